@@ -1,0 +1,1 @@
+"""What travels between stages, and every setting: pydantic and pyarrow, nothing heavier."""

@@ -1,0 +1,143 @@
+"""What a job (a process of minutes or hours, started by tasks/jobs.py) is told: one JSON file, one of these models.
+
+A job writes only under ``output``; ``result.json``, written last, says that it is done and holds its figures.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.config import (
+    AgentSettings,
+    BaseSettings,
+    DapoSettings,
+    EndpointRuntime,
+    EngineRuntime,
+    EvaluationSettings,
+    EvolutionSettings,
+    ModelSettings,
+    SftSettings,
+    TeacherSettings,
+)
+from schemas.snapshot import SnapshotName
+
+
+class Job(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    output: str
+    snapshot: SnapshotName
+
+
+class TrainingJob(Job):
+    """Common to all trainers. ``start`` is a model's folder (safetensors, config.json); its vocabulary is the tokenizer's."""
+
+    tokenizer: str
+    start: str
+    ranks: int = 1
+    threads_per_rank: int = 1
+    keep_checkpoints: int = 2
+
+
+class PretrainJob(TrainingJob):
+    """``python -m trainers.pretrain``: language modelling on the passages of these Parquet files."""
+
+    settings: BaseSettings
+    documents: list[str]
+
+
+class TrajectorySource(BaseModel):
+    """Judged trajectories; rows are drawn in proportion to ``weight``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str
+    paths: list[str]
+    weight: float = 1.0
+
+
+class SftJob(TrainingJob):
+    """``python -m trainers.sft``."""
+
+    settings: SftSettings
+    sources: list[TrajectorySource]
+
+
+class DapoJob(TrainingJob):
+    """``python -m trainers.dapo``: questions of these Parquet files, live search in ``index``."""
+
+    settings: DapoSettings
+    agent: AgentSettings
+    questions: list[str]
+    index: str
+    engine: EngineRuntime
+
+
+class RolloutJob(Job):
+    """``python -m tasks.rollouts.student``: a model answers questions; judged trajectories, in parts."""
+
+    label: str
+    model_name: str
+    model: str
+    tokenizer: str
+    index: str
+    questions: list[str]
+    agent: AgentSettings
+    settings: EvolutionSettings
+    engine: EngineRuntime
+    fingerprint: str
+
+
+class TeacherJob(Job):
+    """``python -m tasks.rollouts.teach``: the multi-agent teacher answers questions through its endpoint."""
+
+    label: str
+    index: str
+    questions: list[str]
+    agent: AgentSettings
+    settings: TeacherSettings
+    endpoint: EndpointRuntime
+    fingerprint: str
+
+
+class Contestant(BaseModel):
+    """One model under one way of retrieval, and the folder and recipe of its answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    model: str
+    retrieval: str
+    output: str
+    fingerprint: str
+
+
+class EvaluationJob(Job):
+    """``python -m tasks.evaluation.answer``: every contestant answers the same questions, greedily and sampled."""
+
+    contestants: list[Contestant]
+    tokenizer: str
+    index: str
+    passages: list[str]
+    questions: list[str]
+    agent: AgentSettings
+    settings: EvaluationSettings
+    engine: EngineRuntime
+
+
+class JobResult(BaseModel):
+    """``result.json``: written last, whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seconds: float
+    figures: dict[str, Any]
+
+
+class NewModel(BaseModel):
+    """How a starting model is made from settings; kept here so that trainers and stages agree."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    settings: ModelSettings
+    vocabulary: int

@@ -1,0 +1,287 @@
+"""Rows that travel between stages. Column names are a contract; Arrow schemas follow from the row models.
+
+Offsets count Unicode code points. Every row carries its ``snapshot``.
+"""
+
+import types
+import typing
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=True)
+
+
+# -- corpus ---------------------------------------------------------------------------------------------------------
+
+
+class Link(Record):
+    """``text[start:end] == anchor``, pointing at the page titled ``target``."""
+
+    start: int
+    end: int
+    target: str
+    anchor: str
+
+
+class Lost(Record):
+    """Something was removed here (a formula, an unknown template): text beside it must not be masked."""
+
+    start: int
+    reason: str
+
+
+class Page(Record):
+    snapshot: str
+    page_id: int
+    revision_id: int
+    title: str
+    namespace: int
+    redirects: list[str]
+    text: str
+    links: list[Link]
+    lost: list[Lost]
+    n_chars: int
+
+
+class Passage(Record):
+    """A paragraph, cut at a sentence end where it is long. ``passage_id`` is ``{page_id}-{ordinal}``."""
+
+    snapshot: str
+    passage_id: str
+    page_id: int
+    revision_id: int
+    title: str
+    section: str
+    text: str
+    links: list[Link]
+    lost: list[Lost]
+    n_words: int
+
+
+class Redirect(Record):
+    snapshot: str
+    title: str
+    target: str
+
+
+class Alias(Record):
+    """All redirects that lead to one page."""
+
+    snapshot: str
+    title: str
+    redirects: list[str]
+
+
+# -- questions ------------------------------------------------------------------------------------------------------
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    RL = "rl"
+    DEV = "dev"
+    TEST = "test"
+
+
+class SpanKind(StrEnum):
+    ENTITY = "entity"
+    DATE = "date"
+    NUMBER = "number"
+    TERM = "term"
+
+
+class Evidence(Record):
+    """A passage other than the question's own that holds the answer, reached by search in ``hops`` steps.
+
+    ``queries`` are the searches that lead there, in order: each made of words of the prompt or of passages found before.
+    """
+
+    passage_id: str
+    hops: int
+    rank: int
+    queries: list[str]
+
+
+class Mask(Record):
+    """``text[start:end] == surface``; the surface occurs once in the paragraph."""
+
+    start: int
+    end: int
+    surface: str
+    kind: SpanKind
+    target: str | None
+    aliases: list[str]
+    evidence: Evidence | None
+
+
+class Question(Record):
+    """One task for the agent. The fields below ``source`` are empty unless ``kind`` is ``ramp``."""
+
+    snapshot: str
+    question_id: str
+    kind: Literal["ramp", "qa", "claim"]
+    language: str
+    prompt: str
+    gold: list[str]
+    aliases: list[list[str]]
+    n_masks: int
+    hops: int
+    split: Split
+    source: str
+    page_id: int | None = None
+    revision_id: int | None = None
+    passage_id: str | None = None
+    title: str | None = None
+    text: str | None = None
+    masked_text: str | None = None
+    masks: list[Mask] = Field(default_factory=list)
+    strategy: str | None = None
+    difficulty: float | None = None
+
+
+# -- trajectories ---------------------------------------------------------------------------------------------------
+
+
+class Author(StrEnum):
+    PROMPT = "prompt"
+    MODEL = "model"
+    ENVIRONMENT = "environment"
+
+
+class EndReason(StrEnum):
+    """Why a trajectory ended."""
+
+    ANSWERED = "answered"
+    LENGTH = "length"  # the turn or the whole trajectory ran out of tokens
+    TURNS = "turns"  # the last allowed turn held no answer
+    MALFORMED = "malformed"  # a turn with neither a search nor an answer, or with the environment's own tags
+    TOOL_FAILED = "tool_failed"  # search failed after its retries: never training signal
+    ENGINE_FAILED = "engine_failed"
+    TEACHER_STUCK = "teacher_stuck"  # a teacher found no honest next step
+
+
+class SearchOutcome(StrEnum):
+    FOUND = "found"
+    NOTHING = "nothing"
+    FAILED = "failed"
+
+
+class Segment(Record):
+    """A run of text by one author. Token ids and logprobs (natural log) only where this student's tokenizer sampled them."""
+
+    author: Author
+    text: str
+    token_ids: list[int] | None = None
+    logprobs: list[float] | None = None
+
+
+class Search(Record):
+    queries: list[str]
+    passage_ids: list[str]
+    outcome: SearchOutcome
+
+
+class VerdictStatus(StrEnum):
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNSUPPORTED = "unsupported"  # right, but what was retrieved does not hold the answer: not trained on
+    FAILED = "failed"  # did not end in an answer
+
+
+class Verdict(Record):
+    judge: str
+    status: VerdictStatus
+    recall: float
+
+
+class Trajectory(Record):
+    snapshot: str
+    trajectory_id: str
+    question_id: str
+    group_id: str
+    rollout: int
+    teacher: Literal["multi_agent", "scripted", "student"]
+    label: str
+    model: str
+    segments: list[Segment]
+    searches: list[Search]
+    answer: str | None
+    end_reason: EndReason
+    n_masks: int
+    verdict: Verdict | None
+    n_tokens: int
+
+
+class Answer(Record):
+    """What one model answered to one question under one way of retrieval and of decoding."""
+
+    snapshot: str
+    model: str
+    retrieval: Literal["live", "none", "random"]
+    decoding: Literal["greedy", "sampled"]
+    set: str
+    question_id: str
+    n_masks: int
+    gold: list[str]
+    answer: str | None
+    recall: float
+    f1: float
+    exact: float
+    searches: list[Search]
+    n_tokens: int
+    end_reason: EndReason
+
+
+class Reject(Record):
+    """A dropped or failed row: failed rows are tried again by the next run, filtered ones are not."""
+
+    snapshot: str
+    row_id: str
+    reason: str
+    failed: bool
+    detail: str
+
+
+# -- Arrow ----------------------------------------------------------------------------------------------------------
+
+_SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+def _arrow_type(annotation: object) -> tuple[pa.DataType, bool]:
+    """The Arrow type of a field's annotation, and whether it may be null."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _arrow_type(arguments[0])
+    if origin in (types.UnionType, typing.Union):
+        (inner,) = [a for a in arguments if a is not type(None)]
+        return _arrow_type(inner)[0], True
+    if origin is Literal:
+        return pa.string(), False
+    if origin is list:
+        return pa.list_(_arrow_type(arguments[0])[0]), False
+    if isinstance(annotation, type):
+        if issubclass(annotation, BaseModel):
+            return pa.struct(list(arrow_schema(annotation))), False
+        if issubclass(annotation, StrEnum):
+            return pa.string(), False
+        if annotation in _SCALARS:
+            return _SCALARS[annotation], False
+    raise TypeError(f"no Arrow type for {annotation!r}")
+
+
+def arrow_schema(model: type[BaseModel]) -> pa.Schema:
+    """The Arrow schema of a row model: one field a column, in the order of the model."""
+    fields = []
+    for name, field in model.model_fields.items():
+        kind, nullable = _arrow_type(field.annotation)
+        fields.append(pa.field(name, kind, nullable=nullable))
+    return pa.schema(fields)
+
+
+def table_of(model: type[BaseModel], rows: "typing.Iterable[BaseModel]") -> pa.Table:
+    """Rows as an Arrow table with exactly the model's columns."""
+    return pa.Table.from_pylist([row.model_dump() for row in rows], schema=arrow_schema(model))

@@ -1,0 +1,34 @@
+"""The name of one state of one wiki: ``enwiki-20261101``."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_PATTERN = re.compile(r"(?P<wiki>[a-z][a-z0-9_]*)-(?P<date>\d{8})")
+_LANGUAGE = re.compile(r"(?P<language>[a-z_]+?)wiki(?:$|[^a-z])")
+
+
+def _checked(name: str) -> str:
+    if not _PATTERN.fullmatch(name):
+        raise ValueError(f"a snapshot is named wiki-YYYYMMDD, as in enwiki-20261101, not {name!r}")
+    return name
+
+
+SnapshotName = Annotated[str, AfterValidator(_checked)]
+
+
+def wiki_of(snapshot: str) -> str:
+    """``enwiki`` for ``enwiki-20261101``."""
+    return snapshot.rpartition("-")[0]
+
+
+def date_of(snapshot: str) -> str:
+    """``20261101`` for ``enwiki-20261101``."""
+    return snapshot.rpartition("-")[2]
+
+
+def language_of(snapshot: str) -> str:
+    """``en`` for ``enwiki-…``; English where the wiki's name does not tell (``smallworld-…``)."""
+    found = _LANGUAGE.match(wiki_of(snapshot))
+    return found["language"].replace("_", "-") if found else "en"
