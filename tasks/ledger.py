@@ -1,0 +1,248 @@
+"""Who owns "done": plain files beside the data say how it was made and whether it is whole.
+
+    {root}/{snapshot}/{stage}/{label}/recipe.json           how the stage is made; written before its first part
+                                     /part-{key}.parquet    a part, whole or absent
+                                     /rejects-{key}.parquet its dropped and failed rows
+                                     /part-{key}.json       its manifest, written last: the part is done
+                                     /stage.json            the stage is done and its gates have passed
+
+Nothing here is ever overwritten by other settings under the same label: that is an error which names what differs.
+"""
+
+import time
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from schemas.errors import BadInput, RunFailed
+from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
+from schemas.records import Record, Reject
+from tasks import storage
+
+RECIPE = "recipe.json"
+STAGE = "stage.json"
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+@cache
+def commit_of_code() -> str:
+    """The git commit of the running code, ``+`` where the tree differs from it, or ``unknown`` for an installed wheel."""
+    import subprocess
+    from pathlib import Path
+
+    def git(*words: str) -> str:
+        run = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+        return run.stdout.strip() if run.returncode == 0 else ""
+
+    commit = git("rev-parse", "--short=12", "HEAD")
+    return (commit + ("+" if git("status", "--porcelain", "-uno") else "")) or "unknown"
+
+
+class Parts:
+    """The parts of one making of a stage: which are done, and the way to add one. Safe to use from many processes."""
+
+    def __init__(self, folder: str, fingerprint: str, model: type[Record], snapshot: str) -> None:
+        self.folder, self.fingerprint, self.model, self.snapshot = folder, fingerprint, model, snapshot
+
+    def data_path(self, key: str) -> str:
+        return storage.join(self.folder, f"part-{key}.parquet")
+
+    def done(self) -> dict[str, PartManifest]:
+        """Finished parts by key: manifest there, of this fingerprint, with data of the size it tells."""
+        names = storage.names_in(self.folder)
+        found = {}
+        for name in names:
+            if not (name.startswith("part-") and name.endswith(".json")):
+                continue
+            manifest = storage.read_document(storage.join(self.folder, name), PartManifest)
+            path = self.data_path(manifest.key)
+            whole = storage.exists(path) and storage.size_of(path) == manifest.bytes
+            if manifest.fingerprint == self.fingerprint and whole:
+                found[manifest.key] = manifest
+        return found
+
+    def commit(
+        self, key: str, rows: list[Any], rejects: list[Reject], inputs: dict[str, str], started: float
+    ) -> PartManifest:
+        """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began."""
+        data = storage.write_rows(self.data_path(key), self.model, rows)
+        storage.write_rows(storage.join(self.folder, f"rejects-{key}.parquet"), Reject, rejects)
+        reasons: dict[str, int] = {}
+        for reject in rejects:
+            reasons[reject.reason] = reasons.get(reject.reason, 0) + 1
+        manifest = PartManifest(
+            key=key,
+            fingerprint=self.fingerprint,
+            inputs=inputs,
+            rows=len(rows),
+            rejects=dict(sorted(reasons.items())),
+            failed=sum(reject.failed for reject in rejects),
+            digest=storage.digest_of_bytes(data),
+            bytes=len(data),
+            started=_utc(started),
+            seconds=round(time.time() - started, 3),
+        )
+        storage.write_document(storage.join(self.folder, f"part-{key}.json"), manifest)
+        return manifest
+
+
+class OpenStage:
+    """A stage being made: its folder and recipe, and the way to finish it."""
+
+    def __init__(self, ledger: "Ledger", recipe: Recipe) -> None:
+        self.ledger, self.recipe, self._began = ledger, recipe, time.time()
+        self.folder = ledger.folder(recipe.stage, recipe.label)
+
+    def parts(self, model: type[Record]) -> Parts:
+        return Parts(self.folder, self.recipe.fingerprint, model, self.ledger.snapshot)
+
+    def finish(
+        self,
+        *,
+        parts: dict[str, PartManifest] | None = None,
+        gates: list[Gate] | None = None,
+        figures: dict[str, Any] | None = None,
+        rows: int | None = None,
+        seconds: float | None = None,
+    ) -> StageManifest:
+        """Write ``stage.json``. The digest is that of the parts, or, for a stage in a layout of its own, of its files.
+
+        ``seconds`` is the work's own time where others did it (a job that outlived the flow); default: since opening.
+
+        Raises:
+            RunFailed: a gate does not hold; the stage stays unfinished and what depends on it is not made.
+        """
+        broken = [f"{gate.name}: {gate.detail}" for gate in gates or [] if not gate.holds]
+        if broken:
+            raise RunFailed(f"stage {self.recipe.stage}/{self.recipe.label} did not pass its gates: {'; '.join(broken)}")
+        parts = parts or {}
+        rejects: dict[str, int] = {}
+        for part in parts.values():
+            for reason, count in part.rejects.items():
+                rejects[reason] = rejects.get(reason, 0) + count
+        if parts:
+            digest = digest_of({key: part.digest for key, part in sorted(parts.items())})
+            size = sum(part.bytes for part in parts.values())
+        else:
+            digest, size = self._digest_of_files()
+        now = time.time()
+        manifest = StageManifest(
+            recipe=self.recipe,
+            fingerprint=self.recipe.fingerprint,
+            parts=sorted(parts),
+            rows=sum(part.rows for part in parts.values()) if rows is None else rows,
+            rejects=dict(sorted(rejects.items())),
+            failed=sum(part.failed for part in parts.values()),
+            gates=gates or [],
+            figures=figures or {},
+            digest=digest,
+            bytes=size,
+            started=_utc(self._began),
+            finished=_utc(now),
+            seconds=round(now - self._began if seconds is None else seconds, 2),
+            commit=commit_of_code(),
+        )
+        storage.write_document(storage.join(self.folder, STAGE), manifest)
+        return manifest
+
+    def _digest_of_files(self) -> tuple[str, int]:
+        """Of what the stage made, not of how it went: logs, metrics and checkpoints are left out."""
+        keep = [
+            (path, size)
+            for path, size in storage.tree_of(self.folder)
+            if not path.startswith(("checkpoints/", "job", ".", "journal")) and path not in {RECIPE, STAGE, "metrics.jsonl", "result.json"}
+        ]
+        digest = digest_of({path: storage.digest_of_file(storage.join(self.folder, path)) for path, _ in keep})
+        return digest, sum(size for _, size in keep)
+
+
+class Ledger:
+    """All stages of one snapshot under one root."""
+
+    def __init__(self, root: str, snapshot: str) -> None:
+        self.root, self.snapshot = root, snapshot
+
+    def folder(self, stage: str, label: str) -> str:
+        return storage.join(self.root, self.snapshot, stage, label)
+
+    def manifest(self, stage: str, label: str) -> StageManifest | None:
+        """The manifest of a finished stage, or None."""
+        try:
+            return storage.read_document(storage.join(self.folder(stage, label), STAGE), StageManifest)
+        except FileNotFoundError:
+            return None
+
+    def recipe(self, stage: str, label: str) -> Recipe | None:
+        """The recipe under which a stage was begun, or None."""
+        try:
+            return storage.read_document(storage.join(self.folder(stage, label), RECIPE), Recipe)
+        except FileNotFoundError:
+            return None
+
+    def manifests(self) -> list[StageManifest]:
+        """Of every finished stage, in the order in which they were finished."""
+        base = storage.join(self.root, self.snapshot)
+        found = [
+            manifest
+            for stage in storage.names_in(base)
+            for label in storage.names_in(storage.join(base, stage))
+            if (manifest := self.manifest(stage, label)) is not None
+        ]
+        return sorted(found, key=lambda manifest: manifest.finished)
+
+    def data_paths(self, stage: str, label: str) -> list[str]:
+        """Paths of the parts of a finished stage, by key; empty where it is not finished."""
+        manifest = self.manifest(stage, label)
+        folder = self.folder(stage, label)
+        return [storage.join(folder, f"part-{key}.parquet") for key in manifest.parts] if manifest else []
+
+    def open(self, recipe: Recipe) -> OpenStage:
+        """Begin a stage, or go on with it.
+
+        Raises:
+            BadInput: the label holds something made in another way; it says what differs and how to go on.
+        """
+        known = self.recipe(recipe.stage, recipe.label)
+        if known is None:
+            storage.write_document(storage.join(self.folder(recipe.stage, recipe.label), RECIPE), recipe)
+        elif known.fingerprint != recipe.fingerprint:
+            raise BadInput(self._conflict(known, recipe))
+        return OpenStage(self, recipe)
+
+    def _conflict(self, known: Recipe, wanted: Recipe) -> str:
+        place = self.folder(wanted.stage, wanted.label)
+        return (
+            f"{place} was made in another way: {'; '.join(differences(known, wanted))}. "
+            f"Give this one another label (labels: {{{wanted.stage}: …}}), another root, or remove that folder"
+        )
+
+
+def differences(known: Recipe, wanted: Recipe) -> list[str]:
+    """What tells two recipes apart, in words: settings by field, upstreams by name, the code's version."""
+    before, after = _flat(known.settings), _flat(wanted.settings)
+    found = [
+        f"{field} was {before.get(field, 'not set')!r}, is {after.get(field, 'not set')!r}"
+        for field in sorted(before.keys() | after.keys())
+        if before.get(field) != after.get(field)
+    ]
+    made = {(u.stage, u.label): u.digest for u in known.upstreams}
+    given = {(u.stage, u.label): u.digest for u in wanted.upstreams}
+    found += [
+        f"upstream {stage}/{label} is another" for stage, label in sorted(made.keys() | given.keys()) if made.get((stage, label)) != given.get((stage, label))
+    ]
+    if known.version != wanted.version:
+        found.append(f"the stage's code was version {known.version}, is {wanted.version}")
+    return found
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

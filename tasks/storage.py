@@ -1,0 +1,147 @@
+"""Files of a pipeline on local disk, NFS or an object store, by fsspec. A file is written whole or not at all."""
+
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+from pydantic import BaseModel
+
+from schemas.records import table_of
+
+Row = TypeVar("Row", bound=BaseModel)
+
+
+def _open(path: str) -> tuple[AbstractFileSystem, str]:
+    return fsspec.core.url_to_fs(path)
+
+
+def _is_local(filesystem: AbstractFileSystem) -> bool:
+    return "file" in (filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,))
+
+
+def join(*steps: str) -> str:
+    """Steps of a path or URL, joined."""
+    return "/".join([steps[0].rstrip("/"), *(step.strip("/") for step in steps[1:])])
+
+
+def exists(path: str) -> bool:
+    filesystem, inner = _open(path)
+    return filesystem.exists(inner)
+
+
+def names_in(folder: str) -> list[str]:
+    """Names (not paths) of what lies in a folder, sorted; empty where there is no such folder."""
+    filesystem, inner = _open(folder)
+    filesystem.invalidate_cache()
+    try:
+        return sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(inner, detail=False))
+    except FileNotFoundError:
+        return []
+
+
+def size_of(path: str) -> int:
+    filesystem, inner = _open(path)
+    return filesystem.size(inner)
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole file.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    filesystem, inner = _open(path)
+    return filesystem.cat_file(inner)
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Locally a temporary name, fsync, rename; on an object store one put, which is whole or absent by itself."""
+    filesystem, inner = _open(path)
+    if not _is_local(filesystem):
+        filesystem.pipe_file(inner, data)
+        return
+    target = Path(inner)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove(path: str) -> None:
+    """Remove a file or a folder with all that is in it; nothing happens where there is none."""
+    filesystem, inner = _open(path)
+    if filesystem.exists(inner):
+        filesystem.rm(inner, recursive=True)
+
+
+def write_document(path: str, document: BaseModel) -> None:
+    """A pydantic model as indented JSON."""
+    write_bytes(path, (document.model_dump_json(indent=1) + "\n").encode())
+
+
+def read_document(path: str, model: type[Row]) -> Row:
+    return model.model_validate_json(read_bytes(path))
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """The same bytes for the same rows, whoever writes them."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", row_group_size=65_536)
+    return buffer.getvalue()
+
+
+def write_rows(path: str, model: type[BaseModel], rows: Iterable[BaseModel]) -> bytes:
+    """Write rows as Parquet and give back the bytes that were written."""
+    data = parquet_bytes(table_of(model, rows))
+    write_bytes(path, data)
+    return data
+
+
+def read_table(path: str, columns: list[str] | None = None) -> pa.Table:
+    filesystem, inner = _open(path)
+    with filesystem.open(inner, "rb") as file:
+        return pq.read_table(file, columns=columns)
+
+
+def read_rows(path: str, model: type[Row]) -> Iterator[Row]:
+    """The rows of one Parquet file as row models, a batch in memory at a time."""
+    filesystem, inner = _open(path)
+    with filesystem.open(inner, "rb") as file:
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
+            for row in batch.to_pylist():
+                yield model.model_validate(row)
+
+
+def digest_of_bytes(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_file(path: str) -> str:
+    """sha256 of a file's content, read in pieces."""
+    filesystem, inner = _open(path)
+    digest = hashlib.sha256()
+    with filesystem.open(inner, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def tree_of(folder: str) -> list[tuple[str, int]]:
+    """(path relative to the folder, size) of every file below it, sorted."""
+    filesystem, inner = _open(folder)
+    base = inner.rstrip("/") + "/"
+    return sorted((path.removeprefix(base), entry["size"]) for path, entry in filesystem.find(inner, detail=True).items())
