@@ -1,4 +1,6 @@
-"""Every setting of a pipeline. What changes what is computed is `Identity`; what does not is `Runtime`: two types, never mixed.
+"""Every setting of a pipeline.
+
+What changes what is computed is `Identity`; what does not is `Runtime`: two types, never mixed.
 
 A section that is absent is a stage that is not run: a config without ``model`` ends at the trajectories.
 """
@@ -92,7 +94,7 @@ class AgentSettings(Identity):
     """The loop of one trajectory, the same for teacher, student, trainer and evaluation."""
 
     instruction: str = ""
-    """Stands behind the question, after a blank line; may be empty for a model that learns the task by training alone."""
+    """Stands behind the question, after a blank line; may be empty for a model that learns the task by training."""
     template: Literal["plain", "chat"] = "plain"
     hits: Positive = 3
     max_searches: Positive = 4
@@ -125,7 +127,7 @@ class TeacherSettings(Identity):
 
 
 class TokenizerSettings(Identity):
-    """Trained on the passages of the train split, or taken from a model's folder; the tags are single tokens either way."""
+    """Trained on the train split's passages, or taken from a model's folder; the tags are single tokens either way."""
 
     vocabulary: Annotated[int, Field(ge=300)] | None = 640
     path: str | None = None
@@ -152,7 +154,7 @@ class ModelSettings(Identity):
 
 
 class OptimiserSettings(Identity):
-    """AdamW; the rate warms up linearly, stays, and falls linearly to ``floor`` of itself over the last ``decay_share``."""
+    """AdamW; the rate warms up linearly, stays, and falls linearly to its ``floor`` over the last ``decay_share``."""
 
     lr: Annotated[float, Field(gt=0)]
     betas: tuple[float, float] = (0.9, 0.98)
@@ -204,7 +206,7 @@ class SftSettings(Identity):
 
 
 class EvolutionSettings(Identity):
-    """One round: the student answers fresh questions; what the judge accepts joins the data; the student is trained on."""
+    """A round: the student answers fresh questions; what the judge accepts joins the data; it is trained further."""
 
     rounds: Positive = 1
     split: Split = Split.RL
@@ -334,7 +336,13 @@ class PipelineConfig(BaseModel):
     def _whole(self) -> "PipelineConfig":
         if (self.world is None) == (self.dump is None):
             raise ValueError("give either world (to make an encyclopedia) or dump (to read one)")
-        needs = {"sft": ["teacher", "tokenizer", "model"], "evolution": ["sft"], "dapo": ["sft"], "base": ["tokenizer", "model"], "evaluation": ["sft"]}
+        needs = {
+            "sft": ["teacher", "tokenizer", "model"],
+            "evolution": ["sft"],
+            "dapo": ["sft"],
+            "base": ["tokenizer", "model"],
+            "evaluation": ["sft"],
+        }
         for section, required in needs.items():
             for other in required:
                 if getattr(self, section) is not None and getattr(self, other) is None:

@@ -30,7 +30,7 @@ class Job(BaseModel):
 
 
 class TrainingJob(Job):
-    """Common to all trainers. ``start`` is a model's folder (safetensors, config.json); its vocabulary is the tokenizer's."""
+    """Common to all trainers. ``start`` is a model's folder (safetensors, config.json) of the tokenizer's vocabulary."""
 
     tokenizer: str
     start: str

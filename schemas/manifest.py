@@ -32,7 +32,8 @@ class Recipe(_Document):
     @property
     def fingerprint(self) -> str:
         """sha256 of settings, upstream digests and the stage's version."""
-        return digest_of({"version": self.version, "settings": self.settings, "upstreams": [u.model_dump() for u in self.upstreams]})
+        upstreams = [upstream.model_dump() for upstream in self.upstreams]
+        return digest_of({"version": self.version, "settings": self.settings, "upstreams": upstreams})
 
 
 class PartManifest(_Document):

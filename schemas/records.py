@@ -97,7 +97,7 @@ class SpanKind(StrEnum):
 class Evidence(Record):
     """A passage other than the question's own that holds the answer, reached by search in ``hops`` steps.
 
-    ``queries`` are the searches that lead there, in order: each made of words of the prompt or of passages found before.
+    ``queries`` are the searches that lead there, in order, each made of words of the prompt or of passages found.
     """
 
     passage_id: str
@@ -171,7 +171,7 @@ class SearchOutcome(StrEnum):
 
 
 class Segment(Record):
-    """A run of text by one author. Token ids and logprobs (natural log) only where this student's tokenizer sampled them."""
+    """A run of text by one author. Token ids and logprobs (natural log) only where this student sampled them."""
 
     author: Author
     text: str

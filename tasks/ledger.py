@@ -21,6 +21,7 @@ from tasks import storage
 
 RECIPE = "recipe.json"
 STAGE = "stage.json"
+_HOW_IT_WENT = (RECIPE, STAGE, "checkpoints/", "metrics.jsonl", "result.json", "job", "journal", ".")
 
 
 def _utc(seconds: float) -> str:
@@ -29,7 +30,7 @@ def _utc(seconds: float) -> str:
 
 @cache
 def commit_of_code() -> str:
-    """The git commit of the running code, ``+`` where the tree differs from it, or ``unknown`` for an installed wheel."""
+    """The git commit of the running code, ``+`` where the tree differs from it; ``unknown`` for a wheel."""
     import subprocess
     from pathlib import Path
 
@@ -117,7 +118,8 @@ class OpenStage:
         """
         broken = [f"{gate.name}: {gate.detail}" for gate in gates or [] if not gate.holds]
         if broken:
-            raise RunFailed(f"stage {self.recipe.stage}/{self.recipe.label} did not pass its gates: {'; '.join(broken)}")
+            name = f"{self.recipe.stage}/{self.recipe.label}"
+            raise RunFailed(f"stage {name} did not pass its gates: {'; '.join(broken)}")
         parts = parts or {}
         rejects: dict[str, int] = {}
         for part in parts.values():
@@ -150,11 +152,7 @@ class OpenStage:
 
     def _digest_of_files(self) -> tuple[str, int]:
         """Of what the stage made, not of how it went: logs, metrics and checkpoints are left out."""
-        keep = [
-            (path, size)
-            for path, size in storage.tree_of(self.folder)
-            if not path.startswith(("checkpoints/", "job", ".", "journal")) and path not in {RECIPE, STAGE, "metrics.jsonl", "result.json"}
-        ]
+        keep = [(path, size) for path, size in storage.tree_of(self.folder) if not path.startswith(_HOW_IT_WENT)]
         digest = digest_of({path: storage.digest_of_file(storage.join(self.folder, path)) for path, _ in keep})
         return digest, sum(size for _, size in keep)
 
@@ -230,9 +228,8 @@ def differences(known: Recipe, wanted: Recipe) -> list[str]:
     ]
     made = {(u.stage, u.label): u.digest for u in known.upstreams}
     given = {(u.stage, u.label): u.digest for u in wanted.upstreams}
-    found += [
-        f"upstream {stage}/{label} is another" for stage, label in sorted(made.keys() | given.keys()) if made.get((stage, label)) != given.get((stage, label))
-    ]
+    others = [name for name in sorted(made.keys() | given.keys()) if made.get(name) != given.get(name)]
+    found += [f"upstream {stage}/{label} is another" for stage, label in others]
     if known.version != wanted.version:
         found.append(f"the stage's code was version {known.version}, is {wanted.version}")
     return found

@@ -144,4 +144,5 @@ def tree_of(folder: str) -> list[tuple[str, int]]:
     """(path relative to the folder, size) of every file below it, sorted."""
     filesystem, inner = _open(folder)
     base = inner.rstrip("/") + "/"
-    return sorted((path.removeprefix(base), entry["size"]) for path, entry in filesystem.find(inner, detail=True).items())
+    found = filesystem.find(inner, detail=True)
+    return sorted((path.removeprefix(base), entry["size"]) for path, entry in found.items())
