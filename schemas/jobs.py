@@ -30,7 +30,7 @@ class Job(BaseModel):
 
 
 class TrainingJob(Job):
-    """Common to all trainers. ``start`` is a model's folder (safetensors, config.json) of the tokenizer's vocabulary."""
+    """Common to all trainers. ``start`` is a model's folder (safetensors, config.json)."""
 
     tokenizer: str
     start: str

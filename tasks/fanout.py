@@ -1,0 +1,64 @@
+"""Ray Data over the parts that are missing.
+
+Each item is worked on by one Ray task, which commits its own part and gives back the part's manifest. Nothing is keyed on Ray's
+blocks, and nothing of Ray's is needed to resume: parts that are done are not handed to it. One item, or one worker, needs no
+Ray and runs in this process.
+"""
+
+import os
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from schemas.manifest import PartManifest
+
+Item = TypeVar("Item")
+
+
+def fan_out(
+    items: Sequence[Item],
+    work: Callable[[Item], PartManifest],
+    workers: int,
+    on_part: Callable[[PartManifest], None],
+) -> None:
+    """Work on every item, at most ``workers`` at once; ``on_part`` hears of each part as it is committed.
+
+    Raises:
+        Exception: what ``work`` raised; parts committed before stay.
+    """
+    if len(items) <= 1 or workers == 1:
+        for item in items:
+            on_part(work(item))
+        return
+    _ray(workers)
+    import ray.data
+    from ray.exceptions import RayTaskError
+
+    def committed(row: dict[str, Any]) -> dict[str, str]:
+        return {"manifest": work(pickle.loads(row["item"])).model_dump_json()}
+
+    dataset = ray.data.from_items([{"item": pickle.dumps(item)} for item in items], override_num_blocks=len(items))
+    try:
+        for row in dataset.map(committed, num_cpus=1).iter_rows():
+            on_part(PartManifest.model_validate_json(row["manifest"]))
+    except RayTaskError as error:
+        cause = error
+        while isinstance(cause, RayTaskError) and isinstance(cause.cause, Exception):
+            cause = cause.cause
+        raise cause from None
+
+
+def _ray(workers: int) -> None:
+    """Join the cluster of RAY_ADDRESS, or start a local one of as many processors as there are workers."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+    from ray.data import DataContext
+
+    if not ray.is_initialized():
+        where = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
+        ray.init(log_to_driver=False, logging_level="WARNING", **where)
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.max_errored_blocks = 0
