@@ -332,6 +332,10 @@ class PipelineConfig(BaseModel):
     evaluation: EvaluationSettings | None = None
     runtime: RuntimeSettings
 
+    def label(self, stage: str) -> str:
+        """The label of a data stage."""
+        return self.labels.get(stage, "v1")
+
     @model_validator(mode="after")
     def _whole(self) -> "PipelineConfig":
         if (self.world is None) == (self.dump is None):

@@ -29,6 +29,13 @@ class Job(BaseModel):
     snapshot: SnapshotName
 
 
+class NewModelJob(Job):
+    """``python -m trainers.untrained``: random weights, or a model's folder fitted to the tokenizer."""
+
+    tokenizer: str
+    settings: ModelSettings
+
+
 class TrainingJob(Job):
     """Common to all trainers. ``start`` is a model's folder (safetensors, config.json)."""
 
@@ -132,12 +139,3 @@ class JobResult(BaseModel):
 
     seconds: float
     figures: dict[str, Any]
-
-
-class NewModel(BaseModel):
-    """How a starting model is made from settings; kept here so that trainers and stages agree."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    settings: ModelSettings
-    vocabulary: int

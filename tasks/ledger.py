@@ -21,7 +21,6 @@ from tasks import storage
 
 RECIPE = "recipe.json"
 STAGE = "stage.json"
-_HOW_IT_WENT = (RECIPE, STAGE, "checkpoints/", "metrics.jsonl", "result.json", "job", "journal", ".")
 
 
 def _utc(seconds: float) -> str:
@@ -104,12 +103,13 @@ class OpenStage:
         self,
         *,
         parts: dict[str, PartManifest] | None = None,
+        made: str | None = None,
         gates: list[Gate] | None = None,
         figures: dict[str, Any] | None = None,
         rows: int | None = None,
         seconds: float | None = None,
     ) -> StageManifest:
-        """Write ``stage.json``. The digest is that of the parts, or, for a stage in a layout of its own, of its files.
+        """Write ``stage.json``. The digest is that of the parts, or of ``made``, a folder in a layout of its own.
 
         ``seconds`` is the work's own time where others did it (a job that outlived the flow); default: since opening.
 
@@ -129,7 +129,7 @@ class OpenStage:
             digest = digest_of({key: part.digest for key, part in sorted(parts.items())})
             size = sum(part.bytes for part in parts.values())
         else:
-            digest, size = self._digest_of_files()
+            digest, size = _digest_of_tree(storage.join(self.folder, made) if made else self.folder)
         now = time.time()
         manifest = StageManifest(
             recipe=self.recipe,
@@ -150,11 +150,12 @@ class OpenStage:
         storage.write_document(storage.join(self.folder, STAGE), manifest)
         return manifest
 
-    def _digest_of_files(self) -> tuple[str, int]:
-        """Of what the stage made, not of how it went: logs, metrics and checkpoints are left out."""
-        keep = [(path, size) for path, size in storage.tree_of(self.folder) if not path.startswith(_HOW_IT_WENT)]
-        digest = digest_of({path: storage.digest_of_file(storage.join(self.folder, path)) for path, _ in keep})
-        return digest, sum(size for _, size in keep)
+
+def _digest_of_tree(folder: str) -> tuple[str, int]:
+    """Of all files below a folder but the ledger's own: the digest of their names and contents, and their size."""
+    files = [(path, size) for path, size in storage.tree_of(folder) if path not in (RECIPE, STAGE)]
+    digest = digest_of({path: storage.digest_of_file(storage.join(folder, path)) for path, _ in files})
+    return digest, sum(size for _, size in files)
 
 
 class Ledger:

@@ -1,0 +1,33 @@
+# One environment in .venv, made once; ACCELERATOR=cuda takes vLLM and torch for NVIDIA GPUs.
+ACCELERATOR ?= cpu
+CONFIG ?= deploy/configs/sample.yaml
+VENV := .venv
+READY := $(VENV)/.ready-$(ACCELERATOR)
+
+.PHONY: run test setup lint bench clean
+
+run: $(READY)
+	$(VENV)/bin/masksearch run $(CONFIG)
+
+test: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python -m pytest
+
+lint: $(READY)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(READY)
+	for file in tests/bench/bench_*.py; do $(VENV)/bin/python $$file; done
+
+setup: $(READY)
+
+$(READY): pyproject.toml deploy/constraints.txt deploy/setup.sh
+	sh deploy/setup.sh $(ACCELERATOR) $(VENV)
+	touch $@
+
+clean:
+	rm -rf $(VENV)

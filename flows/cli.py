@@ -1,0 +1,161 @@
+"""The command line: `masksearch`. Heavy imports happen in the command that needs them, after its words are parsed."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from schemas.errors import MaskSearchError
+
+app = typer.Typer(
+    help="From a Wikipedia dump to a trained search agent and its scorecard.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[str, typer.Argument(help="A pipeline config, such as deploy/configs/sample.yaml.")]
+Snapshot = Annotated[str | None, typer.Option(help="wiki-YYYYMMDD in place of the config's.")]
+Root = Annotated[str | None, typer.Option(help="Folder or bucket in place of the config's.")]
+Dump = Annotated[str | None, typer.Option(help="A dump in place of the config's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console()
+
+
+@app.command()
+def run(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None) -> None:
+    """Run the pipeline, resuming what is there."""
+    from flows.running import run
+
+    run(config, snapshot, root, dump, None, _console())
+
+
+def _group(name: str, words: str) -> None:
+    def command(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None) -> None:
+        from flows.running import run
+
+        run(config, snapshot, root, dump, name, _console())
+
+    app.command(name, help=words)(command)
+
+
+_group("corpus", "Build pages, passages and the index.")
+_group("ramp", "Build the RAMP questions, and what they are made from.")
+_group("trajectories", "Build the teacher's and the student's trajectories, and what they are made from.")
+_group("sft", "Train by SFT, and build what that needs.")
+_group("rl", "Train by DAPO, and build what that needs.")
+_group("evaluate", "Answer the test questions with every model, and build what that needs.")
+
+
+@app.command()
+def plan(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None, json: AsJson = False) -> None:
+    """Say what would be built or skipped, and why. Builds nothing."""
+    from flows.overview import plan
+
+    plan(config, snapshot, root, dump, json, _console())
+
+
+@app.command()
+def status(
+    root: Annotated[str, typer.Option(help="Folder or bucket of a pipeline.")] = "runs/sample", json: AsJson = False
+) -> None:
+    """Snapshots and their stages, from the manifests."""
+    from flows.overview import status
+
+    status(root, json, _console())
+
+
+@app.command()
+def backfill(
+    config: Config,
+    snapshots: Annotated[list[str], typer.Option(help="Snapshots to build; may be given several times.")],
+    root: Root = None,
+    dry_run: Annotated[bool, typer.Option(help="Only say what would be built.")] = False,
+) -> None:
+    """Run the pipeline for several snapshots, one after the other. The config's dump may hold {wiki} and {date}."""
+    from flows.overview import plan
+    from flows.running import run
+
+    for snapshot in snapshots:
+        if dry_run:
+            plan(config, snapshot, root, None, False, _console())
+        else:
+            run(config, snapshot, root, None, None, _console())
+
+
+@app.command()
+def index(
+    passages: Annotated[str, typer.Argument(help="Parquet or JSON lines with passage_id, title, text.")],
+    out: Annotated[str, typer.Option(help="Folder of the index.")],
+    kind: Annotated[str, typer.Option(help="bm25.")] = "bm25",
+    language: Annotated[str, typer.Option(help="Two letters; chooses the analyzer.")] = "en",
+) -> None:
+    """Build an index of passages."""
+    from flows.retrieval import build
+
+    build(passages, out, kind, language, _console())
+
+
+@app.command()
+def search(
+    index: Annotated[str, typer.Argument(help="Folder of an index.")],
+    query: Annotated[str | None, typer.Argument(help="What to search for.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Hits a query.")] = 10,
+    queries: Annotated[Path | None, typer.Option(help="JSON lines with query_id and query.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Search an index."""
+    from flows.retrieval import search
+
+    search(index, query, k, queries, json, _console())
+
+
+@app.command()
+def serve(
+    index: Annotated[str, typer.Argument(help="Folder of an index.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8600,
+) -> None:
+    """Serve an index over HTTP."""
+    from flows.retrieval import serve
+
+    serve(index, host, port)
+
+
+@app.command()
+def show(
+    path: Annotated[str, typer.Argument(help="A Parquet file of ours, or a stage's folder.")],
+    limit: Annotated[int, typer.Option(min=1, help="Records to show.")] = 10,
+    json: AsJson = False,
+) -> None:
+    """Print records readably."""
+    from tasks.show import show
+
+    show(path, limit, json, _console())
+
+
+@app.command()
+def doctor(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None) -> None:
+    """Check that this machine has what the config needs."""
+    from flows.overview import doctor
+
+    doctor(config, snapshot, root, dump, _console())
+
+
+def main() -> None:
+    """Entry point. Errors are one line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
+    try:
+        app(standalone_mode=True)
+    except MaskSearchError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("stopped; what was finished is kept, run again to go on", file=sys.stderr)
+        sys.exit(130)

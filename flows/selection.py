@@ -1,0 +1,50 @@
+"""Which config, and which of its stages, a command or a flow run means. Nothing here starts Prefect."""
+
+from typing import Any
+
+from schemas.config import PipelineConfig, read_config
+from schemas.errors import BadInput
+from tasks.graph import Stage, stages_of
+
+GROUPS = {
+    "corpus": ("index",),
+    "ramp": ("questions",),
+    "trajectories": ("trajectories",),
+    "sft": ("models/sft-",),
+    "rl": ("models/dapo",),
+    "evaluate": ("answers",),
+}
+"""What `until` may name, and the stages meant by it."""
+
+
+def configured(
+    config: str, snapshot: str | None = None, root: str | None = None, dump: str | None = None
+) -> PipelineConfig:
+    """The config with what the caller overrides."""
+    overrides: dict[str, Any] = {}
+    if snapshot:
+        overrides["snapshot"] = snapshot
+    if root:
+        overrides["runtime"] = {"root": root}
+    if dump:
+        overrides |= {"dump": dump, "world": None}
+    return read_config(config, overrides)
+
+
+def wanted(config: PipelineConfig, until: str | None) -> list[Stage]:
+    """The stages to build: all, or those of a group and what they are made from."""
+    stages = stages_of(config)
+    if until is None:
+        return stages
+    if until not in GROUPS:
+        raise BadInput(f"{until!r} names no group of stages; there are {', '.join(GROUPS)}")
+    by_name = {stage.name: stage for stage in stages}
+    needed = [stage for stage in stages if str(stage).startswith(GROUPS[until])]
+    if not needed:
+        raise BadInput(f"this config has no stage of {until!r}: it lacks that section")
+    names = set()
+    while needed:
+        stage = needed.pop()
+        names.add(stage.name)
+        needed += [by_name[name] for name in stage.upstreams if name not in names]
+    return [stage for stage in stages if stage.name in names]

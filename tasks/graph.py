@@ -1,0 +1,201 @@
+"""The pipeline as data: which stages a config has, what each is made from, and the function that makes it.
+
+`stages_of` is the only place that knows the order of things; run, plan and status read it. A stage's identity is its
+own settings, its upstreams' digests and its version, which is raised when its code changes what it computes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from schemas.config import PipelineConfig
+from schemas.errors import BadInput
+from schemas.manifest import Recipe, StageManifest
+from tasks.jobs import Progress
+from tasks.ledger import Ledger
+from tasks.making import answers, corpus, models, ramp, trajectories
+from tasks.making.context import Making
+
+Name = tuple[str, str]
+"""A stage and its label."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One making of a stage: its identity settings, what it is made from, and how."""
+
+    stage: str
+    label: str
+    make: Callable[[Making], StageManifest]
+    upstreams: tuple[Name, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+    @property
+    def name(self) -> Name:
+        return self.stage, self.label
+
+    def __str__(self) -> str:
+        return f"{self.stage}/{self.label}"
+
+    def recipe(self, ledger: Ledger) -> Recipe | None:
+        """How it is made, its upstreams pinned by digest; None while one of them is unfinished."""
+        manifests = [ledger.manifest(*name) for name in self.upstreams]
+        if None in manifests:
+            return None
+        return Recipe(
+            stage=self.stage,
+            label=self.label,
+            snapshot=ledger.snapshot,
+            version=self.version,
+            settings=self.settings,
+            upstreams=[manifest.as_upstream for manifest in manifests if manifest],
+        )
+
+
+def _settings(**sections: BaseModel | Any) -> dict[str, Any]:
+    return {
+        name: section.model_dump(mode="json") if isinstance(section, BaseModel) else section
+        for name, section in sections.items()
+    }
+
+
+def stages_of(config: PipelineConfig) -> list[Stage]:
+    """Every stage of the config, each after those it is made from."""
+    stages = _corpus_stages(config)
+    if config.teacher is not None:
+        stages.append(_taught(config))
+    if config.model is not None:
+        stages += _model_stages(config)
+    if config.evaluation is not None:
+        stages += _answer_stages(config)
+    return stages
+
+
+def _named(config: PipelineConfig, *stages: str) -> tuple[Name, ...]:
+    return tuple((stage, config.label(stage)) for stage in stages)
+
+
+def _corpus_stages(config: PipelineConfig) -> list[Stage]:
+    def stage(
+        name: str, make: Callable[[Making], StageManifest], upstreams: tuple[Name, ...] = (), **settings: Any
+    ) -> Stage:
+        return Stage(name, config.label(name), make, upstreams, _settings(**settings))
+
+    at = lambda *names: _named(config, *names)  # noqa: E731
+    return [
+        stage("dump", corpus.make_dump, world=config.world),
+        stage("redirects", corpus.make_redirects, at("dump"), pages=config.pages),
+        stage("aliases", corpus.make_aliases, at("redirects")),
+        stage("pages", corpus.make_pages, at("dump", "aliases"), pages=config.pages),
+        stage("passages", corpus.make_passages, at("pages"), passages=config.passages),
+        stage("index", corpus.make_index, at("passages"), index=config.index),
+        stage(
+            "questions",
+            ramp.make_questions,
+            at("dump", "aliases", "passages", "index"),
+            ramp=config.ramp,
+            hits=config.agent.hits,
+            hold_back=config.agent.hold_back,
+        ),
+    ]
+
+
+def _taught(config: PipelineConfig) -> Stage:
+    teacher = config.teacher
+    assert teacher is not None
+    settings = _settings(agent=config.agent, teacher=teacher)
+    upstreams = _named(config, "index", "questions")
+    return Stage("trajectories", teacher.kind, trajectories.make_taught, upstreams, settings)
+
+
+def _model_stages(config: PipelineConfig) -> list[Stage]:
+    tokenizer, index, questions = _named(config, "tokenizer", "index", "questions")
+    text = _named(config, "dump", "passages")
+    made = [
+        Stage("tokenizer", tokenizer[1], models.make_tokenizer, text, _settings(tokenizer=config.tokenizer)),
+        Stage("models", "untrained", models.make_untrained, (tokenizer,), _settings(model=config.model)),
+    ]
+
+    def last() -> Name:
+        return made[-1].name
+
+    if config.base is not None:
+        upstreams = (*text, tokenizer, last())
+        made.append(Stage("models", "base", models.make_base, upstreams, _settings(base=config.base)))
+    if config.sft is None or config.teacher is None:
+        return made
+    teacher = ("trajectories", config.teacher.kind)
+    made.append(Stage("models", "sft-0", models.make_sft, (tokenizer, teacher, last()), _settings(sft=config.sft)))
+    evolution, own = config.evolution, ()
+    for number in range(1, evolution.rounds + 1) if evolution else ():
+        student, sources = last(), (tokenizer, index, questions)
+        made.append(
+            Stage(
+                "trajectories",
+                f"student-{number}",
+                trajectories.make_student,
+                (*sources, student),
+                _settings(agent=config.agent, evolution=evolution.model_dump(mode="json", exclude={"sft", "rounds"})),
+            )
+        )
+        own = (*own, last())
+        settings = _settings(sft=evolution.sft, student_weight=evolution.student_weight)
+        upstreams = (tokenizer, teacher, *own, student)
+        made.append(Stage("models", f"sft-{number}", models.make_evolved, upstreams, settings))
+    if config.dapo is not None:
+        kept = evolution.model_dump(mode="json", include={"share", "seed"}) if evolution else None
+        settings = _settings(agent=config.agent, dapo=config.dapo, evolution=kept)
+        made.append(Stage("models", "dapo", models.make_dapo, (tokenizer, index, questions, last()), settings))
+    return made
+
+
+def _answer_stages(config: PipelineConfig) -> list[Stage]:
+    common = _named(config, "tokenizer", "index", "passages", "questions")
+    return [
+        Stage(
+            "answers",
+            label,
+            answers.make_answers,
+            (*common, ("models", model)),
+            _settings(agent=config.agent, evaluation=config.evaluation, retrieval=retrieval),
+        )
+        for label, model, retrieval in answers.contestants_of(config)
+    ]
+
+
+def make(config: PipelineConfig, stage: Stage, on_progress: Callable[[Progress], None]) -> StageManifest:
+    """Make a stage, or what is missing of it; a finished one is given back as it is.
+
+    Raises:
+        BadInput: its label holds something made in another way, or its input is wrong.
+        RunFailed: work failed or a gate does not hold; what was finished is kept.
+    """
+    ledger = Ledger(config.runtime.root, config.snapshot)
+    recipe = stage.recipe(ledger)
+    if recipe is None:
+        missing = [f"{name}/{label}" for name, label in stage.upstreams if ledger.manifest(name, label) is None]
+        raise BadInput(f"{stage} is made from {', '.join(missing)}, not there yet: run the whole pipeline first")
+    opened = ledger.open(recipe)
+    finished = ledger.manifest(stage.stage, stage.label)
+    if finished is not None:
+        return finished
+    return stage.make(Making(config, ledger, opened, on_progress))
+
+
+def is_finished(config: PipelineConfig, stage: Stage) -> bool:
+    """Whether the stage lies there, made in just this way.
+
+    Raises:
+        BadInput: its label holds something made in another way.
+    """
+    ledger = Ledger(config.runtime.root, config.snapshot)
+    recipe = stage.recipe(ledger)
+    if recipe is None:
+        return False
+    if ledger.recipe(stage.stage, stage.label) is None:
+        return False
+    ledger.open(recipe)
+    return ledger.manifest(stage.stage, stage.label) is not None

@@ -1,0 +1,118 @@
+"""What every stage's function is given: settings, upstream files, its own folder, a place to say how far it is."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from schemas.config import PipelineConfig
+from schemas.jobs import Job, JobResult
+from schemas.manifest import Gate, PartManifest, StageManifest
+from schemas.records import Record, Reject
+from tasks import jobs
+from tasks.fanout import fan_out
+from tasks.jobs import Progress
+from tasks.ledger import Ledger, OpenStage, Parts
+
+Item = TypeVar("Item")
+
+
+class Output(NamedTuple):
+    """What the work on one part gives: its rows, what it dropped, and the digests of what it read."""
+
+    rows: list[Record]
+    rejects: list[Reject]
+    inputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _PartWork(Generic[Item]):
+    """Makes and commits one part; travels to Ray's workers."""
+
+    parts: Parts
+    work: Callable[[Item], Output]
+
+    def __call__(self, keyed: tuple[str, Item]) -> PartManifest:
+        key, item = keyed
+        started = time.time()
+        output = self.work(item)
+        return self.parts.commit(key, output.rows, output.rejects, output.inputs, started)
+
+
+@dataclass(frozen=True)
+class Making:
+    """One stage being made."""
+
+    config: PipelineConfig
+    ledger: Ledger
+    open: OpenStage
+    on_progress: Callable[[Progress], None]
+
+    @property
+    def folder(self) -> str:
+        return self.open.folder
+
+    @property
+    def snapshot(self) -> str:
+        return self.ledger.snapshot
+
+    def upstream(self, stage: str, label: str | None = None) -> StageManifest:
+        """The finished upstream of that stage; with several, of that label."""
+        for upstream in self.open.recipe.upstreams:
+            if upstream.stage == stage and label in (None, upstream.label):
+                manifest = self.ledger.manifest(upstream.stage, upstream.label)
+                assert manifest is not None, "a recipe pins finished stages only"
+                return manifest
+        raise KeyError(f"{self.open.recipe.stage}/{self.open.recipe.label} has no upstream {stage}/{label or '*'}")
+
+    def upstream_folder(self, stage: str, label: str | None = None) -> str:
+        recipe = self.upstream(stage, label).recipe
+        return self.ledger.folder(recipe.stage, recipe.label)
+
+    def upstream_parts(self, stage: str, label: str | None = None) -> dict[str, str]:
+        """Paths of an upstream's parts by key."""
+        manifest = self.upstream(stage, label)
+        parts = Parts(self.upstream_folder(stage, label), manifest.fingerprint, Record, self.snapshot)
+        return {key: parts.data_path(key) for key in manifest.parts}
+
+    def map_parts(
+        self,
+        model: type[Record],
+        items: dict[str, Item],
+        work: Callable[[Item], Output],
+    ) -> dict[str, PartManifest]:
+        """Make the parts that are missing, one from each item, and give back all of them by key.
+
+        A part that holds failed rows counts as missing: the next run tries them again.
+        """
+        parts = self.open.parts(model)
+        done = {key: part for key, part in parts.done().items() if key in items and not part.failed}
+        missing = [(key, item) for key, item in items.items() if key not in done]
+
+        def committed(part: PartManifest) -> None:
+            done[part.key] = part
+            rows = sum(manifest.rows for manifest in done.values())
+            self.on_progress(Progress(done=len(done), total=len(items), unit="parts", note=f"{rows:,} rows"))
+
+        fan_out(missing, _PartWork(parts, work), self.config.runtime.workers, committed)
+        return dict(sorted(done.items()))
+
+    def run_job(self, module: str, job: Job) -> JobResult:
+        """Start the job or attach to it, and wait. Ctrl-C is passed on: the job saves what it has and leaves."""
+        jobs.start_or_attach(module, job)
+        try:
+            return jobs.watch(job.output, self.on_progress)
+        except KeyboardInterrupt:
+            jobs.cancel(job.output)
+            raise
+
+
+def no_failed_rows(parts: dict[str, PartManifest]) -> Gate:
+    """Failed is not filtered: a stage with failed rows is not done, and the next run tries them again."""
+    failed = sum(part.failed for part in parts.values())
+    return Gate(name="no failed rows", holds=failed == 0, detail=f"{failed} rows failed")
+
+
+def has_rows(parts: dict[str, PartManifest]) -> Gate:
+    rows = sum(part.rows for part in parts.values())
+    return Gate(name="has rows", holds=rows > 0, detail=f"{rows} rows")

@@ -1,0 +1,104 @@
+"""Dump → redirects → aliases → pages → passages → index."""
+
+from functools import partial
+from typing import cast
+
+from schemas.config import PageSettings, PassageSettings
+from schemas.manifest import StageManifest
+from schemas.records import Alias, Page, Passage, Record, Redirect, Reject
+from tasks import storage
+from tasks.corpus import dumps, pages, passages
+from tasks.corpus.dumps import Dump, DumpRange
+from tasks.making.context import Making, Output, has_rows, no_failed_rows
+
+
+def dump_of(making: Making) -> Dump:
+    """The dump that the config names, or that the small world's stage wrote."""
+    return dumps.find_dump(making.config.dump or making.ledger.folder("dump", making.config.label("dump")))
+
+
+def make_dump(making: Making) -> StageManifest:
+    """Write the small world, or take note of a dump that is there: its files stay where they are."""
+    if making.config.world is not None:
+        from tasks.corpus.smallworld import write_world
+
+        write_world(making.config.world, making.snapshot, making.folder)
+    dump = dump_of(making)
+    figures = {"file": dump.path.rpartition("/")[2], "bytes": dump.size, "sha256": dump.digest}
+    if making.config.world is None:
+        storage.write_bytes(storage.join(making.folder, "sha256"), f"{dump.digest}\n".encode())
+    return making.open.finish(figures=figures)
+
+
+def _ranges(making: Making, settings: PageSettings) -> dict[str, DumpRange]:
+    return {found.key: found for found in dumps.cut(dump_of(making), settings.part_mb)}
+
+
+def _sorted_out(rows: list[Record | Reject], inputs: dict[str, str]) -> Output:
+    kept = [row for row in rows if not isinstance(row, Reject)]
+    return Output(kept, [row for row in rows if isinstance(row, Reject)], inputs)
+
+
+def _redirects(snapshot: str, dump: str, found: DumpRange) -> Output:
+    return _sorted_out(list(pages.read_redirects(found, snapshot)), {"dump": dump})
+
+
+def make_redirects(making: Making) -> StageManifest:
+    work = partial(_redirects, making.snapshot, making.upstream("dump").digest)
+    parts = making.map_parts(Redirect, _ranges(making, making.config.pages), work)
+    return making.open.finish(parts=parts, gates=[no_failed_rows(parts)])
+
+
+def _aliases(snapshot: str, digest: str, paths: list[str]) -> Output:
+    by_target: dict[str, list[str]] = {}
+    for path in paths:
+        for row in storage.read_rows(path, Redirect):
+            by_target.setdefault(row.target, []).append(row.title)
+    rows = [Alias(snapshot=snapshot, title=title, redirects=sorted(by_target[title])) for title in sorted(by_target)]
+    return Output(cast(list[Record], rows), [], {"redirects": digest})
+
+
+def make_aliases(making: Making) -> StageManifest:
+    """Reduce: all redirects by the page they lead to."""
+    work = partial(_aliases, making.snapshot, making.upstream("redirects").digest)
+    parts = making.map_parts(Alias, {"all": list(making.upstream_parts("redirects").values())}, work)
+    return making.open.finish(parts=parts)
+
+
+def read_aliases(paths: list[str]) -> dict[str, list[str]]:
+    """Redirects by the title of the page they lead to."""
+    return {row.title: row.redirects for path in paths for row in storage.read_rows(path, Alias)}
+
+
+def _pages(snapshot: str, digests: dict[str, str], alias_paths: list[str], found: DumpRange) -> Output:
+    return _sorted_out(list(pages.read_pages(found, snapshot, read_aliases(alias_paths))), digests)
+
+
+def make_pages(making: Making) -> StageManifest:
+    digests = {stage: making.upstream(stage).digest for stage in ("dump", "aliases")}
+    work = partial(_pages, making.snapshot, digests, list(making.upstream_parts("aliases").values()))
+    parts = making.map_parts(Page, _ranges(making, making.config.pages), work)
+    return making.open.finish(parts=parts, gates=[has_rows(parts), no_failed_rows(parts)])
+
+
+def _passages(settings: PassageSettings, path: str) -> Output:
+    rows = [row for page in storage.read_rows(path, Page) for row in passages.passages_of(page, settings)]
+    return Output(cast(list[Record], rows), [], {"pages": storage.digest_of_file(path)})
+
+
+def make_passages(making: Making) -> StageManifest:
+    work = partial(_passages, making.config.passages)
+    parts = making.map_parts(Passage, making.upstream_parts("pages"), work)
+    return making.open.finish(parts=parts, gates=[has_rows(parts), no_failed_rows(parts)])
+
+
+def make_index(making: Making) -> StageManifest:
+    from tasks.indexing import build_from_parquet
+
+    out = storage.join(making.folder, "index")
+    storage.remove(out)
+    paths = list(making.upstream_parts("passages").values())
+    built = build_from_parquet(paths, out, making.config.index)
+    return making.open.finish(
+        made="index", rows=built.documents, figures={"documents": built.documents, "bytes": built.bytes}
+    )

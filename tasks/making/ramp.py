@@ -1,0 +1,84 @@
+"""Passages and index → RAMP questions with evidence."""
+
+from collections import Counter
+from functools import cache, partial
+from typing import Any
+
+from retrieval_index.opening import open_index
+
+from retrieval_index.hits import Searcher
+from schemas.config import PipelineConfig
+from schemas.manifest import Gate, PartManifest, StageManifest
+from schemas.records import Passage, Question, Reject
+from schemas.snapshot import language_of
+from tasks import storage
+from tasks.making.context import Making, Output, has_rows, no_failed_rows
+from tasks.making.corpus import read_aliases
+from tasks.ramp.evidence import certify
+from tasks.ramp.questions import questions_of
+from tasks.ramp.splits import Splits
+
+searcher_of = cache(open_index)
+"""One open index a process: Ray's workers keep it from part to part."""
+
+
+def splits_of(making: Making) -> Splits:
+    """Of the small world by its table of families, of Wikipedia by hashes of titles."""
+    return Splits.of(making.config.ramp, making.ledger.folder("dump", making.config.label("dump")))
+
+
+def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, index: str, path: str) -> Output:
+    aliases = read_aliases(alias_paths)
+    language = language_of(config.snapshot)
+    questions, rejects = [], []
+    for passage in storage.read_rows(path, Passage):
+        for row in questions_of(passage, aliases, splits, config.ramp, language):
+            (rejects if isinstance(row, Reject) else questions).append(row)
+    searcher: Searcher = searcher_of(index)
+    certified = certify(questions, searcher, config.ramp, config.agent)
+    return Output(certified, rejects, {"passages": storage.digest_of_file(path)})
+
+
+def make_questions(making: Making) -> StageManifest:
+    work = partial(
+        _questions,
+        making.config,
+        list(making.upstream_parts("aliases").values()),
+        splits_of(making),
+        storage.join(making.upstream_folder("index"), "index"),
+    )
+    parts = making.map_parts(Question, making.upstream_parts("passages"), work)
+    figures = _figures(making, parts)
+    whole = figures["masks"] == figures["masks_promised"]
+    gates = [
+        has_rows(parts),
+        no_failed_rows(parts),
+        Gate(name="every question has its masks", holds=whole, detail=f"{figures['masks']} masks"),
+    ]
+    return making.open.finish(parts=parts, gates=gates, figures=figures)
+
+
+def _figures(making: Making, parts: dict[str, PartManifest]) -> dict[str, Any]:
+    """What came out: questions by masks and split, masks by kind, evidence by hops."""
+    by_masks: Counter[str] = Counter()
+    by_split: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    hops: Counter[str] = Counter()
+    promised = certified = 0
+    parts_of = making.open.parts(Question)
+    for key in parts:
+        for question in storage.read_rows(parts_of.data_path(key), Question):
+            promised += question.n_masks
+            certified += all(mask.evidence for mask in question.masks)
+            by_masks[str(question.n_masks)] += 1
+            by_split[question.split] += 1
+            for mask in question.masks:
+                kinds[mask.kind] += 1
+                hops[str(mask.evidence.hops) if mask.evidence else "none"] += 1
+    counted = {"by_masks": by_masks, "by_split": by_split, "masks_by_kind": kinds, "evidence_by_hops": hops}
+    return {
+        **{name: dict(sorted(counts.items())) for name, counts in counted.items()},
+        "masks": sum(kinds.values()),
+        "masks_promised": promised,
+        "certified_questions": certified,
+    }

@@ -1,0 +1,170 @@
+"""Questions → trajectories: the scripted teacher by parts, the multi-agent teacher and the student as jobs."""
+
+from collections import Counter
+from functools import partial
+from typing import Any, NamedTuple, cast
+
+from schemas.config import AgentSettings, EvolutionSettings, TeacherSettings
+from schemas.errors import BadInput
+from schemas.jobs import RolloutJob, TeacherJob
+from schemas.manifest import Gate, PartManifest, StageManifest, digest_of
+from schemas.records import EndReason, Question, Record, Reject, Trajectory, VerdictStatus
+from tasks import storage
+from tasks.making.context import Making, Output, has_rows, no_failed_rows
+from tasks.making.ramp import searcher_of
+
+
+class _Slice(NamedTuple):
+    """Rows ``start`` to ``stop`` of one questions part, of those the teacher is asked."""
+
+    path: str
+    start: int
+    stop: int
+
+
+def _asked(path: str, settings: TeacherSettings) -> list[Question]:
+    """The questions of a part that the teacher is asked, in their order."""
+    return [
+        question
+        for question in storage.read_rows(path, Question)
+        if question.split in settings.splits
+        and (not settings.certified_only or all(mask.evidence for mask in question.masks))
+    ]
+
+
+def _slices(making: Making, settings: TeacherSettings) -> dict[str, _Slice]:
+    found = {}
+    for key, path in making.upstream_parts("questions").items():
+        count = len(_asked(path, settings))
+        for start in range(0, count, settings.part_rows):
+            stop = min(start + settings.part_rows, count)
+            found[f"{key}-{start:06d}"] = _Slice(path, start, stop)
+    return found
+
+
+def _taught(settings: TeacherSettings, agent: AgentSettings, index: str, label: str, part: _Slice) -> Output:
+    from tasks.rollouts.judge import judge
+    from tasks.rollouts.scripted import teach_many
+
+    questions = _asked(part.path, settings)[part.start : part.stop]
+    rows: list[Record] = []
+    rejects = []
+    taught = teach_many(questions, searcher_of(index), agent, settings.seed, label)
+    for question, trajectory in zip(questions, taught, strict=True):
+        if trajectory.end_reason == EndReason.TOOL_FAILED:
+            rejects.append(
+                Reject(
+                    snapshot=question.snapshot,
+                    row_id=question.question_id,
+                    reason=EndReason.TOOL_FAILED,
+                    failed=True,
+                    detail="search failed",
+                )
+            )
+        else:
+            rows.append(trajectory.model_copy(update={"verdict": judge(question, trajectory)}))
+    return Output(rows, rejects, {"questions": digest_of([question.question_id for question in questions])})
+
+
+def make_taught(making: Making) -> StageManifest:
+    """Trajectories of the config's teacher, judged; all verdicts are kept, only right ones are trained on."""
+    settings = making.config.teacher
+    assert settings is not None
+    if settings.kind == "multi_agent":
+        return _taught_by_endpoint(making, settings)
+    index = storage.join(making.upstream_folder("index"), "index")
+    work = partial(_taught, settings, making.config.agent, index, making.open.recipe.label)
+    return _finish(making, making.map_parts(Trajectory, _slices(making, settings), work))
+
+
+def _taught_by_endpoint(making: Making, settings: TeacherSettings) -> StageManifest:
+    endpoint = making.config.runtime.teacher_endpoint
+    if endpoint is None:
+        raise BadInput("the multi-agent teacher needs runtime.teacher_endpoint (an OpenAI-compatible address)")
+    questions = storage.join(making.folder, "job-questions.parquet")
+    asked = [row for path in making.upstream_parts("questions").values() for row in _asked(path, settings)]
+    storage.write_rows(questions, Question, asked)
+    job = TeacherJob(
+        output=making.folder,
+        snapshot=making.snapshot,
+        label=making.open.recipe.label,
+        index=storage.join(making.upstream_folder("index"), "index"),
+        questions=[questions],
+        agent=making.config.agent,
+        settings=settings,
+        endpoint=endpoint,
+        fingerprint=making.open.recipe.fingerprint,
+    )
+    result = making.run_job("tasks.rollouts.teach", job)
+    return _finish(making, making.open.parts(Trajectory).done(), figures=result.figures)
+
+
+def drawn_for_evolution(question: Question, settings: EvolutionSettings) -> bool:
+    """Whether a question of the split is self-evolution's; all others are DAPO's. By hash, so stable over snapshots."""
+    draw = int(digest_of([settings.seed, "evolution", question.question_id])[:8], 16) / 16**8
+    return draw < settings.share
+
+
+def make_student(making: Making) -> StageManifest:
+    """Self-evolution: the student answers fresh questions with live search, judged."""
+    settings = making.config.evolution
+    assert settings is not None
+    fresh = [
+        question
+        for path in making.upstream_parts("questions").values()
+        for question in storage.read_rows(path, Question)
+        if question.split == settings.split and drawn_for_evolution(question, settings)
+    ]
+    fresh.sort(key=lambda question: digest_of([settings.seed, question.question_id]))
+    if len(fresh) < settings.questions:
+        raise BadInput(
+            f"evolution.questions asks for {settings.questions} fresh questions, but the split {settings.split!r} "
+            f"holds {len(fresh)} for it; raise evolution.share, make more questions, or ask for fewer"
+        )
+    questions = storage.join(making.folder, "job-questions.parquet")
+    storage.write_rows(questions, Question, fresh[: settings.questions])
+    model = making.upstream("models").recipe.label
+    job = RolloutJob(
+        output=making.folder,
+        snapshot=making.snapshot,
+        label=making.open.recipe.label,
+        model_name=model,
+        model=storage.join(making.upstream_folder("models"), "model"),
+        tokenizer=storage.join(making.upstream_folder("tokenizer"), "tokenizer"),
+        index=storage.join(making.upstream_folder("index"), "index"),
+        questions=[questions],
+        agent=making.config.agent,
+        settings=settings,
+        engine=making.config.runtime.engine,
+        fingerprint=making.open.recipe.fingerprint,
+    )
+    result = making.run_job("tasks.rollouts.student", job)
+    parts = making.open.parts(Trajectory).done()
+    return _finish(making, parts, figures=result.figures, at_least=settings.min_accepted)
+
+
+def _finish(
+    making: Making,
+    parts: dict[str, PartManifest],
+    *,
+    figures: dict[str, Any] | None = None,
+    at_least: int = 1,
+) -> StageManifest:
+    verdicts: Counter[str] = Counter()
+    ends: Counter[str] = Counter()
+    yields: dict[str, Counter[str]] = {}
+    for key in parts:
+        for row in storage.read_rows(making.open.parts(Trajectory).data_path(key), Trajectory):
+            status = cast(str, row.verdict.status) if row.verdict else "unjudged"
+            verdicts[status] += 1
+            ends[row.end_reason] += 1
+            yields.setdefault(str(row.n_masks), Counter())[status] += 1
+    accepted = verdicts[VerdictStatus.CORRECT]
+    enough = Gate(name="accepted trajectories", holds=accepted >= at_least, detail=f"{accepted}, at least {at_least}")
+    counted = {
+        "verdicts": dict(sorted(verdicts.items())),
+        "end_reasons": dict(sorted(ends.items())),
+        "verdicts_by_masks": {masks: dict(sorted(counts.items())) for masks, counts in sorted(yields.items())},
+    }
+    gates = [has_rows(parts), no_failed_rows(parts), enough]
+    return making.open.finish(parts=parts, gates=gates, figures={**counted, **(figures or {})})

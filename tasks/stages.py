@@ -1,0 +1,79 @@
+"""The stages as Prefect tasks: what they show while they run and when they are done. The only file here with Prefect.
+
+Prefect is a view: `tasks.graph.make` does the work and the ledger owns what is done. A task shows a progress artifact
+while its stage is made and a table when it is finished; it has no retries of its own: a stage goes on from its parts.
+"""
+
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from prefect import Task, task
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.config import PipelineConfig
+from schemas.manifest import StageManifest
+from tasks import graph
+from tasks.graph import Stage
+from tasks.jobs import Progress
+
+Listener = Callable[[Stage, Progress | StageManifest], None]
+listeners: list[Listener] = []
+"""Called in this process with every progress and every finished stage: the command line draws its terminal from it."""
+
+_ARTIFACT_SECONDS = 5.0
+
+
+def _key(config: PipelineConfig, stage: Stage) -> str:
+    return f"{config.snapshot}-{stage.stage}-{stage.label}".lower().replace("_", "-").replace(".", "-")
+
+
+class _Shown:
+    """The progress of one stage on the dashboard, updated at most every few seconds."""
+
+    def __init__(self, config: PipelineConfig, stage: Stage) -> None:
+        self._key, self._stage, self._artifact, self._last = f"{_key(config, stage)}-progress", stage, UUID(int=0), 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        for listener in listeners:
+            listener(self._stage, progress)
+        if time.monotonic() - self._last < _ARTIFACT_SECONDS and progress.done < progress.total:
+            return
+        self._last = time.monotonic()
+        share = 100.0 * progress.done / max(progress.total, 1)
+        words = f"{self._stage}: {progress.done:,} of {progress.total:,} {progress.unit} {progress.note}"
+        if self._artifact.int:
+            update_progress_artifact(self._artifact, progress=share, description=words)
+        else:
+            created = create_progress_artifact(progress=share, key=self._key, description=words)
+            assert isinstance(created, UUID)
+            self._artifact = created
+
+
+def _table(config: PipelineConfig, stage: Stage, manifest: StageManifest) -> None:
+    facts = {
+        "rows": f"{manifest.rows:,}",
+        "rejects": ", ".join(f"{reason} {count:,}" for reason, count in manifest.rejects.items()) or "none",
+        "seconds": f"{manifest.seconds:,.1f}",
+        "bytes": f"{manifest.bytes:,}",
+        **{f"gate: {gate.name}": gate.detail for gate in manifest.gates},
+        **{name: str(value) for name, value in manifest.figures.items()},
+        "fingerprint": manifest.fingerprint[:12],
+        "digest": manifest.digest[:12],
+    }
+    table = [{"what": name, "value": value} for name, value in facts.items()]
+    create_table_artifact(table=table, key=_key(config, stage), description=f"{config.snapshot}: {stage}")
+
+
+def _build(config: PipelineConfig, stage: Stage) -> StageManifest:
+    manifest = graph.make(config, stage, _Shown(config, stage))
+    _table(config, stage, manifest)
+    for listener in listeners:
+        listener(stage, manifest)
+    return manifest
+
+
+def task_of(stage: Stage) -> Task[[PipelineConfig, Stage], StageManifest]:
+    """The Prefect task of a stage: named after it, one a stage."""
+    return task(_build, name=stage.stage, task_run_name=str(stage), cache_policy=NO_CACHE, persist_result=False)
