@@ -25,7 +25,7 @@ bench: $(READY)
 
 setup: $(READY)
 
-$(READY): pyproject.toml deploy/constraints.txt deploy/setup.sh
+$(READY): pyproject.toml deploy/constraints-$(ACCELERATOR).txt deploy/setup.sh
 	sh deploy/setup.sh $(ACCELERATOR) $(VENV)
 	touch $@
 

@@ -17,7 +17,7 @@ fi
 # uv does not read pip's configuration: pass on a folder of wheels that pip was told of (a CPU build of torch, say).
 links=$(python3 -m pip config get global.find-links 2>/dev/null || python3 -m pip config get :env:.find-links 2>/dev/null || true)
 if [ -n "$links" ]; then
-    UV_FIND_LINKS=${UV_FIND_LINKS:-$(echo "$links" | tr '\n' ' ')}
+    UV_FIND_LINKS=${UV_FIND_LINKS:-$(echo $links)}
     export UV_FIND_LINKS
 fi
 
@@ -38,5 +38,5 @@ esac
 
 # shellcheck disable=SC2086
 "$uv" pip install --python "$venv/bin/python" $backend \
-    --constraints deploy/constraints.txt -r pyproject.toml --extra "$accelerator" --extra test
+    --constraints deploy/constraints-$accelerator.txt -r pyproject.toml --extra "$accelerator" --extra test
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .
