@@ -1,8 +1,8 @@
 """Ray Data over the parts that are missing.
 
-Each item is worked on by one Ray task, which commits its own part and gives back the part's manifest. Nothing is keyed on Ray's
-blocks, and nothing of Ray's is needed to resume: parts that are done are not handed to it. One item, or one worker, needs no
-Ray and runs in this process.
+Each item is worked on by one Ray task, which commits its own part and gives back the part's manifest. Nothing is keyed
+on Ray's blocks, and nothing of Ray's is needed to resume: parts that are done are not handed to it. One item, or one
+worker, needs no Ray and runs in this process.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Jobs: work of minutes or hours, in a process of its own that outlives the flow which started it.
 
-A job is a module (``python -m MODULE CONFIG.json``) and an output folder. The folder is its identity: a flow that starts the
-same job again attaches to the one that runs. Whether one runs is told by a lock that the process holds while it lives, so
-that no stale process number is ever believed. In the folder:
+A job is a module (``python -m MODULE CONFIG.json``) and an output folder. The folder is its identity: a flow that
+starts the same job again attaches to the one that runs. Whether one runs is told by a lock that the process holds while
+it lives, so that no stale process number is ever believed. In the folder:
 
     job.json         what was started, when, and the process
     job-config.json  what the job was told (schemas/jobs.py)
@@ -181,15 +181,19 @@ _children: dict[str, subprocess.Popen[bytes]] = {}
 
 
 def _lock(output: str) -> int | None:
-    """Take the folder's lock: an open descriptor that holds it, or None where a living job does."""
+    """Take the folder's lock: an open descriptor that holds it, or None where a living job does.
+
+    Somebody who only looks whether the job runs holds the lock for an instant: hence the second and third try.
+    """
     Path(output).mkdir(parents=True, exist_ok=True)
     descriptor = os.open(Path(output) / "job.lock", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    for _ in range(3):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        time.sleep(0.02)
+    os.close(descriptor)
+    return None
 
 
 def _reason(output: str, exit_code: int | None) -> MaskSearchError:
