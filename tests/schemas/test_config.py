@@ -1,0 +1,54 @@
+import pytest
+
+from schemas.config import read_config
+from schemas.errors import BadInput
+
+MINIMAL = """
+name: small
+snapshot: enwiki-20261101
+dump: somewhere.xml.bz2
+runtime: {root: runs/small}
+"""
+
+
+def written(tmp_path, text, name="config.yaml"):
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
+    written(tmp_path, MINIMAL + "ramp: {seed: 7, min_words: 9}\n", "parent.yaml")
+    child = read_config(written(tmp_path, "extends: parent.yaml\nramp: {seed: 8}\n"))
+    assert (child.ramp.seed, child.ramp.min_words) == (8, 9)
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("rampp: {}", "rampp: unknown field"),
+        ("ramp: {sed: 3}", "ramp.sed: unknown field"),
+        ("ramp: {max_masked_share: 1.5}", "ramp.max_masked_share: Input should be less than or equal to 1"),
+        ("world: {families: {train: 1}}", "give either world"),
+        ("sft: {curriculum: [], optimiser: {lr: 0.1}}", "sft needs the section teacher"),
+        ("snapshot: enwiki-november", "wiki-YYYYMMDD"),
+    ],
+)
+def test_a_wrong_field_is_named_in_one_line_with_its_place(tmp_path, added, said):
+    text = MINIMAL if "snapshot" not in added else MINIMAL.replace("snapshot: enwiki-20261101", "")
+    with pytest.raises(BadInput) as caught:
+        read_config(written(tmp_path, text + added))
+    assert said in str(caught.value)
+    assert "config.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [unclosed", "\x00"])
+def test_what_is_no_config_is_refused(tmp_path, text):
+    with pytest.raises(BadInput, match="config"):
+        read_config(written(tmp_path, text))
+
+
+def test_a_missing_config_is_refused():
+    with pytest.raises(BadInput, match="no such config file"):
+        read_config("nowhere.yaml")

@@ -1,0 +1,37 @@
+"""A job that sleeps: what tests of tasks/jobs.py start."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from schemas.errors import BadInput
+from schemas.jobs import Job
+from tasks import jobs, storage
+
+
+class SleeperJob(Job):
+    seconds: float
+    fails_with: str
+
+
+def sleep(job: SleeperJob) -> dict[str, Any]:
+    def save_and_leave(number: int, frame: FrameType | None) -> None:
+        storage.write_bytes(storage.join(job.output, "saved"), b"what it had")
+        os._exit(jobs.TERMINATED)
+
+    signal.signal(signal.SIGTERM, save_and_leave)
+    print("sleeping", flush=True)
+    with (Path(job.output) / "starts").open("a") as starts:
+        starts.write(f"{os.getpid()}\n")
+    if job.fails_with:
+        raise BadInput(job.fails_with)
+    time.sleep(job.seconds)
+    jobs.report_progress(job.output, 1, 1, "naps")
+    return {"slept": job.seconds}
+
+
+if __name__ == "__main__":
+    jobs.main(SleeperJob, sleep)

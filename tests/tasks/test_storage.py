@@ -1,0 +1,40 @@
+import subprocess
+import sys
+
+from schemas.records import Redirect
+from tasks import storage
+
+
+def rows(count):
+    return [Redirect(snapshot="enwiki-20261101", title=f"t{n}", target="x") for n in range(count)]
+
+
+def test_rows_come_back_in_order_and_bytes_are_the_same_for_the_same_rows(tmp_path):
+    path = str(tmp_path / "a" / "part.parquet")
+    first = storage.write_rows(path, Redirect, rows(3000))
+    assert list(storage.read_rows(path, Redirect)) == rows(3000)
+    assert storage.write_rows(str(tmp_path / "b.parquet"), Redirect, rows(3000)) == first
+
+
+def test_a_write_that_is_killed_leaves_the_old_file_whole(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    dies_before_renaming = (
+        "import os, pathlib; from tasks import storage\n"
+        "pathlib.Path.replace = lambda self, target: os._exit(9)\n"
+        f"storage.write_bytes({str(path)!r}, b'new' * 1000)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", dies_before_renaming], check=False)
+    assert run.returncode == 9
+    assert path.read_bytes() == b"old"
+    assert storage.read_bytes(str(path)) == b"old"
+
+
+def test_an_object_store_is_written_and_listed_the_same_way():
+    root = "memory://bucket/run"
+    storage.write_rows(f"{root}/pages/part-0.parquet", Redirect, rows(2))
+    assert storage.names_in(f"{root}/pages") == ["part-0.parquet"]
+    assert list(storage.read_rows(f"{root}/pages/part-0.parquet", Redirect)) == rows(2)
+    storage.remove(root)
+    assert not storage.exists(f"{root}/pages/part-0.parquet")
+    assert storage.names_in(f"{root}/pages") == []
