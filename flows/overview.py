@@ -123,8 +123,8 @@ def doctor(config: str, snapshot: str | None, root: str | None, dump: str | None
     """
     settings = configured(config, snapshot, root, dump)
     checks = [_packages(), _java(), _room(settings), _processors(settings)]
-    if settings.dump:
-        checks.append(_dump(settings.dump))
+    if settings.dump_path:
+        checks.append(_dump(settings.dump_path))
     endpoint = settings.runtime.teacher_endpoint
     if endpoint is not None:
         checks.append(_endpoint(endpoint.url))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from schemas.errors import BadInput
 from schemas.records import Split
-from schemas.snapshot import SnapshotName
+from schemas.snapshot import SnapshotName, date_of, wiki_of
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -316,7 +316,7 @@ class PipelineConfig(BaseModel):
     """Another label for a data stage (default ``v1``), by the stage's name."""
     world: WorldSettings | None = None
     dump: str | None = None
-    """Path of a dump; a location, not identity: the dump is known by its digest."""
+    """Path of a dump, {wiki} and {date} being the snapshot's. A location, not identity: it is known by its digest."""
     pages: PageSettings = PageSettings()
     passages: PassageSettings = PassageSettings()
     index: IndexSettings = IndexSettings()
@@ -331,6 +331,13 @@ class PipelineConfig(BaseModel):
     dapo: DapoSettings | None = None
     evaluation: EvaluationSettings | None = None
     runtime: RuntimeSettings
+
+    @property
+    def dump_path(self) -> str | None:
+        """The dump's path for this snapshot."""
+        if self.dump is None:
+            return None
+        return self.dump.replace("{wiki}", wiki_of(self.snapshot)).replace("{date}", date_of(self.snapshot))
 
     def label(self, stage: str) -> str:
         """The label of a data stage."""

@@ -14,7 +14,7 @@ from tasks.making.context import Making, Output, has_rows, no_failed_rows
 
 def dump_of(making: Making) -> Dump:
     """The dump that the config names, or that the small world's stage wrote."""
-    return dumps.find_dump(making.config.dump or making.ledger.folder("dump", making.config.label("dump")))
+    return dumps.find_dump(making.config.dump_path or making.ledger.folder("dump", making.config.label("dump")))
 
 
 def make_dump(making: Making) -> StageManifest:

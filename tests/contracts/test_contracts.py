@@ -1,0 +1,77 @@
+"""What nobody may change unseen: layers, shipped configs, the command line, and how light its start is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.cli import app
+from schemas.config import read_config
+from tasks.graph import stages_of
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("prefect", "torch", "vllm", "ray", "transformers", "deepspeed", "jnius", "faiss")
+
+
+def test_a_floor_imports_only_what_lies_below_it():
+    run = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "deploy" / "configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_config_parses_and_every_stage_comes_after_what_it_is_made_from(path):
+    stages = stages_of(read_config(path))
+    seen = set()
+    for stage in stages:
+        assert set(stage.upstreams) <= seen, f"{stage} comes too early"
+        assert stage.name not in seen, f"{stage} is there twice"
+        seen.add(stage.name)
+
+
+def test_the_command_line_grows_only_on_purpose():
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert commands == {
+        *("run", "plan", "status", "backfill", "corpus", "ramp", "trajectories", "sft", "rl", "evaluate"),
+        *("index", "search", "serve", "show", "doctor"),
+    }
+
+
+@pytest.mark.parametrize("module", ["flows.cli", "flows.selection", "flows.overview", "flows.running", "schemas.jobs"])
+def test_what_the_command_line_starts_with_is_light(module):
+    code = f"import sys, {module}; print(*[name for name in {HEAVY} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def masksearch(*words, cwd=ROOT):
+    command = [Path(sys.executable).parent / "masksearch", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_command():
+    run = masksearch("--help")
+    assert run.returncode == 0
+    for command in ("run", "backfill", "search", "show", "doctor"):
+        assert command in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "nowhere.yaml"), "error: nowhere.yaml: no such config file"),
+        (("show", "nowhere.parquet"), "error: nowhere.parquet"),
+        (("search", "nowhere", "a query"), "error: nowhere"),
+        (("status", "--root", "nowhere"), "error: nowhere"),
+        (("run", "deploy/configs/enwiki-sample.yaml", "--dump", "nowhere.xml.bz2"), "error: nowhere.xml.bz2"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(words, said, tmp_path):
+    if words[0] == "run":
+        words = (*words, "--root", str(tmp_path / "root"))
+    run = masksearch(*words)
+    assert run.returncode == 2, run.stderr
+    assert run.stderr.startswith(said)
+    assert len(run.stderr.splitlines()) == 1, run.stderr
