@@ -1,0 +1,158 @@
+"""The tokenizer of the agent: text to ids and back, with every tag of the protocol as one id.
+
+Two ways to get one: `train_tokenizer` makes a small BPE for a model that is trained from nothing, `adopt_tokenizer` takes
+a published model's and adds the tags. Either is a folder that `transformers.AutoTokenizer` loads as well.
+
+A trained one is made for copying names: a word has the same pieces wherever it stands, because every run of text (at the
+start, after a tag, after a line break) gets a space in front; numbers are cut into pairs of digits from the left; bytes
+stand in for characters it has not seen. What it reads back is the text itself but for two things: one space directly after
+a tag or a line break, or at the start, is lost, and U+2581 comes back as a space.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from schemas.errors import BadInput
+from tasks.rollouts.protocol import MASK, TAGS
+
+_SPACE = "▁"
+_PAD, _EOS = "<pad>", "<eos>"
+_BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+_WHOLE = [MASK, _SPACE + MASK]
+# A mask, up to two digits, a word, any other sign; each with the space in front of it.
+_PIECES = r"▁?\[mask\]|▁?\p{N}{1,2}|▁?\p{L}[\p{L}\p{M}]*|▁?[^▁\p{L}\p{N}]|▁"
+
+
+class AgentTokenizer:
+    """Immutable once made; safe to share between threads."""
+
+    def __init__(self, tokenizer: Tokenizer, config: dict[str, Any]) -> None:
+        self._tokenizer = tokenizer
+        self._config = config
+        self._added = {index: token.content for index, token in tokenizer.get_added_tokens_decoder().items()}
+        self.eos_id = self._named("eos_token")
+        self.pad_id = self._named("pad_token", otherwise=self.eos_id)
+
+    @classmethod
+    def load(cls, folder: str) -> "AgentTokenizer":
+        """From a folder written by `save`.
+
+        Raises:
+            BadInput: the folder holds no tokenizer with the protocol's tags.
+        """
+        try:
+            tokenizer = Tokenizer.from_str((Path(folder) / "tokenizer.json").read_text(encoding="utf-8"))
+            config = json.loads((Path(folder) / "tokenizer_config.json").read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise BadInput(f"{folder}: no tokenizer here ({error.filename} is missing)") from None
+        missing = [tag for tag in TAGS if tokenizer.token_to_id(tag) is None]
+        if missing:
+            raise BadInput(f"{folder}: a tokenizer without the tag {missing[0]}; make it with adopt_tokenizer")
+        return cls(tokenizer, config)
+
+    def save(self, folder: str) -> None:
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "tokenizer.json").write_text(self._tokenizer.to_str(pretty=True), encoding="utf-8")
+        (path / "tokenizer_config.json").write_text(json.dumps(self._config, indent=2, ensure_ascii=False), "utf-8")
+
+    @property
+    def vocabulary(self) -> int:
+        """Ids are below this number: the fewest rows that a model's embedding may have."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text. Tags become their ids, so text from outside is neutralised first (protocol.neutralise)."""
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of any ids, tags shown; ids that are no whole character read as U+FFFD."""
+        parts: list[str] = []
+        run: list[int] = []
+        for index in ids:
+            if index in self._added:
+                parts += [self._text_of(run), self._added[index]]
+                run = []
+            else:
+                run.append(index)
+        return "".join([*parts, self._text_of(run)])
+
+    def tag_id(self, tag: str) -> int:
+        """The id of a tag of the protocol, or of any other token by its text."""
+        index = self._tokenizer.token_to_id(tag)
+        if index is None:
+            raise KeyError(f"{tag!r} is no single token")
+        return index
+
+    def _text_of(self, run: list[int]) -> str:
+        return self._tokenizer.decode(run, skip_special_tokens=False) if run else ""
+
+    def _named(self, role: str, otherwise: int | None = None) -> int:
+        token = self._config.get(role)
+        content = token.get("content") if isinstance(token, dict) else token
+        index = self._tokenizer.token_to_id(content) if content else otherwise
+        if index is None:
+            raise BadInput(f"the tokenizer names no {role} in tokenizer_config.json")
+        return index
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
+    """A BPE tokenizer of at most ``vocabulary`` ids, bytes and tags included, trained on these texts."""
+    specials = [_PAD, _EOS, "\n", *TAGS]
+    splitter = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always", split=False),
+            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+        ]
+    )
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = splitter
+    size = vocabulary - len(specials) - len(_BYTES) - len(_WHOLE)
+    lines = (line.replace(MASK, " ") for text in texts for line in text.splitlines())
+    learner.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=size, show_progress=False))
+    learned = json.loads(learner.to_str())["model"]
+    pieces = [*_BYTES, *_WHOLE, *sorted(learned["vocab"], key=learned["vocab"].get)]
+    model = models.BPE(
+        vocab={piece: index for index, piece in enumerate(pieces)},
+        merges=[tuple(merge) for merge in learned["merges"]],
+        byte_fallback=True,
+        ignore_merges=True,  # a mask is one piece though no merges lead to it
+    )
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = splitter
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in (_PAD, _EOS, *TAGS)])
+    tokenizer.add_tokens([AddedToken("\n", normalized=False)])
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": _PAD, "eos_token": _EOS}
+    return AgentTokenizer(tokenizer, {**config, "clean_up_tokenization_spaces": False})
+
+
+def adopt_tokenizer(path: str) -> AgentTokenizer:
+    """The tokenizer of a model's folder with the protocol's tags and the mask added, a token each.
+
+    Raises:
+        BadInput: the folder holds no tokenizer that has a fast (tokenizer.json) form.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        published = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: no tokenizer: {' '.join(str(error).split())[:200]}") from None
+    tags = [AddedToken(tag, normalized=False, special=True) for tag in TAGS]
+    published.add_tokens(tags, special_tokens=True)
+    published.add_tokens([AddedToken(MASK, normalized=False)])
+    folder = tempfile.mkdtemp()
+    try:
+        published.save_pretrained(folder)
+        return AgentTokenizer.load(folder)
+    finally:
+        shutil.rmtree(folder)
