@@ -10,6 +10,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from schemas.errors import MaskSearchError
 from schemas.manifest import PartManifest
 
 Item = TypeVar("Item")
@@ -32,20 +33,19 @@ def fan_out(
         return
     _ray(workers)
     import ray.data
-    from ray.exceptions import RayTaskError
 
-    def committed(row: dict[str, Any]) -> dict[str, str]:
-        return {"manifest": work(pickle.loads(row["item"])).model_dump_json()}
+    def committed(row: dict[str, Any]) -> dict[str, bytes]:
+        try:
+            return {"part": pickle.dumps(work(pickle.loads(row["item"])))}
+        except MaskSearchError as error:  # travels as data: Ray would wrap it in pages of its own
+            return {"part": pickle.dumps(error)}
 
     dataset = ray.data.from_items([{"item": pickle.dumps(item)} for item in items], override_num_blocks=len(items))
-    try:
-        for row in dataset.map(committed, num_cpus=1).iter_rows():
-            on_part(PartManifest.model_validate_json(row["manifest"]))
-    except RayTaskError as error:
-        cause = error
-        while isinstance(cause, RayTaskError) and isinstance(cause.cause, Exception):
-            cause = cause.cause
-        raise cause from None
+    for row in dataset.map(committed, num_cpus=1).iter_rows():
+        part = pickle.loads(row["part"])
+        if isinstance(part, MaskSearchError):
+            raise part
+        on_part(part)
 
 
 def _ray(workers: int) -> None:
@@ -62,3 +62,4 @@ def _ray(workers: int) -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.max_errored_blocks = 0
+    context.op_resource_reservation_enabled = False  # with few processors it keeps one of them idle
