@@ -1,0 +1,190 @@
+"""A small made-up encyclopedia, written as a real multistream MediaWiki dump with its index.
+
+Families of towns, people, firms and works: no link leaves a family, a family belongs to one split, and no word of a name
+of one split stands in a name of another. Each entity has a short page with all its facts; longer pages with neutral titles
+retell facts of several entities of one family in other words (tasks/corpus/worldtext.py). The same settings and snapshot
+give the same bytes.
+"""
+
+import bz2
+import io
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.config import WorldSettings
+from schemas.errors import BadInput
+from schemas.records import Split
+from schemas.snapshot import date_of, wiki_of
+from tasks import storage
+from tasks.corpus.worldtext import MONTHS, Entity, Kind, Reteller, name_words, short_page
+
+PAGES_A_STREAM = 100
+_PARAGRAPHS = (4, 6)
+_SPANS = (4, 4)
+_REDIRECTS = 0.1
+_SHARED_WORDS = 0.08
+"""The share of people with another's surname, and of firms named after a town and a person: they make search work."""
+
+
+class WorldPage(NamedTuple):
+    title: str
+    text: str
+    split: Split
+    redirect: str | None = None
+
+
+@dataclass
+class _Names:
+    """Deals out words that no other name has."""
+
+    words: list[str]
+
+    def word(self) -> str:
+        if not self.words:
+            raise BadInput("world: more entities than the small world has names for; ask for fewer families")
+        return self.words.pop()
+
+
+def _people(count: int, names: _Names, rng: random.Random) -> list[str]:
+    surnames: list[str] = []
+    full = []
+    for _ in range(count):
+        shared = surnames and rng.random() < _SHARED_WORDS
+        surnames.append(rng.choice(surnames) if shared else names.word())
+        full.append(f"{names.word()} {surnames[-1]}")
+    return full
+
+
+def _firms(count: int, towns: list[str], people: list[str], names: _Names, rng: random.Random) -> list[str]:
+    firms = []
+    for _ in range(count):
+        shared = f"{rng.choice(towns)} {rng.choice(people).split()[1]}"
+        firms.append(shared if rng.random() < _SHARED_WORDS and shared not in firms else names.word())
+    return firms
+
+
+def _year(rng: random.Random) -> str:
+    return str(rng.randint(1700, 1999))
+
+
+def _date(rng: random.Random) -> str:
+    return f"{rng.randint(1, 28)} {rng.choice(MONTHS)} {_year(rng)}"
+
+
+def make_family(number: int, settings: WorldSettings, names: _Names, rng: random.Random) -> list[Entity]:
+    """The entities of one family, with their facts."""
+    town_names = [names.word() for _ in range(settings.towns)]
+    people_names = _people(settings.people, names, rng)
+    named: dict[Kind, list[str]] = {
+        "town": town_names,
+        "person": people_names,
+        "firm": _firms(settings.firms, town_names, people_names, names, rng),
+        "work": [names.word() for _ in range(settings.works)],
+    }
+    members = {kind: [Entity(kind, name) for name in of_kind] for kind, of_kind in named.items()}
+
+    def other(kind: Kind, entity: Entity | None = None) -> Entity:
+        return rng.choice([member for member in members[kind] if member is not entity])
+
+    for town in members["town"]:
+        town.facts = {"near": other("town", town), "founded": _year(rng), "residents": str(rng.randint(2000, 9999))}
+    for person in members["person"]:
+        person.facts = {"birthplace": other("town"), "born": _date(rng), "teacher": other("person", person)}
+    for firm in members["firm"]:
+        firm.facts = {"seat": other("town"), "founder": other("person"), "founded": _year(rng)}
+    for work in members["work"]:
+        work.facts = {"author": other("person"), "publisher": other("firm"), "published": _year(rng)}
+    family = [entity for of_kind in members.values() for entity in of_kind]
+    for entity in family:
+        if rng.random() < _REDIRECTS:
+            entity.redirects = [f"{entity.name} ({entity.kind})"]
+    return family
+
+
+def family_pages(number: int, split: Split, settings: WorldSettings, names: _Names) -> Iterator[WorldPage]:
+    """The short pages, redirects and retellings of one family."""
+    rng = random.Random(f"{settings.seed} family {number}")
+    family = make_family(number, settings, names, rng)
+    for entity in family:
+        yield WorldPage(entity.name, short_page(entity, rng), split)
+        for title in entity.redirects:
+            yield WorldPage(title, f"#REDIRECT [[{entity.name}]]", split, redirect=entity.name)
+    reteller = Reteller(family, rng)
+    for ordinal in range(settings.retellings):
+        paragraphs = [reteller.paragraph(rng.randint(*_SPANS)) for _ in range(rng.randint(*_PARAGRAPHS))]
+        yield WorldPage(f"Chronicle {number * settings.retellings + ordinal + 1}", "\n\n".join(paragraphs), split)
+
+
+def world_pages(settings: WorldSettings) -> list[WorldPage]:
+    """All pages, shuffled, so that every part of the dump has its share of each split."""
+    rng = random.Random(f"{settings.seed} world")
+    names = _Names(name_words(rng))
+    splits = [split for split in Split for _ in range(settings.families.get(split, 0))]
+    pages = [page for number, split in enumerate(splits) for page in family_pages(number, split, settings, names)]
+    rng.shuffle(pages)
+    return pages
+
+
+# -- the dump -------------------------------------------------------------------------------------------------------
+
+_HEADER = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
+  <siteinfo>
+    <sitename>Small World</sitename>
+    <dbname>{wiki}</dbname>
+    <generator>MaskSearch small world</generator>
+    <case>first-letter</case>
+    <namespaces>
+      <namespace key="-1" case="first-letter">Special</namespace>
+      <namespace key="0" case="first-letter" />
+      <namespace key="1" case="first-letter">Talk</namespace>
+      <namespace key="10" case="first-letter">Template</namespace>
+    </namespaces>
+  </siteinfo>
+"""
+_FOOTER = "</mediawiki>\n"
+
+
+def _page_xml(page_id: int, page: WorldPage, date: str) -> str:
+    redirect = f'    <redirect title="{escape(page.redirect)}" />\n' if page.redirect else ""
+    return (
+        f"  <page>\n    <title>{escape(page.title)}</title>\n    <ns>0</ns>\n    <id>{page_id}</id>\n{redirect}"
+        f"    <revision>\n      <id>{page_id + 1_000_000}</id>\n"
+        f"      <timestamp>{date[:4]}-{date[4:6]}-{date[6:]}T00:00:00Z</timestamp>\n"
+        f"      <contributor><username>Small World</username><id>1</id></contributor>\n"
+        f"      <model>wikitext</model>\n      <format>text/x-wiki</format>\n"
+        f'      <text bytes="{len(page.text.encode())}" xml:space="preserve">{escape(page.text)}</text>\n'
+        f"    </revision>\n  </page>\n"
+    )
+
+
+def write_world(settings: WorldSettings, snapshot: str, folder: str) -> None:
+    """Write ``{wiki}-{date}-pages-articles-multistream.xml.bz2``, its index, and ``splits.parquet`` (page_id, split)."""
+    pages = world_pages(settings)
+    wiki, date = wiki_of(snapshot), date_of(snapshot)
+    dump, index = io.BytesIO(), []
+    dump.write(bz2.compress(_HEADER.format(wiki=wiki).encode()))
+    for start in range(0, len(pages), PAGES_A_STREAM):
+        numbered = list(enumerate(pages[start : start + PAGES_A_STREAM], start + 1))
+        index += [f"{dump.tell()}:{page_id}:{page.title}\n" for page_id, page in numbered]
+        dump.write(bz2.compress("".join(_page_xml(page_id, page, date) for page_id, page in numbered).encode()))
+    dump.write(bz2.compress(_FOOTER.encode()))
+
+    stem = storage.join(folder, f"{wiki}-{date}-pages-articles-multistream")
+    storage.write_bytes(storage.join(folder, "splits.parquet"), _splits_parquet(pages))
+    storage.write_bytes(f"{stem}-index.txt.bz2", bz2.compress("".join(index).encode()))
+    storage.write_bytes(f"{stem}.xml.bz2", dump.getvalue())
+
+
+def _splits_parquet(pages: list[WorldPage]) -> bytes:
+    table = pa.table(
+        {"page_id": pa.array(range(1, len(pages) + 1), pa.int64()), "split": [str(page.split) for page in pages]}
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()

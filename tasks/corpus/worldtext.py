@@ -1,0 +1,183 @@
+"""How the small world is written about: names, short pages (one an entity), and sentences that retell.
+
+A retelling says the same in other words than the short page. Each of its sentences starts from an entity that is named
+plainly and goes along facts; every other entity is linked where it stands, once. So what a masked span needs is on the
+page of the entity that governs it, which the sentence names, or which an earlier mask of it stands for.
+"""
+
+import random
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["town", "person", "firm", "work"]
+
+# A word of a name is one of the first syllables and one of the last. There are more ends of a first syllable than
+# of a last one, and more beginnings of a last than of a first: byte pair encoding then cuts between the two.
+_FIRST = [
+    start + end for start in "B D G K L M N S T".split() for end in "al ar el en er il in ir ol on or ul un ur".split()
+]
+_LAST = [start + end for start in "b d f g h k m p s t v w z ch sh th".split() for end in "a e i o u y as is".split()]
+
+MONTHS = "January February March April May June July August September October November December".split()
+_TRADES = "baker clerk doctor farmer mason painter sailor teacher weaver".split()
+_GOODS = "boats bricks clocks cloth glass paper ropes tools".split()
+_FORMS = "novel play poem song story".split()
+_NO_NAMES = {"Monday", "Sunday", "Martha", "Santa", "Marsha", "Sultas"}
+
+
+@dataclass
+class Entity:
+    """``facts``: another entity, or a date or number as it is written; each fact is on the entity's short page."""
+
+    kind: Kind
+    name: str
+    facts: dict[str, "Entity | str"] = field(default_factory=dict)
+    redirects: list[str] = field(default_factory=list)
+
+
+def name_words(rng: random.Random) -> list[str]:
+    """All the words that names are made of, in random order."""
+    words = [first + last for first in _FIRST for last in _LAST if first + last not in _NO_NAMES]
+    rng.shuffle(words)
+    return words
+
+
+def link(entity: Entity, rng: random.Random) -> str:
+    """A wikilink to an entity, now and then through one of its redirects."""
+    if entity.redirects and rng.random() < 0.3:
+        return f"[[{entity.redirects[0]}|{entity.name}]]"
+    return f"[[{entity.name}]]"
+
+
+# -- short pages ----------------------------------------------------------------------------------------------------
+
+_PAGES: dict[Kind, list[str]] = {
+    "town": [
+        "{name} is a town near {near}, founded in {founded}. Its population is {residents}.",
+        "{name}, founded in {founded}, is a town near {near}. Its population is {residents}.",
+        "{name} is a town with a population of {residents}, founded in {founded} near {near}.",
+    ],
+    "person": [
+        "{name} (born {born}) was a {trade} born in {birthplace} and taught by {teacher}.",
+        "{name} was a {trade}, born on {born} in {birthplace} and taught by {teacher}.",
+        "{name} was a {trade} taught by {teacher}. Birth: {born}, in {birthplace}.",
+    ],
+    "firm": [
+        "{name} is a maker of {goods} based in {seat}, founded by {founder} in {founded}.",
+        "{name}, founded in {founded} by {founder}, is a maker of {goods} based in {seat}.",
+        "{name} is a maker of {goods} founded by {founder} in {founded}. It is based in {seat}.",
+    ],
+    "work": [
+        "{name} is a {form} written by {author} and published by {publisher} in {published}.",
+        "{name} is a {form}, published in {published} by {publisher} and written by {author}.",
+        "{name}, written by {author}, is a {form} published by {publisher} in {published}.",
+    ],
+}
+
+
+def short_page(entity: Entity, rng: random.Random) -> str:
+    """Wikitext of the page that holds every fact of an entity."""
+    said = {key: fact if isinstance(fact, str) else link(fact, rng) for key, fact in entity.facts.items()}
+    if entity.kind == "person" and rng.random() < 0.1:
+        day, month, year = said["born"].split()
+        said["born"] = f"{{{{birth date|{year}|{MONTHS.index(month) + 1}|{day}|df=yes}}}}"
+    words = {"trade": rng.choice(_TRADES), "goods": rng.choice(_GOODS), "form": rng.choice(_FORMS)}
+    text = rng.choice(_PAGES[entity.kind]).format(name=f"'''{entity.name}'''", **said, **words)
+    if entity.kind == "town" and rng.random() < 0.1:
+        text += f" It covers {{{{convert|{rng.randint(3, 90)}|km2}}}}."
+    return text
+
+
+# -- retellings -----------------------------------------------------------------------------------------------------
+
+_TOLD: dict[Kind, dict[str, list[str]]] = {
+    "town": {
+        "near": ["lies close to {}", "borders on {}"],
+        "founded": ["dates back to {}", "was settled in {}"],
+        "residents": ["has {} inhabitants", "is home to {} people"],
+    },
+    "person": {
+        "birthplace": ["came from {}", "grew up in {}"],
+        "born": ["has a birthday on {}", "dates from {}"],
+        "teacher": ["was a pupil of {}", "learned from {}"],
+    },
+    "firm": {
+        "seat": ["has its seat in {}", "is run from {}"],
+        "founder": ["was set up by {}", "was the idea of {}"],
+        "founded": ["opened in {}", "began in {}"],
+    },
+    "work": {
+        "author": ["is by {}", "goes back to {}"],
+        "publisher": ["was brought out by {}", "was printed for {}"],
+        "published": ["came out in {}", "was first read in {}"],
+    },
+}
+# Facts of a fact: the entity between is not named, so that two pages must be found one after the other.
+_BRIDGED: dict[Kind, tuple[str, str, str]] = {
+    "town": ("near", "near", "is next to a neighbour of {}"),
+    "person": ("teacher", "birthplace", "learned from somebody of {}"),
+    "firm": ("founder", "birthplace", "was set up by somebody of {}"),
+    "work": ("author", "teacher", "is by a pupil of {}"),
+}
+_BRIDGED_SHARE = 0.06
+_FACTS_OF_A_SENTENCE = [1, 2, 2, 3, 3]
+
+
+class Reteller:
+    """Writes paragraphs about one family; no two names of a paragraph share a word."""
+
+    def __init__(self, family: list[Entity], rng: random.Random) -> None:
+        self._family = family
+        self._rng = rng
+        self._named: set[str] = set()
+        self._spans = 0
+
+    def paragraph(self, spans: int) -> str:
+        """Wikitext of a paragraph with at least so many links, dates and numbers."""
+        self._named, self._spans = set(), 0
+        sentences = []
+        while self._spans < spans:
+            root = self._rng.choice(self._family)
+            if self._is_new(root):
+                self._named.update(root.name.split())
+                sentences.append(self._bridged(root) if self._rng.random() < _BRIDGED_SHARE else self._walk(root))
+        return " ".join(sentence for sentence in sentences if sentence)
+
+    def _is_new(self, fact: Entity | str) -> bool:
+        return self._named.isdisjoint((fact if isinstance(fact, str) else fact.name).split())
+
+    def _say(self, fact: Entity | str) -> str:
+        self._spans += 1
+        self._named.update((fact if isinstance(fact, str) else fact.name).split())
+        return fact if isinstance(fact, str) else link(fact, self._rng)
+
+    def _pick(self, entity: Entity, but: set[str]) -> str | None:
+        """A fact of an entity that the paragraph can still tell."""
+        keys = [key for key, fact in entity.facts.items() if key not in but and self._is_new(fact)]
+        return self._rng.choice(keys) if keys else None
+
+    def _walk(self, root: Entity) -> str | None:
+        """A sentence of one to three facts: of the root, or on along them ("…, who came from …, which …")."""
+        text, subject, told = root.name, root, set[str]()
+        last: Entity | str = root.name
+        for _ in range(self._rng.choice(_FACTS_OF_A_SENTENCE)):
+            joint = " and " if told else " "
+            if isinstance(last, Entity) and (len(told) == 2 or self._rng.random() < 0.6):
+                joint = ", who " if last.kind == "person" else ", which "
+                subject, told = last, set()
+            key = self._pick(subject, told)
+            if key is None or len(told) == 2:
+                break
+            last = subject.facts[key]
+            told.add(key)
+            text += joint + self._rng.choice(_TOLD[subject.kind][key]).format(self._say(last))
+        return f"{text}." if text != root.name else None
+
+    def _bridged(self, root: Entity) -> str | None:
+        """A sentence about a fact of a fact; the entity between stays unnamed in the paragraph."""
+        first, second, wording = _BRIDGED[root.kind]
+        between = root.facts[first]
+        fact = between.facts[second] if isinstance(between, Entity) else between
+        if fact is root or not self._is_new(fact):
+            return None
+        return f"{root.name} {wording.format(self._say(fact))}."
