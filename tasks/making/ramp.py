@@ -4,9 +4,8 @@ from collections import Counter
 from functools import cache, partial
 from typing import Any
 
-from retrieval_index.opening import open_index
-
 from retrieval_index.hits import Searcher
+from retrieval_index.opening import open_index
 from schemas.config import PipelineConfig
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Passage, Question, Reject
