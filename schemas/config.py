@@ -171,6 +171,8 @@ class EngineeringSettings(Identity):
     dtype: Literal["fp32", "bf16"] = "fp32"
     zero_stage: Literal[0, 1, 2, 3] = 1
     activation_checkpointing: bool = False
+    micro_batch_tokens: Positive = 1024
+    """Tokens, about, that go through the model at once on one rank; a step is made of as many as it needs."""
 
 
 class CurriculumStage(Identity):
@@ -184,6 +186,8 @@ class BaseSettings(Identity):
     seed: int = 1
     steps: Positive
     tokens_per_step: Positive = 2048
+    document_tokens: Positive = 256
+    """Length of a document: passages laid along links and cut."""
     optimiser: OptimiserSettings
     engineering: EngineeringSettings = EngineeringSettings()
     checkpoint_every: Positive = 100

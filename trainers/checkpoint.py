@@ -1,0 +1,115 @@
+"""Checkpoints: whole or not at all, with digests; a damaged one is skipped for the one before.
+
+    checkpoints/step-00000100/state/         weights and optimiser, a share a rank, by DeepSpeed
+                             /rng-0.pt       random state of each rank
+                             /progress.json  where the training is: step, position in the data, whatever its loop keeps
+                             /manifest.json  size and sha256 of each file, and the number of ranks
+
+A checkpoint is written under a temporary name, which no reader takes for one, and renamed when it is whole.
+"""
+
+import json
+import logging
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from schemas.errors import BadInput
+from tasks import storage
+from trainers.deepspeed_engine import TrainingEngine
+
+_MANIFEST, _PROGRESS = "manifest.json", "progress.json"
+_log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The checkpoints of one training, in ``folder``; the newest ``keep`` are kept."""
+
+    def __init__(self, folder: Path, engine: TrainingEngine, keep: int) -> None:
+        self._folder, self._engine, self._keep = folder, engine, keep
+
+    def save(self, step: int, progress: dict[str, Any]) -> None:
+        """Write a checkpoint after ``step`` steps. All ranks call this together, with the same ``progress``."""
+        engine, target = self._engine, self._path(step)
+        temporary = self._folder / f".{target.name}.tmp"
+        if engine.rank == 0:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+        engine.barrier()
+        engine.save(temporary)
+        torch.save(_random_state(), temporary / f"rng-{engine.rank}.pt")
+        engine.barrier()
+        if engine.rank == 0:
+            (temporary / _PROGRESS).write_text(json.dumps({"step": step, **progress}))
+            storage.write_bytes(str(temporary / _MANIFEST), json.dumps(_manifest(temporary, engine.ranks)).encode())
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.rename(target)
+            self._drop_old()
+        engine.barrier()
+
+    def restore(self) -> dict[str, Any] | None:
+        """Load the newest checkpoint that is whole and give back its progress; None where there is none.
+
+        Raises:
+            BadInput: it was made by another number of ranks.
+        """
+        for path in sorted(self._folder.glob("step-*"), reverse=True):
+            damage = _damage(path)
+            if damage is not None:
+                _log.warning("%s is damaged (%s): going back to the one before", path, damage)
+                continue
+            ranks = json.loads((path / _MANIFEST).read_text())["ranks"]
+            if ranks != self._engine.ranks:
+                raise BadInput(
+                    f"{path} was written by {ranks} ranks and cannot go on with {self._engine.ranks}: "
+                    f"set runtime.ranks to {ranks}, or remove the folder of this training to start it again"
+                )
+            self._engine.load(path)
+            _set_random_state(torch.load(path / f"rng-{self._engine.rank}.pt", weights_only=False))
+            return json.loads((path / _PROGRESS).read_text())
+        return None
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"step-{step:08d}"
+
+    def _drop_old(self) -> None:
+        for path in sorted(self._folder.glob("step-*"))[: -self._keep]:
+            shutil.rmtree(path)
+
+
+def _files(folder: Path) -> list[str]:
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != _MANIFEST)
+    return sorted(str(path.relative_to(folder)) for path in found)
+
+
+def _manifest(folder: Path, ranks: int) -> dict[str, Any]:
+    def entry(name: str) -> dict[str, Any]:
+        path = str(folder / name)
+        return {"bytes": storage.size_of(path), "sha256": storage.digest_of_file(path)}
+
+    return {"ranks": ranks, "files": {name: entry(name) for name in _files(folder)}}
+
+
+def _damage(folder: Path) -> str | None:
+    """What is wrong with a checkpoint, or None."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        found = _manifest(folder, manifest["ranks"])
+    except (OSError, ValueError, KeyError) as error:
+        return f"manifest unreadable: {error!r}"
+    names = sorted(name for name, entry in manifest["files"].items() if found["files"].get(name) != entry)
+    return f"missing or changed: {', '.join(names)}" if names else None
+
+
+def _random_state() -> dict[str, Any]:
+    return {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])

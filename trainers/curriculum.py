@@ -1,0 +1,120 @@
+"""In which order trajectories are trained on: a pure function of the settings, the seed and the data.
+
+Stage k of the curriculum mixes trajectories of 1 to k masks in equal numbers (of downstream tasks, which have no masks,
+as many again). Within one number of masks every trajectory is drawn once an epoch, times the weight of its source.
+The order does not depend on ranks, and a step's blocks are known without having trained on those before it.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.config import CurriculumStage, SftSettings
+from schemas.errors import BadInput
+from trainers.batches import blocks_of
+from trainers.course import Step
+from trainers.sequences import Sequence
+
+_WINDOW_STEPS = 8
+"""Trajectories of so many steps are sorted by length together: more of them pad less and mix less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What the order depends on of one trajectory."""
+
+    n_tokens: int
+    n_masks: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One step: the curriculum's stage (its ``max_masks``) and blocks of examples, by their index."""
+
+    stage: int
+    blocks: list[list[int]]
+
+
+def plan(examples: list[Example], settings: SftSettings) -> Iterator[StepPlan]:
+    """The steps of the whole curriculum.
+
+    Raises:
+        BadInput: a stage adds a number of masks of which there is no example.
+    """
+    for number, stage in enumerate(settings.curriculum):
+        by_masks = _by_masks(examples, stage)
+        blocks = _blocks(examples, by_masks, settings, (settings.seed, number))
+        per_step = max(1, round(settings.tokens_per_step / settings.engineering.micro_batch_tokens))
+        for _ in range(stage.steps):
+            yield StepPlan(stage.max_masks, list(itertools.islice(blocks, per_step)))
+
+
+def _by_masks(examples: list[Example], stage: CurriculumStage) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for index, example in enumerate(examples):
+        if example.n_masks <= stage.max_masks and example.weight > 0:
+            found.setdefault(example.n_masks, []).append(index)
+    if not found or max(found) not in (0, stage.max_masks):
+        raise BadInput(
+            f"the curriculum has a stage of up to {stage.max_masks} masks, but no accepted trajectory has so many: "
+            "shorten the curriculum or make more trajectories"
+        )
+    return dict(sorted(found.items()))
+
+
+def _draws(examples: list[Example], by_masks: dict[int, list[int]], seed: tuple[int, ...]) -> Iterator[int]:
+    """Examples without end, the numbers of masks taking turns."""
+    streams = [_epochs(examples, members, (*seed, n_masks)) for n_masks, members in by_masks.items()]
+    for stream in itertools.cycle(streams):
+        yield next(stream)
+
+
+def _epochs(examples: list[Example], members: list[int], seed: tuple[int, ...]) -> Iterator[int]:
+    """Epochs in random order. The lightest example is drawn once in each, one of 1.5 times its weight once or twice."""
+    weights = np.array([examples[index].weight for index in members])
+    weights /= weights.min()
+    for epoch in itertools.count():
+        random = np.random.default_rng((*seed, epoch))
+        times = np.floor(weights + random.random(len(members))).astype(int)
+        yield from random.permutation(np.repeat(members, times)).tolist()
+
+
+def _blocks(
+    examples: list[Example], by_masks: dict[int, list[int]], settings: SftSettings, seed: tuple[int, ...]
+) -> Iterator[list[int]]:
+    draws = _draws(examples, by_masks, seed)
+    budget = settings.engineering.micro_batch_tokens
+    left: list[int] = []
+    for window in itertools.count():
+        drawn = left + _about(examples, draws, _WINDOW_STEPS * settings.tokens_per_step)
+        # Numbered by place, because one trajectory may be drawn twice within a window.
+        blocks = blocks_of({place: examples[index].n_tokens for place, index in enumerate(drawn)}, budget)
+        left = [drawn[place] for place in blocks.pop()] if len(blocks) > 1 else []
+        for block in np.random.default_rng((*seed, window, 1 << 20)).permutation(len(blocks)):
+            yield [drawn[place] for place in blocks[block]]
+
+
+def _about(examples: list[Example], draws: Iterator[int], n_tokens: int) -> list[int]:
+    """The next draws, until they hold this many tokens."""
+    drawn, held = [], 0
+    while held < n_tokens:
+        drawn.append(next(draws))
+        held += examples[drawn[-1]].n_tokens
+    return drawn
+
+
+class TrajectoryCourse:
+    """The curriculum over trajectories held in memory (see `trainers.course.Course`)."""
+
+    def __init__(self, sequences: list[Sequence], examples: list[Example], settings: SftSettings) -> None:
+        self._sequences, self._examples, self._settings = sequences, examples, settings
+
+    def __len__(self) -> int:
+        return self._settings.steps
+
+    def steps(self, first: int) -> Iterator[Step]:
+        for planned in itertools.islice(plan(self._examples, self._settings), first, None):
+            yield Step(planned.stage, [[self._sequences[index] for index in block] for block in planned.blocks])

@@ -1,0 +1,131 @@
+"""DeepSpeed behind five calls: score, backward, step, save and load. The same code on CPUs and GPUs.
+
+Gradients are summed over micro-batches and ranks as they are: a loss is divided by what it is a mean over by whoever
+computes it. The learning rate of a step is given to it, so that there is no scheduler whose state could be lost.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from schemas.config import EngineeringSettings, OptimiserSettings
+from trainers.language_model import LanguageModel, TokenScores
+from trainers.weights import load_model, save_model
+
+_TAG = "state"
+
+
+def learning_rate(step: int, steps: int, optimiser: OptimiserSettings) -> float:
+    """Of step ``step`` (from 0) of ``steps``: linear warm-up, constant, linear decay to ``floor`` of the rate."""
+    warm = min(1.0, (step + 1) / (optimiser.warmup_steps + 1))
+    decay_steps = optimiser.decay_share * steps
+    left = 1.0 if decay_steps == 0 else min(1.0, (steps - step) / decay_steps)
+    return optimiser.lr * warm * (optimiser.floor + (1 - optimiser.floor) * left)
+
+
+class TrainingEngine:
+    """One rank of a model in training. Every method but ``score`` must be called by all ranks together."""
+
+    def __init__(self, model_folder: str, optimiser: OptimiserSettings, engineering: EngineeringSettings) -> None:
+        deepspeed = _deepspeed()
+        bf16 = engineering.dtype == "bf16"
+        model = load_model(model_folder, torch.bfloat16 if bf16 else torch.float32)
+        if engineering.activation_checkpointing:
+            model.gradient_checkpointing_enable()
+        self._language_model = LanguageModel(model)
+        self._engine, *_ = deepspeed.initialize(
+            model=self._language_model,
+            model_parameters=[weight for weight in model.parameters() if weight.requires_grad],
+            config=_config(optimiser, engineering),
+        )
+        self._sharded = engineering.zero_stage == 3
+        self._language_model.train()
+
+    @property
+    def rank(self) -> int:
+        return torch.distributed.get_rank()
+
+    @property
+    def ranks(self) -> int:
+        return torch.distributed.get_world_size()
+
+    @property
+    def device(self) -> torch.device:
+        return self._engine.device
+
+    def score(self, tokens_BT: Tensor, marked_BT: Tensor, temperature: float = 1.0) -> TokenScores:
+        """See `LanguageModel.forward`; differentiable unless inside ``torch.no_grad()``."""
+        return self._engine(tokens_BT, marked_BT, temperature)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of this micro-batch's loss; losses of all micro-batches and ranks add up."""
+        self._engine.backward(loss * self.ranks)  # DeepSpeed takes the mean over ranks
+
+    def step(self, lr: float) -> float:
+        """Clip, update, forget the gradient. Gives back its norm before clipping."""
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = lr
+        self._engine.step()
+        return float(self._engine.get_global_grad_norm())
+
+    def sum_over_ranks(self, *values: float) -> list[float]:
+        sums = torch.tensor(values, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(sums)
+        return sums.tolist()
+
+    def barrier(self) -> None:
+        torch.distributed.barrier()
+
+    def save(self, folder: Path) -> None:
+        """Write this rank's share of weights and optimiser into a folder that all ranks share."""
+        self._engine.save_checkpoint(str(folder), tag=_TAG, save_latest=False)
+
+    def load(self, folder: Path) -> None:
+        """Go on from what `save` wrote, with as many ranks as there were."""
+        self._engine.load_checkpoint(str(folder), tag=_TAG)
+
+    def save_weights(self, folder: str) -> None:
+        """Write the model as a Hugging Face folder, by rank 0."""
+        import deepspeed
+
+        weights = list(self._language_model.parameters()) if self._sharded else []
+        with deepspeed.zero.GatheredParameters(weights, enabled=self._sharded):
+            if self.rank == 0:
+                save_model(self._language_model.model, folder)
+        self.barrier()
+
+
+def _deepspeed() -> Any:
+    """Import DeepSpeed so that on CPUs it neither looks for MPI nor compiles an extension (a minute or two)."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    os.environ.setdefault("DS_SKIP_CUDA_CHECK", "1")
+    import deepspeed
+    from deepspeed.ops import __compatible_ops__
+
+    __compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
+    return deepspeed
+
+
+def _config(optimiser: OptimiserSettings, engineering: EngineeringSettings) -> dict[str, Any]:
+    return {
+        "train_micro_batch_size_per_gpu": 1,  # of no effect: batches are made by trainers.batches
+        "managed_gradient_accumulation": False,  # `step` says when an update is due
+        "gradient_clipping": optimiser.clip,
+        "zero_optimization": {"stage": engineering.zero_stage},
+        "zero_force_ds_cpu_optimizer": False,
+        "bf16": {"enabled": engineering.dtype == "bf16"},
+        "optimizer": {
+            "type": "AdamW",
+            "params": {
+                "lr": optimiser.lr,
+                "betas": list(optimiser.betas),
+                "weight_decay": optimiser.weight_decay,
+                "torch_adam": True,
+            },
+        },
+    }

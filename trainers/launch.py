@@ -1,0 +1,128 @@
+"""A training program on several ranks of this machine: the same program again, once a rank.
+
+The environment of a rank is that of ``torchrun`` (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT): started by
+``torchrun`` on many machines the programs here run as they are. Started plainly with ``job.ranks > 1`` a program is a
+light parent without torch: it starts the ranks, passes SIGTERM on to them, and ends them all when one fails. Ranks die
+with their parent, even by SIGKILL.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, TypeVar
+
+from schemas.errors import RunFailed
+from schemas.jobs import TrainingJob
+from tasks.jobs import TERMINATED
+
+Job = TypeVar("Job", bound=TrainingJob)
+
+_PARENT = "MASKSEARCH_PARENT"
+_PR_SET_PDEATHSIG = 1
+_GRACE_SECONDS = 60.0
+
+
+def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> dict[str, Any]:
+    """Run ``train`` here or, where the job asks for several ranks, in as many processes of ``module``.
+
+    Gives back the figures in the process of rank 0 alone; all others exit, with the exit code of what failed.
+    """
+    if "RANK" not in os.environ and job.ranks > 1:
+        sys.exit(_Ranks(module, sys.argv[1], job).wait())
+    _die_with_parent()
+    # Read by OpenMP when torch is imported, and by DeepSpeed, which would otherwise look for MPI.
+    os.environ.setdefault("OMP_NUM_THREADS", str(job.threads_per_rank))
+    for name, value in _environment(rank=0, ranks=1, port=0).items():
+        os.environ.setdefault(name, value)
+    figures = train(job)
+    if os.environ["RANK"] != "0":
+        sys.exit(0)
+    return figures
+
+
+def _environment(rank: int, ranks: int, port: int) -> dict[str, str]:
+    return {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(ranks),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this rank when its parent ends; where that has happened already, end now."""
+    parent = os.environ.get(_PARENT)
+    if parent is None:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):
+        sys.exit(TERMINATED)
+
+
+class _Ranks:
+    """The processes of one job."""
+
+    def __init__(self, module: str, config: str, job: TrainingJob) -> None:
+        self._told_to_stop = False
+        self._processes: list[subprocess.Popen[bytes]] = []
+        signal.signal(signal.SIGTERM, self._pass_on)
+        port = _free_port()
+        shared = {**os.environ, _PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(job.threads_per_rank)}
+        for rank in range(job.ranks):
+            environment = {**shared, **_environment(rank, job.ranks, port)}
+            self._processes.append(subprocess.Popen([sys.executable, "-m", module, config], env=environment))
+        if self._told_to_stop:
+            self._signal_all(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """The exit code of the job: that of the first rank that failed.
+
+        Raises:
+            RunFailed: a rank was ended from outside.
+        """
+        while True:
+            codes = [process.poll() for process in self._processes]
+            failed = [code for code in codes if code not in (None, 0)]
+            if failed:
+                self._end_all()
+                break
+            if None not in codes:
+                return 0
+            time.sleep(0.05)
+        if self._told_to_stop or TERMINATED in failed:
+            return TERMINATED
+        code = failed[0] or 0
+        if code < 0:
+            raise RunFailed(f"a rank was ended by signal {-code} (9 may mean that memory ran out); run again to go on")
+        return code
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        self._told_to_stop = True
+        self._signal_all(signal.SIGTERM)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for process in self._processes:
+            if process.poll() is None:
+                process.send_signal(number)
+
+    def _end_all(self) -> None:
+        """Ranks that were told to stop finish by themselves; those that wait for a failed one never would."""
+        deadline = time.monotonic() + (_GRACE_SECONDS if self._told_to_stop else 0.0)
+        while any(process.poll() is None for process in self._processes) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self._signal_all(signal.SIGKILL)
+        for process in self._processes:
+            process.wait()

@@ -1,0 +1,50 @@
+"""``python -m trainers.sft CONFIG.json`` (schemas.jobs.SftJob): fine-tuning on accepted trajectories.
+
+Only what the judge found correct is trained on, and of that only the model's own tokens.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from schemas.errors import BadInput
+from schemas.jobs import SftJob
+from schemas.records import Trajectory, VerdictStatus
+from tasks import jobs, storage
+from trainers import launch
+
+
+def train(job: SftJob) -> dict[str, Any]:
+    """Train on the accepted trajectories of all sources; the figures tell how many there were, by number of masks."""
+    from tasks.rollouts.tokenizer import AgentTokenizer
+    from trainers import supervised
+    from trainers.curriculum import Example, TrajectoryCourse
+    from trainers.sequences import sequence_of
+
+    tokenizer = AgentTokenizer.load(job.tokenizer)
+    sequences, examples, too_long = [], [], 0
+    for trajectory, weight in accepted(job):
+        sequence = sequence_of(trajectory, tokenizer)
+        if len(sequence) > job.settings.max_length:
+            too_long += 1
+            continue
+        sequences.append(sequence)
+        examples.append(Example(len(sequence), trajectory.n_masks, weight))
+    if not examples:
+        raise BadInput(f"no accepted trajectory of at most {job.settings.max_length} tokens to train on")
+    figures = supervised.train(job, job.settings, TrajectoryCourse(sequences, examples, job.settings))
+    by_masks = Counter(example.n_masks for example in examples)
+    return {**figures, "too_long": too_long, "examples": {str(n): by_masks[n] for n in sorted(by_masks)}}
+
+
+def accepted(job: SftJob) -> Iterator[tuple[Trajectory, float]]:
+    """Trajectories that the judge found correct, with the weight of their source."""
+    for source in job.sources:
+        for path in source.paths:
+            for trajectory in storage.read_rows(path, Trajectory):
+                if trajectory.verdict is not None and trajectory.verdict.status == VerdictStatus.CORRECT:
+                    yield trajectory, source.weight
+
+
+if __name__ == "__main__":
+    jobs.main(SftJob, lambda job: launch.on_ranks("trainers.sft", job, train))

@@ -1,0 +1,103 @@
+"""The loop that language modelling and fine-tuning share: cross-entropy on marked tokens, step by step, resumable."""
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from schemas.config import BaseSettings, SftSettings
+from schemas.jobs import TrainingJob
+from tasks import jobs
+from trainers import losses
+from trainers.batches import batch_of, n_trained, share_of
+from trainers.checkpoint import Checkpoints
+from trainers.course import Course, Step
+from trainers.deepspeed_engine import TrainingEngine, learning_rate
+from trainers.metrics import Metrics
+
+_PROGRESS_SECONDS = 1.0
+
+
+class StopSignal:
+    """SIGTERM, noted: the loop ends after the step that is under way."""
+
+    def __init__(self) -> None:
+        self.received = False
+        signal.signal(signal.SIGTERM, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+
+
+def train(job: TrainingJob, settings: BaseSettings | SftSettings, course: Course) -> dict[str, Any]:
+    """Train ``job.start`` through the course, from the newest checkpoint if there is one; write ``model/``.
+
+    Exits with code 143 after a checkpoint when told to stop.
+    """
+    torch.set_num_threads(job.threads_per_rank)
+    torch.manual_seed(settings.seed)
+    stop, output = StopSignal(), Path(job.output)
+    engine = TrainingEngine(job.start, settings.optimiser, settings.engineering)
+    checkpoints = Checkpoints(output / "checkpoints", engine, job.keep_checkpoints)
+    metrics = Metrics(output / "metrics.jsonl")
+    progress = checkpoints.restore() or {"step": 0}
+    first, total = progress["step"], len(course)
+    if engine.rank == 0:
+        metrics.go_on_from(first)
+    reported = 0.0
+    for number, step in enumerate(course.steps(first), start=first):
+        began = time.perf_counter()
+        line, stopping = _step(engine, step, learning_rate(number, total, settings.optimiser), stop)
+        done = number + 1
+        if engine.rank == 0:
+            metrics.add({"step": done, **line, "seconds": round(time.perf_counter() - began, 4)})
+            if time.monotonic() - reported > _PROGRESS_SECONDS:
+                jobs.report_progress(job.output, done, total, "steps", f"loss {line['loss']:.3f}")
+                reported = time.monotonic()
+        if stopping or done % settings.checkpoint_every == 0 or done == total:
+            checkpoints.save(done, {"stage": step.stage})
+        if stopping and done < total:
+            raise SystemExit(jobs.TERMINATED)
+    engine.save_weights(str(output / "model"))
+    return _figures(metrics)
+
+
+def _step(engine: TrainingEngine, step: Step, lr: float, stop: StopSignal) -> tuple[dict[str, Any], bool]:
+    """One update; its figures, and whether any rank was told to stop."""
+    sequences = [sequence for block in step.blocks for sequence in block]
+    trained = n_trained(sequences)
+    loss = torch.zeros((), device=engine.device)
+    for block in share_of(step.blocks, engine.rank, engine.ranks):
+        batch = batch_of(block, engine.device)
+        part = losses.cross_entropy(engine.score(batch.tokens_BT, batch.trained_BT).logprobs_N, trained)
+        engine.backward(part)
+        loss += part.detach()
+    grad_norm = engine.step(lr)
+    total_loss, stopping = engine.sum_over_ranks(loss.item(), float(stop.received))
+    line = {
+        "stage": step.stage,
+        "loss": total_loss,
+        "lr": lr,
+        "grad_norm": grad_norm,
+        "tokens": sum(map(len, sequences)),
+        "trained_tokens": trained,
+    }
+    return line, stopping > 0
+
+
+def _figures(metrics: Metrics) -> dict[str, Any]:
+    lines = metrics.lines()
+    seconds = sum(line["seconds"] for line in lines)
+    tokens = sum(line["tokens"] for line in lines)
+    last = lines[-20:]
+    return {
+        "steps": len(lines),
+        "loss": round(sum(line["loss"] for line in last) / len(last), 4),
+        "tokens": tokens,
+        "trained_tokens": sum(line["trained_tokens"] for line in lines),
+        "tokens_per_second": round(tokens / seconds),
+        "seconds_in_steps": round(seconds, 1),
+    }

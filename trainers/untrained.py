@@ -1,0 +1,20 @@
+"""``python -m trainers.untrained CONFIG.json`` (schemas.jobs.NewModelJob): the model that training starts from."""
+
+from pathlib import Path
+from typing import Any
+
+from schemas.jobs import NewModelJob
+from tasks import jobs
+from tasks.rollouts.tokenizer import AgentTokenizer
+from trainers.weights import load_model, new_model
+
+
+def make(job: NewModelJob) -> dict[str, Any]:
+    """Write ``model/`` and count its parameters."""
+    folder = str(Path(job.output) / "model")
+    new_model(job.settings, AgentTokenizer.load(job.tokenizer).vocabulary, folder)
+    return {"parameters": sum(weight.numel() for weight in load_model(folder).parameters())}
+
+
+if __name__ == "__main__":
+    jobs.main(NewModelJob, make)

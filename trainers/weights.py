@@ -1,0 +1,94 @@
+"""Models as Hugging Face folders (config.json, safetensors): made, fitted to a tokenizer, read, written."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.config import ModelSettings
+from schemas.errors import BadInput
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+def new_model(settings: ModelSettings, vocabulary: int, out: str) -> None:
+    """Write a model's folder whose embedding has a row for every one of ``vocabulary`` token ids.
+
+    From nothing, a Qwen2 with tied embeddings, its weights drawn by ``settings.seed``; or, where ``settings.path``
+    names a model's folder, that model, with rows added for tokens that it does not know.
+
+    Raises:
+        BadInput: the settings fit no architecture, or the folder holds no model.
+    """
+    save_model(_from_nothing(settings, vocabulary) if settings.path is None else _fitted(settings, vocabulary), out)
+
+
+def load_model(folder: str, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
+    """The model of a folder, in the folder's own precision unless told otherwise.
+
+    Raises:
+        BadInput: the folder holds no model.
+    """
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    try:
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or "auto", local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{folder}: no model there: {' '.join(str(error).split())[:200]}") from None
+
+
+def save_model(model: "PreTrainedModel", out: str) -> None:
+    """Write a model's folder, whole or not at all; what was there is replaced."""
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    target = Path(out)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        model.save_pretrained(temporary)
+        temporary.chmod(0o755)
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _from_nothing(settings: ModelSettings, vocabulary: int) -> "PreTrainedModel":
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    if settings.hidden % settings.heads or settings.hidden // settings.heads % 2:
+        raise BadInput(f"model.hidden ({settings.hidden}) must be an even multiple of model.heads ({settings.heads})")
+    torch.manual_seed(settings.seed)
+    config = Qwen2Config(
+        vocab_size=vocabulary,
+        hidden_size=settings.hidden,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.heads,
+        intermediate_size=settings.intermediate,
+        max_position_embeddings=settings.max_position,
+        rope_parameters={"rope_type": "default", "rope_theta": settings.rope_base},
+        initializer_range=settings.init_std,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    return Qwen2ForCausalLM(config)
+
+
+def _fitted(settings: ModelSettings, vocabulary: int) -> "PreTrainedModel":
+    import torch
+
+    assert settings.path is not None
+    torch.manual_seed(settings.seed)
+    model = load_model(settings.path)
+    rows = model.get_input_embeddings().weight.shape[0]  # type: ignore[union-attr,index]
+    if vocabulary > rows:
+        model.resize_token_embeddings(vocabulary)
+    return model
