@@ -15,6 +15,7 @@ import regex
 
 from schemas.records import Question
 from tasks.alignment import align
+from tasks.rollouts.protocol import MASK
 
 __all__ = ["MaskScore", "Scores", "accepted_surfaces", "align", "holds", "score", "score_masks", "words"]
 
@@ -103,7 +104,7 @@ def _fillings(question: Question, answer: str | None) -> Sequence[str | None]:
     if answer is None:
         return [None] * len(question.gold)
     # Where places can be read in more than one way (neighbouring masks, repeated words), a perfect answer is still one.
-    if question.text is not None and words(answer) == words(question.text):
+    if question.text is not None and MASK not in answer and words(answer) == words(question.text):
         return question.gold
     assert question.masked_text is not None, "a RAMP question has its masked text"
     return align(question.masked_text, answer)

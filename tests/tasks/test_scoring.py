@@ -1,0 +1,141 @@
+"""What an answer earns: normalisation, the span recall of the design, and answers written to be paid for nothing."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.scoring import holds, score, words
+from tests.support.examples import qa_question, ramp_question
+
+TEXT = "Arlen Brom was born in Great Tolm in the year 1923 and died in Osk."
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1,023 metres", "1023 metres"),
+        ("1,234,567", "1234567"),
+        ("The Mill", "mill"),
+        ("U.S.", "US"),
+        ("J.R.R. Tolkien", "JRR Tolkien"),
+        ("O’Hara", "O'Hara"),
+        ("twenty-one", "twenty one"),
+        ("ＡＢＣ　１２", "abc 12"),
+        ("STRASSE", "straße"),
+        ("(Paris)!", "paris"),
+    ],
+)
+def test_the_same_but_for_writing(one: str, other: str) -> None:
+    assert words(one) == words(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("3.5", "35"), ("1,02", "102"), ("1990", "1990s"), ("café", "cafe")])
+def test_not_the_same(one: str, other: str) -> None:
+    assert words(one) != words(other)
+
+
+def test_articles_alone_are_words_and_chinese_is_compared_by_character() -> None:
+    assert words("The The") == ("the", "the")
+    assert words("在巴黎12区") == ("在", "巴", "黎", "12", "区")
+
+
+@pytest.mark.parametrize(
+    ("text", "surface", "expected"),
+    [
+        ("He lived in New York City.", "new york", True),
+        ("He lived in New Yorkshire.", "new york", False),
+        ("in 1990 and later", "1990", True),
+        ("in the 1990s", "1990", False),
+        ("5.2 million", "5", False),
+        ("1,023 people", "1023", True),
+        ("他住在巴黎。", "巴黎", True),
+        ("anything", "", False),
+        ("anything", "...", False),
+        ("New town of York", "New York", False),
+    ],
+)
+def test_holds_whole_words_in_a_row(text: str, surface: str, expected: bool) -> None:
+    assert holds(text, surface) is expected
+
+
+def test_span_recall_is_the_mean_over_masks_of_token_recall_at_their_own_places() -> None:
+    question = ramp_question(TEXT, ["Great Tolm", "1923", "Osk"])
+    scores = score(question, "Arlen Brom was born in Tolm in the year 1923 and died in Kell.")
+    assert scores.per_mask == (0.5, 1.0, 0.0)
+    assert scores.recall == pytest.approx(0.5)
+    assert scores.f1 == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert scores.exact == pytest.approx(1 / 3)
+
+
+def test_right_words_at_another_masks_place_earn_nothing() -> None:
+    question = ramp_question(TEXT, ["Great Tolm", "Osk"])
+    assert score(question, TEXT.replace("Great Tolm", "X").replace("Osk", "Great Tolm").replace("X", "Osk")).recall == 0
+
+
+def test_the_best_of_gold_and_aliases_counts() -> None:
+    question = ramp_question(TEXT, ["Great Tolm", "Osk"], {"Great Tolm": ["Tolmburg"]})
+    scores = score(question, TEXT.replace("Great Tolm", "Tolmburg"))
+    assert (scores.recall, scores.exact) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("n_words", "recall"), [(4, 1.0), (5, 0.0)])
+def test_a_filling_of_more_than_twice_the_golds_words_plus_two_earns_nothing(n_words: int, recall: float) -> None:
+    listed = " ".join(["Osk", "Kell", "Brom", "Tolm", "Bern"][:n_words])
+    assert score(ramp_question(TEXT, ["Osk"]), TEXT.replace("Osk", listed)).recall == recall
+
+
+def test_four_candidates_of_two_words_earn_nothing() -> None:
+    listed = "Old Kell, New Brom, Great Tolm or Little Bern"
+    assert score(ramp_question(TEXT, ["Great Tolm"]), TEXT.replace("Great Tolm", listed)).recall == 0
+
+
+@pytest.mark.parametrize("answer", [None, "", "Osk", "[mask]", "Osk Osk Osk Osk", "nothing found"])
+def test_what_is_no_filled_in_paragraph_earns_nothing(answer: str | None) -> None:
+    scores = score(ramp_question(TEXT, ["Great Tolm", "Osk"]), answer)
+    assert (scores.recall, scores.f1, scores.exact, scores.per_mask) == (0.0, 0.0, 0.0, (0.0, 0.0))
+
+
+def test_a_mask_left_in_is_not_paid_where_the_gold_is_the_word_mask() -> None:
+    text = "He wore a golden mask at the ball in Osk."
+    assert score(ramp_question(text, ["mask"]), "He wore a golden [mask] at the ball in Osk.").recall == 0
+
+
+def test_a_question_without_masks_is_scored_as_a_whole_against_all_that_is_accepted() -> None:
+    question = qa_question(["Great Tolm"], [["Tolmburg", "the old capital"]])
+    assert score(question, "tolmburg").exact == 1
+    scores = score(question, "It was Great Tolm, I think.")
+    assert scores.recall == 1
+    assert scores.f1 == pytest.approx(2 * 2 / (6 + 2))
+    assert score(question, None).per_mask == (0.0,)
+
+
+WORDS = st.sampled_from(["in", "of", "the", "and", "Kell", "Osk", "Tolm", "1923", "1,023", ",", "."])
+
+
+@given(st.lists(WORDS, min_size=3, max_size=30), st.data())
+def test_a_perfect_answer_is_worth_one_wherever_the_masks_are(text: list[str], data: st.DataObject) -> None:
+    solid = [i for i, word in enumerate(text) if words(word)]
+    if not solid:
+        return
+    chosen = sorted(data.draw(st.sets(st.sampled_from(solid), min_size=1, max_size=4)))
+    question = ramp_question(TEXT, ["Osk"]).model_copy(
+        update={
+            "text": " ".join(text),
+            "masked_text": " ".join("[mask]" if i in chosen else word for i, word in enumerate(text)),
+            "gold": [text[i] for i in chosen],
+            "aliases": [[] for _ in chosen],
+        }
+    )
+    assert score(question, " ".join(text)).recall == 1
+
+
+def test_twenty_thousand_scorings_take_seconds() -> None:
+    sentence = "Arlen Brom of Kell was born in {} in the year {} and worked at the mill of {} before he died in {}. "
+    text = (sentence * 3).format(*(f"Place{i} Town{i}" for i in range(12)))
+    question = ramp_question(text, ["Place1 Town1", "Place4 Town4", "Place6 Town6", "Place10 Town10"])
+    answers = [text.replace("Town1", f"Town{i}").replace("worked", "workd") for i in range(500)]
+    began = time.process_time()
+    assert all(score(question, answer).recall > 0.5 for answer in answers)
+    assert (time.process_time() - began) * 40 < 45
