@@ -1,0 +1,148 @@
+"""What this package asks of Lucene, through Anserini's SimpleIndexer and SimpleSearcher: write documents, search them.
+
+A document is a passage: its id, and title and text as one field, which is searched and kept. Never open a writer on an
+index that exists: Anserini would replace it, or add nothing, without a word.
+"""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from retrieval_index import jvm
+from retrieval_index.hits import Hit, Query, is_held_back
+from retrieval_index.passages import IndexedPassage
+from schemas.config import IndexSettings
+from schemas.errors import BadInput, RunFailed
+
+_BUFFER_MB = 256
+
+
+def _has_analyzer(language: str) -> bool:
+    """Whether Anserini has one of the language's own; English is its default and not in its table."""
+    return language == "en" or jvm.java_class("io.anserini.analysis.AnalyzerMap").analyzerMap.containsKey(language)
+
+
+class LuceneWriter:
+    """Documents into a new folder; `close` merges them into one segment."""
+
+    def __init__(self, folder: Path, language: str, threads: int) -> None:
+        self._folder = folder
+        self._indexer: Any = jvm.run(self._open, language, threads)
+
+    def _open(self, language: str, threads: int) -> Any:
+        arguments = ["-input", "", "-collection", "JsonCollection", "-index", str(self._folder), "-optimize"]
+        arguments += ["-storeContents", "-memoryBuffer", str(_BUFFER_MB), "-threads", str(threads)]
+        if _has_analyzer(language):
+            arguments += ["-language", language]
+        else:
+            arguments += ["-language", "en", "-stemmer", "none", "-keepStopwords"]
+        return jvm.java_class("io.anserini.index.SimpleIndexer")(arguments)
+
+    def add(self, batch: list[IndexedPassage]) -> None:
+        """Raises RunFailed where Lucene does not take every one."""
+        documents = [json.dumps({"id": p.passage_id, "contents": f"{p.title}\n{p.text}"}) for p in batch]
+        added = self._call(lambda: self._indexer.addRawDocuments(documents))
+        if added != len(batch):
+            raise RunFailed(f"Lucene took {added} of the {len(batch)} passages from {batch[0].passage_id} on")
+
+    def close(self) -> None:
+        self._call(lambda: self._indexer.close(True))
+
+    def abandon(self) -> None:
+        """Let go of a folder that will be thrown away."""
+        with contextlib.suppress(jvm.JavaFailed):
+            jvm.run(lambda: self._indexer.close(False))
+
+    def _call(self, work: Any) -> Any:
+        try:
+            return jvm.run(work)
+        except jvm.JavaFailed as error:
+            raise RunFailed(f"Lucene could not write below {self._folder.parent}: {error}") from None
+
+
+def check_ids(folder: Path, documents: int) -> None:
+    """That an index of one segment holds so many documents, each with an id of its own.
+
+    Lucene's own table of ids tells: no set of all ids is held in memory.
+
+    Raises:
+        BadInput: naming the first id that two passages have.
+        RunFailed: documents are missing.
+    """
+    jvm.run(_check_ids, folder, documents)
+
+
+def _check_ids(folder: Path, documents: int) -> None:
+    path = jvm.java_class("java.nio.file.Paths").get(str(folder))
+    directory = jvm.java_class("org.apache.lucene.store.FSDirectory").open(path)
+    reader = jvm.java_class("org.apache.lucene.index.DirectoryReader").open(directory)
+    try:
+        if reader.numDocs() != documents:
+            raise RunFailed(f"Lucene holds {reader.numDocs()} of {documents} passages")
+        ids = reader.leaves().get(0).reader().terms("id")
+        if ids.size() != documents:
+            raise BadInput(f"passage_id {_first_repeated(ids)!r} is given to more than one passage: ids must be unique")
+    finally:
+        reader.close()
+        directory.close()
+
+
+def _first_repeated(ids: Any) -> str:
+    each = ids.iterator()
+    while (term := each.next()) is not None:
+        if each.docFreq() > 1:
+            return term.utf8ToString()
+    raise RunFailed("Lucene's table of ids does not fit its documents")
+
+
+class LuceneReader:
+    """One open index. What it gives is decided by the query and the documents alone, equal scores by passage id.
+
+    Raises:
+        JavaFailed: on opening or searching files that are not what Lucene wrote.
+    """
+
+    def __init__(self, folder: Path, settings: IndexSettings, threads: int) -> None:
+        self._threads = threads
+        self._searcher: Any = jvm.run(self._open, folder, settings)
+        self.documents: int = jvm.run(lambda: self._searcher.get_total_num_docs())
+
+    def _open(self, folder: Path, settings: IndexSettings) -> Any:
+        searcher = jvm.java_class("io.anserini.search.SimpleSearcher")(str(folder))
+        searcher.set_bm25(settings.k1, settings.b)
+        if not _has_analyzer(settings.language):
+            english = jvm.java_class("io.anserini.analysis.DefaultEnglishAnalyzer")
+            searcher.set_analyzer(english.fromArguments("none", True, None))
+        elif settings.language != "en":
+            searcher.set_language(settings.language)
+        return searcher
+
+    def search(self, queries: list[Query], k: int, depth: int) -> list[tuple[list[Hit], bool]]:
+        """For each query the best ``k`` of the first ``depth`` that are not held back, and whether to look deeper."""
+        return jvm.run(self._search, queries, k, depth)
+
+    def close(self) -> None:
+        jvm.run(lambda: self._searcher.close())
+
+    def _search(self, queries: list[Query], k: int, depth: int) -> list[tuple[list[Hit], bool]]:
+        keys = {text: str(place) for place, text in enumerate(dict.fromkeys(query.text for query in queries))}
+        texts, names = jvm.java_class("java.util.ArrayList")(), jvm.java_class("java.util.ArrayList")()
+        for text, key in keys.items():
+            texts.add(text.encode("utf-8", "replace").decode())  # Java takes no lone surrogates
+            names.add(key)
+        found = self._searcher.batch_search(texts, names, depth, self._threads)
+        return [_kept(found.get(keys[query.text]), query, k, depth) for query in queries]
+
+
+def _kept(scored: list[Any], query: Query, k: int, depth: int) -> tuple[list[Hit], bool]:
+    hits: list[Hit] = []
+    for document in scored:
+        passage_id = document.docid
+        if is_held_back(passage_id, query.hold_back):
+            continue
+        title, _, text = document.lucene_document.get("contents").partition("\n")
+        hits.append(Hit(passage_id, document.score, title, text))
+        if len(hits) == k:
+            return hits, False
+    return hits, len(scored) == depth
