@@ -1,9 +1,9 @@
 """A small made-up encyclopedia, written as a real multistream MediaWiki dump with its index.
 
-Families of towns, people, firms and works: no link leaves a family, a family belongs to one split, and no word of a name
-of one split stands in a name of another. Each entity has a short page with all its facts; longer pages with neutral titles
-retell facts of several entities of one family in other words (tasks/corpus/worldtext.py). The same settings and snapshot
-give the same bytes.
+Families of towns, people, firms and works: no link leaves a family, a family belongs to one split, and no word of a
+name of one split stands in a name of another. Each entity has a short page with all its facts; longer pages with
+neutral titles retell facts of several entities of one family in other words (tasks/corpus/worldtext.py). The same
+settings and snapshot give the same bytes.
 """
 
 import bz2
@@ -93,7 +93,7 @@ def make_family(number: int, settings: WorldSettings, names: _Names, rng: random
         return rng.choice([member for member in members[kind] if member is not entity])
 
     for town in members["town"]:
-        town.facts = {"near": other("town", town), "founded": _year(rng), "residents": str(rng.randint(2000, 9999))}
+        town.facts = {"capital": other("town", town), "founded": _year(rng), "residents": str(rng.randint(2000, 9999))}
     for person in members["person"]:
         person.facts = {"birthplace": other("town"), "born": _date(rng), "teacher": other("person", person)}
     for firm in members["firm"]:
@@ -164,7 +164,10 @@ def _page_xml(page_id: int, page: WorldPage, date: str) -> str:
 
 
 def write_world(settings: WorldSettings, snapshot: str, folder: str) -> None:
-    """Write ``{wiki}-{date}-pages-articles-multistream.xml.bz2``, its index, and ``splits.parquet`` (page_id, split)."""
+    """Write ``{wiki}-{date}-pages-articles-multistream.xml.bz2``, its index, and ``splits.parquet``.
+
+    The last has the columns page_id (int64) and split. Each file is written whole; the dump itself comes last.
+    """
     pages = world_pages(settings)
     wiki, date = wiki_of(snapshot), date_of(snapshot)
     dump, index = io.BytesIO(), []

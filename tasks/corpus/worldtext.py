@@ -13,15 +13,28 @@ Kind = Literal["town", "person", "firm", "work"]
 
 # A word of a name is one of the first syllables and one of the last. There are more ends of a first syllable than
 # of a last one, and more beginnings of a last than of a first: byte pair encoding then cuts between the two.
-_FIRST = [
-    start + end for start in "B D G K L M N S T".split() for end in "al ar el en er il in ir ol on or ul un ur".split()
-]
-_LAST = [start + end for start in "b d f g h k m p s t v w z ch sh th".split() for end in "a e i o u y as is".split()]
+_ENDS = ["al", "ar", "el", "en", "er", "il", "in", "ir", "ol", "on", "or", "ul", "un", "ur"]
+_FIRST = [start + end for start in "BDGKLMNST" for end in _ENDS]
+_STARTS = ["b", "d", "f", "g", "h", "k", "m", "p", "s", "t", "v", "w", "z", "ch", "sh", "th"]
+_LAST = [start + end for start in _STARTS for end in ["a", "e", "i", "o", "u", "y", "as", "is"]]
 
-MONTHS = "January February March April May June July August September October November December".split()
-_TRADES = "baker clerk doctor farmer mason painter sailor teacher weaver".split()
-_GOODS = "boats bricks clocks cloth glass paper ropes tools".split()
-_FORMS = "novel play poem song story".split()
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+_TRADES = ["baker", "clerk", "doctor", "farmer", "mason", "painter", "sailor", "teacher", "weaver"]
+_GOODS = ["boats", "bricks", "clocks", "cloth", "glass", "paper", "ropes", "tools"]
+_FORMS = ["novel", "play", "poem", "song", "story"]
 _NO_NAMES = {"Monday", "Sunday", "Martha", "Santa", "Marsha", "Sultas"}
 
 
@@ -53,9 +66,9 @@ def link(entity: Entity, rng: random.Random) -> str:
 
 _PAGES: dict[Kind, list[str]] = {
     "town": [
-        "{name} is a town near {near}, founded in {founded}. Its population is {residents}.",
-        "{name}, founded in {founded}, is a town near {near}. Its population is {residents}.",
-        "{name} is a town with a population of {residents}, founded in {founded} near {near}.",
+        "{name} is a town ruled from {capital}, founded in {founded}. Its population is {residents}.",
+        "{name}, founded in {founded}, is a town ruled from {capital}. Its population is {residents}.",
+        "{name} is a town with a population of {residents}, founded in {founded} and ruled from {capital}.",
     ],
     "person": [
         "{name} (born {born}) was a {trade} born in {birthplace} and taught by {teacher}.",
@@ -92,13 +105,13 @@ def short_page(entity: Entity, rng: random.Random) -> str:
 
 _TOLD: dict[Kind, dict[str, list[str]]] = {
     "town": {
-        "near": ["lies close to {}", "borders on {}"],
+        "capital": ["answers to {}", "is governed from {}"],
         "founded": ["dates back to {}", "was settled in {}"],
         "residents": ["has {} inhabitants", "is home to {} people"],
     },
     "person": {
         "birthplace": ["came from {}", "grew up in {}"],
-        "born": ["has a birthday on {}", "dates from {}"],
+        "born": ["has a birthday on {}", "first saw light on {}"],
         "teacher": ["was a pupil of {}", "learned from {}"],
     },
     "firm": {
@@ -107,14 +120,14 @@ _TOLD: dict[Kind, dict[str, list[str]]] = {
         "founded": ["opened in {}", "began in {}"],
     },
     "work": {
-        "author": ["is by {}", "goes back to {}"],
+        "author": ["is by {}", "was penned by {}"],
         "publisher": ["was brought out by {}", "was printed for {}"],
         "published": ["came out in {}", "was first read in {}"],
     },
 }
 # Facts of a fact: the entity between is not named, so that two pages must be found one after the other.
 _BRIDGED: dict[Kind, tuple[str, str, str]] = {
-    "town": ("near", "near", "is next to a neighbour of {}"),
+    "town": ("capital", "capital", "answers to a town under {}"),
     "person": ("teacher", "birthplace", "learned from somebody of {}"),
     "firm": ("founder", "birthplace", "was set up by somebody of {}"),
     "work": ("author", "teacher", "is by a pupil of {}"),
@@ -133,12 +146,11 @@ class Reteller:
         self._spans = 0
 
     def paragraph(self, spans: int) -> str:
-        """Wikitext of a paragraph with at least so many links, dates and numbers."""
+        """Wikitext of a paragraph with at least so many links, dates and numbers, if the family has them."""
         self._named, self._spans = set(), 0
         sentences = []
-        while self._spans < spans:
-            root = self._rng.choice(self._family)
-            if self._is_new(root):
+        for root in self._rng.sample(self._family, len(self._family)):
+            if self._spans < spans and self._is_new(root):
                 self._named.update(root.name.split())
                 sentences.append(self._bridged(root) if self._rng.random() < _BRIDGED_SHARE else self._walk(root))
         return " ".join(sentence for sentence in sentences if sentence)

@@ -1,12 +1,13 @@
 """The scripted teacher: trajectories without a model, from the evidence that questions carry.
 
-It fills the paragraph in from left to right. A thought goes on with the text from the last mask to the next one; where what
-was retrieved holds the next value, the thought writes it and goes on; where not, it stops there and searches for the name
-that the evidence leads to. The answer is the paragraph with all values in place.
+It fills the paragraph in from left to right. A thought goes on with the text from the last mask to the next one; where
+what was retrieved holds the next value, the thought writes it and goes on; where not, it stops there and searches for
+the name that the evidence leads to. The answer is the paragraph with all values in place.
 
-The teacher knows the gold, and must not let it show. A turn may use only words of the prompt, words that were retrieved,
-and `VOCABULARY`; and it may not name what is masked (surface, target, alias) before the prompt or an information block
-showed it. `leak_in` checks every turn; one that fails is not taken, and the trajectory ends there, stuck.
+The teacher knows the gold, and must not let it show. A turn may use only words of the prompt, words that were
+retrieved, and `VOCABULARY`; and it may not name what is masked (surface, target, alias) before the prompt or an
+information block showed it. `leak_in` checks every turn; one that fails is not taken, and the trajectory ends there,
+stuck.
 """
 
 import re

@@ -1,12 +1,12 @@
 """The tokenizer of the agent: text to ids and back, with every tag of the protocol as one id.
 
-Two ways to get one: `train_tokenizer` makes a small BPE for a model that is trained from nothing, `adopt_tokenizer` takes
-a published model's and adds the tags. Either is a folder that `transformers.AutoTokenizer` loads as well.
+Two ways to get one: `train_tokenizer` makes a small BPE for a model that is trained from nothing, `adopt_tokenizer`
+takes a published model's and adds the tags. Either is a folder that `transformers.AutoTokenizer` loads as well.
 
-A trained one is made for copying names: a word has the same pieces wherever it stands, because every run of text (at the
-start, after a tag, after a line break) gets a space in front; numbers are cut into pairs of digits from the left; bytes
-stand in for characters it has not seen. What it reads back is the text itself but for two things: one space directly after
-a tag or a line break, or at the start, is lost, and U+2581 comes back as a space.
+A trained one is made for copying names: a word has the same pieces wherever it stands, because every run of text (at
+the start, after a tag, after a line break) gets a space in front; numbers are cut into pairs of digits from the left;
+bytes stand in for characters it has not seen. What it reads back is the text itself but for two things: one space
+directly after a tag or a line break, or at the start, is lost, and U+2581 comes back as a space.
 """
 
 import json

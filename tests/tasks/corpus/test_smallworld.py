@@ -1,0 +1,132 @@
+"""The small world: a true dump, deterministic, whose splits share nothing and whose retellings can be looked up."""
+
+import bz2
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from lxml import etree
+
+from schemas.config import WorldSettings
+from schemas.errors import BadInput
+from schemas.records import Split
+from tasks.corpus.smallworld import WorldPage, world_pages, write_world
+from tasks.corpus.worldtext import MONTHS
+
+SETTINGS = WorldSettings(seed=3, families={Split.TRAIN: 3, Split.RL: 2, Split.DEV: 1, Split.TEST: 2}, retellings=6)
+SNAPSHOT = "smallworld-20260101"
+STEM = "smallworld-20260101-pages-articles-multistream"
+XML = "{http://www.mediawiki.org/xml/export-0.11/}"
+
+LINK = re.compile(r"\[\[(?:([^]|]*)\|)?([^]]*)\]\]")
+DATE_OR_NUMBER = re.compile(rf"\d{{1,2}} (?:{'|'.join(MONTHS)}) \d{{4}}|\d{{4}}")
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[WorldPage]:
+    return world_pages(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dump")
+    write_world(SETTINGS, SNAPSHOT, str(folder))
+    return folder
+
+
+def plain(wikitext: str) -> str:
+    return LINK.sub(r"\2", wikitext).replace("'''", "")
+
+
+def is_retelling(page: WorldPage) -> bool:
+    return page.title.startswith("Chronicle ")
+
+
+def shorts(pages: list[WorldPage]) -> dict[str, WorldPage]:
+    return {page.title: page for page in pages if not is_retelling(page) and page.redirect is None}
+
+
+def test_the_same_settings_give_the_same_bytes_and_another_seed_others(dump: Path, tmp_path: Path) -> None:
+    for name, settings in [("same", SETTINGS), ("other", SETTINGS.model_copy(update={"seed": 4}))]:
+        write_world(settings, SNAPSHOT, str(tmp_path / name))
+    for file in dump.iterdir():
+        assert file.read_bytes() == (tmp_path / "same" / file.name).read_bytes()
+    assert (dump / f"{STEM}.xml.bz2").read_bytes() != (tmp_path / "other" / f"{STEM}.xml.bz2").read_bytes()
+
+
+def test_the_dump_is_xml_with_siteinfo_and_every_page(dump: Path, pages: list[WorldPage]) -> None:
+    root = etree.fromstring(bz2.decompress((dump / f"{STEM}.xml.bz2").read_bytes()))
+    assert root.findtext(f"{XML}siteinfo/{XML}dbname") == "smallworld"
+    found = root.findall(f"{XML}page")
+    assert [page.findtext(f"{XML}title") for page in found] == [page.title for page in pages]
+    assert [page.findtext(f"{XML}revision/{XML}text") for page in found] == [page.text for page in pages]
+    redirects = [page.find(f"{XML}redirect") for page in found]
+    assert [None if one is None else one.get("title") for one in redirects] == [page.redirect for page in pages]
+
+
+def test_a_stream_of_the_index_decompresses_alone(dump: Path) -> None:
+    raw = (dump / f"{STEM}.xml.bz2").read_bytes()
+    lines = bz2.decompress((dump / f"{STEM}-index.txt.bz2").read_bytes()).decode().splitlines()
+    offsets = sorted({int(line.split(":", 1)[0]) for line in lines})
+    assert len(offsets) > 2
+    for offset in offsets:
+        stream = bz2.BZ2Decompressor().decompress(raw[offset:]).decode()
+        titles = re.findall("<title>(.*)</title>", stream)
+        assert titles == [line.split(":", 2)[2] for line in lines if line.startswith(f"{offset}:")]
+
+
+def test_splits_are_told_for_every_page(dump: Path, pages: list[WorldPage]) -> None:
+    table = pq.read_table(dump / "splits.parquet")
+    assert table["page_id"].to_pylist() == list(range(1, len(pages) + 1))
+    assert table["split"].to_pylist() == [page.split for page in pages]
+
+
+def test_no_word_of_a_name_stands_in_another_split(pages: list[WorldPage]) -> None:
+    words: dict[str, set[str]] = {}
+    for page in shorts(pages).values():
+        words.setdefault(page.split, set()).update(page.title.split())
+    for split, own in words.items():
+        text = " ".join(page.text for page in pages if page.split != split)
+        assert own.isdisjoint(re.findall(r"\w+", text)), split
+
+
+def test_every_link_leads_to_a_page_or_redirect_of_the_same_split(pages: list[WorldPage]) -> None:
+    by_title = {page.title: page for page in pages}
+    assert len(by_title) == len(pages)
+    links = [(page, target or anchor) for page in pages for target, anchor in LINK.findall(page.text)]
+    assert any(by_title[target].redirect for _, target in links)
+    assert all(by_title[target].split == page.split for page, target in links)
+
+
+def test_what_a_retelling_says_stands_on_the_page_of_a_name_before_it_or_one_link_on(pages: list[WorldPage]) -> None:
+    """So every span of a paragraph can be looked up, in at most two steps."""
+    short = shorts(pages)
+    names = re.compile(r"\b(?:%s)\b" % "|".join(sorted(short, key=len, reverse=True)))
+    checked = 0
+    for page in filter(is_retelling, pages):
+        for sentence in re.split(r"(?<=\.)\s+", page.text):
+            text = plain(sentence)
+            known = names.findall(text)
+            spans = [anchor for _, anchor in LINK.findall(sentence)] + DATE_OR_NUMBER.findall(text)
+            for span in spans:
+                near = [plain(short[name].text) for name in known if name != span]
+                linked = [plain(short[name].text) for text in near for name in names.findall(text)]
+                assert any(span in passage for passage in near + linked) or "birth date" in "".join(near), sentence
+                checked += 1
+    assert checked > 500
+
+
+def test_a_paragraph_names_nothing_twice_and_holds_four_spans(pages: list[WorldPage]) -> None:
+    paragraphs = [paragraph for page in filter(is_retelling, pages) for paragraph in page.text.split("\n\n")]
+    enough = 0
+    for paragraph in paragraphs:
+        capitalised = [word for word in re.findall(r"[A-Z]\w+", plain(paragraph)) if word not in MONTHS]
+        assert len(capitalised) == len(set(capitalised)), paragraph
+        enough += len(LINK.findall(paragraph)) + len(DATE_OR_NUMBER.findall(paragraph)) >= 4
+    assert enough > 0.99 * len(paragraphs)
+
+
+def test_more_entities_than_names_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="names"):
+        world_pages(WorldSettings(families={Split.TRAIN: 1000}, retellings=1))
