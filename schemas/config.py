@@ -82,6 +82,8 @@ class RampSettings(Identity):
     evidence_hops: Annotated[int, Field(ge=1, le=3)] = 3
     evidence_hits: Positive = 10
     max_queries_per_mask: Positive = 8
+    splits: Literal["table", "held_out"] = "table"
+    """Small world: a table of pages beside the dump. Wikipedia: hashes of the titles of page and masked targets."""
     held_out_share: Share = 0.02
     """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
     max_reject_share: Share = 1.0

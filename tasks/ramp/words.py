@@ -1,0 +1,188 @@
+"""Words, their borders and names, as the rules of masking and the queries of evidence read them.
+
+Scripts that write no spaces (Chinese, Japanese, Korean particles) have no word borders: any place may begin a word.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+_UNSPACED = re.compile(r"[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0002fa1f]")
+_WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
+_POSSESSIVE = re.compile(r"['’]s$")
+_INITIAL_GAP = re.compile(r"\. ?")
+_HYPHENS = "-‐‑–/"
+_APOSTROPHES = "'’"
+
+FUNCTION_WORDS: dict[str, frozenset[str]] = {
+    "en": frozenset(
+        "a about above across after again against all along also although among an and another any are around as at "
+        "be because been before behind being below beneath beside besides between beyond both but by can despite did "
+        "do does down during each either every few first following for from had has have he her here hers him his how "
+        "however i if in indeed inside instead into is it its itself later less many may meanwhile more moreover most "
+        "much my near neither never nevertheless no nor not now of off on once one only onto or other others our out "
+        "over per perhaps rather she since so some soon still such than that the their them then there therefore these "
+        "they this those though through throughout thus to today together toward towards two under unless unlike until "
+        "up upon us was we were what when where whereas which while who whom whose why will with within without yet "
+        "you your".split()
+    ),
+    "de": frozenset(
+        "aber alle als am an auch auf aus bei beim bis da dabei damit dann das dass dem den denn der des die dies diese "
+        "dieser dieses doch dort durch ein eine einem einen einer eines er es etwa für gegen hat hatte hier ihm ihr "
+        "ihre im in ist ja jedoch kein keine man mit nach neben nicht noch nun nur ob oder ohne sein seine seit sich "
+        "sie sind so sondern sowie trotz um und unter viele vom von vor war waren was weil wenn wer wie wird wo wurde "
+        "wurden während zu zum zur zwei zwischen über".split()
+    ),
+}
+"""Words that a sentence may begin with, or a title hold, without being part of a name, by language."""
+
+CALENDAR_WORDS = frozenset(
+    "january february march april may june july august september october november december monday tuesday wednesday "
+    "thursday friday saturday sunday januar februar märz mai juni juli oktober dezember montag dienstag mittwoch "
+    "donnerstag freitag samstag sonntag".split()
+)
+_CONNECTORS = frozenset("of the de la le les du des van von der den del della di da do dos e y el al bin ibn".split())
+
+
+def is_unspaced(character: str) -> bool:
+    """Whether a character is of a script that writes no spaces between words."""
+    return _UNSPACED.match(character) is not None
+
+
+def unspaced_share(text: str) -> float:
+    return len(_UNSPACED.findall(text)) / max(len(text), 1)
+
+
+def cuts_word(text: str, place: int) -> bool:
+    """Whether a cut before ``text[place]`` parts letters or digits of one word."""
+    if not 0 < place < len(text):
+        return False
+    before, after = text[place - 1], text[place]
+    return before.isalnum() and after.isalnum() and not (is_unspaced(before) or is_unspaced(after))
+
+
+def is_whole(text: str, start: int, end: int) -> bool:
+    """Whether ``text[start:end]`` is whole words: not part of a word, of a compound, or of a longer number.
+
+    ``Swedish`` in "Swedish-born" and ``198`` in "1,198" are not; ``Einstein`` in "Einstein's" is.
+    """
+    return not (cuts_word(text, start) or cuts_word(text, end) or _joined_before(text, start) or _joined_after(text, end))
+
+
+def _joined_before(text: str, start: int) -> bool:
+    if start < 2 or not text[start].isalnum():
+        return False
+    mark, letter = text[start - 1], text[start - 2]
+    if mark in _HYPHENS or mark in _APOSTROPHES:
+        return letter.isalnum() and not is_unspaced(letter)
+    return mark in ".,:" and letter.isdigit() and text[start].isdigit()
+
+
+def _joined_after(text: str, end: int) -> bool:
+    if end + 1 >= len(text) or not text[end - 1].isalnum():
+        return False
+    mark, letter = text[end], text[end + 1]
+    if mark in _HYPHENS:
+        return letter.isalnum() and not is_unspaced(letter)
+    if mark in _APOSTROPHES:
+        return letter.isalnum() and cuts_word(text, end + 2) or letter.isalnum() and letter not in "sS"
+    return mark in ".,:" and letter.isdigit() and text[end - 1].isdigit()
+
+
+def occurrences(text: str, surface: str) -> int:
+    """How often a surface stands in a text in whole words, whatever the case; compounds and longer names count too."""
+    text, surface = text.casefold(), surface.casefold()
+    count, place = 0, text.find(surface)
+    while place >= 0:
+        count += not (cuts_word(text, place) or cuts_word(text, place + len(surface)))
+        place = text.find(surface, place + 1)
+    return count
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, case folded, without a possessive ending."""
+    return [_POSSESSIVE.sub("", word.casefold()) for word in _WORD.findall(text)]
+
+
+@lru_cache(maxsize=256)
+def main_words(title: str, language: str) -> frozenset[str]:
+    """What names a title's subject: its words without function words and what stands in parentheses."""
+    ignored = FUNCTION_WORDS.get(language, frozenset())
+    return frozenset(word for word in words_of(bare_title(title)) if word not in ignored and len(word) > 1)
+
+
+def bare_title(title: str) -> str:
+    """A title without its disambiguation: ``Mercury`` for ``Mercury (planet)``."""
+    return re.sub(r"\s*\([^()]*\)\s*$", "", title) or title
+
+
+class Name(NamedTuple):
+    """``text[start:end] == surface``."""
+
+    start: int
+    end: int
+    surface: str
+
+
+class _Word(NamedTuple):
+    start: int
+    end: int
+    text: str
+
+    @property
+    def is_capital(self) -> bool:
+        return self.text[0].isupper()
+
+
+def _words(text: str) -> Iterator[_Word]:
+    for found in _WORD.finditer(text):
+        yield _Word(*found.span(), found[0])
+
+
+def names_in(text: str, language: str) -> list[Name]:
+    """Runs of capitalised words, connectors within ("Bank of Ostel"), without leading function words or calendar words.
+
+    A single capital letter, and a word in capitals only because it begins a sentence and is a function word, is no name.
+    """
+    ignored = FUNCTION_WORDS.get(language, frozenset()) | CALENDAR_WORDS
+    names: list[Name] = []
+    run: list[_Word] = []
+
+    def close() -> None:
+        while run and not run[-1].is_capital:
+            run.pop()
+        while run and (not run[0].is_capital or run[0].text.casefold() in ignored):
+            run.pop(0)
+        if run and not all(word.text.casefold() in ignored for word in run):
+            start = run[0].start
+            surface = _POSSESSIVE.sub("", text[start : run[-1].end])
+            if len(surface) > 1:
+                names.append(Name(start, start + len(surface), surface))
+        run.clear()
+
+    for word in _words(text):
+        if run and not _goes_on(text[run[-1].end : word.start], run[-1], word):
+            close()
+        if word.is_capital or (run and word.text in _CONNECTORS):
+            run.append(word)
+        else:
+            close()
+    close()
+    return names
+
+
+def _goes_on(gap: str, before: _Word, word: _Word) -> bool:
+    if _POSSESSIVE.search(before.text):
+        return False
+    initial = len(before.text) == 1 or before.text.count(".") > 0
+    return gap == " " or (initial and _INITIAL_GAP.fullmatch(gap) is not None and word.is_capital)
+
+
+def is_inside_name(text: str, start: int, end: int, language: str) -> bool:
+    """Whether a capitalised word of the same name stands right before or behind: ``1998`` in "1998 World Cup"."""
+    ignored = FUNCTION_WORDS.get(language, frozenset()) | CALENDAR_WORDS
+    before = re.search(r"([^\W_]+)[  ]$", text[:start])
+    after = re.match(r"[  ]([^\W_]+)", text[end:])
+    neighbours = [found[1] for found in (before, after) if found]
+    return any(word[0].isupper() and word.casefold() not in ignored for word in neighbours)
