@@ -35,7 +35,7 @@ MONTHS = [
 _TRADES = ["baker", "clerk", "doctor", "farmer", "mason", "painter", "sailor", "teacher", "weaver"]
 _GOODS = ["boats", "bricks", "clocks", "cloth", "glass", "paper", "ropes", "tools"]
 _FORMS = ["novel", "play", "poem", "song", "story"]
-_NO_NAMES = {"Monday", "Sunday", "Martha", "Santa", "Marsha", "Sultas"}
+_NO_NAMES = {"Delhi", "Martha", "Marsha", "Santa", "Santas", "Sardis", "Tarsis"}
 
 
 @dataclass

@@ -102,7 +102,7 @@ def test_every_link_leads_to_a_page_or_redirect_of_the_same_split(pages: list[Wo
 def test_what_a_retelling_says_stands_on_the_page_of_a_name_before_it_or_one_link_on(pages: list[WorldPage]) -> None:
     """So every span of a paragraph can be looked up, in at most two steps."""
     short = shorts(pages)
-    names = re.compile(r"\b(?:%s)\b" % "|".join(sorted(short, key=len, reverse=True)))
+    names = re.compile(rf"\b(?:{'|'.join(sorted(short, key=len, reverse=True))})\b")
     checked = 0
     for page in filter(is_retelling, pages):
         for sentence in re.split(r"(?<=\.)\s+", page.text):

@@ -30,7 +30,7 @@ def as_read_back(text: str) -> str:
     return text.removeprefix(" ")
 
 
-SCRAPS = st.sampled_from([*TAGS, MASK, "\n", " ", "Karlo Vint", "1871", "12345", "<0x41>", "日本", "é", "[ma", ",", "\t"])
+SCRAPS = st.sampled_from([*TAGS, MASK, "\n", " ", "Karlo Vint", "12345", "<0x41>", "日本", "é", "[ma", ",", "\t"])
 TEXT = st.lists(SCRAPS | st.text(max_size=8), max_size=12).map("".join)
 
 
