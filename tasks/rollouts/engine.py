@@ -1,0 +1,54 @@
+"""What samples tokens, as the agent loop sees it: token ids in, token ids out, many requests in flight.
+
+What an engine gives back is what it sampled: nothing is trimmed, decoded or encoded again on the way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class EngineFailed(Exception):
+    """The engine could not answer. Never the same as an empty answer."""
+
+
+class StopReason(StrEnum):
+    STOP = "stop"  # the last token is one of the stop ids
+    LENGTH = "length"  # `max_tokens` were sampled
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one continuation is drawn.
+
+    ``temperature`` 0 is greedy. A token of ``stop_ids`` ends the continuation and is its last token; nothing else
+    ends it but ``max_tokens``. Tokens of ``banned_ids`` have probability 0.
+    """
+
+    temperature: float
+    max_tokens: int
+    stop_ids: tuple[int, ...]
+    banned_ids: tuple[int, ...] = ()
+    seed: int | None = None
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Sampled tokens, and the natural log of the probability with which each was drawn, after temperature and bans."""
+
+    token_ids: list[int]
+    logprobs: list[float]
+    stop_reason: StopReason
+
+
+class Engine(Protocol):
+    """Safe to use from many coroutines of one event loop; requests share batches, each at its own pace."""
+
+    async def generate(self, token_ids: Sequence[int], sampling: Sampling) -> Sample:
+        """One continuation of ``token_ids``. Cancelling the call takes the request out of the engine.
+
+        Raises:
+            EngineFailed: there is no answer, after the engine's own bounded retries.
+        """

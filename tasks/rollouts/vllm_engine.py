@@ -1,0 +1,329 @@
+"""vLLM in this process, on a GPU or on CPUs by the same code.
+
+One background thread makes the engine, steps it and ends it; requests come to it through a queue and leave it through
+futures, so that many trajectories run each at its own pace in one continuous batch. Commands (new weights) run between
+steps. A step that fails ends every request in flight, and all later ones, with `EngineFailed`.
+
+A process that starts an engine needs the ``if __name__ == "__main__"`` guard, since vLLM may spawn workers. It must not
+hold a torch.distributed group of several ranks: vLLM makes one of its own, and `VllmEngine.close` ends it. Starting an
+engine seeds the global random generators.
+"""
+
+import asyncio
+import itertools
+import json
+import math
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from schemas.config import EngineRuntime
+from schemas.errors import BadInput
+from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput, SamplingParams
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    request_id: str
+    token_ids: list[int]
+    params: "SamplingParams"
+    output: "Future[RequestOutput]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Abort:
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    run: Callable[[], Any]
+    result: Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelFacts:
+    dtype: str
+    """As its config tells: left to itself, vLLM makes bfloat16 of float32."""
+    longest: int
+
+    @classmethod
+    def read(cls, folder: str) -> "_ModelFacts":
+        path = Path(folder) / "config.json"
+        if not path.is_file():
+            raise BadInput(f"{folder}: no model there (a folder with config.json and safetensors)")
+        config = json.loads(path.read_text())
+        dtype = config.get("dtype") or config.get("torch_dtype") or "auto"
+        return cls(dtype, config["max_position_embeddings"])
+
+
+class VllmEngine:
+    """A model in vLLM. ``max_tokens`` bounds prompt and continuation together."""
+
+    def __init__(self, model_folder: str, runtime: EngineRuntime, max_tokens: int, seed: int = 0) -> None:
+        """Start the engine: seconds on CPUs, a minute on a GPU.
+
+        Raises:
+            BadInput: the folder holds no model, or a model of shorter texts.
+            EngineFailed: vLLM does not start.
+        """
+        model = _ModelFacts.read(model_folder)
+        if max_tokens > model.longest:
+            raise BadInput(f"{model_folder}: the model reads {model.longest} tokens, not agent.max_tokens {max_tokens}")
+        # vLLM always samples a token: the one more is what it takes to score a text of max_tokens.
+        self._limit = min(max_tokens + 1, model.longest)
+        self._inbox: queue.SimpleQueue[_Request | _Abort | _Command | _Close] = queue.SimpleQueue()
+        self._waiting: dict[str, Future[RequestOutput]] = {}
+        self._numbers = itertools.count()
+        self._failure: EngineFailed | None = None
+        # OpenMP's number of threads belongs to the thread that sets it, so the thread that steps must be the one that
+        # starts: the attention kernel refuses a batch that was prepared under another number.
+        self._thread = threading.Thread(
+            target=lambda: self._live(lambda: _start(model_folder, model.dtype, runtime, self._limit, seed)),
+            name="vllm-engine",
+            daemon=True,
+        )
+        self._thread.start()
+        self._run(lambda: None)
+
+    def __enter__(self) -> "VllmEngine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def generate(self, token_ids: Sequence[int], sampling: Sampling) -> Sample:
+        """See `tasks.rollouts.engine.Engine.generate`."""
+        request = self._submit(token_ids, _params_of(sampling))
+        try:
+            output = await asyncio.wrap_future(request.output)
+        except asyncio.CancelledError:
+            self._inbox.put(_Abort(request.request_id))
+            raise
+        return _sample_of(output)
+
+    def score(self, token_ids: Sequence[int]) -> list[float]:
+        """The log probability of every token but the first given those before it: ``len(token_ids) - 1`` values.
+
+        At temperature 1, computed in full: nothing is taken from the prefix cache.
+        """
+        from vllm import SamplingParams
+
+        params = SamplingParams(
+            max_tokens=1, temperature=0.0, prompt_logprobs=0, flat_logprobs=True, detokenize=False, ignore_eos=True
+        )
+        found = self._submit(token_ids, params).output.result().prompt_logprobs
+        return list(found.logprobs) if found is not None else []
+
+    def load_weights(self, folder: str) -> None:
+        """Take the weights of another folder of the same architecture, between two steps.
+
+        Requests in flight go on under the new weights: what was cached under the old ones is computed again.
+        """
+        path = str(Path(folder).resolve())
+        self._run(lambda: self._update(path))
+
+    def close(self) -> None:
+        """End the engine; requests in flight fail. Closing twice does no harm."""
+        if self._thread.is_alive():
+            self._inbox.put(_Close())
+            self._thread.join()
+
+    # -- on the caller's threads ------------------------------------------------------------------------------------
+
+    def _submit(self, token_ids: Sequence[int], params: "SamplingParams") -> _Request:
+        if not 0 < len(token_ids) < self._limit:
+            raise EngineFailed(f"the engine takes texts of 1 to {self._limit - 1} tokens, not of {len(token_ids)}")
+        request = _Request(str(next(self._numbers)), list(token_ids), params, Future())
+        self._put(request)
+        return request
+
+    def _run(self, command: Callable[[], Result]) -> Result:
+        result: Future[Result] = Future()
+        self._put(_Command(command, result))
+        return result.result()
+
+    def _put(self, message: _Request | _Command) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._inbox.put(message)
+        if not self._thread.is_alive():
+            self._refuse_all(self._failure or EngineFailed("the engine is closed"))
+
+    # -- on the engine's thread -------------------------------------------------------------------------------------
+
+    def _live(self, start: "Callable[[], LLMEngine]") -> None:
+        llm = None
+        try:
+            self._llm = llm = start()
+            while self._take_in():
+                for output in llm.step():
+                    if output.finished:
+                        self._waiting.pop(output.request_id).set_result(output)
+            self._failure = EngineFailed("the engine is closed")
+        except Exception as error:
+            self._failure = EngineFailed(f"the engine failed: {error!r}")
+            self._failure.__cause__ = error
+        finally:
+            self._refuse_all(self._failure or EngineFailed("the engine's thread ended"))
+            if llm is not None:
+                llm.engine_core.shutdown()
+
+    def _take_in(self) -> bool:
+        """Handle what came in, waiting for something where there is nothing to step; False at the end."""
+        while True:
+            try:
+                message = self._inbox.get(block=not self._waiting)
+            except queue.Empty:
+                return True
+            match message:
+                case _Close():
+                    return False
+                case _Request():
+                    self._add(message)
+                case _Abort():
+                    if self._waiting.pop(message.request_id, None) is not None:
+                        self._llm.abort_request([message.request_id])
+                case _Command():
+                    self._execute(message)
+
+    def _add(self, request: _Request) -> None:
+        from vllm.inputs.engine import tokens_input
+
+        if not request.output.set_running_or_notify_cancel():
+            return
+        try:
+            self._llm.add_request(request.request_id, tokens_input(request.token_ids), request.params)
+        except ValueError as error:
+            request.output.set_exception(EngineFailed(f"the engine refused a request: {error}"))
+            return
+        self._waiting[request.request_id] = request.output
+
+    def _execute(self, command: _Command) -> None:
+        """Run a command; one that fails leaves the engine in an unknown state, so it ends the engine."""
+        try:
+            command.result.set_result(command.run())
+        except Exception as error:
+            command.result.set_exception(EngineFailed(f"the engine's command failed: {error!r}"))
+            raise
+
+    def _update(self, folder: str) -> None:
+        self._llm.collective_rpc("start_weight_update")
+        self._llm.collective_rpc("update_weights", kwargs={"update_info": {"folder": folder}})
+        self._llm.collective_rpc("finish_weight_update")
+        self._llm.reset_prefix_cache(reset_running_requests=True)
+
+    def _refuse_all(self, failure: EngineFailed) -> None:
+        for output in self._waiting.values():
+            output.set_exception(failure)
+        self._waiting.clear()
+        while True:
+            try:
+                message = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(message, _Request) and message.output.set_running_or_notify_cancel():
+                message.output.set_exception(failure)
+            elif isinstance(message, _Command):
+                message.result.set_exception(failure)
+
+
+def _set_environment(runtime: EngineRuntime) -> None:
+    """What vLLM reads when it is imported. Values that the user has set stay."""
+    defaults = {
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "VLLM_CPU_KVCACHE_SPACE": str(runtime.cpu_cache_gb),
+        "OMP_NUM_THREADS": str(runtime.threads),
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "HF_HUB_OFFLINE": "1",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def _start(model_folder: str, dtype: str, runtime: EngineRuntime, longest: int, seed: int) -> "LLMEngine":
+    _set_environment(runtime)
+    import torch
+    from vllm import EngineArgs
+    from vllm.config import WeightTransferConfig
+    from vllm.platforms import current_platform
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    from tasks.rollouts.folder_transfer import BACKEND, Registered
+
+    on_cpu = current_platform.is_cpu()
+    if on_cpu:
+        torch.set_num_threads(runtime.threads)
+    return LLMEngine.from_engine_args(
+        EngineArgs(
+            model=model_folder,
+            dtype=dtype,
+            skip_tokenizer_init=True,
+            max_model_len=longest,
+            max_num_seqs=runtime.in_flight,
+            enforce_eager=on_cpu,
+            # A seeded request whose prompt is cut over steps ends the engine on CPUs (their generators have no offset).
+            enable_chunked_prefill=not on_cpu,
+            gpu_memory_utilization=runtime.gpu_memory_share,
+            tensor_parallel_size=runtime.tensor_parallel,
+            enable_prefix_caching=True,
+            logprobs_mode="processed_logprobs",
+            generation_config="vllm",
+            disable_log_stats=True,
+            seed=seed,
+            weight_transfer_config=WeightTransferConfig(backend=BACKEND),
+            worker_extension_cls=f"{Registered.__module__}.{Registered.__qualname__}",
+        )
+    )
+
+
+def _params_of(sampling: Sampling) -> "SamplingParams":
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
+        max_tokens=sampling.max_tokens,
+        stop_token_ids=list(sampling.stop_ids),
+        ignore_eos=True,
+        # Set directly, minus infinity stays: probability 0, where the OpenAI interface's -100 is merely unlikely.
+        logit_bias=dict.fromkeys(sampling.banned_ids, -math.inf) or None,
+        logprobs=0,
+        flat_logprobs=True,
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _sample_of(output: "RequestOutput") -> Sample:
+    (completion,) = output.outputs
+    assert completion.logprobs is not None
+    stopped = completion.finish_reason == "stop"
+    return Sample(
+        token_ids=list(completion.token_ids),
+        logprobs=list(completion.logprobs.logprobs),
+        stop_reason=StopReason.STOP if stopped else StopReason.LENGTH,
+    )

@@ -1,0 +1,206 @@
+"""vLLM in this process says what transformers says, under every set of weights, and its stops and bans are exact."""
+
+import asyncio
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+
+from schemas.config import EngineRuntime
+from schemas.errors import BadInput
+from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
+from tasks.rollouts.vllm_engine import VllmEngine
+
+VOCABULARY = 160
+PROMPT = [7, 30, 101, 4, 4, 55, 90, 12]
+
+
+def _new_model(folder: Path, seed: int) -> PreTrainedModel:
+    """A random model whose logits are far apart, so that greedy decoding has no ties."""
+    torch.manual_seed(seed)
+    config = Qwen2Config(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+        initializer_range=0.3,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    model = Qwen2ForCausalLM(config).eval()
+    model.save_pretrained(folder)
+    return model
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, PreTrainedModel]]:
+    folder = tmp_path_factory.mktemp("models")
+    return {name: (str(folder / name), _new_model(folder / name, seed)) for seed, name in enumerate("ab", start=1)}
+
+
+@pytest.fixture(scope="module")
+def shared_engine(models: dict[str, tuple[str, PreTrainedModel]]) -> Iterator[VllmEngine]:
+    with VllmEngine(models["a"][0], EngineRuntime(in_flight=16, threads=1), max_tokens=256) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(shared_engine: VllmEngine, models: dict[str, tuple[str, PreTrainedModel]]) -> VllmEngine:
+    shared_engine.load_weights(models["a"][0])
+    return shared_engine
+
+
+def _generate(engine: VllmEngine, *samplings: Sampling, prompt: list[int] = PROMPT) -> list[Sample]:
+    async def all_at_once() -> list[Sample]:
+        return await asyncio.gather(*(engine.generate(prompt, sampling) for sampling in samplings))
+
+    return asyncio.run(all_at_once())
+
+
+def _greedy(tokens: int = 24, stops: tuple[int, ...] = (), banned: tuple[int, ...] = ()) -> Sampling:
+    return Sampling(temperature=0.0, max_tokens=tokens, stop_ids=stops, banned_ids=banned)
+
+
+@torch.no_grad()
+def _reference(model: PreTrainedModel, tokens: int) -> tuple[list[int], list[float]]:
+    """Greedy decoding, the whole text read again for every token."""
+    ids, logprobs = list(PROMPT), []
+    for _ in range(tokens):
+        logits_V = model(torch.tensor([ids])).logits[0, -1]
+        ids.append(int(logits_V.argmax()))
+        logprobs.append(float(logits_V.log_softmax(-1)[ids[-1]]))
+    return ids[len(PROMPT) :], logprobs
+
+
+@torch.no_grad()
+def _reference_scores(model: PreTrainedModel, ids: list[int]) -> list[float]:
+    logprobs_TV = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+    return [float(logprobs_TV[at, token]) for at, token in enumerate(ids[1:])]
+
+
+@pytest.mark.slow
+def test_greedy_tokens_and_their_logprobs_are_those_of_transformers_before_and_after_new_weights(engine, models):
+    for name in ("a", "b", "a"):
+        folder, model = models[name]
+        engine.load_weights(folder)
+        (sample,) = _generate(engine, _greedy())
+        ids, logprobs = _reference(model, 24)
+        assert sample.token_ids == ids
+        assert sample.logprobs == pytest.approx(logprobs, abs=1e-4)
+        assert sample.stop_reason == StopReason.LENGTH
+
+
+@pytest.mark.slow
+def test_scores_are_those_of_the_weights_in_use_whatever_the_prefix_cache_holds(engine, models):
+    text = [(7 * n) % VOCABULARY for n in range(200)]
+    for name in ("a", "a", "b"):
+        folder, model = models[name]
+        engine.load_weights(folder)
+        for _ in range(2):
+            assert engine.score(text) == pytest.approx(_reference_scores(model, text), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_stop_token_ends_the_sample_and_is_its_last_token(engine, models):
+    ids, _ = _reference(models["a"][1], 24)
+    stop = ids[5]
+    (sample,) = _generate(engine, _greedy(stops=(stop, 3)))
+    assert sample.token_ids == ids[: ids.index(stop) + 1]
+    assert len(sample.logprobs) == len(sample.token_ids)
+    assert sample.stop_reason == StopReason.STOP
+
+
+@pytest.mark.slow
+def test_banned_tokens_have_probability_zero(engine):
+    allowed = (3, 9)
+    banned = tuple(token for token in range(VOCABULARY) if token not in allowed)
+    sampled = Sampling(temperature=1.0, max_tokens=40, stop_ids=(), banned_ids=banned, seed=1)
+    for sample in _generate(engine, _greedy(40, banned=banned), sampled):
+        assert set(sample.token_ids) <= set(allowed)
+        assert all(math.isfinite(logprob) and logprob <= 0 for logprob in sample.logprobs)
+
+
+@pytest.mark.slow
+def test_a_seed_fixes_the_sample_even_where_long_prompts_share_the_batch(engine):
+    long = [n % VOCABULARY for n in range(240)]
+    sampling = Sampling(temperature=1.0, max_tokens=12, stop_ids=(), seed=5)
+    crowd = _generate(engine, *(Sampling(1.0, 12, (), (), seed) for seed in range(5, 21)), prompt=long)
+    assert _generate(engine, sampling, prompt=long)[0].token_ids == crowd[0].token_ids
+    assert len({tuple(sample.token_ids) for sample in crowd}) > 8
+
+
+@pytest.mark.slow
+def test_sampled_logprobs_are_those_under_temperature(engine, models):
+    (sample,) = _generate(engine, Sampling(temperature=0.5, max_tokens=12, stop_ids=(), seed=3))
+    with torch.no_grad():
+        logits_TV = models["a"][1](torch.tensor([PROMPT + sample.token_ids])).logits[0, len(PROMPT) - 1 : -1]
+    expected = (logits_TV / 0.5).log_softmax(-1).gather(-1, torch.tensor(sample.token_ids)[:, None])[:, 0]
+    assert sample.logprobs == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_new_weights_reach_requests_in_flight(engine, models):
+    async def update_halfway() -> Sample:
+        running = asyncio.create_task(engine.generate(PROMPT, _greedy(200)))
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(engine.load_weights, models["b"][0])
+        return await running
+
+    sample = asyncio.run(update_halfway())
+    assert len(sample.token_ids) == 200
+    last = _reference_scores(models["b"][1], PROMPT + sample.token_ids)[-5:]
+    assert sample.logprobs[-5:] == pytest.approx(last, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_cancelled_request_leaves_the_engine(engine):
+    async def cancel() -> Sample:
+        running = asyncio.create_task(engine.generate(PROMPT, _greedy(240)))
+        await asyncio.sleep(0.02)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return await engine.generate(PROMPT, _greedy(2))
+
+    assert len(asyncio.run(cancel()).token_ids) == 2
+    assert not engine._llm.has_unfinished_requests()
+
+
+@pytest.mark.slow
+def test_a_request_that_is_too_long_fails_alone(engine):
+    with pytest.raises(EngineFailed, match="1 to 255 tokens"):
+        _generate(engine, _greedy(), prompt=[1] * 400)
+    assert len(_generate(engine, _greedy(2))[0].token_ids) == 2
+
+
+@pytest.mark.slow
+def test_a_failing_step_ends_every_request_and_all_later_ones(models):
+    engine = VllmEngine(models["a"][0], EngineRuntime(in_flight=4, threads=1), max_tokens=256)
+
+    def break_down() -> None:
+        raise RuntimeError("out of memory")
+
+    async def outcomes() -> list[Sample | BaseException]:
+        running = [asyncio.create_task(engine.generate(PROMPT, _greedy(200))) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        engine._llm.step = break_down
+        return await asyncio.gather(*running, return_exceptions=True)
+
+    assert all(isinstance(outcome, EngineFailed) for outcome in asyncio.run(outcomes()))
+    with pytest.raises(EngineFailed, match="out of memory"):
+        _generate(engine, _greedy(2))
+    engine.close()
+
+
+def test_a_folder_without_a_model_or_with_a_shorter_one_is_refused(tmp_path, models):
+    with pytest.raises(BadInput, match="no model there"):
+        VllmEngine(str(tmp_path), EngineRuntime(), max_tokens=64)
+    with pytest.raises(BadInput, match="reads 256 tokens"):
+        VllmEngine(models["a"][0], EngineRuntime(), max_tokens=4096)
