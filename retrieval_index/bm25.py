@@ -28,7 +28,7 @@ _SPARE_HITS = 4
 
 
 def build_index(
-    passages: Iterable[tuple[str, str, str]], out: str, settings: IndexSettings, threads: int = 2
+    passages: Iterable[tuple[str, str, str]], out: str, settings: IndexSettings, threads: int | None = None
 ) -> IndexInfo:
     """Build the index ``out`` of (passage id, title, text); it appears whole or not at all.
 
@@ -40,7 +40,7 @@ def build_index(
     """
     stream = PassageStream(passages)
     with drafting(out, settings) as draft:
-        write(draft.folder, stream, settings, threads)
+        write(draft.folder, stream, settings, threads or available_threads())
         return draft.finish(stream.documents, stream.digest, PACKAGES)
 
 
@@ -65,12 +65,12 @@ def available_threads() -> int:
 
 
 class Bm25Searcher:
-    """A `hits.Searcher` over one index. Batches of several threads wait for each other; each is spread over Java's own."""
+    """A `hits.Searcher` over one index. Batches of several threads wait for each other; each uses several processors."""
 
-    def __init__(self, folder: str, info: IndexInfo, threads: int | None = None) -> None:
+    def __init__(self, folder: str, info: IndexInfo, threads: int) -> None:
         """Raises BadInput where Lucene finds the files damaged."""
         try:
-            self._reader = LuceneReader(Path(folder) / FOLDER, info.settings, threads or available_threads())
+            self._reader = LuceneReader(Path(folder) / FOLDER, info.settings, threads)
         except JavaFailed as error:
             raise BadInput(f"{folder}: damaged, Lucene says {error}: build the index again") from None
         if self._reader.documents != info.documents:
@@ -112,3 +112,8 @@ class Bm25Searcher:
     def close(self) -> None:
         """Let go of the files."""
         self._reader.close()
+
+
+def open_searcher(folder: str, info: IndexInfo, threads: int | None = None) -> Bm25Searcher:
+    """See `opening.open_index`, which has read and checked the seal."""
+    return Bm25Searcher(folder, info, threads or available_threads())

@@ -131,7 +131,7 @@ class LuceneReader:
         for text, key in keys.items():
             texts.add(text.encode("utf-8", "replace").decode())  # Java takes no lone surrogates
             names.add(key)
-        found = self._searcher.batch_search(texts, names, depth, self._threads)
+        found = self._searcher.batch_search(texts, names, depth, min(self._threads, len(keys)))
         return [_kept(found.get(keys[query.text]), query, k, depth) for query in queries]
 
 

@@ -1,7 +1,25 @@
-"""From the folder of an index to a searcher, whatever its kind."""
+"""Indexes of every kind, built and opened by their settings."""
 
-from retrieval_index.folder import check_files, read_info
+import importlib
+from collections.abc import Iterable
+from typing import Any
+
+from retrieval_index.folder import IndexInfo, check_files, read_info
 from retrieval_index.hits import Searcher
+from schemas.config import IndexSettings
+
+_MODULES = {"bm25": "retrieval_index.bm25"}
+
+
+def _module(settings: IndexSettings) -> Any:
+    return importlib.import_module(_MODULES[settings.kind])
+
+
+def build_index(
+    passages: Iterable[tuple[str, str, str]], out: str, settings: IndexSettings, threads: int | None = None
+) -> IndexInfo:
+    """Build an index of ``settings.kind``: see `bm25.build_index`."""
+    return _module(settings).build_index(passages, out, settings, threads)
 
 
 def open_index(folder: str, *, verify: bool = False, threads: int | None = None) -> Searcher:
@@ -15,6 +33,4 @@ def open_index(folder: str, *, verify: bool = False, threads: int | None = None)
     """
     info = read_info(folder)
     check_files(folder, info, contents=verify)
-    from retrieval_index.bm25 import Bm25Searcher
-
-    return Bm25Searcher(folder, info, threads)
+    return _module(info.settings).open_searcher(folder, info, threads)
