@@ -5,13 +5,15 @@ are shared out to the ranks, so that what a step trains on does not depend on ho
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from trainers.sequences import Sequence
+
+Item = TypeVar("Item")
 
 
 class Batch(NamedTuple):
@@ -35,11 +37,11 @@ def blocks_of(lengths: Mapping[int, int], budget: int) -> list[list[int]]:
     return blocks
 
 
-def share_of(blocks: list[list[Sequence]], rank: int, ranks: int) -> list[list[Sequence]]:
+def share_of(blocks: list[list[Item]], rank: int, ranks: int) -> list[list[Item]]:
     """The blocks of one rank. All ranks get as many: an empty block where there is none left."""
     mine = blocks[rank::ranks]
     most = -(-len(blocks) // ranks)
-    return mine + [[]] * (most - len(mine))
+    return mine + [[] for _ in range(most - len(mine))]
 
 
 def batch_of(block: list[Sequence], device: torch.device | str = "cpu") -> Batch:

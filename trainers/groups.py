@@ -1,0 +1,77 @@
+"""Rollouts of one question as a group, whose rewards are compared with each other and with nothing else."""
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.config import DapoSettings
+from schemas.records import Question, Trajectory
+from tasks.rollouts.tokenizer import AgentTokenizer
+from trainers.losses import group_advantages
+from trainers.policy import Sample
+from trainers.rewards import Reward, is_signal, reward_of
+from trainers.sequences import sequence_of
+
+
+class Group(BaseModel):
+    """All rollouts of one question that are signal, in the order of their numbers, and what each earned."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    question_id: str
+    trajectories: list[Trajectory]
+    rewards: list[Reward]
+    failed: int
+    """Rollouts left out because a tool or the engine failed."""
+
+    @property
+    def is_informative(self) -> bool:
+        """Whether there is anything to compare: rewards that are not all the same."""
+        return len({reward.total for reward in self.rewards}) > 1
+
+    def samples(self, tokenizer: AgentTokenizer) -> list[Sample]:
+        """What the policy is trained on: tokens as they were sampled, each with its rollout's advantage."""
+        advantages = group_advantages([reward.total for reward in self.rewards])
+        return [
+            Sample(sequence_of(trajectory, tokenizer), advantage)
+            for trajectory, advantage in zip(self.trajectories, advantages, strict=True)
+        ]
+
+
+def group_of(question: Question, rollouts: Iterable[Trajectory], settings: DapoSettings, max_tokens: int) -> Group:
+    """Reward the rollouts of one question.
+
+    Raises:
+        ValueError: a rollout is of another question.
+    """
+    rollouts = list(rollouts)
+    if any(trajectory.question_id != question.question_id for trajectory in rollouts):
+        raise ValueError(f"rollouts of other questions in the group of {question.question_id}")
+    kept = [trajectory for trajectory in rollouts if is_signal(trajectory)]
+    return Group(
+        question_id=question.question_id,
+        trajectories=kept,
+        rewards=[reward_of(question, trajectory, settings, max_tokens) for trajectory in kept],
+        failed=len(rollouts) - len(kept),
+    )
+
+
+def figures_of(groups: list[Group]) -> dict[str, float]:
+    """Means over all rollouts that were generated, informative or not."""
+    rewards = [reward for group in groups for reward in group.rewards]
+    rollouts = [trajectory for group in groups for trajectory in group.trajectories]
+    if not rollouts:
+        return {}
+    return {
+        "reward": fmean(reward.total for reward in rewards),
+        "format": fmean(reward.well_formed for reward in rewards),
+        "recall": fmean(reward.recall for reward in rewards),
+        "overlong": fmean(reward.overlong for reward in rewards),
+        "answered": fmean(trajectory.answer is not None for trajectory in rollouts),
+        "searches": fmean(len(trajectory.searches) for trajectory in rollouts),
+        "length": fmean(trajectory.n_tokens for trajectory in rollouts),
+        "length_max": max(trajectory.n_tokens for trajectory in rollouts),
+        "informative": fmean(group.is_informative for group in groups),
+        "failed": sum(group.failed for group in groups),
+    }
