@@ -16,7 +16,7 @@ RIGHT = "Arlen Brom was born in Great Tolm in the year 1923. He worked at the Mi
         pytest.param(TEXT, RIGHT, ["Great Tolm", "1923", "the Mill", "Osk"], id="a perfect copy"),
         pytest.param(
             TEXT,
-            "So: Arlen Brm was born in Great Tolm in year 1923. He workd at the Mill of Kel and died in Osk. That is it.",
+            "So: Arlen Brm was born in Great Tolm in year 1923. He workd at the Mill of Kel and died in Osk. Done.",
             ["Great Tolm", "1923", "the Mill", "Osk"],
             id="slips, a dropped word, talk around",
         ),

@@ -1,0 +1,61 @@
+"""How sure a mean or a difference is: percentile bootstrap (Efron, 1979) over questions, and McNemar's exact test.
+
+Questions are what is drawn again, because they are what was sampled; a difference is taken question by question, so
+what makes a question hard for both models drops out.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import binomtest
+
+LEVEL = 0.95
+_CHUNK_VALUES = 2_000_000
+
+
+class Interval(NamedTuple):
+    """A mean over ``n`` questions, and the ends of its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(values: Sequence[float], resamples: int, seed: int = 0) -> Interval:
+    """The mean of one value a question. The same values, resamples and seed give the same interval.
+
+    Raises:
+        ValueError: there is no value.
+    """
+    sample = np.asarray(values, np.float64)
+    if sample.size == 0:
+        raise ValueError("no values to take a mean of")
+    low, high = np.quantile(_resampled_means(sample, resamples, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(sample.mean()), float(low), float(high), sample.size)
+
+
+def paired_difference(a: Sequence[float], b: Sequence[float], resamples: int, seed: int = 0) -> Interval:
+    """The mean of ``a - b``; ``a[i]`` and ``b[i]`` are of the same question."""
+    return mean_interval(np.subtract(a, b, dtype=np.float64).tolist(), resamples, seed)
+
+
+def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
+    """Two-sided p-value that ``a`` and ``b`` are as often right: the exact binomial test of the pairs that disagree."""
+    pairs = list(zip(a, b, strict=True))
+    only_a = sum(x and not y for x, y in pairs)
+    disagreeing = sum(x != y for x, y in pairs)
+    return float(binomtest(only_a, disagreeing).pvalue) if disagreeing else 1.0
+
+
+def _resampled_means(sample: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """(resamples): means of samples drawn with replacement, a bounded number of values in memory at a time."""
+    generator = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    step = max(1, _CHUNK_VALUES // sample.size)
+    for start in range(0, resamples, step):
+        stop = min(start + step, resamples)
+        drawn = generator.integers(0, sample.size, size=(stop - start, sample.size), dtype=np.int32)
+        means[start:stop] = sample[drawn].mean(axis=1)
+    return means
