@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -58,7 +59,8 @@ class FolderTransferEngine(WeightTransferEngine[NoInit, Folder]):
         initialize_layerwise_reload(self.model)
 
     def receive_weights(self, update_info: Folder) -> None:
-        self.model.load_weights(_tensors_of(Path(update_info.folder)))
+        load: Any = self.model.load_weights
+        load(_tensors_of(Path(update_info.folder)))
 
     def finish_weight_update(self) -> None:
         finalize_layerwise_reload(self.model, self.model_config)

@@ -11,9 +11,6 @@ engine seeds the global random generators.
 
 import asyncio
 import itertools
-import json
-import math
-import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -21,11 +18,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from schemas.config import EngineRuntime
 from schemas.errors import BadInput
-from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
+from tasks.rollouts.engine import EngineFailed, Sample, Sampling
+from tasks.rollouts.vllm_setup import ModelFacts, flat, params_of, sample_of, scoring_params, start
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -58,22 +56,6 @@ class _Close:
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class _ModelFacts:
-    dtype: str
-    """As its config tells: left to itself, vLLM makes bfloat16 of float32."""
-    longest: int
-
-    @classmethod
-    def read(cls, folder: str) -> "_ModelFacts":
-        path = Path(folder) / "config.json"
-        if not path.is_file():
-            raise BadInput(f"{folder}: no model there (a folder with config.json and safetensors)")
-        config = json.loads(path.read_text())
-        dtype = config.get("dtype") or config.get("torch_dtype") or "auto"
-        return cls(dtype, config["max_position_embeddings"])
-
-
 class VllmEngine:
     """A model in vLLM. ``max_tokens`` bounds prompt and continuation together."""
 
@@ -84,7 +66,7 @@ class VllmEngine:
             BadInput: the folder holds no model, or a model of shorter texts.
             EngineFailed: vLLM does not start.
         """
-        model = _ModelFacts.read(model_folder)
+        model = ModelFacts.read(model_folder)
         if max_tokens > model.longest:
             raise BadInput(f"{model_folder}: the model reads {model.longest} tokens, not agent.max_tokens {max_tokens}")
         # vLLM always samples a token: the one more is what it takes to score a text of max_tokens.
@@ -96,7 +78,7 @@ class VllmEngine:
         # OpenMP's number of threads belongs to the thread that sets it, so the thread that steps must be the one that
         # starts: the attention kernel refuses a batch that was prepared under another number.
         self._thread = threading.Thread(
-            target=lambda: self._live(lambda: _start(model_folder, model.dtype, runtime, self._limit, seed)),
+            target=lambda: self._live(lambda: start(model_folder, model.dtype, runtime, self._limit, seed)),
             name="vllm-engine",
             daemon=True,
         )
@@ -113,26 +95,21 @@ class VllmEngine:
 
     async def generate(self, token_ids: Sequence[int], sampling: Sampling) -> Sample:
         """See `tasks.rollouts.engine.Engine.generate`."""
-        request = self._submit(token_ids, _params_of(sampling))
+        request = self._submit(token_ids, params_of(sampling))
         try:
             output = await asyncio.wrap_future(request.output)
         except asyncio.CancelledError:
             self._inbox.put(_Abort(request.request_id))
             raise
-        return _sample_of(output)
+        return sample_of(output)
 
     def score(self, token_ids: Sequence[int]) -> list[float]:
         """The log probability of every token but the first given those before it: ``len(token_ids) - 1`` values.
 
         At temperature 1, computed in full: nothing is taken from the prefix cache.
         """
-        from vllm import SamplingParams
-
-        params = SamplingParams(
-            max_tokens=1, temperature=0.0, prompt_logprobs=0, flat_logprobs=True, detokenize=False, ignore_eos=True
-        )
-        found = self._submit(token_ids, params).output.result().prompt_logprobs
-        return list(found.logprobs) if found is not None else []
+        output = self._submit(token_ids, scoring_params()).output.result()
+        return flat(output.prompt_logprobs)
 
     def load_weights(self, folder: str) -> None:
         """Take the weights of another folder of the same architecture, between two steps.
@@ -171,14 +148,14 @@ class VllmEngine:
 
     # -- on the engine's thread -------------------------------------------------------------------------------------
 
-    def _live(self, start: "Callable[[], LLMEngine]") -> None:
+    def _live(self, make: "Callable[[], LLMEngine]") -> None:
         llm = None
         try:
-            self._llm = llm = start()
+            self._llm = llm = make()
             while self._take_in():
                 for output in llm.step():
                     if output.finished:
-                        self._waiting.pop(output.request_id).set_result(output)
+                        self._waiting.pop(output.request_id).set_result(cast("RequestOutput", output))
             self._failure = EngineFailed("the engine is closed")
         except Exception as error:
             self._failure = EngineFailed(f"the engine failed: {error!r}")
@@ -245,85 +222,3 @@ class VllmEngine:
                 message.output.set_exception(failure)
             elif isinstance(message, _Command):
                 message.result.set_exception(failure)
-
-
-def _set_environment(runtime: EngineRuntime) -> None:
-    """What vLLM reads when it is imported. Values that the user has set stay."""
-    defaults = {
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "VLLM_CPU_KVCACHE_SPACE": str(runtime.cpu_cache_gb),
-        "OMP_NUM_THREADS": str(runtime.threads),
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_LOGGING_LEVEL": "WARNING",
-        "HF_HUB_OFFLINE": "1",
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-
-
-def _start(model_folder: str, dtype: str, runtime: EngineRuntime, longest: int, seed: int) -> "LLMEngine":
-    _set_environment(runtime)
-    import torch
-    from vllm import EngineArgs
-    from vllm.config import WeightTransferConfig
-    from vllm.platforms import current_platform
-    from vllm.v1.engine.llm_engine import LLMEngine
-
-    from tasks.rollouts.folder_transfer import BACKEND, Registered
-
-    on_cpu = current_platform.is_cpu()
-    if on_cpu:
-        torch.set_num_threads(runtime.threads)
-    return LLMEngine.from_engine_args(
-        EngineArgs(
-            model=model_folder,
-            dtype=dtype,
-            skip_tokenizer_init=True,
-            max_model_len=longest,
-            max_num_seqs=runtime.in_flight,
-            enforce_eager=on_cpu,
-            # A seeded request whose prompt is cut over steps ends the engine on CPUs (their generators have no offset).
-            enable_chunked_prefill=not on_cpu,
-            gpu_memory_utilization=runtime.gpu_memory_share,
-            tensor_parallel_size=runtime.tensor_parallel,
-            enable_prefix_caching=True,
-            logprobs_mode="processed_logprobs",
-            generation_config="vllm",
-            disable_log_stats=True,
-            seed=seed,
-            weight_transfer_config=WeightTransferConfig(backend=BACKEND),
-            worker_extension_cls=f"{Registered.__module__}.{Registered.__qualname__}",
-        )
-    )
-
-
-def _params_of(sampling: Sampling) -> "SamplingParams":
-    from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind
-
-    return SamplingParams(
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        seed=sampling.seed,
-        max_tokens=sampling.max_tokens,
-        stop_token_ids=list(sampling.stop_ids),
-        ignore_eos=True,
-        # Set directly, minus infinity stays: probability 0, where the OpenAI interface's -100 is merely unlikely.
-        logit_bias=dict.fromkeys(sampling.banned_ids, -math.inf) or None,
-        logprobs=0,
-        flat_logprobs=True,
-        detokenize=False,
-        output_kind=RequestOutputKind.FINAL_ONLY,
-    )
-
-
-def _sample_of(output: "RequestOutput") -> Sample:
-    (completion,) = output.outputs
-    assert completion.logprobs is not None
-    stopped = completion.finish_reason == "stop"
-    return Sample(
-        token_ids=list(completion.token_ids),
-        logprobs=list(completion.logprobs.logprobs),
-        stop_reason=StopReason.STOP if stopped else StopReason.LENGTH,
-    )
