@@ -40,9 +40,9 @@ class WorldSettings(Identity):
     seed: int = 1
     families: dict[Split, Positive]
     """Families of entities by split: each has its own names, and no link leaves it."""
-    towns: Positive = 10
+    towns: Annotated[int, Field(ge=2)] = 10
     firms: Positive = 10
-    people: Positive = 14
+    people: Annotated[int, Field(ge=2)] = 14
     works: Positive = 6
     """Entities of each kind in one family, each with its own short page."""
     retellings: Positive = 30

@@ -93,7 +93,7 @@ def make_family(number: int, settings: WorldSettings, names: _Names, rng: random
         return rng.choice([member for member in members[kind] if member is not entity])
 
     for town in members["town"]:
-        town.facts = {"capital": other("town", town), "founded": _year(rng), "residents": str(rng.randint(2000, 9999))}
+        town.facts = {"capital": other("town", town), "founded": _year(rng), "residents": str(rng.randint(2100, 9999))}
     for person in members["person"]:
         person.facts = {"birthplace": other("town"), "born": _date(rng), "teacher": other("person", person)}
     for firm in members["firm"]:
