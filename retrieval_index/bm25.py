@@ -65,7 +65,7 @@ def available_threads() -> int:
 
 
 class Bm25Searcher:
-    """A `hits.Searcher` over one index. Batches of several threads wait for each other; each uses several processors."""
+    """A `hits.Searcher` over one index. Batches of several threads wait for each other; each uses many processors."""
 
     def __init__(self, folder: str, info: IndexInfo, threads: int) -> None:
         """Raises BadInput where Lucene finds the files damaged."""

@@ -1,0 +1,95 @@
+"""Searching from an event loop: concurrent queries share batches, over a local index or a service."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
+from retrieval_index.remote import HttpSearcher
+
+
+class _Batch:
+    """Queries that go to the searcher together; ``task`` gives back the hits of all of them."""
+
+    task: asyncio.Task[list[list[Hit]]]
+
+    def __init__(self) -> None:
+        self.queries: list[Query] = []
+
+
+class BatchingSearcher:
+    """A `hits.AsyncSearcher` over a `hits.Searcher`.
+
+    The first query of a batch waits ``max_wait_ms`` for others, and the batch stays open until one of the ``workers``
+    takes it up: batches grow by themselves when queries come faster than they are answered. Who stops waiting takes
+    nothing from the others of the batch. It may be used in one event loop after another.
+    """
+
+    def __init__(self, searcher: Searcher, max_batch: int = 512, max_wait_ms: float = 2.0, workers: int = 1) -> None:
+        self._searcher = searcher
+        self._max_batch = max_batch
+        self._max_wait = max_wait_ms / 1000
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="search")
+        self._joining = threading.Lock()
+        self._open: dict[int, _Batch] = {}
+        self._closed = False
+
+    async def search(self, query: Query, k: int) -> list[Hit]:
+        """See `hits.AsyncSearcher`.
+
+        Raises:
+            SearchFailed: the batch that the query was in is without result, or this searcher is closed.
+            BadInput: the index or service refuses what it is asked.
+        """
+        with self._joining:
+            if self._closed:
+                raise SearchFailed("the searcher is closed")
+            batch = self._joinable(k)
+            place = len(batch.queries)
+            batch.queries.append(query)
+        return (await asyncio.shield(batch.task))[place]
+
+    def close(self) -> None:
+        """Let running batches end; those that wait fail. The searcher below stays the caller's."""
+        with self._joining:
+            self._closed = True
+        self._workers.shutdown(cancel_futures=True)
+
+    def _joinable(self, k: int) -> _Batch:
+        loop = asyncio.get_running_loop()
+        batch = self._open.get(k)
+        if batch and len(batch.queries) < self._max_batch and not batch.task.done() and batch.task.get_loop() is loop:
+            return batch
+        batch = self._open[k] = _Batch()
+        batch.task = loop.create_task(self._answer(batch, k))
+        return batch
+
+    async def _answer(self, batch: _Batch, k: int) -> list[list[Hit]]:
+        await asyncio.sleep(self._max_wait)
+        try:
+            work = self._workers.submit(self._take_up, batch, k)
+        except RuntimeError:
+            raise SearchFailed("the searcher is closed") from None
+        answered = asyncio.wrap_future(work)
+        await asyncio.wait([answered])
+        if work.cancelled():
+            raise SearchFailed("the searcher is closed")
+        return answered.result()
+
+    def _take_up(self, batch: _Batch, k: int) -> list[list[Hit]]:
+        with self._joining:
+            if self._open.get(k) is batch:
+                del self._open[k]
+        return self._searcher.search(batch.queries, k)
+
+
+class RemoteSearcher(BatchingSearcher):
+    """A `hits.AsyncSearcher` over a search service, asking ``workers`` batches at one time."""
+
+    def __init__(self, url: str, timeout: float = 30.0, attempts: int = 6, workers: int = 4) -> None:
+        self._service = HttpSearcher(url, timeout, attempts)
+        super().__init__(self._service, workers=workers)
+
+    def close(self) -> None:
+        super().close()
+        self._service.close()

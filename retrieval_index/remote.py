@@ -1,0 +1,88 @@
+"""Searching through a service (`service`), a batch a request."""
+
+import httpx
+import tenacity
+from pydantic import ValidationError
+
+from retrieval_index.hits import Hit, Query, SearchFailed
+from retrieval_index.wire import MAX_QUERIES, ErrorReply, SearchReply, SearchRequest
+from schemas.errors import BadInput
+
+
+class _Transient(Exception):
+    """A failure that may be gone when asked again."""
+
+
+class HttpSearcher:
+    """A `hits.Searcher` over a search service, for any number of threads.
+
+    Failing connections and answers of 5xx or 429 are tried again, ``attempts`` times in all, after random and growing
+    pauses.
+    """
+
+    def __init__(self, url: str, timeout: float = 30.0, attempts: int = 6, longest_pause: float = 10.0) -> None:
+        """Raises BadInput where ``url`` is no http address."""
+        self._url = url.rstrip("/")
+        if not self._url.startswith(("http://", "https://")):
+            raise BadInput(f"{url}: not the address of a search service: give http://host:port")
+        self._http = httpx.Client(timeout=timeout)
+        self._retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(attempts),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=longest_pause),
+            retry=tenacity.retry_if_exception_type(_Transient),
+            reraise=True,
+        )
+
+    def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
+        """See `hits.Searcher`.
+
+        Raises:
+            SearchFailed: no attempt brought an answer.
+            BadInput: the service refuses the request (4xx).
+        """
+        found: list[list[Hit]] = []
+        for start in range(0, len(queries), MAX_QUERIES):
+            found += self._asked(queries[start : start + MAX_QUERIES], k)
+        return found
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _asked(self, queries: list[Query], k: int) -> list[list[Hit]]:
+        try:
+            body = SearchRequest.of(queries, k).model_dump_json().encode()
+        except ValidationError as error:
+            raise BadInput(f"{self._url}: a query that the service would refuse: {error.errors()[0]['msg']}") from None
+        try:
+            reply = self._retrying(self._post, body)
+        except _Transient as error:
+            raise SearchFailed(f"{self._url}: {error}") from None
+        if len(reply.hits) != len(queries):
+            raise SearchFailed(f"{self._url}: hits for {len(reply.hits)} of {len(queries)} queries")
+        return reply.plain()
+
+    def _post(self, body: bytes) -> SearchReply:
+        headers = {"Content-Type": "application/json"}
+        try:
+            response = self._http.post(f"{self._url}/search", content=body, headers=headers)
+        except httpx.InvalidURL as error:
+            raise BadInput(f"{self._url}: {error}: give http://host:port") from None
+        except httpx.TransportError as error:
+            raise _Transient(str(error) or type(error).__name__) from None
+        if response.status_code >= 500 or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise _Transient(_said(response))
+        if not response.is_success:
+            raise BadInput(f"{self._url}: {_said(response)}")
+        try:
+            return SearchReply.model_validate_json(response.content)
+        except ValidationError:
+            raise SearchFailed(f"{self._url}: the answer is none of a search service") from None
+
+
+def _said(response: httpx.Response) -> str:
+    """What the service said of a failure, in one line."""
+    try:
+        message = ErrorReply.model_validate_json(response.content).message
+    except ValidationError:
+        message = response.reason_phrase
+    return f"HTTP {response.status_code}: {message}"
