@@ -26,7 +26,7 @@ class SearchRequest(_Message):
 
     @classmethod
     def of(cls, queries: list[Query], k: int) -> "SearchRequest":
-        """Raises ValueError for what a service would refuse. JSON takes no lone surrogates: they become question marks."""
+        """Raises ValueError for what a service would refuse. Lone surrogates, which JSON cannot carry, become ``?``."""
         texts = [query.text.encode("utf-8", "replace").decode() for query in queries]
         wired = zip(texts, queries, strict=True)
         return cls(queries=[WireQuery(text=text, hold_back=query.hold_back) for text, query in wired], k=k)
