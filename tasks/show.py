@@ -1,0 +1,218 @@
+"""`masksearch show`: records of any Parquet of ours, readable on a terminal, or as JSON lines."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from schemas.errors import BadInput
+from schemas.records import (
+    Alias,
+    Answer,
+    Author,
+    Link,
+    Page,
+    Passage,
+    Question,
+    Record,
+    Redirect,
+    Reject,
+    Search,
+    Trajectory,
+    VerdictStatus,
+    arrow_schema,
+)
+from tasks import storage
+from tasks.conversation import conversation
+
+_MOST_CHARACTERS = 2_000
+_MASK_STYLE = "bold black on yellow"
+_SPEECH_STYLES = {
+    "prompt": "",
+    "think": "italic",
+    "search": "cyan",
+    "information": "dim",
+    "answer": "bold",
+    "stray": "red",
+}
+
+
+def show(path: str, limit: int, as_json: bool, console: Console) -> None:
+    """Print the first ``limit`` records of a Parquet file, or of the parts in a stage's folder.
+
+    Raises:
+        BadInput: there is no such path, or nothing there holds records of ours.
+    """
+    files = _files(path)
+    model = _model_of(files[0])
+    rows = list(islice(chain.from_iterable(storage.read_rows(file, model) for file in files), limit))
+    if as_json:
+        for row in rows:
+            console.out(row.model_dump_json(), highlight=False)
+    elif rows:
+        console.print(Group(*_rendered(model, rows)))
+    else:
+        console.print(f"{path}: no rows")
+
+
+def _files(path: str) -> list[str]:
+    if not storage.exists(path):
+        raise BadInput(f"{path}: no such file or folder")
+    if path.endswith(".parquet"):
+        return [path]
+    names = [name for name in storage.names_in(path) if name.startswith("part-") and name.endswith(".parquet")]
+    parts = [storage.join(path, name) for name in names]
+    if not parts:
+        raise BadInput(f"{path}: no Parquet of a stage here; name a file, or a folder such as …/questions/v1")
+    return parts
+
+
+def _model_of(path: str) -> type[Record]:
+    try:
+        with fsspec.open(path, "rb") as file:
+            names = pq.read_schema(file).names
+    except pa.ArrowInvalid:
+        raise BadInput(f"{path}: not a Parquet file") from None
+    for model in _RENDERERS:
+        if arrow_schema(model).names == names:
+            return model
+    raise BadInput(f"{path}: its columns ({', '.join(names)}) are those of no record of ours")
+
+
+def _rendered(model: type[Record], rows: list[Any]) -> Iterator[RenderableType]:
+    render = _RENDERERS[model]
+    if render is not None:
+        yield from (render(row) for row in rows)
+        return
+    table = Table(*(name for name in model.model_fields if name != "snapshot"), title=model.__name__)
+    for row in rows:
+        values = row.model_dump(exclude={"snapshot"}).values()
+        table.add_row(*(Text(", ".join(value) if isinstance(value, list) else str(value)) for value in values))
+    yield table
+
+
+def _panel(title: str, facts: Mapping[str, object], *body: RenderableType) -> Panel:
+    line = Text(" · ".join(f"{name} {value}" for name, value in facts.items() if value not in (None, "", [])), "dim")
+    return Panel(Group(line, *body), title=Text(title), title_align="left")
+
+
+def _prose(text: str, links: list[Link]) -> Text:
+    """Links underlined; the rest of a very long text is left out, and said to be."""
+    shown = Text(text)
+    for link in links:
+        shown.stylize("underline", link.start, link.end)
+    if len(text) <= _MOST_CHARACTERS:
+        return shown
+    return shown[:_MOST_CHARACTERS].append(f" … {len(text) - _MOST_CHARACTERS:,} more characters", "dim")
+
+
+def _page(page: Page) -> Panel:
+    facts = {
+        "page": page.page_id,
+        "revision": page.revision_id,
+        "characters": f"{page.n_chars:,}",
+        "links": len(page.links),
+        "redirects": ", ".join(page.redirects),
+        "lost": ", ".join(f"{lost.reason} at {lost.start}" for lost in page.lost[:5]),
+    }
+    return _panel(page.title, facts, _prose(page.text, page.links))
+
+
+def _passage(passage: Passage) -> Panel:
+    facts = {"passage": passage.passage_id, "section": passage.section, "words": passage.n_words}
+    return _panel(passage.title, facts, _prose(passage.text, passage.links))
+
+
+def _question(question: Question) -> Panel:
+    facts = {
+        "kind": question.kind,
+        "split": question.split,
+        "passage": question.passage_id,
+        "masks": question.n_masks,
+        "hops": question.hops,
+        "strategy": question.strategy,
+    }
+    if not question.masks:
+        asked = [
+            f"{gold} {aliases or ''}".strip() for gold, aliases in zip(question.gold, question.aliases, strict=True)
+        ]
+        gold = Text("gold: " + "; ".join(asked), "bold")
+        return _panel(question.question_id, facts, Text(question.prompt), gold)
+    text = Text(question.text or "")
+    table = Table("mask", "kind", "target", "aliases", "evidence", "hops", "queries", box=None, header_style="dim")
+    for mask in question.masks:
+        text.stylize(_MASK_STYLE, mask.start, mask.end)
+        found = mask.evidence
+        where = [found.passage_id, str(found.hops), " → ".join(found.queries)] if found else ["none found", "", ""]
+        cells = [mask.surface, mask.kind, mask.target or "", ", ".join(mask.aliases[:4]), *where]
+        table.add_row(*(Text(cell) for cell in cells))
+    return _panel(f"{question.question_id} · {question.title}", facts, text, Text(), table)
+
+
+def _trajectory(trajectory: Trajectory) -> Panel:
+    verdict = trajectory.verdict
+    facts = {
+        "teacher": trajectory.teacher,
+        "model": trajectory.model,
+        "masks": trajectory.n_masks,
+        "searches": len(trajectory.searches),
+        "tokens": trajectory.n_tokens,
+        "ended": trajectory.end_reason,
+        "verdict": f"{verdict.status} (recall {verdict.recall:.2f})" if verdict else None,
+    }
+    table = Table.grid(padding=(0, 2))
+    for speech in conversation(trajectory.segments):
+        who = Text(speech.kind, "bold" if speech.author == Author.MODEL else "dim", justify="right")
+        table.add_row(who, _highlighted(Text(speech.text, _SPEECH_STYLES[speech.kind])))
+    panel = _panel(trajectory.trajectory_id, facts, Text(), table)
+    if verdict:
+        panel.border_style = "green" if verdict.status == VerdictStatus.CORRECT else "red"
+    return panel
+
+
+def _answer(answer: Answer) -> Panel:
+    facts = {
+        "model": answer.model,
+        "retrieval": answer.retrieval,
+        "decoding": answer.decoding,
+        "recall": f"{answer.recall:.2f}",
+        "f1": f"{answer.f1:.2f}",
+        "exact": f"{answer.exact:.2f}",
+        "tokens": answer.n_tokens,
+        "ended": answer.end_reason,
+    }
+    table = Table.grid(padding=(0, 2))
+    for search in answer.searches:
+        table.add_row(Text("search", "dim"), Text(_search_line(search), "cyan"))
+    table.add_row(Text("gold", "dim"), Text("; ".join(answer.gold)))
+    table.add_row(Text("answer", "bold"), _highlighted(Text(answer.answer or "none")))
+    return _panel(answer.question_id, facts, table)
+
+
+def _search_line(search: Search) -> str:
+    return f"{' | '.join(search.queries)}  →  {', '.join(search.passage_ids) or search.outcome}"
+
+
+def _highlighted(text: Text) -> Text:
+    text.highlight_words(["[mask]"], _MASK_STYLE)
+    return text
+
+
+_RENDERERS: dict[type[Record], Callable[[Any], RenderableType] | None] = {
+    Page: _page,
+    Passage: _passage,
+    Question: _question,
+    Trajectory: _trajectory,
+    Answer: _answer,
+    Reject: None,
+    Redirect: None,
+    Alias: None,
+}
+"""How a record is drawn; None is a row of a table."""
