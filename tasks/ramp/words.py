@@ -12,37 +12,40 @@ _UNSPACED = re.compile(r"[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U
 _WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]s$")
 _INITIAL_GAP = re.compile(r"\. ?")
-_HYPHENS = "-‐‑–/"
-_APOSTROPHES = "'’"
+_IS_POSSESSIVE = re.compile(r"['’]s(?![^\W_])")
+_JOINTS = "-‐‑–/'’"
 
-FUNCTION_WORDS: dict[str, frozenset[str]] = {
-    "en": frozenset(
-        "a about above across after again against all along also although among an and another any are around as at "
-        "be because been before behind being below beneath beside besides between beyond both but by can despite did "
-        "do does down during each either every few first following for from had has have he her here hers him his how "
-        "however i if in indeed inside instead into is it its itself later less many may meanwhile more moreover most "
-        "much my near neither never nevertheless no nor not now of off on once one only onto or other others our out "
-        "over per perhaps rather she since so some soon still such than that the their them then there therefore these "
-        "they this those though through throughout thus to today together toward towards two under unless unlike until "
-        "up upon us was we were what when where whereas which while who whom whose why will with within without yet "
-        "you your".split()
-    ),
-    "de": frozenset(
-        "aber alle als am an auch auf aus bei beim bis da dabei damit dann das dass dem den denn der des die dies diese "
-        "dieser dieses doch dort durch ein eine einem einen einer eines er es etwa für gegen hat hatte hier ihm ihr "
-        "ihre im in ist ja jedoch kein keine man mit nach neben nicht noch nun nur ob oder ohne sein seine seit sich "
-        "sie sind so sondern sowie trotz um und unter viele vom von vor war waren was weil wenn wer wie wird wo wurde "
-        "wurden während zu zum zur zwei zwischen über".split()
-    ),
-}
+_EN_FUNCTION = """
+a about above across after again against all along also although among an and another any are around as at be
+because been before behind being below beneath beside besides between beyond both but by can despite did do does
+down during each either every few first following for from had has have he her here hers him his how however i
+if in indeed inside instead into is it its itself later less many may meanwhile more moreover most much my near
+neither never nevertheless no nor not now of off on once one only onto or other others our out over per perhaps
+rather she since so some soon still such than that the their them then there therefore these they this those
+though through throughout thus to today together toward towards two under unless unlike until up upon us was we
+were what when where whereas which while who whom whose why will with within without yet you your
+"""
+_DE_FUNCTION = """
+aber alle als am an auch auf aus bei beim bis da dabei damit dann das dass dem den denn der des die dies diese
+dieser dieses doch dort durch ein eine einem einen einer eines er es etwa für gegen hat hatte hier ihm ihr ihre
+im in ist ja jedoch kein keine man mit nach neben nicht noch nun nur ob oder ohne sein seine seit sich sie sind
+so sondern sowie trotz um und unter viele vom von vor war waren was weil wenn wer wie wird wo wurde wurden
+während zu zum zur zwei zwischen über
+"""
+_EN_PREPOSITIONS = "about after around before between by during for from in of on over since to under until"
+_DE_PREPOSITIONS = "ab an bis in im nach seit um von vor zwischen über"
+_CONNECTING = "of the de la le les du des van von der den del della di da do dos e y el al bin ibn"
+_CALENDAR = """
+january february march april may june july august september october november december
+monday tuesday wednesday thursday friday saturday sunday
+januar februar märz mai juni juli oktober dezember montag dienstag mittwoch donnerstag freitag samstag sonntag
+"""
+
+FUNCTION_WORDS = {"en": frozenset(_EN_FUNCTION.split()), "de": frozenset(_DE_FUNCTION.split())}
 """Words that a sentence may begin with, or a title hold, without being part of a name, by language."""
-
-CALENDAR_WORDS = frozenset(
-    "january february march april may june july august september october november december monday tuesday wednesday "
-    "thursday friday saturday sunday januar februar märz mai juni juli oktober dezember montag dienstag mittwoch "
-    "donnerstag freitag samstag sonntag".split()
-)
-_CONNECTORS = frozenset("of the de la le les du des van von der den del della di da do dos e y el al bin ibn".split())
+PREPOSITIONS = {"en": frozenset(_EN_PREPOSITIONS.split()), "de": frozenset(_DE_PREPOSITIONS.split())}
+CALENDAR_WORDS = frozenset(_CALENDAR.split())
+_CONNECTORS = frozenset(_CONNECTING.split())
 
 
 def is_unspaced(character: str) -> bool:
@@ -67,27 +70,27 @@ def is_whole(text: str, start: int, end: int) -> bool:
 
     ``Swedish`` in "Swedish-born" and ``198`` in "1,198" are not; ``Einstein`` in "Einstein's" is.
     """
-    return not (cuts_word(text, start) or cuts_word(text, end) or _joined_before(text, start) or _joined_after(text, end))
+    return not (
+        cuts_word(text, start) or cuts_word(text, end) or _joined_before(text, start) or _joined_after(text, end)
+    )
 
 
 def _joined_before(text: str, start: int) -> bool:
     if start < 2 or not text[start].isalnum():
         return False
-    mark, letter = text[start - 1], text[start - 2]
-    if mark in _HYPHENS or mark in _APOSTROPHES:
-        return letter.isalnum() and not is_unspaced(letter)
-    return mark in ".,:" and letter.isdigit() and text[start].isdigit()
+    mark, before = text[start - 1], text[start - 2]
+    if mark in ".,:":
+        return before.isdigit() and text[start].isdigit()
+    return mark in _JOINTS and before.isalnum() and not is_unspaced(before)
 
 
 def _joined_after(text: str, end: int) -> bool:
     if end + 1 >= len(text) or not text[end - 1].isalnum():
         return False
-    mark, letter = text[end], text[end + 1]
-    if mark in _HYPHENS:
-        return letter.isalnum() and not is_unspaced(letter)
-    if mark in _APOSTROPHES:
-        return letter.isalnum() and cuts_word(text, end + 2) or letter.isalnum() and letter not in "sS"
-    return mark in ".,:" and letter.isdigit() and text[end - 1].isdigit()
+    mark, after = text[end], text[end + 1]
+    if mark in ".,:":
+        return after.isdigit() and text[end - 1].isdigit()
+    return mark in _JOINTS and after.isalnum() and not is_unspaced(after) and not _IS_POSSESSIVE.match(text, end)
 
 
 def occurrences(text: str, surface: str) -> int:
@@ -143,7 +146,7 @@ def _words(text: str) -> Iterator[_Word]:
 def names_in(text: str, language: str) -> list[Name]:
     """Runs of capitalised words, connectors within ("Bank of Ostel"), without leading function words or calendar words.
 
-    A single capital letter, and a word in capitals only because it begins a sentence and is a function word, is no name.
+    A single letter is no name, nor is a function word that has its capital from the beginning of a sentence.
     """
     ignored = FUNCTION_WORDS.get(language, frozenset()) | CALENDAR_WORDS
     names: list[Name] = []

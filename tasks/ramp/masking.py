@@ -1,0 +1,55 @@
+"""Which spans of a paragraph are masked, and the text with their places left open."""
+
+import random
+from collections.abc import Sequence
+
+from tasks.ramp.spans import Span
+from tasks.ramp.words import is_unspaced
+from tasks.rollouts.protocol import MASK, neutralise
+
+
+def can_be_masked(text: str) -> bool:
+    """Whether a text is free of what would be read as a mask or a tag of the protocol."""
+    return MASK not in text.casefold() and neutralise(text) == text
+
+
+def choose_spans(text: str, spans: Sequence[Span], n: int, *, seed: str, max_share: float) -> list[Span] | None:
+    """``n`` distinct spans, in order of the text; None where the paragraph cannot carry so many.
+
+    Drawn one after the other without replacement, each with a chance in proportion to its weight (Efraimidis and
+    Spirakis, 2006). The weight is the paper's: the number of words; for digits, the largest of the paragraph. Left out
+    is a span that would take the masked share of the characters above ``max_share``, or stand next to another with
+    nothing but white space between, where an answer's words could not be told apart. ``seed`` alone decides.
+    """
+    rng = random.Random(seed)
+    largest = max((_count_words(span.surface) for span in spans), default=1)
+    keyed = [(rng.random() ** (1 / _weight(span, largest)), span) for span in spans]
+    chosen: list[Span] = []
+    room = max_share * len(text)
+    for _, span in sorted(keyed, key=lambda pair: (-pair[0], pair[1].start)):
+        fits = sum(other.end - other.start for other in chosen) + span.end - span.start <= room
+        if len(chosen) < n and fits and not any(_touch(text, span, other) for other in chosen):
+            chosen.append(span)
+    return sorted(chosen, key=lambda span: span.start) if len(chosen) == n else None
+
+
+def mask(text: str, spans: Sequence[Span]) -> str:
+    """The text with each span (in order, apart) replaced by "[mask]"."""
+    edges = [0, *(edge for span in spans for edge in (span.start, span.end)), len(text)]
+    return MASK.join(text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
+
+
+def _count_words(surface: str) -> int:
+    """Words; in a script without spaces two characters count as one, its commonest length."""
+    unspaced = sum(map(is_unspaced, surface))
+    return max(len(surface.split()), (unspaced + 1) // 2)
+
+
+def _weight(span: Span, largest: int) -> int:
+    has_digits = any(character.isdigit() for character in span.surface)
+    return largest if has_digits else _count_words(span.surface)
+
+
+def _touch(text: str, one: Span, other: Span) -> bool:
+    first, second = sorted((one, other), key=lambda span: span.start)
+    return not text[first.end : second.start].strip()

@@ -1,0 +1,196 @@
+"""What of a paragraph may be masked: names and terms that are linked, dates, numbers.
+
+Every link, later mention of a link, date and number is a candidate; of those that overlap the longest stays; and
+`_Rules` then refuses what would be given away, cut, or unanswerable. Nothing here needs a model.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from schemas.records import Passage, SpanKind
+from tasks.corpus.sentences import sentences
+from tasks.ramp import patterns
+from tasks.ramp.words import (
+    FUNCTION_WORDS,
+    PREPOSITIONS,
+    Name,
+    bare_title,
+    is_inside_name,
+    is_unspaced,
+    is_whole,
+    main_words,
+    names_in,
+    occurrences,
+    words_of,
+)
+
+MAX_WORDS = 10
+"""Longer anchors are phrases, not names."""
+MIN_RARE_LETTERS = 11
+"""A linked lower-case word alone is a term only if so long: the shorter, the commoner (Zipf's law of abbreviation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``text[start:end] == surface``. ``target`` is the page that the span's own link names; None where it has none."""
+
+    start: int
+    end: int
+    surface: str
+    kind: SpanKind
+    target: str | None
+
+
+def find_spans(
+    passage: Passage, aliases: Mapping[str, list[str]], language: str, mentions: Collection[str] = ()
+) -> list[Span]:
+    """The spans of a passage that may be masked, in order; they do not overlap, and each surface occurs once.
+
+    Args:
+        aliases: redirects by the title of the page they lead to.
+        mentions: anchors of the page's other passages: a page links a name once, and may name it again here. Such a
+            mention may be masked, but which page it means is not certain: it has no target.
+    """
+    rules = _Rules(passage, aliases, language)
+    return [span for span in _apart(_candidates(passage, language, mentions)) if rules.allow(span)]
+
+
+def names_of(target: str, aliases: Mapping[str, list[str]]) -> list[str]:
+    """The names that a page is known by: its title and its redirects, without disambiguation."""
+    return list(dict.fromkeys(map(bare_title, [target, *aliases.get(target, [])])))
+
+
+# -- candidates -----------------------------------------------------------------------------------------------------
+
+
+def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> Iterator[Span]:
+    text = passage.text
+    dated = set(patterns.dates(text, language))
+    for link in passage.links:
+        yield Span(
+            link.start, link.end, link.anchor, _kind_of_link(link.anchor, (link.start, link.end) in dated), link.target
+        )
+    for start, end in dated:
+        yield Span(start, end, text[start:end], SpanKind.DATE, None)
+    for start, end in patterns.numbers(text, language):
+        yield Span(start, end, text[start:end], SpanKind.NUMBER, None)
+    for anchor in mentions:
+        if _kind_of_link(anchor, False) is SpanKind.ENTITY and len(anchor) > 2:
+            for found in re.finditer(re.escape(anchor), text):
+                if is_whole(text, *found.span()) and not is_inside_name(text, *found.span(), language):
+                    yield Span(*found.span(), anchor, SpanKind.ENTITY, None)
+
+
+def _kind_of_link(anchor: str, is_date: bool) -> SpanKind:
+    """A name has a capital letter; a script without capitals does not tell names from terms."""
+    if is_date:
+        return SpanKind.DATE
+    if re.fullmatch(r"[\d.,]+", anchor):
+        return SpanKind.NUMBER
+    is_name = any(character.isupper() or is_unspaced(character) for character in anchor)
+    return SpanKind.ENTITY if is_name else SpanKind.TERM
+
+
+def _apart(candidates: Iterator[Span]) -> list[Span]:
+    """Of candidates that overlap the longest; of equal ones that with a target. In order of the text."""
+    taken: list[Span] = []
+    for span in sorted(candidates, key=lambda span: (span.start - span.end, span.target is None, span.start)):
+        if span.end > span.start and all(span.end <= other.start or other.end <= span.start for other in taken):
+            taken.append(span)
+    return sorted(taken, key=lambda span: span.start)
+
+
+# -- rules ----------------------------------------------------------------------------------------------------------
+
+
+class _Rules:
+    """What is never masked in one passage."""
+
+    def __init__(self, passage: Passage, aliases: Mapping[str, list[str]], language: str) -> None:
+        self._passage = passage
+        self._aliases = aliases
+        self._language = language
+        self._converted = patterns.conversions(passage.text, language)
+
+    def allow(self, span: Span) -> bool:
+        text = self._passage.text
+        return (
+            _is_clean(span.surface)
+            and is_whole(text, span.start, span.end)
+            and occurrences(text, span.surface) == 1
+            and not self._tells_title(span)
+            and not self._is_lost(span)
+            and not self._is_told_shorter(span)
+            and self._is_worth_asking(span)
+        )
+
+    def _tells_title(self, span: Span) -> bool:
+        """The title, a part of it, another name of the page, or a name with a main word of the title."""
+        title = self._passage.title
+        own = {name.casefold() for name in names_of(title, self._aliases)}
+        if span.surface.casefold() in own or (span.target is not None and span.target.casefold() == title.casefold()):
+            return True
+        if any(map(is_unspaced, span.surface)):
+            bare = bare_title(title)
+            return span.surface in bare or bare in span.surface
+        return not main_words(title, self._language).isdisjoint(words_of(span.surface))
+
+    @cached_property
+    def _lost_sentences(self) -> list[tuple[int, int]]:
+        lost = [mark.start for mark in self._passage.lost]
+        if not lost:
+            return []
+        found = sentences(self._passage.text, self._language)
+        return [(start, end) for start, end in found if any(start <= place <= end for place in lost)]
+
+    def _is_lost(self, span: Span) -> bool:
+        """In a sentence from which something was removed: what is left may not read, or not be true."""
+        return any(start < span.end and span.start < end for start, end in self._lost_sentences)
+
+    @cached_property
+    def _names(self) -> list[tuple[Name, frozenset[str]]]:
+        names = names_in(self._passage.text, self._language)
+        return [(name, frozenset(words_of(name.surface))) for name in names]
+
+    def _is_told_shorter(self, span: Span) -> bool:
+        """A shorter form of the name stands elsewhere: "Einstein", where "Albert Einstein" would be masked."""
+        words = frozenset(words_of(span.surface))
+        return span.kind is SpanKind.ENTITY and any(
+            shorter < words and (name.end <= span.start or span.end <= name.start) for name, shorter in self._names
+        )
+
+    def _is_worth_asking(self, span: Span) -> bool:
+        if span.kind is SpanKind.TERM:
+            return self._is_term(span)
+        if span.kind is SpanKind.ENTITY:
+            return len(span.surface) > 1 and len(words_of(span.surface)) <= MAX_WORDS
+        converted = any(start < span.end and span.start < end for start, end in self._converted)
+        return not converted and not self._is_part_of_name(span)
+
+    def _is_part_of_name(self, span: Span) -> bool:
+        """ "1998 World Cup" and "Apollo 11", but not "in 1998 Ostel grew": there a preposition stands before it."""
+        text, language = self._passage.text, self._language
+        after = text[: span.start].split(" ")[-2:-1]
+        end = len(text) if after and after[0].casefold() in PREPOSITIONS.get(language, frozenset()) else span.end
+        return is_inside_name(text, span.start, end, language)
+
+    def _is_term(self, span: Span) -> bool:
+        """A lower-case link is a term if it is called what its page is called, and is several words or a rare one."""
+        assert span.target is not None, "only links are terms"
+        surface = span.surface.casefold()
+        called = {name.casefold() for name in names_of(span.target, self._aliases)}
+        if surface not in called and surface.removesuffix("s") not in called:
+            return False
+        words = words_of(surface)
+        if len(words) == 1:
+            return len(surface) >= MIN_RARE_LETTERS
+        return len(words) <= MAX_WORDS and words[0] not in FUNCTION_WORDS.get(self._language, frozenset())
+
+
+def _is_clean(surface: str) -> bool:
+    """No border of white space, no bracket or tag that a mask would confuse."""
+    return (
+        surface == surface.strip() and re.search(r"[\n\[\]<>{}|]", surface) is None and any(map(str.isalnum, surface))
+    )

@@ -1,0 +1,63 @@
+"""Which split a question belongs to, and which page's text may be trained on.
+
+Two ways (`RampSettings.splits`): a **table** of pages, written with the small world, whose families never meet; or, on
+Wikipedia, **held out** pages, told by a hash of the title, so that a later snapshot holds out the same ones.
+"""
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+import xxhash
+
+from schemas.config import RampSettings
+from schemas.errors import RunFailed
+from schemas.records import Split
+from tasks import storage
+
+TABLE = "splits.parquet"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Either ``table`` (split by page id) or, where that is None, titles held out by their hash."""
+
+    table: Mapping[int, Split] | None
+    held_out_share: float
+
+    @classmethod
+    def of(cls, settings: RampSettings, dump_folder: str) -> "Splits":
+        """As the settings say; the table lies beside the dump.
+
+        Raises:
+            FileNotFoundError: there is no table.
+        """
+        table = read_table(storage.join(dump_folder, TABLE)) if settings.splits == "table" else None
+        return cls(table, settings.held_out_share)
+
+    def of_page(self, page_id: int, title: str) -> Split:
+        """The split of a page's text: what may train the tokenizer and the base model is `train`."""
+        if self.table is None:
+            return Split.TEST if is_held_out(title, self.held_out_share) else Split.TRAIN
+        try:
+            return self.table[page_id]
+        except KeyError:
+            raise RunFailed(f"page {page_id} ({title}) is not in {TABLE}: it was not written with this dump") from None
+
+    def of_question(self, page_id: int, title: str, targets: Iterable[str | None]) -> Split:
+        """The split of a question: `test` if its page, or what any of its masks links to, is held out."""
+        own = self.of_page(page_id, title)
+        if self.table is None and any(is_held_out(target, self.held_out_share) for target in targets if target):
+            return Split.TEST
+        return own
+
+
+def is_held_out(title: str, share: float) -> bool:
+    """Whether a title is among the held-out share: the same answer for every snapshot and machine."""
+    return xxhash.xxh64_intdigest(f"held out {title}".encode()) < share * 2**64
+
+
+def read_table(path: str) -> dict[int, Split]:
+    table = pq.read_table(io.BytesIO(storage.read_bytes(path)))
+    return dict(zip(table["page_id"].to_pylist(), map(Split, table["split"].to_pylist()), strict=True))
