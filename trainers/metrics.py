@@ -1,7 +1,6 @@
 """``metrics.jsonl``: a line of JSON a step, each step once, whatever happened in between."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,3 @@ class Metrics:
             return []
         text = self._path.read_text()
         return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-    def sync(self) -> None:
-        """On disk when this returns."""
-        with self._path.open("rb") as file:
-            os.fsync(file.fileno())

@@ -1,9 +1,7 @@
 """The loop that language modelling and fine-tuning share: cross-entropy on marked tokens, step by step, resumable."""
 
-import signal
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -17,19 +15,9 @@ from trainers.checkpoint import Checkpoints
 from trainers.course import Course, Step
 from trainers.deepspeed_engine import TrainingEngine, learning_rate
 from trainers.metrics import Metrics
+from trainers.stopping import StopSignal
 
 _PROGRESS_SECONDS = 1.0
-
-
-class StopSignal:
-    """SIGTERM, noted: the loop ends after the step that is under way."""
-
-    def __init__(self) -> None:
-        self.received = False
-        signal.signal(signal.SIGTERM, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = True
 
 
 def train(job: TrainingJob, settings: BaseSettings | SftSettings, course: Course) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def test_dapo_loss_is_that_of_trl():
         use_vllm=True,
         vllm_importance_sampling_correction=True,
         current_gradient_accumulation_steps=1,
-        accelerator=MagicMock(num_processes=1),
+        accelerator=SimpleNamespace(num_processes=1, gather=lambda x: x, reduce=lambda x, reduction: x),
     )
     trainer._get_per_token_logps_and_entropies.return_value = (now, torch.zeros_like(now), None)
     theirs = GRPOTrainer._compute_loss(

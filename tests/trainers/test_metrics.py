@@ -1,0 +1,20 @@
+"""metrics.jsonl: each step once."""
+
+from pathlib import Path
+
+from trainers.metrics import Metrics
+
+
+def test_lines_after_the_checkpoint_and_a_torn_one_are_dropped(tmp_path: Path):
+    path = tmp_path / "metrics.jsonl"
+    metrics = Metrics(path)
+    metrics.go_on_from(0)
+    for step in range(1, 8):
+        metrics.add({"step": step, "loss": 1 / 3})
+    with path.open("a") as file:
+        file.write('{"step": 8, "lo')
+    assert [line["step"] for line in metrics.lines()] == [1, 2, 3, 4, 5, 6, 7]
+    metrics.go_on_from(5)
+    metrics.add({"step": 6, "loss": 0.5})
+    assert [line["step"] for line in metrics.lines()] == [1, 2, 3, 4, 5, 6]
+    assert metrics.lines()[0]["loss"] == 1 / 3

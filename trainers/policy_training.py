@@ -1,0 +1,130 @@
+"""The loop of reinforcement learning: generate, reward, update, hand the weights over; resumable at every step."""
+
+import logging
+import time
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from schemas.jobs import DapoJob
+from tasks import jobs
+from tasks.rollouts.tokenizer import AgentTokenizer
+from trainers.checkpoint import Checkpoints
+from trainers.deepspeed_engine import TrainingEngine, learning_rate
+from trainers.generation import Cursor, Generation, Harvest, Interrupted
+from trainers.groups import figures_of
+from trainers.metrics import Metrics
+from trainers.parity import EngineWeights
+from trainers.policy import PolicyUpdate
+from trainers.stopping import StopSignal
+
+_log = logging.getLogger(__name__)
+
+_NO_UPDATE = {"loss": 0.0, "lr": 0.0, "grad_norm": 0.0, "trained_tokens": 0}
+
+
+class PolicyTraining:
+    """One training by DAPO: `run` goes on from the newest checkpoint, and ends with the last step or by SystemExit."""
+
+    def __init__(
+        self,
+        job: DapoJob,
+        trainer: TrainingEngine,
+        weights: EngineWeights,
+        generation: Generation,
+        tokenizer: AgentTokenizer,
+        stop: StopSignal,
+    ) -> None:
+        self._job, self._settings = job, job.settings
+        self._weights, self._generation, self._tokenizer, self._stop = weights, generation, tokenizer, stop
+        output = Path(job.output)
+        self._checkpoints = Checkpoints(output / "checkpoints", trainer, job.keep_checkpoints)
+        self._metrics = Metrics(output / "metrics.jsonl")
+        updates = self._settings.steps * self._settings.minibatches
+        self._update = PolicyUpdate(
+            trainer, self._settings, lambda number: learning_rate(number, updates, self._settings.optimiser)
+        )
+
+    def run(self) -> dict[str, Any]:
+        """All steps that are left; the figures of the whole training."""
+        progress = self._checkpoints.restore() or {"step": 0, "cursor": {}}
+        first, cursor = progress["step"], Cursor.model_validate(progress["cursor"])
+        self._metrics.go_on_from(first)
+        self._weights.publish()
+        stages = list(chain.from_iterable([stage.max_masks] * stage.steps for stage in self._settings.curriculum))
+        total = len(stages)
+        for done, max_masks in enumerate(stages[first:], start=first + 1):
+            try:
+                line, cursor = self._step(done - 1, cursor, max_masks)
+            except Interrupted:
+                self._save(done - 1, cursor)
+                raise SystemExit(jobs.TERMINATED) from None
+            self._metrics.add({"step": done, "stage": max_masks, **line})
+            note = f"reward {line['reward']:.3f}" if "reward" in line else ""
+            jobs.report_progress(self._job.output, done, total, "steps", note)
+            if self._stop.received or done == total or done % self._settings.checkpoint_every == 0:
+                self._save(done, cursor)
+            if self._stop.received and done < total:
+                raise SystemExit(jobs.TERMINATED)
+        return self._figures()
+
+    def _step(self, number: int, cursor: Cursor, max_masks: int) -> tuple[dict[str, Any], Cursor]:
+        began = time.perf_counter()
+        harvest, cursor = self._generation.collect(cursor, max_masks)
+        generated = time.perf_counter()
+        update: dict[str, float] = dict(_NO_UPDATE)
+        parity: dict[str, float] = {}
+        if harvest.groups:
+            samples = [sample for group in harvest.groups for sample in group.samples(self._tokenizer)]
+            update = self._update.run(number, samples)
+        trained = time.perf_counter()
+        if harvest.groups:
+            parity = {"parity": self._weights.publish()}
+        ended = time.perf_counter()
+        self._watch(number + 1, update)
+        line = {
+            **_generation_figures(harvest),
+            **update,
+            **parity,
+            "seconds": round(ended - began, 3),
+            "seconds_generation": round(generated - began, 3),
+            "seconds_training": round(trained - generated, 3),
+            "seconds_update": round(ended - trained, 3),
+        }
+        return line, cursor
+
+    def _save(self, step: int, cursor: Cursor) -> None:
+        self._checkpoints.save(step, {"cursor": cursor.model_dump(mode="json")})
+
+    def _watch(self, step: int, update: dict[str, float]) -> None:
+        """Say so where the sampler has drifted from the trainer: the signs that come before a collapse."""
+        importance, ess = update.get("importance", 1.0), update.get("importance_ess", 1.0)
+        if not 0.5 <= importance <= 2.0 or ess < 0.3:
+            _log.warning("step %d: importance weights of mean %.2f, effective share %.2f", step, importance, ess)
+
+    def _figures(self) -> dict[str, Any]:
+        lines = self._metrics.lines()
+        rewards = [line["reward"] for line in lines if "reward" in line]
+        kinds = ("seconds_generation", "seconds_training", "seconds_update")
+        return {
+            "steps": len(lines),
+            "updates_skipped": sum(not line["trained_tokens"] for line in lines),
+            "rollouts": sum(line["rollouts"] for line in lines),
+            "generated_tokens": sum(line["generated_tokens"] for line in lines),
+            "reward_first": round(sum(rewards[:3]) / max(1, len(rewards[:3])), 4),
+            "reward_last": round(sum(rewards[-3:]) / max(1, len(rewards[-3:])), 4),
+            **{kind: round(sum(line[kind] for line in lines), 1) for kind in kinds},
+        }
+
+
+def _generation_figures(harvest: Harvest) -> dict[str, Any]:
+    rollouts = [trajectory for group in harvest.drawn for trajectory in group.trajectories]
+    return {
+        **figures_of(harvest.drawn),
+        "groups": len(harvest.groups),
+        "informative_groups": sum(group.is_informative for group in harvest.drawn),
+        "generation_batches": harvest.batches,
+        "rollouts": len(rollouts),
+        "tokens": sum(trajectory.n_tokens for trajectory in rollouts),
+        "generated_tokens": sum(len(segment.logprobs or ()) for row in rollouts for segment in row.segments),
+    }
