@@ -69,7 +69,11 @@ class Parts:
     ) -> PartManifest:
         """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began."""
         data = storage.write_rows(self.data_path(key), self.model, rows)
-        storage.write_rows(storage.join(self.folder, f"rejects-{key}.parquet"), Reject, rejects)
+        dropped = storage.join(self.folder, f"rejects-{key}.parquet")
+        if rejects:
+            storage.write_rows(dropped, Reject, rejects)
+        else:
+            storage.remove(dropped)  # of an earlier try, whose failed rows are done now
         reasons: dict[str, int] = {}
         for reject in rejects:
             reasons[reject.reason] = reasons.get(reject.reason, 0) + 1

@@ -13,8 +13,7 @@ from schemas.snapshot import language_of
 from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 from tasks.making.corpus import read_aliases
-from tasks.ramp.evidence import certify
-from tasks.ramp.questions import questions_of
+from tasks.ramp.questions import questions_of_pages
 from tasks.ramp.splits import Splits
 
 searcher_of = cache(open_index)
@@ -27,12 +26,13 @@ def splits_of(making: Making) -> Splits:
 
 
 def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, index: str, path: str) -> Output:
+    from tasks.ramp.evidence import certify
+
     aliases = read_aliases(alias_paths)
     language = language_of(config.snapshot)
     questions, rejects = [], []
-    for passage in storage.read_rows(path, Passage):
-        for row in questions_of(passage, aliases, splits, config.ramp, language):
-            (rejects if isinstance(row, Reject) else questions).append(row)
+    for row in questions_of_pages(storage.read_rows(path, Passage), aliases, splits, config.ramp, language):
+        (rejects if isinstance(row, Reject) else questions).append(row)
     searcher: Searcher = searcher_of(index)
     certified = certify(questions, searcher, config.ramp, config.agent)
     return Output(certified, rejects, {"passages": storage.digest_of_file(path)})

@@ -49,7 +49,7 @@ def _taught(settings: TeacherSettings, agent: AgentSettings, index: str, label: 
     questions = _asked(part.path, settings)[part.start : part.stop]
     rows: list[Record] = []
     rejects = []
-    taught = teach_many(questions, searcher_of(index), agent, settings.seed, label)
+    taught = teach_many(questions, searcher_of(index), agent, label)
     for question, trajectory in zip(questions, taught, strict=True):
         if trajectory.end_reason == EndReason.TOOL_FAILED:
             rejects.append(
