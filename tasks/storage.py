@@ -38,13 +38,14 @@ def exists(path: str) -> bool:
 
 
 def names_in(folder: str) -> list[str]:
-    """Names (not paths) of what lies in a folder, sorted; empty where there is no such folder."""
+    """Names (not paths) of what lies in a folder, sorted; empty where there is no such folder, or a file."""
     filesystem, inner = _open(folder)
     filesystem.invalidate_cache()
     try:
-        return sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(inner, detail=False))
-    except FileNotFoundError:
+        entries = [entry.rstrip("/") for entry in filesystem.ls(inner, detail=False)]
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    return sorted(entry.rpartition("/")[2] for entry in entries if entry != inner.rstrip("/"))
 
 
 def size_of(path: str) -> int:

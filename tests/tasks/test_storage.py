@@ -38,3 +38,9 @@ def test_an_object_store_is_written_and_listed_the_same_way():
     storage.remove(root)
     assert not storage.exists(f"{root}/pages/part-0.parquet")
     assert storage.names_in(f"{root}/pages") == []
+
+
+def test_a_file_is_no_folder_and_neither_is_nothing(tmp_path):
+    storage.write_bytes(str(tmp_path / "file"), b"x")
+    assert storage.names_in(str(tmp_path / "file")) == []
+    assert storage.names_in(str(tmp_path / "nowhere")) == []
