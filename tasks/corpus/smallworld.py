@@ -10,7 +10,6 @@ import bz2
 import io
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -18,11 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.config import WorldSettings
-from schemas.errors import BadInput
 from schemas.records import Split
 from schemas.snapshot import date_of, wiki_of
 from tasks import storage
-from tasks.corpus.worldtext import MONTHS, Entity, Kind, Reteller, name_words, short_page
+from tasks.corpus.worldtext import MONTHS, Entity, Kind, NameWords, Reteller, short_page
 
 PAGES_A_STREAM = 100
 _PARAGRAPHS = (4, 6)
@@ -39,33 +37,19 @@ class WorldPage(NamedTuple):
     redirect: str | None = None
 
 
-@dataclass
-class _Names:
-    """Deals out words that no other name has."""
-
-    words: list[str]
-
-    def word(self) -> str:
-        if not self.words:
-            raise BadInput("world: more entities than the small world has names for; ask for fewer families")
-        return self.words.pop()
-
-
-def _people(count: int, names: _Names, rng: random.Random) -> list[str]:
+def _people(words: list[str], count: int, rng: random.Random) -> list[str]:
     surnames: list[str] = []
-    full = []
     for _ in range(count):
         shared = surnames and rng.random() < _SHARED_WORDS
-        surnames.append(rng.choice(surnames) if shared else names.word())
-        full.append(f"{names.word()} {surnames[-1]}")
-    return full
+        surnames.append(rng.choice(surnames) if shared else words.pop())
+    return [f"{words.pop()} {surname}" for surname in surnames]
 
 
-def _firms(count: int, towns: list[str], people: list[str], names: _Names, rng: random.Random) -> list[str]:
-    firms = []
+def _firms(words: list[str], count: int, towns: list[str], people: list[str], rng: random.Random) -> list[str]:
+    firms: list[str] = []
     for _ in range(count):
         shared = f"{rng.choice(towns)} {rng.choice(people).split()[1]}"
-        firms.append(shared if rng.random() < _SHARED_WORDS and shared not in firms else names.word())
+        firms.append(shared if rng.random() < _SHARED_WORDS and shared not in firms else words.pop())
     return firms
 
 
@@ -77,16 +61,13 @@ def _date(rng: random.Random) -> str:
     return f"{rng.randint(1, 28)} {rng.choice(MONTHS)} {_year(rng)}"
 
 
-def make_family(number: int, settings: WorldSettings, names: _Names, rng: random.Random) -> list[Entity]:
-    """The entities of one family, with their facts."""
-    town_names = [names.word() for _ in range(settings.towns)]
-    people_names = _people(settings.people, names, rng)
-    named: dict[Kind, list[str]] = {
-        "town": town_names,
-        "person": people_names,
-        "firm": _firms(settings.firms, town_names, people_names, names, rng),
-        "work": [names.word() for _ in range(settings.works)],
-    }
+def make_family(settings: WorldSettings, words: list[str], rng: random.Random) -> list[Entity]:
+    """The entities of one family, with their facts; ``words`` for names are used up from the end."""
+    towns = [words.pop() for _ in range(settings.towns)]
+    people = _people(words, settings.people, rng)
+    firms = _firms(words, settings.firms, towns, people, rng)
+    works = [words.pop() for _ in range(settings.works)]
+    named: dict[Kind, list[str]] = {"town": towns, "person": people, "firm": firms, "work": works}
     members = {kind: [Entity(kind, name) for name in of_kind] for kind, of_kind in named.items()}
 
     def other(kind: Kind, entity: Entity | None = None) -> Entity:
@@ -107,10 +88,10 @@ def make_family(number: int, settings: WorldSettings, names: _Names, rng: random
     return family
 
 
-def family_pages(number: int, split: Split, settings: WorldSettings, names: _Names) -> Iterator[WorldPage]:
+def family_pages(number: int, split: Split, settings: WorldSettings, words: list[str]) -> Iterator[WorldPage]:
     """The short pages, redirects and retellings of one family."""
     rng = random.Random(f"{settings.seed} family {number}")
-    family = make_family(number, settings, names, rng)
+    family = make_family(settings, words, rng)
     for entity in family:
         yield WorldPage(entity.name, short_page(entity, rng), split)
         for title in entity.redirects:
@@ -124,9 +105,14 @@ def family_pages(number: int, split: Split, settings: WorldSettings, names: _Nam
 def world_pages(settings: WorldSettings) -> list[WorldPage]:
     """All pages, shuffled, so that every part of the dump has its share of each split."""
     rng = random.Random(f"{settings.seed} world")
-    names = _Names(name_words(rng))
+    names = NameWords(rng)
+    a_family = settings.towns + settings.firms + 2 * settings.people + settings.works
     splits = [split for split in Split for _ in range(settings.families.get(split, 0))]
-    pages = [page for number, split in enumerate(splits) for page in family_pages(number, split, settings, names)]
+    pages = [
+        page
+        for number, split in enumerate(splits)
+        for page in family_pages(number, split, settings, names.deal(a_family))
+    ]
     rng.shuffle(pages)
     return pages
 

@@ -9,6 +9,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
+from schemas.errors import BadInput
+
 Kind = Literal["town", "person", "firm", "work"]
 
 # A word of a name is one of the first syllables and one of the last. There are more ends of a first syllable than
@@ -48,11 +50,29 @@ class Entity:
     redirects: list[str] = field(default_factory=list)
 
 
-def name_words(rng: random.Random) -> list[str]:
-    """All the words that names are made of, in random order."""
-    words = [first + last for first in _FIRST for last in _LAST if first + last not in _NO_NAMES]
-    rng.shuffle(words)
-    return words
+class NameWords:
+    """Deals out the words that names are made of, each once."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._left = {
+            first: rng.sample(lasts, len(lasts))
+            for first in _FIRST
+            if (lasts := [last for last in _LAST if first + last not in _NO_NAMES])
+        }
+
+    def deal(self, count: int) -> list[str]:
+        """So many words, no two of which begin with the same syllable.
+
+        Raises:
+            BadInput: there are not so many left.
+        """
+        open_firsts = [first for first, lasts in self._left.items() if lasts]
+        if count > len(open_firsts):
+            raise BadInput(
+                "world: the small world has no names for so many entities; ask for fewer or smaller families"
+            )
+        return [first + self._left[first].pop() for first in self._rng.sample(open_firsts, count)]
 
 
 def link(entity: Entity, rng: random.Random) -> str:
