@@ -41,11 +41,11 @@ _DE_DATES = [
     _YEARS,
 ]
 _ZH_DATES = [
+    r"(?:\d{4}|\d{2})年代",
     r"(?:公元前|公元|西元前|西元)?\d{3,4}年(?:\d{1,2}月(?:\d{1,2}[日号號])?)?",
     r"(?:公元前|西元前)\d{1,2}年",
     r"\d{1,2}月\d{1,2}[日号號]",
     r"(?:公元前|西元前)?\d{1,2}世[纪紀]",
-    r"(?:\d{4}|\d{2})年代",
 ]
 
 _EN_NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
@@ -76,8 +76,8 @@ _EN = _Language(
     magnitudes=r" (?:hundred|thousand|million|billion|trillion)(?: (?:million|billion))?",
     units=_EN_UNITS,
     year_after=(
-        "in|since|by|from|until|till|to|of|during|after|before|circa|c.|ca.|around|about|between|and|or|year|early"
-        "|late|mid|through|the|for|spring|summer|autumn|winter|born|died"
+        "in|since|by|from|until|till|to|of|during|after|before|circa|c.|ca.|between|and|or|year|early"
+        "|late|mid|through|spring|summer|autumn|winter|born|died"
     ),
 )
 _DE = _Language(
@@ -104,7 +104,7 @@ def _of(language: str) -> _Language:
 
 @cache
 def _date_pattern(language: str) -> re.Pattern[str]:
-    return re.compile("|".join([_ISO, *_of(language).dates]))
+    return re.compile(rf"(?<!\d)(?:{'|'.join([_ISO, *_of(language).dates])})(?!\d)")
 
 
 @cache
@@ -124,7 +124,7 @@ def _conversion_pattern(language: str) -> re.Pattern[str]:
     other = rf"(?:[^\W\d_]{{1,8}}\.? |~|≈)?{amount}"
     inside = rf"[^()（）]*?(?:{unit}|[$€£¥₹] ?{amount})[^()（）]*"
     return re.compile(
-        rf"{amount}(?:[ \u00a0-][^\W\d_]+[²³]?){{0,3}}[%°²³]* ?[(（](?={other}|[^()（）\d]{{0,8}}[$€£¥₹]){inside}[)）]"
+        rf"{amount}(?:[ \u00a0-]°?[^\W\d_]+[²³]?){{0,3}}[%°²³]* ?[(（](?={other}|[^()（）\d]{{0,8}}[$€£¥₹]){inside}[)）]"
         rf"|{amount}{unit} ?(?:,|;|or|oder|/|=) ?{amount}{unit}"
     )
 

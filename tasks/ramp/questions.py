@@ -138,7 +138,7 @@ def _mask(span: Span, aliases: Mapping[str, list[str]]) -> Mask:
 
 
 def _equal_names(span: Span, aliases: Mapping[str, list[str]]) -> list[str]:
-    """Other names of the target, if the span is one of them: where "American" links to a country, they are no answer."""
+    """Other names of the target, if the span is one: where "American" links to a country, they are no answer."""
     names = names_of(span.target, aliases) if span.target else []
     surface = span.surface.casefold()
     if surface not in {name.casefold() for name in names}:

@@ -1,0 +1,116 @@
+"""What an honest searcher could search for, to fill in one mask: names that are in sight, likeliest first.
+
+In sight are the names of the masked text, the title where the prompt shows it, values of masks that were found before,
+and names in passages that were found before. The likeliest governs the mask: the antecedent of its relative clause
+("… Karlo Vint, who came from [mask]"), else the first name of its sentence; then come the sentence's other names, the
+title, what was found about these, and the names of other sentences, those before it first.
+"""
+
+import re
+from dataclasses import dataclass
+
+from schemas.records import Evidence, Question
+from tasks.corpus.sentences import sentences
+from tasks.ramp.words import Name, names_in
+
+_BLANK = "\x00"
+_RELATIVE = {
+    "en": re.compile(r",? (?:who|whom|whose|which|where)\b"),
+    "de": re.compile(r", (?:der|die|das|dem|den|deren|dessen|in der|in dem|wo)\b"),
+}
+_NEVER = re.compile(r"(?!)")
+_FOUND_LATER = 0.8
+"""What each search before it adds to the cost of a lead, in sentences of distance."""
+_TITLE = 0.5
+_AFTER = 0.25
+_NAMES_OF_A_PASSAGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A query, the searches that must come before it, and how far-fetched it is (0: it governs the mask)."""
+
+    query: str
+    path: tuple[str, ...]
+    cost: float
+
+    @property
+    def hops(self) -> int:
+        return len(self.path) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A masked value that a passage showed, as it is written there, and the searches that led to it."""
+
+    form: str
+    evidence: Evidence
+
+
+class Context:
+    """The paragraph as the agent sees it."""
+
+    def __init__(self, question: Question, title: str | None) -> None:
+        assert question.text is not None, "only RAMP questions have a paragraph"
+        self._masks = question.masks
+        self._title = title
+        self._language = question.language
+        blanked = question.text
+        for mask in question.masks:
+            blanked = blanked[: mask.start] + _BLANK * (mask.end - mask.start) + blanked[mask.end :]
+        self._text = blanked
+        self._names = names_in(blanked, question.language)
+        self._sentences = sentences(question.text, question.language) or [(0, len(question.text))]
+
+    def leads(self, number: int, known: dict[int, Known]) -> list[Lead]:
+        """Leads to mask ``number`` from the paragraph, given the masks that are known by now; cheapest first."""
+        mask = self._masks[number]
+        own = self._sentence_of(mask.start)
+        paths = dict.fromkeys(self._names, ()) | {
+            Name(self._masks[n].start, self._masks[n].end, value.form): tuple(value.evidence.queries)
+            for n, value in known.items()
+            if n != number
+        }
+        leads = [] if self._title is None else [Lead(self._title, (), _TITLE)]
+        by_sentence: dict[int, list[Name]] = {}
+        for name in sorted(paths):
+            by_sentence.setdefault(self._sentence_of(name.start), []).append(name)
+        for sentence, names in by_sentence.items():
+            away = own - sentence if sentence <= own else sentence - own + _AFTER
+            for order, name in enumerate(self._by_nearness(names, mask.start, is_own=sentence == own)):
+                leads.append(Lead(name.surface, paths[name], away + order / 100))
+        return _distinct(leads)
+
+    def _by_nearness(self, names: list[Name], place: int, is_own: bool) -> list[Name]:
+        """Antecedent, first name, then the nearest; in another sentence, in order."""
+        if not is_own:
+            return names
+        antecedent = self._antecedent(place)
+        ends = [name for name in names if name.end == antecedent]
+        near = sorted(names, key=lambda name: (name is not names[0], abs(name.start - place)))
+        return list(dict.fromkeys(ends + near))
+
+    def _antecedent(self, place: int) -> int | None:
+        """Where the name ends that the last relative pronoun before the mask, in its sentence, stands behind."""
+        start, _ = self._sentences[self._sentence_of(place)]
+        pronouns = list(_RELATIVE.get(self._language, _NEVER).finditer(self._text, start, place))
+        return pronouns[-1].start() if pronouns else None
+
+    def _sentence_of(self, place: int) -> int:
+        return max((n for n, (start, _) in enumerate(self._sentences) if start <= place), default=0)
+
+
+def leads_from(lead: Lead, title: str, text: str, language: str) -> list[Lead]:
+    """Leads on from a passage that the search of ``lead`` found: the names in it, in order."""
+    names = [name.surface for name in names_in(text, language) if name.surface not in (title, lead.query)]
+    path, cost = (*lead.path, lead.query), lead.cost + _FOUND_LATER
+    found = dict.fromkeys(names)
+    return [Lead(name, path, cost + order / 100) for order, name in enumerate(found)][:_NAMES_OF_A_PASSAGE]
+
+
+def _distinct(leads: list[Lead]) -> list[Lead]:
+    """Each query once, the cheapest; cheapest first."""
+    by_query: dict[str, Lead] = {}
+    for lead in sorted(leads, key=lambda lead: lead.cost):
+        by_query.setdefault(lead.query.casefold(), lead)
+    return list(by_query.values())
