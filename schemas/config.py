@@ -118,8 +118,6 @@ class TeacherSettings(Identity):
     rollouts: Positive = 1
     part_rows: Positive = 200
     splits: list[Split] = [Split.TRAIN]
-    certified_only: bool = False
-    """Ask only questions whose masks all have evidence."""
     model: str | None = None
     """Multi-agent: the name of the model behind the endpoint (`runtime.teacher_endpoint`)."""
     temperature: Annotated[float, Field(ge=0)] = 0.7
@@ -327,6 +325,8 @@ class PipelineConfig(BaseModel):
     passages: PassageSettings = PassageSettings()
     index: IndexSettings = IndexSettings()
     ramp: RampSettings = RampSettings()
+    certified_only: bool = True
+    """Ask, train on and evaluate only questions whose masks all have evidence. Identity of every stage that asks."""
     agent: AgentSettings = AgentSettings()
     teacher: TeacherSettings | None = None
     tokenizer: TokenizerSettings | None = None

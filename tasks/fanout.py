@@ -5,6 +5,7 @@ on Ray's blocks, and nothing of Ray's is needed to resume: parts that are done a
 worker, needs no Ray and runs in this process.
 """
 
+import logging
 import os
 import pickle
 from collections.abc import Callable, Sequence
@@ -56,8 +57,10 @@ def _ray(workers: int) -> None:
     from ray.data import DataContext
 
     if not ray.is_initialized():
-        where = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level="WARNING", **where)
+        where: dict[str, Any] = {}
+        if not os.environ.get("RAY_ADDRESS"):
+            where = {"num_cpus": workers, "include_dashboard": False}
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, **where)
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.config import PipelineConfig
+from schemas.config import EvolutionSettings, PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import Recipe, StageManifest
 from tasks.jobs import Progress
@@ -106,7 +106,7 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
 def _taught(config: PipelineConfig) -> Stage:
     teacher = config.teacher
     assert teacher is not None
-    settings = _settings(agent=config.agent, teacher=teacher)
+    settings = _settings(agent=config.agent, teacher=teacher, certified_only=config.certified_only)
     upstreams = _named(config, "index", "questions")
     return Stage("trajectories", teacher.kind, trajectories.make_taught, upstreams, settings)
 
@@ -129,26 +129,36 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
         return made
     teacher = ("trajectories", config.teacher.kind)
     made.append(Stage("models", "sft-0", models.make_sft, (tokenizer, teacher, last()), _settings(sft=config.sft)))
-    evolution, own = config.evolution, ()
-    for number in range(1, evolution.rounds + 1) if evolution else ():
-        student, sources = last(), (tokenizer, index, questions)
-        made.append(
-            Stage(
-                "trajectories",
-                f"student-{number}",
-                trajectories.make_student,
-                (*sources, student),
-                _settings(agent=config.agent, evolution=evolution.model_dump(mode="json", exclude={"sft", "rounds"})),
-            )
-        )
-        own = (*own, last())
-        settings = _settings(sft=evolution.sft, student_weight=evolution.student_weight)
-        upstreams = (tokenizer, teacher, *own, student)
-        made.append(Stage("models", f"sft-{number}", models.make_evolved, upstreams, settings))
+    if config.evolution is not None:
+        made += _evolution_stages(config, config.evolution, teacher, last())
     if config.dapo is not None:
+        evolution = config.evolution
         kept = evolution.model_dump(mode="json", include={"share", "seed"}) if evolution else None
-        settings = _settings(agent=config.agent, dapo=config.dapo, evolution=kept)
+        settings = _settings(agent=config.agent, dapo=config.dapo, evolution=kept, certified_only=config.certified_only)
         made.append(Stage("models", "dapo", models.make_dapo, (tokenizer, index, questions, last()), settings))
+    return made
+
+
+def _evolution_stages(
+    config: PipelineConfig, evolution: EvolutionSettings, teacher: Name, student: Name
+) -> list[Stage]:
+    """Round by round: the student answers fresh questions, and is trained further on what was right so far."""
+    made: list[Stage] = []
+    tokenizer, index, questions = _named(config, "tokenizer", "index", "questions")
+    asking = _settings(
+        agent=config.agent,
+        evolution=evolution.model_dump(mode="json", exclude={"sft", "rounds"}),
+        certified_only=config.certified_only,
+    )
+    training = _settings(sft=evolution.sft, student_weight=evolution.student_weight)
+    own: tuple[Name, ...] = ()
+    for number in range(1, evolution.rounds + 1):
+        asked = (tokenizer, index, questions, student)
+        made.append(Stage("trajectories", f"student-{number}", trajectories.make_student, asked, asking))
+        own = (*own, made[-1].name)
+        learnt = (tokenizer, teacher, *own, student)
+        made.append(Stage("models", f"sft-{number}", models.make_evolved, learnt, training))
+        student = made[-1].name
     return made
 
 
@@ -160,7 +170,12 @@ def _answer_stages(config: PipelineConfig) -> list[Stage]:
             label,
             answers.make_answers,
             (*common, ("models", model)),
-            _settings(agent=config.agent, evaluation=config.evaluation, retrieval=retrieval),
+            _settings(
+                agent=config.agent,
+                evaluation=config.evaluation,
+                retrieval=retrieval,
+                certified_only=config.certified_only,
+            ),
         )
         for label, model, retrieval in answers.contestants_of(config)
     ]

@@ -10,6 +10,7 @@ Nothing here is ever overwritten by other settings under the same label: that is
 """
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -65,7 +66,7 @@ class Parts:
         return found
 
     def commit(
-        self, key: str, rows: list[Any], rejects: list[Reject], inputs: dict[str, str], started: float
+        self, key: str, rows: Sequence[Record], rejects: Sequence[Reject], inputs: dict[str, str], started: float
     ) -> PartManifest:
         """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began."""
         data = storage.write_rows(self.data_path(key), self.model, rows)

@@ -3,9 +3,10 @@
 from schemas.config import PipelineConfig
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import Gate, StageManifest, digest_of
-from schemas.records import Answer
+from schemas.records import Answer, Question
 from tasks import storage
 from tasks.making.context import Making, no_failed_rows
+from tasks.making.ramp import asked_of
 
 
 def contestants_of(config: PipelineConfig) -> list[tuple[str, str, str]]:
@@ -41,14 +42,18 @@ def make_answers(making: Making) -> StageManifest:
                 )
             )
     job_name = digest_of([[c.output, c.fingerprint] for c in contestants])[:12]
+    output = storage.join(making.ledger.root, making.snapshot, "jobs", f"evaluation-{job_name}")
+    questions = storage.join(output, "job-questions.parquet")
+    paths = making.upstream_parts("questions").values()
+    storage.write_rows(questions, Question, [row for path in paths for row in asked_of(making, path, [settings.split])])
     job = EvaluationJob(
-        output=storage.join(making.ledger.root, making.snapshot, "jobs", f"evaluation-{job_name}"),
+        output=output,
         snapshot=making.snapshot,
         contestants=contestants,
         tokenizer=storage.join(making.upstream_folder("tokenizer"), "tokenizer"),
         index=storage.join(making.upstream_folder("index"), "index"),
         passages=list(making.upstream_parts("passages").values()),
-        questions=list(making.upstream_parts("questions").values()),
+        questions=[questions],
         agent=making.config.agent,
         settings=settings,
         engine=making.config.runtime.engine,

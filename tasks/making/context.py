@@ -1,7 +1,7 @@
 """What every stage's function is given: settings, upstream files, its own folder, a place to say how far it is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -20,8 +20,8 @@ Item = TypeVar("Item")
 class Output(NamedTuple):
     """What the work on one part gives: its rows, what it dropped, and the digests of what it read."""
 
-    rows: list[Record]
-    rejects: list[Reject]
+    rows: Sequence[Record]
+    rejects: Sequence[Reject]
     inputs: dict[str, str]
 
 

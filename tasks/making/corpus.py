@@ -1,7 +1,7 @@
 """Dump → redirects → aliases → pages → passages → index."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import cast
 
 from schemas.config import PageSettings, PassageSettings
 from schemas.manifest import StageManifest
@@ -34,7 +34,7 @@ def _ranges(making: Making, settings: PageSettings) -> dict[str, DumpRange]:
     return {found.key: found for found in dumps.cut(dump_of(making), settings.part_mb)}
 
 
-def _sorted_out(rows: list[Record | Reject], inputs: dict[str, str]) -> Output:
+def _sorted_out(rows: Sequence[Record], inputs: dict[str, str]) -> Output:
     kept = [row for row in rows if not isinstance(row, Reject)]
     return Output(kept, [row for row in rows if isinstance(row, Reject)], inputs)
 
@@ -55,7 +55,7 @@ def _aliases(snapshot: str, digest: str, paths: list[str]) -> Output:
         for row in storage.read_rows(path, Redirect):
             by_target.setdefault(row.target, []).append(row.title)
     rows = [Alias(snapshot=snapshot, title=title, redirects=sorted(by_target[title])) for title in sorted(by_target)]
-    return Output(cast(list[Record], rows), [], {"redirects": digest})
+    return Output(rows, [], {"redirects": digest})
 
 
 def make_aliases(making: Making) -> StageManifest:
@@ -83,7 +83,7 @@ def make_pages(making: Making) -> StageManifest:
 
 def _passages(settings: PassageSettings, path: str) -> Output:
     rows = [row for page in storage.read_rows(path, Page) for row in passages.passages_of(page, settings)]
-    return Output(cast(list[Record], rows), [], {"pages": storage.digest_of_file(path)})
+    return Output(rows, [], {"pages": storage.digest_of_file(path)})
 
 
 def make_passages(making: Making) -> StageManifest:

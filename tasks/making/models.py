@@ -1,14 +1,12 @@
 """Tokenizer, starting model, and the models that training jobs make from each other."""
 
-from typing import cast
-
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob, JobResult, NewModelJob, PretrainJob, SftJob, TrainingJob, TrajectorySource
 from schemas.manifest import Gate, StageManifest
-from schemas.records import Passage, Question, Record, Split
+from schemas.records import Passage, Question, Split
 from tasks import storage
 from tasks.making.context import Making
-from tasks.making.ramp import splits_of
+from tasks.making.ramp import asked_of, splits_of
 from tasks.making.trajectories import drawn_for_evolution
 
 
@@ -123,13 +121,13 @@ def make_dapo(making: Making) -> StageManifest:
     questions = [
         question
         for path in making.upstream_parts("questions").values()
-        for question in storage.read_rows(path, Question)
-        if question.split == Split.RL and not (evolution and drawn_for_evolution(question, evolution))
+        for question in asked_of(making, path, [Split.RL])
+        if not (evolution and drawn_for_evolution(question, evolution))
     ]
     if not questions:
         raise BadInput("DAPO has no questions: the split 'rl' is empty or evolution.share takes all of it")
     chosen = storage.join(making.folder, "job-questions.parquet")
-    storage.write_rows(chosen, Question, cast(list[Record], questions))
+    storage.write_rows(chosen, Question, questions)
     runtime = making.config.runtime
     common = _training(making, making.upstream("models").recipe.label)
     one_process = {"ranks": 1, "threads_per_rank": runtime.ranks * runtime.threads_per_rank}

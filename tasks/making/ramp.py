@@ -1,6 +1,7 @@
 """Passages and index → RAMP questions with evidence."""
 
 from collections import Counter
+from collections.abc import Collection
 from functools import cache, partial
 from typing import Any
 
@@ -8,7 +9,7 @@ from retrieval_index.hits import Searcher
 from retrieval_index.opening import open_index
 from schemas.config import PipelineConfig
 from schemas.manifest import Gate, PartManifest, StageManifest
-from schemas.records import Passage, Question, Reject
+from schemas.records import Passage, Question, Reject, Split
 from schemas.snapshot import language_of
 from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
@@ -30,9 +31,13 @@ def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, i
 
     aliases = read_aliases(alias_paths)
     language = language_of(config.snapshot)
-    questions, rejects = [], []
+    questions: list[Question] = []
+    rejects: list[Reject] = []
     for row in questions_of_pages(storage.read_rows(path, Passage), aliases, splits, config.ramp, language):
-        (rejects if isinstance(row, Reject) else questions).append(row)
+        if isinstance(row, Reject):
+            rejects.append(row)
+        else:
+            questions.append(row)
     searcher: Searcher = searcher_of(index)
     certified = certify(questions, searcher, config.ramp, config.agent)
     return Output(certified, rejects, {"passages": storage.digest_of_file(path)})
@@ -57,6 +62,20 @@ def make_questions(making: Making) -> StageManifest:
     return making.open.finish(parts=parts, gates=gates, figures=figures)
 
 
+def asked_of(making: Making, path: str, splits: Collection[Split]) -> list[Question]:
+    """The questions of a part that may be asked: of these splits and, where the config says so, certified."""
+    return [
+        question
+        for question in storage.read_rows(path, Question)
+        if question.split in splits and (not making.config.certified_only or is_certified(question))
+    ]
+
+
+def is_certified(question: Question) -> bool:
+    """Whether every mask has evidence."""
+    return all(mask.evidence for mask in question.masks)
+
+
 def _figures(making: Making, parts: dict[str, PartManifest]) -> dict[str, Any]:
     """What came out: questions by masks and split, masks by kind, evidence by hops."""
     by_masks: Counter[str] = Counter()
@@ -68,7 +87,7 @@ def _figures(making: Making, parts: dict[str, PartManifest]) -> dict[str, Any]:
     for key in parts:
         for question in storage.read_rows(parts_of.data_path(key), Question):
             promised += question.n_masks
-            certified += all(mask.evidence for mask in question.masks)
+            certified += is_certified(question)
             by_masks[str(question.n_masks)] += 1
             by_split[question.split] += 1
             for mask in question.masks:

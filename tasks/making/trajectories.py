@@ -2,7 +2,7 @@
 
 from collections import Counter
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from schemas.config import AgentSettings, EvolutionSettings, TeacherSettings
 from schemas.errors import BadInput
@@ -11,42 +11,23 @@ from schemas.manifest import Gate, PartManifest, StageManifest, digest_of
 from schemas.records import EndReason, Question, Record, Reject, Trajectory, VerdictStatus
 from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
-from tasks.making.ramp import searcher_of
+from tasks.making.ramp import asked_of, searcher_of
 
 
-class _Slice(NamedTuple):
-    """Rows ``start`` to ``stop`` of one questions part, of those the teacher is asked."""
-
-    path: str
-    start: int
-    stop: int
-
-
-def _asked(path: str, settings: TeacherSettings) -> list[Question]:
-    """The questions of a part that the teacher is asked, in their order."""
-    return [
-        question
-        for question in storage.read_rows(path, Question)
-        if question.split in settings.splits
-        and (not settings.certified_only or all(mask.evidence for mask in question.masks))
-    ]
-
-
-def _slices(making: Making, settings: TeacherSettings) -> dict[str, _Slice]:
+def _batches(making: Making, settings: TeacherSettings) -> dict[str, list[Question]]:
+    """What the teacher is asked, in small parts by the questions part and the place in it."""
     found = {}
     for key, path in making.upstream_parts("questions").items():
-        count = len(_asked(path, settings))
-        for start in range(0, count, settings.part_rows):
-            stop = min(start + settings.part_rows, count)
-            found[f"{key}-{start:06d}"] = _Slice(path, start, stop)
+        questions = asked_of(making, path, settings.splits)
+        for start in range(0, len(questions), settings.part_rows):
+            found[f"{key}-{start:06d}"] = questions[start : start + settings.part_rows]
     return found
 
 
-def _taught(settings: TeacherSettings, agent: AgentSettings, index: str, label: str, part: _Slice) -> Output:
+def _taught(agent: AgentSettings, index: str, label: str, questions: list[Question]) -> Output:
     from tasks.rollouts.judge import judge
     from tasks.rollouts.scripted import teach_many
 
-    questions = _asked(part.path, settings)[part.start : part.stop]
     rows: list[Record] = []
     rejects = []
     taught = teach_many(questions, searcher_of(index), agent, label)
@@ -73,8 +54,8 @@ def make_taught(making: Making) -> StageManifest:
     if settings.kind == "multi_agent":
         return _taught_by_endpoint(making, settings)
     index = storage.join(making.upstream_folder("index"), "index")
-    work = partial(_taught, settings, making.config.agent, index, making.open.recipe.label)
-    return _finish(making, making.map_parts(Trajectory, _slices(making, settings), work))
+    work = partial(_taught, making.config.agent, index, making.open.recipe.label)
+    return _finish(making, making.map_parts(Trajectory, _batches(making, settings), work))
 
 
 def _taught_by_endpoint(making: Making, settings: TeacherSettings) -> StageManifest:
@@ -82,8 +63,8 @@ def _taught_by_endpoint(making: Making, settings: TeacherSettings) -> StageManif
     if endpoint is None:
         raise BadInput("the multi-agent teacher needs runtime.teacher_endpoint (an OpenAI-compatible address)")
     questions = storage.join(making.folder, "job-questions.parquet")
-    asked = [row for path in making.upstream_parts("questions").values() for row in _asked(path, settings)]
-    storage.write_rows(questions, Question, asked)
+    batches = _batches(making, settings).values()
+    storage.write_rows(questions, Question, [question for batch in batches for question in batch])
     job = TeacherJob(
         output=making.folder,
         snapshot=making.snapshot,
@@ -112,8 +93,8 @@ def make_student(making: Making) -> StageManifest:
     fresh = [
         question
         for path in making.upstream_parts("questions").values()
-        for question in storage.read_rows(path, Question)
-        if question.split == settings.split and drawn_for_evolution(question, settings)
+        for question in asked_of(making, path, [settings.split])
+        if drawn_for_evolution(question, settings)
     ]
     fresh.sort(key=lambda question: digest_of([settings.seed, question.question_id]))
     if len(fresh) < settings.questions:
