@@ -122,9 +122,10 @@ def _conversion_pattern(language: str) -> re.Pattern[str]:
     amount = rf"[$€£¥₹]?{of.number}(?:{of.magnitudes})?"
     unit = rf"(?:[%％°]|[ \u00a0-]?(?:{of.units})(?![^\W_]))"
     other = rf"(?:[^\W\d_]{{1,8}}\.? |~|≈)?{amount}"
+    any_unit = r"(?:[ \u00a0-]°?[^\W\d_]+[²³]?){0,3}[%°²³]*"
     inside = rf"[^()（）]*?(?:{unit}|[$€£¥₹] ?{amount})[^()（）]*"
     return re.compile(
-        rf"{amount}(?:[ \u00a0-]°?[^\W\d_]+[²³]?){{0,3}}[%°²³]* ?[(（](?={other}|[^()（）\d]{{0,8}}[$€£¥₹]){inside}[)）]"
+        rf"{amount}{any_unit} ?[(（](?={other}|[^()（）\d]{{0,8}}[$€£¥₹]){inside}[)）]"
         rf"|{amount}{unit} ?(?:,|;|or|oder|/|=) ?{amount}{unit}"
     )
 

@@ -1,0 +1,145 @@
+"""What may be masked, and each rule of what never is."""
+
+import pytest
+
+from schemas.records import SpanKind
+from tasks.ramp.spans import find_spans
+from tests.tasks.ramp.examples import passage_of
+
+
+def surfaces(wikitext, title="Elsewhere", aliases=None, language="en", mentions=()):
+    passage = passage_of(wikitext, title)
+    spans = find_spans(passage, aliases or {}, language, mentions)
+    assert all(passage.text[span.start : span.end] == span.surface for span in spans)
+    return [span.surface for span in spans]
+
+
+def test_names_terms_dates_and_numbers_with_their_kinds_and_targets():
+    wikitext = (
+        "In 1931 [[Karlo Vint]] sold 12,500 [[steam engine|steam engines]] to [[Ostel (town)|Ostel]] "
+        "on [[3 May]] for $4.5 million."
+    )
+    spans = find_spans(passage_of(wikitext), {}, "en")
+    assert [(span.surface, span.kind, span.target) for span in spans] == [
+        ("1931", SpanKind.DATE, None),
+        ("Karlo Vint", SpanKind.ENTITY, "Karlo Vint"),
+        ("12,500", SpanKind.NUMBER, None),
+        ("steam engines", SpanKind.TERM, "steam engine"),
+        ("Ostel", SpanKind.ENTITY, "Ostel (town)"),
+        ("3 May", SpanKind.DATE, "3 May"),
+        ("$4.5 million", SpanKind.NUMBER, None),
+    ]
+
+
+def test_of_what_overlaps_the_longest_is_a_span():
+    assert surfaces("She won the [[1998 Ostel Games]] there.") == ["1998 Ostel Games"]
+    assert surfaces("She won on [[3 May]] 1998 there.") == ["3 May 1998"]
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "title"),
+    [
+        ("There [[Karlo Vint]] lived.", "Karlo Vint"),
+        ("There [[Karlo Vint|K. Vint]] lived.", "Karlo Vint"),
+        ("There [[Vint]] lived.", "Karlo Vint"),
+        ("He made the [[Vint engine]] there.", "Karlo Vint (engineer)"),
+        ("It began in 1998 there.", "1998 Ostel Games"),
+        ("He came from [[Ostel]] then.", "Geography of Ostel"),
+        ("他在[[北京]]学习。", "北京大学"),
+    ],
+)
+def test_never_the_title_nor_a_part_of_it_nor_a_name_with_its_words(wikitext, title):
+    assert surfaces(wikitext, title, language="zh" if "北" in title else "en") == []
+
+
+def test_never_another_name_of_the_page():
+    wikitext = "They call the [[United Kingdom|UK]] so."
+    assert surfaces(wikitext, "Great Land", {"Great Land": ["UK"]}) == []
+    assert surfaces(wikitext, "Great Land") == ["UK"]
+
+
+@pytest.mark.parametrize(
+    "wikitext",
+    [
+        "[[Ostel]] is old. People like ostel.",
+        "[[Ostel]] is old. The Ostel Bank is new.",
+        "[[Ostel]] is old, and an Ostel-born man rules.",
+        "It rose in 1998, fell, and rose again after 1998, too.",
+        "[[北京]]很大，北京人很多。",
+    ],
+)
+def test_never_what_stands_there_twice(wikitext):
+    assert surfaces(wikitext, language="zh" if "北" in wikitext else "en") == []
+
+
+def test_never_a_name_whose_shorter_form_stands_elsewhere():
+    assert surfaces("[[Karlo Vint]] came. Later Vint left.") == []
+    assert surfaces("The [[University of Ostel]] and the [[University of Brim]].") == [
+        "University of Ostel",
+        "University of Brim",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wikitext",
+    [
+        "It rises 1,023 metres (3,356 ft) above.",
+        "It cost £100 million ($130 million) then.",
+        "a 300-foot (91 m) mast",
+    ],
+)
+def test_never_one_side_of_a_conversion(wikitext):
+    assert surfaces(wikitext) == []
+
+
+def test_never_in_a_sentence_that_lost_something():
+    assert surfaces("[[Ostel]] has {{?}} people. It began in 1931.") == ["1931"]
+
+
+@pytest.mark.parametrize(
+    "wikitext",
+    [
+        "a [[Sweden|Swedish]]-born king",
+        "many [[German]]ic tribes",
+        "the [[Paris]]–Rouen line",
+        "room 12345b is closed",
+    ],
+)
+def test_never_a_part_of_a_word(wikitext):
+    assert surfaces(wikitext) == []
+
+
+@pytest.mark.parametrize(
+    "wikitext", ["They saw the 1998 World Cup.", "He flew a Boeing 747 home.", "He runs Windows 2000 there."]
+)
+def test_never_the_number_in_a_name(wikitext):
+    assert surfaces(wikitext) == []
+
+
+def test_a_year_behind_a_preposition_is_no_part_of_the_name_behind_it():
+    assert surfaces("In 1998 Germany won.") == ["1998"]
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "terms"),
+    [
+        ("It is a [[state]] there.", []),
+        ("It needs [[photosynthesis]] there.", ["photosynthesis"]),
+        ("It is [[political philosophy]] there.", ["political philosophy"]),
+        ("He was [[Battle of Ostel|killed in battle]] there.", []),
+        ("It met [[Karlo Vint|his brother]] there.", []),
+    ],
+)
+def test_terms_are_called_what_their_page_is_called_and_are_not_common(wikitext, terms):
+    assert surfaces(wikitext) == terms
+
+
+def test_later_mentions_of_the_pages_links_are_masked_without_target():
+    passage = passage_of("There Karlo Vint met Ostel Bank people and engineers.")
+    spans = find_spans(passage, {}, "en", ["Karlo Vint", "Ostel", "engineers"])
+    assert [(span.surface, span.target) for span in spans] == [("Karlo Vint", None)]
+
+
+def test_chinese_needs_no_spaces():
+    wikitext = "[[卡洛·文特]]于1931年3月5日在[[奥斯特尔]]创办了公司，雇用了12,500名工人。"
+    assert surfaces(wikitext, "公司史", language="zh") == ["卡洛·文特", "1931年3月5日", "奥斯特尔", "12,500"]

@@ -1,0 +1,39 @@
+"""Splits by table and by hash."""
+
+import pytest
+
+from schemas.config import RampSettings
+from schemas.errors import RunFailed
+from schemas.records import Split
+from tasks.ramp.splits import Splits, is_held_out
+
+HELD_OUT = next(f"Page {n}" for n in range(10_000) if is_held_out(f"Page {n}", 0.02))
+KEPT = next(f"Page {n}" for n in range(10_000) if not is_held_out(f"Page {n}", 0.02))
+
+
+def test_a_question_is_test_if_its_page_or_any_target_is_held_out():
+    splits = Splits.of(RampSettings(splits="held_out", held_out_share=0.02), "nowhere")
+    assert splits.of_question(1, KEPT, [None, KEPT]) is Split.TRAIN
+    assert splits.of_question(1, HELD_OUT, [KEPT]) is Split.TEST
+    assert splits.of_question(1, KEPT, [None, HELD_OUT]) is Split.TEST
+    assert splits.of_page(1, HELD_OUT) is Split.TEST
+    assert splits.of_page(1, KEPT) is Split.TRAIN
+
+
+def test_the_held_out_share_is_as_large_as_asked_and_grows_without_letting_go():
+    titles = [f"Title {n}" for n in range(20_000)]
+    small = {title for title in titles if is_held_out(title, 0.02)}
+    assert len(small) / len(titles) == pytest.approx(0.02, abs=0.005)
+    assert small < {title for title in titles if is_held_out(title, 0.05)}
+
+
+def test_which_titles_are_held_out_never_changes():
+    """Pinned: another hash would move pages of earlier snapshots between train and test."""
+    assert [n for n in range(300) if is_held_out(f"Title {n}", 0.02)] == [3, 83, 124]
+
+
+def test_a_page_that_the_table_does_not_know_is_an_error():
+    splits = Splits({1: Split.RL}, 0.02)
+    assert splits.of_question(1, HELD_OUT, [HELD_OUT]) is Split.RL
+    with pytest.raises(RunFailed, match="page 2"):
+        splits.of_page(2, "Ostel")
