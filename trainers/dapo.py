@@ -25,7 +25,7 @@ def train(job: DapoJob) -> dict[str, Any]:
 
     from retrieval_index.client import BatchingSearcher
     from retrieval_index.opening import open_index
-    from tasks.rollouts.environment import run_trajectory
+    from tasks.rollouts.environment import TurnSampling, run_trajectory
     from tasks.rollouts.protocol import prompt_of
     from tasks.rollouts.tokenizer import AgentTokenizer
     from tasks.rollouts.vllm_engine import VllmEngine
@@ -41,9 +41,9 @@ def train(job: DapoJob) -> dict[str, Any]:
     stop, settings, agent = StopSignal(), job.settings, job.agent
     tokenizer = AgentTokenizer.load(job.tokenizer)
     trainer = TrainingEngine(job.start, settings.optimiser, settings.engineering)
-    searcher = BatchingSearcher(open_index(job.index))
-
     with VllmEngine(job.start, job.engine, agent.max_tokens) as engine:
+        # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not take the place of Java's.
+        searcher = BatchingSearcher(open_index(job.index))
 
         async def roll(question: Question, rollout: int, seed: int) -> Trajectory:
             return await run_trajectory(
@@ -52,11 +52,10 @@ def train(job: DapoJob) -> dict[str, Any]:
                 searcher=searcher,
                 tokenizer=tokenizer,
                 agent=agent,
-                temperature=settings.temperature,
-                seed=seed,
+                sampling=TurnSampling(settings.temperature, seed=seed),
                 rollout=rollout,
-                model="dapo",
                 label="dapo",
+                model="dapo",
             )
 
         probe = tokenizer.encode(prompt_of(questions[0], agent))[: agent.max_tokens - 1]
@@ -65,7 +64,8 @@ def train(job: DapoJob) -> dict[str, Any]:
         generation = Generation(roll, PromptOrder(questions, settings.seed), settings, agent.max_tokens, stop)
         figures = PolicyTraining(job, trainer, weights, generation, tokenizer, stop).run()
         generation.close()
-    trainer.save_weights(str(Path(job.output) / "model"))
+        searcher.close()
+        trainer.save_weights(str(Path(job.output) / "model"))  # closing the engine ends all torch.distributed groups
     shutil.rmtree(scratch)
     return figures
 

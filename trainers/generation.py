@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from schemas.config import DapoSettings
+from schemas.errors import RunFailed
 from schemas.records import Question, Trajectory
 from trainers.groups import Group, group_of
 from trainers.prompts import PromptOrder, rollout_seed
@@ -60,6 +61,7 @@ class Generation:
 
         Raises:
             Interrupted: told to stop; ``cursor`` is still where to go on.
+            RunFailed: a whole batch failed, so that the tools must be broken.
         """
         wanted = self._settings.prompts
         position = cursor.position if cursor.max_masks == max_masks else 0
@@ -68,6 +70,8 @@ class Generation:
             batch = self._runner.run(self._batch(max_masks, range(position, position + wanted)))
             position += wanted
             batches += 1
+            if not any(group.trajectories for group in batch):
+                raise RunFailed("every rollout of a batch failed, in search or in the engine; run again to go on")
             drawn += batch
             ready += [group for group in batch if group.is_informative]
         then = Cursor(max_masks=max_masks, position=position, carried=ready[wanted:])

@@ -40,6 +40,7 @@ class PolicyTraining:
         output = Path(job.output)
         self._checkpoints = Checkpoints(output / "checkpoints", trainer, job.keep_checkpoints)
         self._metrics = Metrics(output / "metrics.jsonl")
+        self._saved = 0
         updates = self._settings.steps * self._settings.minibatches
         self._update = PolicyUpdate(
             trainer, self._settings, lambda number: learning_rate(number, updates, self._settings.optimiser)
@@ -49,6 +50,7 @@ class PolicyTraining:
         """All steps that are left; the figures of the whole training."""
         progress = self._checkpoints.restore() or {"step": 0, "cursor": {}}
         first, cursor = progress["step"], Cursor.model_validate(progress["cursor"])
+        self._saved = first
         self._metrics.go_on_from(first)
         self._weights.publish()
         stages = list(chain.from_iterable([stage.max_masks] * stage.steps for stage in self._settings.curriculum))
@@ -94,6 +96,9 @@ class PolicyTraining:
         return line, cursor
 
     def _save(self, step: int, cursor: Cursor) -> None:
+        if step == self._saved:
+            return
+        self._saved = step
         self._checkpoints.save(step, {"cursor": cursor.model_dump(mode="json")})
 
     def _watch(self, step: int, update: dict[str, float]) -> None:
