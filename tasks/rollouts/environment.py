@@ -8,6 +8,7 @@ again, nothing is trimmed: a turn ends where the engine stopped.
 import asyncio
 import bisect
 import itertools
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ from schemas.records import Author, EndReason, Question, Search, SearchOutcome, 
 from tasks.rollouts.engine import Engine, EngineFailed, Sample, Sampling, StopReason
 from tasks.rollouts.protocol import ENVIRONMENT_TAGS, STOP_TAGS, Turn, information_of, parse_turn, prompt_of
 from tasks.rollouts.tokenizer import AgentTokenizer
+
+_log = logging.getLogger(__name__)
 
 SEARCH_AND_INFORMATION_TAGS = ("<search>", "</search>", *ENVIRONMENT_TAGS)
 """What the model must not write when it has to answer without retrieval."""
@@ -103,7 +106,8 @@ class _Loop:
                 return EndReason.LENGTH
             try:
                 sample = await self._engine.generate(self.token_ids, self._turn_sampling(number))
-            except EngineFailed:
+            except EngineFailed as error:
+                _log.warning("%s: %s", self._question.question_id, error)
                 return EndReason.ENGINE_FAILED
             turn = self._take(sample)
             if sample.stop_reason == StopReason.LENGTH:
@@ -144,7 +148,8 @@ class _Loop:
         """Ask, and tell the model what was found; or why the rollout ends here."""
         try:
             hits = await search_all(queries, self._question, self._searcher, self._agent)
-        except SearchFailed:
+        except SearchFailed as error:
+            _log.warning("%s: %s", self._question.question_id, error)
             self.searches.append(search_of(queries, None))
             return EndReason.TOOL_FAILED
         segment, shown = information_within(hits, self._agent.max_information_tokens, self._tokenizer)

@@ -1,0 +1,197 @@
+"""``python -m tasks.evaluation.answer CONFIG.json`` (`schemas.jobs.EvaluationJob`): models answer the same questions.
+
+One engine takes the contestants' weights one after the other. Each contestant answers every question greedily and
+sampled, all in one batch; its answers are parts of its own folder, so that a killed job asks nothing twice.
+"""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal, NamedTuple, cast
+
+from retrieval_index.client import BatchingSearcher
+from retrieval_index.hits import AsyncSearcher
+from retrieval_index.opening import open_index
+from schemas.errors import BadInput
+from schemas.jobs import Contestant, EvaluationJob
+from schemas.manifest import digest_of
+from schemas.records import Answer, EndReason, Question, Reject, Trajectory
+from tasks import jobs, storage
+from tasks.evaluation.baselines import BANNED_TAGS, PassagePool, RandomPassages, Retrieval
+from tasks.ledger import Parts
+from tasks.rollouts.engine import Engine
+from tasks.rollouts.engines import local_engine
+from tasks.rollouts.environment import TurnSampling, run_trajectory
+from tasks.rollouts.figures import FAILED, sampled_tokens
+from tasks.rollouts.scheduling import Meter, Request, Schedule, laid_out, request_of, run_job, seed_of
+from tasks.rollouts.student import failed
+from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.scoring import score
+
+Decoding = Literal["greedy", "sampled"]
+DECODINGS: tuple[Decoding, ...] = ("greedy", "sampled")
+
+
+class _Asked(NamedTuple):
+    question: Question
+    decoding: Decoding
+
+
+def chosen_questions(job: EvaluationJob) -> list[Question]:
+    """``per_masks`` questions of every number of masks in the split, by seed; the same whoever answers.
+
+    Raises:
+        BadInput: there are fewer.
+    """
+    settings = job.settings
+    by_masks: dict[int, list[Question]] = {}
+    for path in job.questions:
+        for question in storage.read_rows(path, Question):
+            if question.split == settings.split:
+                by_masks.setdefault(question.n_masks, []).append(question)
+    if not by_masks:
+        raise BadInput(f"evaluation.split {settings.split}: there is no question of it")
+    for n_masks, questions in sorted(by_masks.items()):
+        if len(questions) < settings.per_masks:
+            raise BadInput(
+                f"evaluation.per_masks asks for {settings.per_masks} questions of each number of masks, but the split "
+                f"{settings.split} holds {len(questions)} of {n_masks}: make more, or ask for fewer"
+            )
+        questions.sort(key=lambda question: digest_of([settings.seed, "evaluation", question.question_id]))
+    return [question for _, questions in sorted(by_masks.items()) for question in questions[: settings.per_masks]]
+
+
+def answer_all(job: EvaluationJob) -> dict[str, Any]:
+    """Every contestant's answers; gives back figures by the label of its folder."""
+    return run_job(_answer_all(job))
+
+
+async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
+    if job.engine.kind != "vllm":
+        raise BadInput("evaluation loads one model after the other into its engine: runtime.engine.kind must be vllm")
+    questions = chosen_questions(job)
+    rounds = [_Round(job, contestant, questions) for contestant in job.contestants]
+    missing = sum(each.schedule.missing for each in rounds)
+    meter = Meter(job.output, sum(each.total for each in rounds), missing, "answers")
+    asking = [each for each in rounds if each.schedule.missing]
+    if asking:
+        live = BatchingSearcher(open_index(job.index))
+        needs_pool = any(each.contestant.retrieval == "random" for each in asking)
+        pool = PassagePool.read(job.passages, job.settings.seed) if needs_pool else PassagePool([])
+        tokenizer = AgentTokenizer.load(job.tokenizer)
+        with local_engine(asking[0].contestant.model, job.engine, job.agent.max_tokens) as engine:
+            loaded = asking[0].contestant.model
+            for each in asking:
+                if each.contestant.model != loaded:
+                    engine.load_weights(each.contestant.model)
+                    loaded = each.contestant.model
+                await each.schedule.run(_Contest(each, engine, live, pool, tokenizer, meter).ask)
+    for each in rounds:
+        await each.schedule.commit_whole()
+    return {Path(each.contestant.output).name: each.figures() for each in rounds}
+
+
+class _Round:
+    """One contestant's questions, and what of them is unanswered."""
+
+    def __init__(self, job: EvaluationJob, contestant: Contestant, questions: list[Question]) -> None:
+        if contestant.retrieval not in BANNED_TAGS:
+            raise BadInput(f"contestant {contestant.name}: retrieval is live, none or random")
+        self.job, self.contestant = job, contestant
+        self._parts = Parts(contestant.output, contestant.fingerprint, Answer, job.snapshot)
+        self._requests: dict[str, list[Request[_Asked]]] = {}
+        for decoding in DECODINGS:
+            asked = [
+                request_of(_Asked(question, decoding), contestant.fingerprint, question.question_id, decoding)
+                for question in questions
+            ]
+            self._requests |= laid_out(asked, job.settings.part_rows, f"{decoding}-")
+        self.schedule = Schedule(self._parts, Answer, self._requests, job.engine.in_flight)
+
+    @property
+    def total(self) -> int:
+        return sum(map(len, self._requests.values()))
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        rows = [row for key in self._requests for row in storage.read_rows(self._parts.data_path(key), Answer)]
+        return {decoding: _means(row for row in rows if row.decoding == decoding) for decoding in DECODINGS}
+
+
+class _Contest:
+    """One contestant at work."""
+
+    def __init__(
+        self,
+        each: _Round,
+        engine: Engine,
+        live: AsyncSearcher,
+        pool: PassagePool,
+        tokenizer: AgentTokenizer,
+        meter: Meter,
+    ) -> None:
+        self._job, self._contestant = each.job, each.contestant
+        self._engine, self._live, self._pool, self._tokenizer, self._meter = engine, live, pool, tokenizer, meter
+
+    async def ask(self, asked: _Asked) -> Answer | Reject:
+        question, settings = asked.question, self._job.settings
+        seed = seed_of(settings.seed, question.question_id)
+        trajectory = await run_trajectory(
+            question,
+            engine=self._engine,
+            searcher=self._searcher(question),
+            tokenizer=self._tokenizer,
+            agent=self._job.agent,
+            sampling=TurnSampling(
+                temperature=0.0 if asked.decoding == "greedy" else settings.temperature,
+                seed=None if asked.decoding == "greedy" else seed,
+                banned_tags=BANNED_TAGS[self._contestant.retrieval],
+            ),
+            label=f"{self._contestant.name}-{self._contestant.retrieval}-{asked.decoding}",
+            model=self._contestant.name,
+        )
+        if trajectory.end_reason in FAILED:
+            return failed(trajectory)
+        self._meter.add(sampled_tokens(trajectory))
+        return self._answer_of(asked, trajectory)
+
+    def _searcher(self, question: Question) -> AsyncSearcher:
+        if self._contestant.retrieval == "random":
+            return RandomPassages(self._live, self._pool, question, self._job.settings.seed)
+        return self._live
+
+    def _answer_of(self, asked: _Asked, trajectory: Trajectory) -> Answer:
+        scores = score(asked.question, trajectory.answer)
+        return Answer(
+            snapshot=self._job.snapshot,
+            model=self._contestant.name,
+            retrieval=cast(Retrieval, self._contestant.retrieval),
+            decoding=asked.decoding,
+            set=self._job.settings.set,
+            question_id=asked.question.question_id,
+            n_masks=asked.question.n_masks,
+            gold=asked.question.gold,
+            answer=trajectory.answer,
+            recall=scores.recall,
+            f1=scores.f1,
+            exact=scores.exact,
+            searches=trajectory.searches,
+            n_tokens=trajectory.n_tokens,
+            end_reason=trajectory.end_reason,
+        )
+
+
+def _means(answers: Iterable[Answer]) -> dict[str, float]:
+    rows = list(answers)
+    return {
+        "recall": fmean(row.recall for row in rows),
+        "exact": fmean(row.exact for row in rows),
+        "answered": fmean(row.end_reason == EndReason.ANSWERED for row in rows),
+        "searches": fmean(len(row.searches) for row in rows),
+        "tokens": fmean(row.n_tokens for row in rows),
+    }
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    jobs.main(EvaluationJob, answer_all)
