@@ -119,13 +119,13 @@ def _number_pattern(language: str) -> re.Pattern[str]:
 @cache
 def _conversion_pattern(language: str) -> re.Pattern[str]:
     of = _of(language)
-    amount = rf"[$€£¥₹]?{of.number}(?:{of.magnitudes})?"
+    amount = rf"(?:[^\W\d_]{{0,3}}[$€£¥₹] ?)?{of.number}(?:{of.magnitudes})?"
     unit = rf"(?:[%％°]|[ \u00a0-]?(?:{of.units})(?![^\W_]))"
-    other = rf"(?:[^\W\d_]{{1,8}}\.? |~|≈)?{amount}"
-    any_unit = r"(?:[ \u00a0-]°?[^\W\d_]+[²³]?){0,3}[%°²³]*"
-    inside = rf"[^()（）]*?(?:{unit}|[$€£¥₹] ?{amount})[^()（）]*"
+    any_unit = r"(?:[ \u00a0-]?[^\W\d_°][\w²³/]*|[ \u00a0]?[%°][^\W\d_]?)"
+    once_more = rf"(?:[^\W\d_]{{1,8}}\.? |[~≈])?{amount}{any_unit}"
+    money_again = r"[^()（）\d]{0,12}[$€£¥₹] ?\d"
     return re.compile(
-        rf"{amount}{any_unit} ?[(（](?={other}|[^()（）\d]{{0,8}}[$€£¥₹]){inside}[)）]"
+        rf"{amount}{any_unit}{{0,3}} ?[(（](?:{once_more}|{money_again})[^()（）]*[)）]"
         rf"|{amount}{unit} ?(?:,|;|or|oder|/|=) ?{amount}{unit}"
     )
 
@@ -138,24 +138,24 @@ def dates(text: str, language: str) -> Iterator[Interval]:
 
 
 def _reads_as_year(text: str, start: int, end: int, language: str) -> bool:
-    """Not "1200 soldiers" or "1500 m": there is a word before it that a year follows, or it stands by itself."""
-    words = _of(language).year_after
+    """Not "1500 m" nor "1200 soldiers", but "in 1200 soldiers came"."""
     before = re.search(r"([^\W\d_]+\.?)[ \u00a0]$", text[:start])
-    if before and before[1].casefold() in words.split("|"):
+    if before and before[1].casefold() in _of(language).year_after.split("|"):
         return not re.match(rf"[ \u00a0-]?(?:{_of(language).units})(?![^\W_])", text[end:])
-    stands_alone = re.match(r"\s*(?:[),.;:]|$)", text[end:]) is not None
-    return text[max(start - 1, 0) : start] in {"", "(", "（"} or stands_alone
+    return re.match(rf"[ \u00a0-]?(?:(?:{_of(language).units})|[^\W\d_]+s)(?![^\W_])", text[end:]) is None
 
 
 def numbers(text: str, language: str) -> Iterator[Interval]:
     """Amounts worth asking for, without the word of their unit: "%", "$" and "million" belong to the number.
 
-    Kept are those with a unit, percent sign, currency, magnitude, thousands or decimal mark, or at least three digits.
+    Kept are those with a percent sign, currency, magnitude, thousands or decimal mark, with three digits, or with
+    two and a unit.
     """
     for found in _number_pattern(language).finditer(text):
         parts = found.groupdict()
         marked = any(parts[name] for name in ("money", "magnitude", "percent", "unit"))
-        if marked or re.search(r"\d[.,]\d|\d{3}", parts["digits"]):
+        is_figure = re.search(r"\d[.,]\d|\d{3}", parts["digits"]) is not None
+        if is_figure or (marked and (len(parts["digits"]) > 1 or not parts["unit"])):
             yield found.start(), found.start("unit") if parts["unit"] else found.end()
 
 

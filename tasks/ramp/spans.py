@@ -31,6 +31,8 @@ MAX_WORDS = 10
 MIN_RARE_LETTERS = 11
 """A linked lower-case word alone is a term only if so long: the shorter, the commoner (Zipf's law of abbreviation)."""
 
+_SENTENCE_END = re.compile(r"(?:^|[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?$")
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -69,27 +71,34 @@ def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> I
     text = passage.text
     dated = set(patterns.dates(text, language))
     for link in passage.links:
-        yield Span(
-            link.start, link.end, link.anchor, _kind_of_link(link.anchor, (link.start, link.end) in dated), link.target
-        )
+        kind = SpanKind.DATE if (link.start, link.end) in dated else _kind_of_link(text, link.start, link.end)
+        yield Span(link.start, link.end, link.anchor, kind, link.target)
     for start, end in dated:
         yield Span(start, end, text[start:end], SpanKind.DATE, None)
     for start, end in patterns.numbers(text, language):
         yield Span(start, end, text[start:end], SpanKind.NUMBER, None)
     for anchor in mentions:
-        if _kind_of_link(anchor, False) is SpanKind.ENTITY and len(anchor) > 2:
-            for found in re.finditer(re.escape(anchor), text):
-                if is_whole(text, *found.span()) and not is_inside_name(text, *found.span(), language):
-                    yield Span(*found.span(), anchor, SpanKind.ENTITY, None)
+        if anchor in text and len(anchor) > 2:
+            yield from _mentions(text, anchor, language)
 
 
-def _kind_of_link(anchor: str, is_date: bool) -> SpanKind:
-    """A name has a capital letter; a script without capitals does not tell names from terms."""
-    if is_date:
-        return SpanKind.DATE
+def _mentions(text: str, anchor: str, language: str) -> Iterator[Span]:
+    for found in re.finditer(re.escape(anchor), text):
+        is_name = _kind_of_link(text, *found.span()) is SpanKind.ENTITY
+        if is_name and is_whole(text, *found.span()) and not is_inside_name(text, *found.span(), language):
+            yield Span(*found.span(), anchor, SpanKind.ENTITY, None)
+
+
+def _kind_of_link(text: str, start: int, end: int) -> SpanKind:
+    """A name has a capital letter that does not come from the beginning of a sentence.
+
+    A script without capitals does not tell names from terms.
+    """
+    anchor = text[start:end]
     if re.fullmatch(r"[\d.,]+", anchor):
         return SpanKind.NUMBER
-    is_name = any(character.isupper() or is_unspaced(character) for character in anchor)
+    telling = anchor[1:] if _SENTENCE_END.search(text[:start]) else anchor
+    is_name = any(character.isupper() or is_unspaced(character) for character in telling)
     return SpanKind.ENTITY if is_name else SpanKind.TERM
 
 
