@@ -169,7 +169,7 @@ class EngineeringSettings(Identity):
     """How the arithmetic is done; part of identity because it changes the numbers."""
 
     dtype: Literal["fp32", "bf16"] = "fp32"
-    zero_stage: Literal[0, 1, 2, 3] = 1
+    zero_stage: Literal[1, 2, 3] = 1
     activation_checkpointing: bool = False
     micro_batch_tokens: Positive = 1024
     """Tokens, about, that go through the model at once on one rank; a step is made of as many as it needs."""
