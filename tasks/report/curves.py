@@ -1,0 +1,53 @@
+"""How the models were trained, from the ``metrics.jsonl`` beside each (a line of JSON a step)."""
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+
+from tasks import storage
+from tasks.ledger import Ledger
+
+Points = list[tuple[int, float]]
+"""(step, value)."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One training: its figures by step, of the steps that have them."""
+
+    label: str
+    series: dict[str, Points]
+    stages: Points
+    """Where each stage of the curriculum begins: (step, most masks); one element where there is no curriculum."""
+
+    @property
+    def is_rl(self) -> bool:
+        return "reward" in self.series
+
+
+def read_curves(ledger: Ledger) -> list[Curves]:
+    """Of every finished model that was trained, in the order of training."""
+    labels = [manifest.recipe.label for manifest in ledger.manifests() if manifest.recipe.stage == "models"]
+    found = [_read(label, storage.join(ledger.folder("models", label), "metrics.jsonl")) for label in labels]
+    return [curves for curves in found if curves is not None]
+
+
+def _read(label: str, path: str) -> Curves | None:
+    if not storage.exists(path):
+        return None
+    lines = [json.loads(line) for line in storage.read_bytes(path).decode().splitlines()]
+    series: dict[str, Points] = {}
+    for line in lines:
+        for name, value in line.items():
+            series.setdefault(name, []).append((line["step"], float(value)))
+    begins = series.pop("stage", [(1, 0.0)])
+    changed = [point for before, point in pairwise(begins) if before[1] != point[1]]
+    return Curves(label, {name: points for name, points in series.items() if len(points) > 1}, [begins[0], *changed])
+
+
+def smoothed(points: Points, share: float = 0.05) -> Points:
+    """A running mean over the last ``share`` of all steps (at least one)."""
+    window = max(1, round(len(points) * share))
+    values = [value for _, value in points]
+    return [(step, fmean(values[max(0, i + 1 - window) : i + 1])) for i, (step, _) in enumerate(points)]

@@ -1,0 +1,139 @@
+"""Examples to read: for every teacher and every model something that it got right and something that it did not.
+
+Trajectories are shown turn by turn. An evaluation keeps answers and searches only: their passages are looked up.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.records import Answer, Author, Passage, Question, Record, Trajectory, VerdictStatus
+from tasks import storage
+from tasks.conversation import Piece, Speech, conversation, pieces
+from tasks.ledger import Ledger
+from tasks.report.summary import contestant
+from tasks.scoring import MaskScore, score_masks
+
+MOST_READ = 2_000
+"""Rows of one label that are looked through for examples."""
+
+Row = TypeVar("Row", bound=Record)
+Told = TypeVar("Told", Trajectory, Answer)
+
+
+@dataclass(frozen=True)
+class MaskLine:
+    """One mask of an example: what was asked for and what was written."""
+
+    gold: str
+    written: str | None
+    recall: float
+
+
+@dataclass(frozen=True)
+class Example:
+    """``outcome`` is the verdict on it in a word; ``prompt`` is the paragraph in pieces, masks apart."""
+
+    who: str
+    outcome: str
+    is_right: bool
+    title: str
+    prompt: list[Piece]
+    speeches: list[Speech]
+    masks: list[MaskLine]
+
+
+def read_examples(ledger: Ledger, answers: Sequence[Answer]) -> list[Example]:
+    """Two of every label of trajectories, then two of every model, as far as there are such."""
+    labels = [manifest.recipe.label for manifest in ledger.manifests() if manifest.recipe.stage == "trajectories"]
+    trajectories = [row for label in labels for row in _two(first_trajectories(ledger, label), _is_correct)]
+    chosen = [row for rows in _by_contestant(answers) for row in _two(rows, lambda row: row.recall == 1)]
+    asked = [row.question_id for row in trajectories] + [row.question_id for row in chosen]
+    questions = _found(ledger, "questions", Question, "question_id", asked)
+    wanted = [passage_id for row in chosen for search in row.searches for passage_id in search.passage_ids]
+    passages = _found(ledger, "passages", Passage, "passage_id", wanted)
+    told = [_of_trajectory(row, questions[row.question_id]) for row in trajectories if row.question_id in questions]
+    return told + [
+        _of_answer(row, questions[row.question_id], passages) for row in chosen if row.question_id in questions
+    ]
+
+
+def first_trajectories(ledger: Ledger, label: str) -> list[Trajectory]:
+    """The first rows of a label, at most `MOST_READ`."""
+    paths = ledger.data_paths("trajectories", label)
+    return list(islice(chain.from_iterable(storage.read_rows(path, Trajectory) for path in paths), MOST_READ))
+
+
+def _is_correct(row: Trajectory) -> bool:
+    return row.verdict is not None and row.verdict.status == VerdictStatus.CORRECT
+
+
+def _by_contestant(answers: Sequence[Answer]) -> list[list[Answer]]:
+    """Greedy answers with live search, by model."""
+    live = [row for row in answers if row.retrieval == "live" and row.decoding == "greedy"]
+    return [[row for row in live if row.model == model] for model in dict.fromkeys(row.model for row in live)]
+
+
+def _two(rows: list[Told], is_right: Callable[[Told], bool]) -> list[Told]:
+    """The first that is right and the first that is not, of two masks where there are such: short, yet not trivial."""
+    ordered = sorted(rows, key=lambda row: (abs(row.n_masks - 2), row.question_id))
+    found = [next((row for row in ordered if is_right(row) is right), None) for right in (True, False)]
+    return [row for row in found if row is not None]
+
+
+def _found(ledger: Ledger, stage: str, model: type[Row], column: str, wanted: Iterable[str]) -> dict[str, Row]:
+    """Rows of a stage by their key; reads no more parts than it needs."""
+    missing = set(wanted)
+    found: dict[str, Row] = {}
+    labels = [manifest.recipe.label for manifest in ledger.manifests() if manifest.recipe.stage == stage]
+    for path in (path for label in labels for path in ledger.data_paths(stage, label)):
+        if not missing:
+            break
+        table = storage.read_table(path)
+        for row in table.filter(pc.is_in(table[column], pa.array(sorted(missing)))).to_pylist():
+            found[row[column]] = model.model_validate(row)
+        missing -= found.keys()
+    return found
+
+
+def _of_trajectory(row: Trajectory, question: Question) -> Example:
+    verdict = str(row.verdict.status) if row.verdict else str(row.end_reason)
+    speeches = [speech for speech in conversation(row.segments) if speech.author != Author.PROMPT]
+    return _example(row.label, verdict, _is_correct(row), question, row.answer, speeches)
+
+
+def _of_answer(row: Answer, question: Question, passages: dict[str, Passage]) -> Example:
+    speeches = []
+    for search in row.searches:
+        shown = [passages[passage_id] for passage_id in search.passage_ids if passage_id in passages]
+        lines = [f"{passage.title}: {passage.text}" for passage in shown] or [str(search.outcome)]
+        speeches.append(Speech(Author.MODEL, "search", "\n".join(search.queries)))
+        speeches.append(Speech(Author.ENVIRONMENT, "information", "\n".join(lines)))
+    if row.answer is not None:
+        speeches.append(Speech(Author.MODEL, "answer", row.answer))
+    outcome = f"recall {row.recall:.2f}" if row.answer is not None else f"no answer ({row.end_reason})"
+    return _example(contestant(row.model, row.retrieval), outcome, row.recall == 1, question, row.answer, speeches)
+
+
+def _example(
+    who: str, outcome: str, is_right: bool, question: Question, answer: str | None, speeches: list[Speech]
+) -> Example:
+    scored = score_masks(question, answer)
+    golds = question.gold if question.kind == "ramp" else ["; ".join(question.gold)]
+    return Example(
+        who=who,
+        outcome=outcome,
+        is_right=is_right,
+        title=question.title or question.question_id,
+        prompt=pieces(question.masked_text or question.prompt),
+        speeches=speeches,
+        masks=[_line(gold, mask) for gold, mask in zip(golds, scored, strict=True)],
+    )
+
+
+def _line(gold: str, mask: MaskScore) -> MaskLine:
+    return MaskLine(gold, mask.filling, mask.recall)

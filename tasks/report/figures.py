@@ -1,0 +1,237 @@
+"""Charts of the report, each as one inline SVG: no script, no network, text that stays text."""
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tasks.evaluation.scores import Comparison, Score
+from tasks.report.curves import Curves, Points, smoothed
+from tasks.report.summary import contestant
+
+_INK, _MUTED, _GRID, _ACCENT = "#1f2933", "#7b8794", "#e4e7eb", "#0072b2"
+_MODELS = {"untrained": "#9aa5b1", "base": "#e69f00", "dapo": "#d55e00"}
+_STUDENTS = ("#56b4e9", "#0072b2", "#009e73", "#cc79a7")
+_RC: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial", "sans-serif"],
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _MUTED,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _GRID,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+RL_PANELS = {
+    "reward": "reward",
+    "recall": "span recall (sampled)",
+    "format": "well-formed share",
+    "informative": "share of informative groups",
+    "length": "tokens a rollout",
+    "searches": "searches a rollout",
+    "entropy": "entropy a token (nats)",
+    "grad_norm": "gradient norm",
+    "clip_share": "share of clipped tokens",
+    "importance_ess": "effective sample share",
+    "sampler_gap": "|Δ log p| trainer to sampler",
+    "parity": "|Δ log p| on the probe, at most",
+}
+"""Figures of an RL step that are drawn, where they are there, and what they are called."""
+
+
+def colour_of(model: str) -> str:
+    """Always the same for a model."""
+    if model in _MODELS:
+        return _MODELS[model]
+    number = re.search(r"\d+", model)
+    return _STUDENTS[int(number[0]) % len(_STUDENTS)] if number else _INK
+
+
+def _svg(label: str, width: float, height: float, draw: Callable[[Figure], None]) -> str:
+    """``width`` and ``height`` are in inches; ``label`` is what a screen reader says, and keeps ids apart."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context({**_RC, "svg.hashsalt": label}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(figure)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+
+
+def recall_by_masks(scores: Sequence[Score]) -> str:
+    """Greedy span recall with intervals, every model side by side for each number of masks."""
+    chosen = [score for score in scores if score.metric == "span_recall"]
+    masks = sorted({score.masks for score in chosen})
+    rivals = list(dict.fromkeys((score.model, score.retrieval) for score in chosen))
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, (model, retrieval) in enumerate(rivals):
+            shift = 0.78 * ((place + 0.5) / len(rivals) - 0.5)
+            found = [score for score in chosen if (score.model, score.retrieval) == (model, retrieval)]
+            spread = [[s.mean - s.low for s in found], [s.high - s.mean for s in found]]
+            axes.errorbar(
+                [masks.index(score.masks) + shift for score in found],
+                [score.mean for score in found],
+                yerr=spread,
+                fmt="o" if retrieval == "live" else "D" if retrieval == "none" else "s",
+                color=colour_of(model),
+                markerfacecolor=colour_of(model) if retrieval == "live" else "white",
+                markersize=5,
+                capsize=2,
+                linewidth=1.2,
+                label=contestant(model, retrieval),
+            )
+        axes.set_xticks(range(len(masks)), ["all" if not m else f"{m} mask{'s' * (m > 1)}" for m in masks])
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_ylabel("span recall, greedy")
+        axes.grid(axis="x", visible=False)
+        figure.legend(loc="outside right upper")
+
+    return _svg("Span recall by number of masks", 9.6, 3.3, draw)
+
+
+def differences(comparisons: Sequence[Comparison], metrics: Mapping[str, str]) -> str:
+    """A forest plot of paired differences over all masks, one panel a metric."""
+    chosen = [comparison for comparison in comparisons if comparison.masks == 0]
+    pairs = list(dict.fromkeys((comparison.a, comparison.b) for comparison in chosen))
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+        for axes, (metric, title) in zip(panels, metrics.items(), strict=True):
+            axes.axvline(0, color=_MUTED, linewidth=1)
+            for row in (c for c in chosen if c.metric == metric):
+                spread = [[row.difference - row.low], [row.high - row.difference]]
+                place = pairs.index((row.a, row.b))
+                axes.errorbar(row.difference, place, xerr=spread, fmt="o", color=colour_of(row.a), capsize=3)
+            axes.set_title(title)
+            axes.grid(axis="y", visible=False)
+            axes.margins(y=0.3)
+        panels[0].set_yticks(range(len(pairs)), [f"{a} − {b}" for a, b in pairs])
+
+    return _svg("Paired differences between models", 9.6, 1.1 + 0.35 * len(pairs), draw)
+
+
+def losses(trainings: Sequence[Curves]) -> str:
+    """Loss by step, one panel a training, the curriculum's stages shaded."""
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(1, len(trainings), squeeze=False)[0]
+        for axes, curves in zip(panels, trainings, strict=True):
+            points = curves.series["loss"]
+            _line(axes, points, colour_of(curves.label))
+            _shade(axes, curves)
+            axes.set_title(curves.label)
+            axes.set_xlabel("step")
+            axes.set_ylim(bottom=0, top=1.05 * max(value for _, value in points))
+        panels[0].set_ylabel("loss (nats a token)")
+
+    return _svg("Training loss", 9.6, 2.8, draw)
+
+
+def reinforcement(curves: Curves) -> str:
+    """The figures of RL by step, in small panels."""
+    drawn = [name for name in RL_PANELS if name in curves.series]
+    columns = 4
+
+    def draw(figure: Figure) -> None:
+        rows = -(-len(drawn) // columns)
+        panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+        for axes, name in zip(panels, drawn, strict=False):
+            _line(axes, curves.series[name], colour_of(curves.label))
+            _shade(axes, curves)
+            axes.set_title(RL_PANELS[name], fontsize=8.5)
+        for axes in panels[len(drawn) :]:
+            axes.set_visible(False)
+
+    return _svg(f"Reinforcement learning of {curves.label}", 9.6, 1.75 * -(-len(drawn) // columns), draw)
+
+
+def bars(label: str, counts: Mapping[str, float], unit: str = "") -> str:
+    """Horizontal bars, the first on top, each with its count."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        names, values = list(counts)[::-1], list(counts.values())[::-1]
+        drawn = axes.barh(names, values, color=_ACCENT, height=0.7)
+        axes.bar_label(drawn, [_number(value) + unit for value in values], padding=3)
+        axes.set_title(label)
+        axes.grid(visible=False)
+        axes.spines["bottom"].set_visible(False)
+        axes.set_xticks([])
+        axes.margins(x=0.18)
+
+    return _svg(label, 4.7, 0.55 + 0.24 * len(counts), draw)
+
+
+def stacked(label: str, table: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]) -> str:
+    """Horizontal bars of shares: a row for each key of the table, a colour for each part."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        rows = list(table)[::-1]
+        totals = [max(1, sum(table[row].values())) for row in rows]
+        left = [0.0] * len(rows)
+        for part, colour in colours.items():
+            widths = [table[row].get(part, 0) / total for row, total in zip(rows, totals, strict=True)]
+            drawn = axes.barh(rows, widths, left=left, color=colour, height=0.7, label=part)
+            axes.bar_label(
+                drawn, [f"{w:.0%}" if w > 0.05 else "" for w in widths], label_type="center", color="white", fontsize=8
+            )
+            left = [start + width for start, width in zip(left, widths, strict=True)]
+        axes.set_xlim(0, 1)
+        axes.set_xticks([])
+        axes.grid(visible=False)
+        axes.spines["bottom"].set_visible(False)
+        axes.set_title(label)
+        figure.legend(loc="outside lower left", ncols=len(colours), fontsize=8)
+
+    return _svg(label, 4.7, 0.95 + 0.24 * len(table), draw)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def _line(axes: Axes, points: Points, colour: str) -> None:
+    steps: tuple[Any, ...] = tuple(step for step, _ in points)
+    axes.plot(steps, [value for _, value in points], color=colour, alpha=0.25, linewidth=0.8)
+    axes.plot(steps, [value for _, value in smoothed(points)], color=colour, linewidth=1.6)
+
+
+def _shade(axes: Axes, curves: Curves) -> None:
+    """A band for every other stage of the curriculum, and how many masks it goes up to."""
+    if curves.stages[0][1] == 0:
+        return
+    last = max(step for step, _ in curves.series["loss"])
+    ends = [step for step, _ in curves.stages[1:]] + [last]
+    for number, ((begin, masks), end) in enumerate(zip(curves.stages, ends, strict=True)):
+        if number % 2:
+            axes.axvspan(begin, end, color=_GRID, alpha=0.6, linewidth=0)
+        if len(curves.stages) > 1:
+            axes.text((begin + end) / 2, 0.98, f"≤{masks:.0f}", transform=axes.get_xaxis_transform(), **_STAGE_TEXT)
+
+
+_STAGE_TEXT: dict[str, Any] = {"ha": "center", "va": "top", "color": _MUTED, "fontsize": 7}

@@ -1,0 +1,70 @@
+"""{root}/report.json for machines and {root}/report.html, one file that needs nothing else, for people."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from schemas.config import PipelineConfig
+from schemas.manifest import StageManifest
+from schemas.records import Answer
+from tasks import storage
+from tasks.evaluation.scores import read_answers
+from tasks.ledger import Ledger
+from tasks.report.document import Report, report_of
+from tasks.report.sections import sections_of
+from tasks.report.summary import contestant
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure of the headline."""
+
+    value: str
+    what: str
+
+
+def write_report(ledger: Ledger, config: PipelineConfig, wall_seconds: float) -> Report:
+    """Write both files from what lies in the ledger, however far the run has come; gives back what the first holds."""
+    answers = read_answers(ledger)
+    report = report_of(ledger, answers, config, wall_seconds)
+    storage.write_document(storage.join(ledger.root, "report.json"), report)
+    html = _html(ledger, answers, config, report)
+    storage.write_bytes(storage.join(ledger.root, "report.html"), html.encode())
+    return report
+
+
+def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report: Report) -> str:
+    manifests = ledger.manifests()
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["svg"] = Markup
+    return environment.get_template("page.html.j2").render(
+        name=config.name,
+        snapshot=config.snapshot,
+        commits=list(dict.fromkeys(manifest.commit for manifest in manifests)),
+        finished=manifests[-1].finished if manifests else "nothing yet",
+        tiles=_tiles(report, manifests),
+        sections=sections_of(ledger, report, answers),
+        config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True),
+    )
+
+
+def _tiles(report: Report, manifests: list[StageManifest]) -> list[Tile]:
+    """The last model's recall, how much was made on the way, and how long it took."""
+    tiles = []
+    final = [score for score in report.scores if score.masks == 0 and score.retrieval == "live"]
+    for score in final:
+        if score.model == final[-1].model and score.metric in ("span_recall", "span_recall_sampled"):
+            how = "greedy" if score.metric == "span_recall" else "sampled"
+            tiles.append(Tile(f"{score.mean:.3f}", f"span recall of {contestant(score.model, score.retrieval)}, {how}"))
+    rows: dict[str, int] = {}
+    for manifest in manifests:
+        if manifest.recipe.stage in ("pages", "passages", "questions", "trajectories"):
+            rows[manifest.recipe.stage] = rows.get(manifest.recipe.stage, 0) + manifest.rows
+    tiles += [Tile(f"{count:,}", stage) for stage, count in rows.items()]
+    return [*tiles, Tile(f"{report.wall_seconds / 60:,.1f} min", "wall time of all runs")]

@@ -1,0 +1,53 @@
+"""The table that ends `masksearch run`."""
+
+from rich.table import Table
+from rich.text import Text
+
+from tasks.evaluation.scores import Score
+from tasks.report.document import Report
+
+_COLUMNS = {
+    "span_recall": "span recall",
+    "span_recall_sampled": "sampled",
+    "exact": "exact",
+    "answered": "answered",
+    "searches": "searches",
+}
+
+
+def summary_table(report: Report) -> Table:
+    """Every model's scores over all masks with 95% intervals; without models, what each stage made."""
+    return _scorecard(report.scores) if report.scores else _stages(report)
+
+
+def contestant(model: str, retrieval: str) -> str:
+    """``dapo``, or ``dapo, search off``."""
+    return model + {"live": "", "none": ", search off", "random": ", random passages"}[retrieval]
+
+
+def _scorecard(scores: list[Score]) -> Table:
+    table = Table(title="Test split, all masks; 95% intervals")
+    table.add_column("model")
+    for title in _COLUMNS.values():
+        table.add_column(title, justify="right")
+    found = {(score.model, score.retrieval, score.metric): score for score in scores if score.masks == 0}
+    for model, retrieval in dict.fromkeys((score.model, score.retrieval) for score in scores):
+        cells = [_cell(found.get((model, retrieval, metric))) for metric in _COLUMNS]
+        table.add_row(contestant(model, retrieval), *cells)
+    return table
+
+
+def _cell(score: Score | None) -> Text:
+    if score is None:
+        return Text("–", "dim")
+    return Text.assemble(f"{score.mean:.3f} ", (f"[{score.low:.3f}, {score.high:.3f}]", "dim"))
+
+
+def _stages(report: Report) -> Table:
+    table = Table(title="What was made")
+    table.add_column("stage")
+    for title in ("rows", "rejects", "seconds"):
+        table.add_column(title, justify="right")
+    for stage in report.stages:
+        table.add_row(f"{stage.stage}/{stage.label}", f"{stage.rows:,}", f"{stage.rejects:,}", f"{stage.seconds:,.1f}")
+    return table
