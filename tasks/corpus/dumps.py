@@ -1,0 +1,249 @@
+"""Finding a MediaWiki dump and cutting it into ranges that can be read independently of each other.
+
+A dump is one file, or the ``-pXpY`` files of one folder. A bzip2 file of several streams is cut between streams: by
+its index where that lies beside it, otherwise where the streams' magic numbers are; both give the same ranges. Plain
+bzip2, gzip and XML files are one range. What a file is, is told by its content, not by its name.
+"""
+
+import bz2
+import codecs
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import fsspec
+from fsspec import AbstractFileSystem
+from pydantic import BaseModel, ConfigDict
+
+from schemas.errors import BadInput
+from tasks.corpus.streams import (
+    BZ2_START,
+    BZ2_START_BYTES,
+    CHUNK,
+    Compression,
+    Damage,
+    as_utf8,
+    decompressed,
+    open_binary,
+    stream_starts,
+)
+
+_NAME = re.compile(r".*\.xml(?:-p\d+p\d+)?(?:\.bz2|\.gz)?")
+_PART = re.compile(r"-p(?P<first>\d+)p\d+(?:\.\w+)?$")
+_MULTISTREAM = re.compile(r"-multistream(?P<part>\d*)\.xml")
+_ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""")
+_HEAD_BYTES = 1 << 16
+_TAIL_SHARE = 0.01
+"""A last range smaller than this share of a part joins the one before: the footer is a stream of its own."""
+
+
+class DumpRange(BaseModel):
+    """Whole streams of one file: the pages that begin in bytes ``start`` to ``end``. Keys sort in the dump's order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    path: str
+    compression: Compression
+    encoding: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class DumpFile:
+    path: str
+    size: int
+    compression: Compression
+    encoding: str
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Dump:
+    """``path`` is the file's, or the folder's where the dump has several files."""
+
+    path: str
+    files: tuple[DumpFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Compressed bytes."""
+        return sum(file.size for file in self.files)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over name, size and sha256 of each file; reads everything."""
+        digest = hashlib.sha256()
+        for file in self.files:
+            digest.update(f"{file.name}\n{file.size}\n{_sha256(file.path)}\n".encode())
+        return digest.hexdigest()
+
+
+def find_dump(path: str) -> Dump:
+    """The dump at a path: a file, or a folder that holds one dump.
+
+    Raises:
+        BadInput: nothing is there, or what is there is no dump that can be read.
+    """
+    filesystem = _filesystem(path)
+    if filesystem.isdir(path):
+        names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
+        chosen = _chosen(path, [name for name in names if _NAME.fullmatch(name)])
+        files = tuple(_examine(filesystem, f"{path.rstrip('/')}/{name}") for name in chosen)
+        return Dump(files[0].path if len(files) == 1 else path, files)
+    if not filesystem.exists(path):
+        raise BadInput(f"{path}: no such dump; give the path of a pages-articles file or of the folder that holds it")
+    return Dump(path, (_examine(filesystem, path),))
+
+
+def cut(dump: Dump, part_mb: float) -> list[DumpRange]:
+    """Ranges of whole streams, each of at least ``part_mb`` compressed megabytes, in the order of the dump.
+
+    Raises:
+        BadInput: the index beside a file is not that file's.
+    """
+    ranges = []
+    for file in sorted(dump.files, key=_first_page):
+        part = _PART.search(file.name)
+        prefix = f"p{int(part['first']):010d}-" if part and len(dump.files) > 1 else ""
+        bounds = _bounds(list(_starts(file)), file.size, max(1, int(part_mb * 1e6)))
+        for start, end in zip(bounds, bounds[1:], strict=False):
+            ranges.append(
+                DumpRange(
+                    key=f"{prefix}{start:012d}",
+                    path=file.path,
+                    compression=file.compression,
+                    encoding=file.encoding,
+                    start=start,
+                    end=end,
+                )
+            )
+    return ranges
+
+
+# -- finding --------------------------------------------------------------------------------------------------------
+
+
+def _filesystem(path: str) -> AbstractFileSystem:
+    try:
+        return fsspec.core.url_to_fs(path)[0]
+    except (ImportError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be opened: {error}") from None
+
+
+def _chosen(folder: str, names: list[str]) -> list[str]:
+    """The files of one dump: a whole one before parts, a multistream one before others."""
+    for wanted in ("-multistream", ""):
+        found = [name for name in names if wanted in name]
+        whole = [name for name in found if not _PART.search(name)]
+        parts = [name for name in found if _PART.search(name)]
+        if len(whole) > 1:
+            raise BadInput(f"{folder}: holds several dumps ({', '.join(whole[:3])}); give the path of one file")
+        if whole or parts:
+            return whole or parts
+    raise BadInput(f"{folder}: a folder without a dump (*.xml, *.xml.bz2, *.xml.gz)")
+
+
+def _examine(filesystem: AbstractFileSystem, path: str) -> DumpFile:
+    size = filesystem.size(path) or 0
+    with filesystem.open(path, "rb") as file:
+        magic = file.read(BZ2_START_BYTES)
+        compression = _compression(path, magic)
+        head = b""
+        for piece in decompressed(file, compression, 0, size):
+            if isinstance(piece, Damage) or len(head) > _HEAD_BYTES:
+                break
+            head += piece
+    encoding = _encoding(path, head)
+    if b"<mediawiki" not in b"".join(piece for piece in as_utf8(iter([head]), encoding) if isinstance(piece, bytes)):
+        raise BadInput(f"{path}: not a MediaWiki dump: it does not begin with a <mediawiki> element")
+    return DumpFile(path, size, compression, encoding)
+
+
+def _compression(path: str, magic: bytes) -> Compression:
+    if BZ2_START.match(magic):
+        return Compression.BZ2
+    if magic.startswith(b"\x1f\x8b"):
+        return Compression.GZIP
+    if magic.startswith(b"7z\xbc\xaf\x27\x1c"):
+        raise BadInput(f"{path}: a 7z archive; unpack it and give the XML file, or take the .bz2 of the same dump")
+    if magic.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or magic.startswith((codecs.BOM_UTF16, b"\xfe\xff")):
+        return Compression.NONE
+    raise BadInput(f"{path}: not a MediaWiki dump: neither bzip2, gzip nor XML")
+
+
+def _encoding(path: str, head: bytes) -> str:
+    """By byte order mark or XML declaration. A range in the middle has no mark, so the order of bytes is named."""
+    if head.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if head.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    declared = _ENCODING.match(head)
+    name = declared[1].decode() if declared else "utf-8"
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise BadInput(f"{path}: declares an unknown encoding, {name}") from None
+    return name.lower()
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open_binary(path) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+# -- cutting --------------------------------------------------------------------------------------------------------
+
+
+def _first_page(file: DumpFile) -> int:
+    part = _PART.search(file.name)
+    return int(part["first"]) if part else 0
+
+
+def _starts(file: DumpFile) -> Iterator[int]:
+    """Where the streams of a file start; 0 where it cannot be cut."""
+    if file.compression is not Compression.BZ2:
+        yield 0
+        return
+    index = file.path.removesuffix(file.name) + _MULTISTREAM.sub(r"-multistream-index\g<part>.txt", file.name)
+    filesystem = _filesystem(file.path)
+    if index != file.path and filesystem.exists(index):
+        yield from _indexed_starts(index, file)
+        return
+    with open_binary(file.path) as opened:
+        yield from stream_starts(opened, 0, file.size)
+
+
+def _indexed_starts(index: str, file: DumpFile) -> list[int]:
+    """The offsets of an index (lines ``offset:page_id:title``), checked at both ends against the file."""
+    try:
+        with open_binary(index) as compressed, bz2.open(compressed, "rb") as lines:
+            starts = sorted({int(line.partition(b":")[0]) for line in lines})
+    except (OSError, EOFError, ValueError) as error:
+        raise BadInput(f"{index}: not the index of a multistream dump ({error}); remove or replace it") from None
+    with open_binary(file.path) as opened:
+        for start in (starts[0], starts[-1]) if starts else ():
+            opened.seek(start)
+            if not BZ2_START.match(opened.read(BZ2_START_BYTES)):
+                raise BadInput(f"{index}: not the index of {file.name}: no stream starts at byte {start}")
+    return starts
+
+
+def _bounds(starts: list[int], size: int, part_bytes: int) -> list[int]:
+    """Bounds of the ranges, from 0 (the header belongs to the first) to the file's size."""
+    bounds = [0]
+    for start in starts:
+        if start - bounds[-1] >= part_bytes:
+            bounds.append(start)
+    if len(bounds) > 1 and size - bounds[-1] < part_bytes * _TAIL_SHARE:
+        bounds.pop()
+    return [*bounds, size]

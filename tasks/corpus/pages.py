@@ -1,0 +1,92 @@
+"""The pages and redirects of a range of a dump, as rows."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from schemas.records import Page, Redirect, Reject
+from schemas.snapshot import language_of
+from tasks.corpus.dumps import DumpRange
+from tasks.corpus.reasons import Reason, reject
+from tasks.corpus.wikis import Wiki, wiki_of_site
+from tasks.corpus.wikitext import clean
+from tasks.corpus.xml import Broken, RawPage, read_raw_pages, read_site
+
+_MAY_REDIRECT = re.compile(rb"<redirect\b|<text[^<>]*>\s*#")
+_DISAMBIGUATING = re.compile(
+    r"\((?:disambiguation|begriffsklärung|homonymie|desambiguación|消歧义|消歧義|曖昧さ回避)\)$|__DISAMBIG__", re.IGNORECASE
+)
+
+
+def read_redirects(dump_range: DumpRange, snapshot: str) -> Iterator[Redirect | Reject]:
+    """Titles of the range that lead to another article as a whole; of everything else, why it does not."""
+    site = read_site(dump_range)
+    wiki = wiki_of_site(site, language_of(snapshot))
+    for raw in read_raw_pages(dump_range, site, wanted=_MAY_REDIRECT):
+        if isinstance(raw, Broken):
+            yield reject(snapshot, raw.row_id, raw.reason, raw.detail)
+        elif raw.namespace == 0 and (target := _redirect_target(raw, wiki)) is not None:
+            title = wiki.article(target)
+            reason = _bad_redirect(raw.title, target, title)
+            if reason is not None:
+                yield reject(snapshot, str(raw.page_id), reason, f"{raw.title} → {target}")
+            else:
+                yield Redirect(snapshot=snapshot, title=raw.title, target=str(title))
+
+
+def read_pages(
+    dump_range: DumpRange, snapshot: str, aliases: Mapping[str, list[str]]
+) -> Iterator[Page | Reject]:
+    """The articles of the range. ``aliases``: redirects by the title that they lead to.
+
+    Redirects are passed over in silence: `read_redirects` accounts for them.
+    """
+    site = read_site(dump_range)
+    wiki = wiki_of_site(site, language_of(snapshot))
+    for raw in read_raw_pages(dump_range, site):
+        if isinstance(raw, Broken):
+            yield reject(snapshot, raw.row_id, raw.reason, raw.detail)
+        elif raw.namespace != 0:
+            yield reject(snapshot, str(raw.page_id), Reason.NAMESPACE, f"{raw.title} ({raw.namespace})")
+        elif _redirect_target(raw, wiki) is None:
+            yield _page(raw, snapshot, wiki, aliases)
+
+
+def _page(raw: RawPage, snapshot: str, wiki: Wiki, aliases: Mapping[str, list[str]]) -> Page | Reject:
+    row_id = str(raw.page_id)
+    if raw.model != "wikitext":
+        return reject(snapshot, row_id, Reason.NOT_WIKITEXT, f"{raw.title}: {raw.model}")
+    cleaned = clean(raw.text, wiki)
+    if cleaned.is_disambiguation or _DISAMBIGUATING.search(raw.title) or "__DISAMBIG__" in raw.text:
+        return reject(snapshot, row_id, Reason.DISAMBIGUATION, raw.title)
+    if not cleaned.text:
+        return reject(snapshot, row_id, Reason.NO_TEXT, raw.title)
+    return Page(
+        snapshot=snapshot,
+        page_id=raw.page_id,
+        revision_id=raw.revision_id,
+        title=raw.title,
+        namespace=raw.namespace,
+        redirects=list(aliases.get(raw.title, [])),
+        text=cleaned.text,
+        links=cleaned.links,
+        lost=cleaned.lost,
+        n_chars=len(cleaned.text),
+    )
+
+
+def _redirect_target(raw: RawPage, wiki: Wiki) -> str | None:
+    """The target as written, with its section; None for a page of its own."""
+    if raw.redirect is None and not raw.text.lstrip().startswith("#"):
+        return None
+    written = wiki.redirects.match(raw.text)
+    if written is not None:
+        return written[1].strip()
+    return raw.redirect
+
+
+def _bad_redirect(source: str, target: str, title: str | None) -> Reason | None:
+    if title is None:
+        return Reason.REDIRECT_OUTSIDE
+    if "#" in target:
+        return Reason.REDIRECT_TO_SECTION
+    return Reason.REDIRECT_TO_ITSELF if title == source else None

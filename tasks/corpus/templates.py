@@ -1,0 +1,116 @@
+"""Templates of wikitext, replaced by what a reader sees of them; which ones and how is data (templates.yaml).
+
+Calls are replaced from the innermost outwards, so that a template's parameters never hold another template. What a
+template stands for is wikitext again; what is unknown leaves a mark (tasks/corpus/marks.py).
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasks.corpus.arguments import Arguments, parse_arguments
+from tasks.corpus.computed import Computed, computed_templates
+from tasks.corpus.marks import lost
+
+_INNERMOST = re.compile(r"\{\{((?>[^{}]+|\{(?!\{)|\}(?!\}))*+)\}\}")
+_PARAMETER = re.compile(r"\{\{\{[^{}]*\}\}\}")
+_PLACE = re.compile(r"\{([^{}]+)\}")
+_MAGIC = re.compile(r"(#?[a-z]+):(.*)", re.DOTALL | re.IGNORECASE)
+_DEPTH = 40
+"""Templates nested deeper than this are left to the scanner, which drops them."""
+
+
+class TemplateTable:
+    """The rules by template name."""
+
+    def __init__(self, rules: dict[str, Any]) -> None:
+        self._functions: dict[str, Computed] = {name: _filled(words) for name, words in rules["text"].items()}
+        makers = computed_templates(rules["languages"], rules["labels"])
+        self._patterns: list[tuple[re.Pattern[str], Callable[[str], Computed]]] = []
+        for computed, names in rules["computed"].items():
+            for name in names:
+                if "*" in name:
+                    self._patterns.append((_glob(name), makers[computed]))
+                else:
+                    self._functions[name] = makers[computed](name)
+        for name in [name for name in self._functions if "*" in name and len(name) > 1]:
+            function = self._functions.pop(name)
+            self._patterns.append((_glob(name), lambda _, function=function: function))
+        self._silent = re.compile("|".join(fnmatch.translate(name) for name in rules["silent"] + rules["disambiguation"]))
+        self._disambiguation = frozenset(rules["disambiguation"])
+        self._known: dict[str, Computed | None] = {}
+
+    def function(self, name: str) -> Computed | None:
+        """What makes a template's words; None where it is unknown."""
+        if name not in self._known:
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def _find(self, name: str) -> Computed | None:
+        if name in self._functions:
+            return self._functions[name]
+        if self._silent.fullmatch(name):
+            return _nothing
+        return next((make(name) for pattern, make in self._patterns if pattern.fullmatch(name)), None)
+
+    def is_disambiguation(self, name: str) -> bool:
+        return name in self._disambiguation
+
+
+@lru_cache(maxsize=1)
+def template_table() -> TemplateTable:
+    return TemplateTable(yaml.safe_load(Path(__file__).with_name("templates.yaml").read_text("utf-8")))
+
+
+def expand(text: str, table: TemplateTable) -> tuple[str, bool]:
+    """Wikitext without templates, and whether one of them made the page a disambiguation page."""
+    if "{{" not in text:
+        return text, False
+    is_disambiguation = False
+
+    def words(call: re.Match[str]) -> str:
+        nonlocal is_disambiguation
+        name, pipe, body = call[1].partition("|")
+        name = " ".join(name.replace("_", " ").lower().removeprefix("template:").split())
+        if (magic := _MAGIC.match(name)) and table.function(name) is None:
+            name, pipe, body = magic[1], "|", call[1].partition(":")[2]
+        is_disambiguation = is_disambiguation or table.is_disambiguation(name)
+        function = table.function(name)
+        shown = function(parse_arguments(body) if pipe else _NO_ARGUMENTS) if function else None
+        return lost(f"template:{name}") if shown is None else shown
+
+    text = _PARAMETER.sub("", text)
+    for _ in range(_DEPTH):
+        text, count = _INNERMOST.subn(words, text)
+        if not count:
+            break
+    return text, is_disambiguation
+
+
+_NO_ARGUMENTS = Arguments([], {})
+
+
+def _glob(name: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(name))
+
+
+def _nothing(_: Arguments) -> str:
+    return ""
+
+
+def _filled(words: str) -> Computed:
+    """The function of ``"{1} ({2|name})"``: its words with the parameters in their places."""
+    literals, places = _PLACE.split(words)[::2], [found.split("|") for found in _PLACE.split(words)[1::2]]
+    if not places:
+        return lambda _: words
+
+    def shown(arguments: Arguments) -> str:
+        values = [arguments.get(*names) for names in places]
+        return "".join(piece for pair in zip(literals, [*values, ""], strict=True) for piece in pair)
+
+    return shown

@@ -1,0 +1,231 @@
+"""Pages of a range of a dump, as they stand there: title, identifiers, wikitext of the latest revision.
+
+A range owns the pages whose ``<page>`` begins in it. A page is cut out of the bytes by its tags and parsed alone, so
+that memory is bounded by the largest page, one broken page costs no other, and no document type (where entity bombs
+live) is ever read. A page that goes on behind the range's end is read to its end, so streams may be cut anywhere.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+from lxml import etree
+
+from tasks import storage
+from tasks.corpus.dumps import DumpRange
+from tasks.corpus.reasons import Reason
+from tasks.corpus.streams import Damage, as_utf8, decompressed, open_binary
+
+_OPEN, _CLOSE = b"<page>", b"</page>"
+_PAGE_ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
+_SITEINFO = re.compile(rb"<siteinfo>.*?</siteinfo>", re.DOTALL)
+_HEADER_BYTES = 1 << 20
+_LARGEST_PAGE = 64 << 20
+"""MediaWiki allows 2 MiB of wikitext; escaped and with some revisions a page stays far below this."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What ``<siteinfo>`` says: local names of namespaces by number, and whether titles begin with a capital."""
+
+    namespaces: dict[int, str] = field(default_factory=dict)
+    first_letter: bool = True
+
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """Names, in lower case, before a title's colon that lead out of the articles."""
+        return frozenset(name.lower() for number, name in self.namespaces.items() if number != 0)
+
+
+@dataclass(frozen=True)
+class RawPage:
+    """``redirect`` is None for a page of its own; the target may be empty where the element does not name it."""
+
+    page_id: int
+    revision_id: int
+    title: str
+    namespace: int
+    redirect: str | None
+    model: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """``row_id`` is the page's id, or ``start-end``, the bytes of the compressed file."""
+
+    row_id: str
+    reason: Reason
+    detail: str
+
+
+def read_site(dump_range: DumpRange) -> Site:
+    """The site of the file that a range is part of, read from the file's head."""
+    head = b""
+    with open_binary(dump_range.path) as file:
+        for piece in _utf8_pieces(file, dump_range, 0, storage.size_of(dump_range.path)):
+            if isinstance(piece, Damage):
+                break
+            head += piece
+            if b"</siteinfo>" in head or _OPEN in head or len(head) > _HEADER_BYTES:
+                break
+    found = _SITEINFO.search(head)
+    if found is None:
+        return Site()
+    info = etree.fromstring(found[0], _parser())
+    namespaces = {int(element.get("key")): element.text or "" for element in info.iter("namespace")}
+    return Site(namespaces, info.findtext("case", "first-letter") == "first-letter")
+
+
+def read_raw_pages(dump_range: DumpRange, site: Site, wanted: re.Pattern[bytes] | None = None) -> Iterator[RawPage | Broken]:
+    """The pages that begin in a range. With ``wanted``, pages in whose XML it is not found are passed over."""
+    for found in _page_elements(dump_range):
+        if isinstance(found, Broken):
+            yield found
+        elif wanted is None or wanted.search(found):
+            yield _parsed(found, site)
+
+
+# -- cutting pages out ----------------------------------------------------------------------------------------------
+
+
+def _utf8_pieces(file: IO[bytes], dump_range: DumpRange, start: int, end: int) -> Iterator[bytes | Damage]:
+    return as_utf8(decompressed(file, dump_range.compression, start, end), dump_range.encoding)
+
+
+def _page_elements(dump_range: DumpRange) -> Iterator[bytes | Broken]:
+    with open_binary(dump_range.path) as file:
+        cutter = _PageCutter(dump_range)
+        for piece in _utf8_pieces(file, dump_range, dump_range.start, dump_range.end):
+            yield from cutter.damaged(piece) if isinstance(piece, Damage) else cutter.feed(piece)
+        size = storage.size_of(dump_range.path)
+        for piece in _utf8_pieces(file, dump_range, dump_range.end, size) if cutter.is_open else ():
+            if isinstance(piece, Damage):
+                break
+            yield from cutter.feed_last(piece)
+            if not cutter.is_open:
+                break
+        yield from cutter.abandon("the dump ends within the page")
+
+
+class _PageCutter:
+    """Cuts ``<page>…</page>`` out of pieces of a dump. The buffer begins with the open page, if there is one."""
+
+    def __init__(self, dump_range: DumpRange) -> None:
+        self._range = dump_range
+        self._buffer = bytearray()
+        self._searched = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a page, or the tag of one, has begun and not ended."""
+        return self._buffer.startswith(_OPEN) or (bool(self._buffer) and _OPEN.startswith(bytes(self._buffer[:6])))
+
+    def feed(self, piece: bytes) -> Iterator[bytes | Broken]:
+        """The pages that end with this piece."""
+        self._buffer += piece
+        while self._skip_to_page():
+            end = self._buffer.find(_CLOSE, self._searched)
+            next_open = self._buffer.find(_OPEN, max(len(_OPEN), self._searched), None if end < 0 else end)
+            if next_open >= 0:
+                yield self._broken(Reason.UNCLOSED_PAGE, "the next page begins within it")
+                self._drop(next_open)
+            elif end >= 0:
+                element = bytes(self._buffer[: end + len(_CLOSE)])
+                self._drop(len(element))
+                yield element
+            elif len(self._buffer) > _LARGEST_PAGE:
+                yield self._broken(Reason.OVERSIZED_PAGE, f"more than {_LARGEST_PAGE} bytes")
+                self._drop(len(_OPEN))
+            else:
+                self._searched = max(len(_OPEN), len(self._buffer) - len(_CLOSE))
+                return
+
+    def feed_last(self, piece: bytes) -> Iterator[bytes | Broken]:
+        """The page that was open before, if it ends with this piece, and none that begins in it."""
+        self._buffer += piece
+        if self._buffer.startswith(_OPEN):
+            closed = next(self.feed(b""), None)
+            if closed is not None:
+                self._drop(len(self._buffer))
+                yield closed
+        elif not self.is_open:
+            self._drop(len(self._buffer))
+
+    def damaged(self, damage: Damage) -> Iterator[Broken]:
+        yield Broken(f"{damage.start}-{damage.end}", Reason.DAMAGED_STREAM, damage.detail)
+        yield from self.abandon("the stream is damaged within the page")
+
+    def abandon(self, why: str) -> Iterator[Broken]:
+        """Give up the page that is open, if there is one."""
+        if self._buffer.startswith(_OPEN):
+            yield self._broken(Reason.UNCLOSED_PAGE, why)
+        self._drop(len(self._buffer))
+
+    def _skip_to_page(self) -> bool:
+        """Drop what stands before the next ``<page>``; False where none has begun."""
+        begin = self._buffer.find(_OPEN)
+        if begin < 0:
+            self._drop(max(0, len(self._buffer) - _dangling(self._buffer)))
+            return False
+        if begin:
+            self._drop(begin)
+        return True
+
+    def _drop(self, count: int) -> None:
+        del self._buffer[:count]
+        self._searched = 0
+
+    def _broken(self, reason: Reason, detail: str) -> Broken:
+        found = _PAGE_ID.search(self._buffer[:4096])
+        row_id = found[1].decode() if found else f"{self._range.start}-{self._range.end}"
+        return Broken(row_id, reason, detail)
+
+
+def _dangling(buffer: bytearray) -> int:
+    """How many bytes at the end may be the beginning of ``<page>``."""
+    for length in range(len(_OPEN) - 1, 0, -1):
+        if buffer.endswith(_OPEN[:length]):
+            return length
+    return 0
+
+
+# -- parsing one page -----------------------------------------------------------------------------------------------
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+
+
+def _parsed(element: bytes, site: Site) -> RawPage | Broken:
+    found = _PAGE_ID.search(element)
+    page_id = found[1].decode() if found else "unknown"
+    try:
+        page = etree.fromstring(element, _parser())
+        revision = max(page.iter("revision"), key=_age, default=None)
+        title = page.findtext("title", "").replace("_", " ").strip()
+        redirect = page.find("redirect")
+        return RawPage(
+            page_id=int(page.findtext("id", page_id)),
+            revision_id=0 if revision is None else int(revision.findtext("id", "0")),
+            title=title,
+            namespace=_namespace(page.findtext("ns"), title, site),
+            redirect=None if redirect is None else redirect.get("title", ""),
+            model="wikitext" if revision is None else revision.findtext("model", "wikitext"),
+            text="" if revision is None else revision.findtext("text") or "",
+        )
+    except (etree.XMLSyntaxError, ValueError) as error:
+        return Broken(page_id, Reason.BAD_XML, str(error))
+
+
+def _age(revision: etree._Element) -> tuple[str, int]:
+    return revision.findtext("timestamp", ""), int(revision.findtext("id", "0"))
+
+
+def _namespace(number: str | None, title: str, site: Site) -> int:
+    """Export schemas before 0.6 have no ``<ns>``: there the title's prefix tells."""
+    if number is not None:
+        return int(number)
+    prefix = title.partition(":")[0].lower() if ":" in title else None
+    return next((key for key, name in site.namespaces.items() if key != 0 and name.lower() == prefix), 0)
