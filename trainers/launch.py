@@ -38,7 +38,7 @@ def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> d
     _die_with_parent()
     # Read by OpenMP when torch is imported, and by DeepSpeed, which would otherwise look for MPI.
     os.environ.setdefault("OMP_NUM_THREADS", str(job.threads_per_rank))
-    for name, value in _environment(rank=0, ranks=1, port=0).items():
+    for name, value in environment_of(rank=0, ranks=1, port=0).items():
         os.environ.setdefault(name, value)
     figures = train(job)
     if os.environ["RANK"] != "0":
@@ -46,7 +46,8 @@ def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> d
     return figures
 
 
-def _environment(rank: int, ranks: int, port: int) -> dict[str, str]:
+def environment_of(rank: int, ranks: int, port: int) -> dict[str, str]:
+    """What ``torchrun`` would tell a rank; port 0 for a rank that is alone."""
     return {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -56,7 +57,8 @@ def _environment(rank: int, ranks: int, port: int) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -79,10 +81,10 @@ class _Ranks:
         self._told_to_stop = False
         self._processes: list[subprocess.Popen[bytes]] = []
         signal.signal(signal.SIGTERM, self._pass_on)
-        port = _free_port()
+        port = free_port()
         shared = {**os.environ, _PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(job.threads_per_rank)}
         for rank in range(job.ranks):
-            environment = {**shared, **_environment(rank, job.ranks, port)}
+            environment = {**shared, **environment_of(rank, job.ranks, port)}
             self._processes.append(subprocess.Popen([sys.executable, "-m", module, config], env=environment))
         if self._told_to_stop:
             self._signal_all(signal.SIGTERM)
