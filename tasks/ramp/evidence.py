@@ -1,29 +1,28 @@
 """Proof that a mask can be filled in by searching: a passage that holds its value, and the searches that lead there.
 
-The searches are made as an agent could make them, from what is in sight (tasks/ramp/leads.py): never from the gold. A
-passage proves a value only if it is about the name that was searched for, so that a common year or town found anywhere
-proves nothing: its title is that name, or one of its sentences holds both.
+The searches are made as an agent could make them, from what is in sight (tasks/ramp/leads.py): never from the gold.
+What a passage must say to prove a value, so that a common year proves nothing, is in tasks/ramp/proof.py.
 
 Each question is a generator that says what to search for next and is sent what was found; `certify` runs many of them
 side by side, so that the index is asked in large batches, and never twice the same.
 """
 
-import re
 from collections.abc import Generator, Iterable
-from functools import lru_cache
 
 from retrieval_index.hits import Hit, Query, Searcher, is_held_back
 from schemas.config import AgentSettings, RampSettings
-from schemas.records import Evidence, Mask, Question, SpanKind
-from tasks.corpus.sentences import sentences
+from schemas.records import Evidence, Question
 from tasks.ramp.leads import Context, Known, Lead, leads_from
-from tasks.ramp.words import bare_title
-from tasks.scoring import holds
+from tasks.ramp.proof import Claim, is_titled
 
 _SPARE_HITS = 4
 """Hits asked for beyond those looked at, so that most searches serve questions of different pages."""
 
-Search = Generator[str, list[Hit], Question]
+_SIDE_BY_SIDE = 2048
+"""Questions at a time: all their searches, with the texts found, are in memory together."""
+
+Searches = Generator[str, list[Hit] | None, Question]
+"""Yields what to search for and is sent what was found (at first, as generators must be, None)."""
 
 
 def certify(
@@ -34,16 +33,22 @@ def certify(
     Raises:
         SearchFailed: nothing is certified; to be tried again.
     """
+    blocks = [questions[start : start + _SIDE_BY_SIDE] for start in range(0, len(questions), _SIDE_BY_SIDE)]
+    return [certified for block in blocks for certified in _certify(block, searcher, settings, agent)]
+
+
+def _certify(
+    questions: list[Question], searcher: Searcher, settings: RampSettings, agent: AgentSettings
+) -> list[Question]:
     memory = _Memory(searcher, settings.evidence_hits)
-    searches = {number: _search(question, settings, agent) for number, question in enumerate(questions)}
+    running = {number: _Inquiry(question, settings, agent).run() for number, question in enumerate(questions)}
     done: dict[int, Question] = {}
-    asked: dict[int, str] = {}
-    found: dict[int, list[Hit] | None] = dict.fromkeys(searches)
+    found: dict[int, list[Hit] | None] = dict.fromkeys(running)
     while found:
-        asked = {}
+        asked: dict[int, str] = {}
         for number, hits in found.items():
             try:
-                asked[number] = searches[number].send(hits) if hits is not None else next(searches[number])
+                asked[number] = running[number].send(hits)
             except StopIteration as end:
                 done[number] = end.value
         queries = [Query(text, _held_back(questions[number], agent)) for number, text in asked.items()]
@@ -84,108 +89,89 @@ class _Memory:
 # -- one question ---------------------------------------------------------------------------------------------------
 
 
-def _search(question: Question, settings: RampSettings, agent: AgentSettings) -> Search:
-    """Look for every mask's evidence, from left to right; values found help to find the ones still open."""
-    context = Context(question, question.title if settings.show_title else None)
-    seen: dict[str, list[Hit]] = {}
-    known: dict[int, Known] = {}
-    spare: dict[int, Evidence] = {}
-    tried: dict[int, set[str]] = {number: set() for number in range(question.n_masks)}
-    beyond: dict[int, list[Lead]] = {number: [] for number in range(question.n_masks)}
+class _OpenMask:
+    """A mask without usable evidence yet."""
 
-    while (step := _next_step(context, tried, known, beyond, settings)) is not None:
-        number, lead = step
-        tried[number].add(lead.query.casefold())
-        if lead.query not in seen:
-            seen[lead.query] = yield lead.query
-        hits = seen[lead.query]
-        proof = _proof(question, question.masks[number], lead, hits)
-        if proof is not None and proof.evidence.rank < agent.hits:
-            known[number] = proof
-        elif proof is not None:
-            spare.setdefault(number, proof.evidence)
-        if number not in known:
-            about = [hit for hit in hits[: agent.hits] if _is_titled(hit, lead.query)][:1]
-            beyond[number] += [on for hit in about for on in leads_from(lead, hit.title, hit.text, question.language)]
+    def __init__(self, number: int, claim: Claim) -> None:
+        self.number = number
+        self.claim = claim
+        self.tried: set[str] = set()
+        self.near: list[Lead] = []
+        """Leads from the paragraph."""
+        self.far: list[Lead] = []
+        """Leads from passages that were found for it."""
 
-    found = spare | {number: value.evidence for number, value in known.items()}
-    masks = [mask.model_copy(update={"evidence": found.get(number)}) for number, mask in enumerate(question.masks)]
-    hops = max((evidence.hops for evidence in found.values()), default=0)
-    return question.model_copy(update={"masks": masks, "hops": hops})
+    def best_lead(self, max_queries: int, max_hops: int) -> Lead | None:
+        if len(self.tried) >= max_queries:
+            return None
+        leads = [lead for lead in self.near + self.far if lead.hops <= max_hops and lead.query not in self.tried]
+        return min(leads, key=lambda lead: lead.cost, default=None)
 
 
-def _next_step(
-    context: Context,
-    tried: dict[int, set[str]],
-    known: dict[int, Known],
-    beyond: dict[int, list[Lead]],
-    settings: RampSettings,
-) -> tuple[int, Lead] | None:
-    """The first open mask that has searches left, and its best lead."""
-    for number, queries in tried.items():
-        if number in known or len(queries) >= settings.max_queries_per_mask:
-            continue
-        leads = [
-            lead
-            for lead in context.leads(number, known) + beyond[number]
-            if lead.query.casefold() not in queries and lead.hops <= settings.evidence_hops
-        ]
-        if leads:
-            return number, min(leads, key=lambda lead: lead.cost)
-    return None
+class _Inquiry:
+    """Looks for the evidence of one question's masks, from left to right; values found help to find the others."""
+
+    def __init__(self, question: Question, settings: RampSettings, agent: AgentSettings) -> None:
+        self._question = question
+        self._settings = settings
+        self._agent = agent
+        self._context = Context(question, question.title if settings.show_title else None)
+        self._known: dict[int, Known] = {}
+        self._out_of_reach: dict[int, Evidence] = {}
+        """Evidence behind the hits that the agent is shown."""
+        claims = [Claim(question, mask, self._context.sentence(n)) for n, mask in enumerate(question.masks)]
+        self._open = [_OpenMask(number, claim) for number, claim in enumerate(claims)]
+
+    def run(self) -> Searches:
+        self._look_around()
+        found: dict[str, list[Hit]] = {}
+        while (step := self._next()) is not None:
+            mask, lead = step
+            mask.tried.add(lead.query)
+            if lead.query not in found:
+                found[lead.query] = (yield lead.query) or []
+            self._take(mask, lead, found[lead.query])
+        return self._certified()
+
+    def _look_around(self) -> None:
+        for mask in self._open:
+            mask.near = self._context.leads(mask.number, self._known)
+
+    def _next(self) -> tuple[_OpenMask, Lead] | None:
+        """The first open mask that there is still a lead to, and its best lead."""
+        for mask in self._open:
+            lead = mask.best_lead(self._settings.max_queries_per_mask, self._settings.evidence_hops)
+            if lead is not None:
+                return mask, lead
+        return None
+
+    def _take(self, mask: _OpenMask, lead: Lead, hits: list[Hit]) -> None:
+        proof = _proof(mask.claim, lead, hits)
+        if proof is not None and proof.evidence.rank < self._agent.hits:
+            self._known[mask.number] = proof
+            self._open.remove(mask)
+            self._look_around()
+            return
+        if proof is not None:
+            self._out_of_reach.setdefault(mask.number, proof.evidence)
+        titled = next((hit for hit in hits[: self._agent.hits] if is_titled(hit, lead.name)), None)
+        if titled is not None:
+            mask.far += leads_from(lead, titled.title, titled.text, self._question.language)
+
+    def _certified(self) -> Question:
+        evidence = self._out_of_reach | {number: value.evidence for number, value in self._known.items()}
+        masks = [mask.model_copy(update={"evidence": evidence.get(n)}) for n, mask in enumerate(self._question.masks)]
+        hops = max((found.hops for found in evidence.values()), default=0)
+        return self._question.model_copy(update={"masks": masks, "hops": hops})
 
 
-# -- one passage ----------------------------------------------------------------------------------------------------
-
-
-def _proof(question: Question, mask: Mask, lead: Lead, hits: list[Hit]) -> Known | None:
-    """The best hit that proves a mask's value: one that a page's own title vouches for, else the first."""
-    proving = [(rank, hit, form) for rank, hit in enumerate(hits) if (form := _proven_form(question, mask, lead, hit))]
+def _proof(claim: Claim, lead: Lead, hits: list[Hit]) -> Known | None:
+    """The best hit that proves a claim: one of the page with the name searched for, else the first."""
+    proving = [
+        (rank, hit, form) for rank, hit in enumerate(hits) if (form := claim.form_in(hit, lead.name)) is not None
+    ]
     if not proving:
         return None
-    rank, hit, form = min(proving, key=lambda proof: (not _is_titled(proof[1], lead.query), proof[0]))
+    rank, hit, form = min(proving, key=lambda proof: (not is_titled(proof[1], lead.name), proof[0]))
     queries = [*lead.path, lead.query]
     return Known(form, Evidence(passage_id=hit.passage_id, hops=len(queries), rank=rank, queries=queries))
-
-
-def _proven_form(question: Question, mask: Mask, lead: Lead, hit: Hit) -> str | None:
-    """The form in which a hit states the value, if it is about the name that was searched for."""
-    document = f"{hit.title}: {hit.text}"
-    folded = document.casefold()
-    for form in (mask.surface, *mask.aliases):
-        if _longest_word(form) in folded and holds(document, form) and not holds(form, lead.query):
-            if _is_bare_number(mask) and _with_unit(question, mask) not in folded:
-                continue
-            if _is_titled(hit, lead.query) or (_is_titled(hit, form) and holds(hit.text, lead.query)):
-                return form
-            if any(holds(said, form) and holds(said, lead.query) for said in _sentences(hit.text, question.language)):
-                return form
-    return None
-
-
-def _is_titled(hit: Hit, name: str) -> bool:
-    return bare_title(hit.title).casefold() == name.casefold()
-
-
-@lru_cache(maxsize=65_536)
-def _longest_word(form: str) -> str:
-    """A word without which a text does not hold the form: looking for it is much cheaper than normalising the text."""
-    return max(re.findall(r"[^\W_]+", form.casefold()), key=len, default="")
-
-
-@lru_cache(maxsize=4096)
-def _sentences(text: str, language: str) -> list[str]:
-    return [text[start:end] for start, end in sentences(text, language)]
-
-
-def _is_bare_number(mask: Mask) -> bool:
-    """Fewer than three digits stand in too many texts by chance: their unit must stand there too."""
-    return mask.kind == SpanKind.NUMBER and sum(map(str.isdigit, mask.surface)) < 3
-
-
-def _with_unit(question: Question, mask: Mask) -> str:
-    assert question.text is not None, "only RAMP questions have masks"
-    if not mask.surface[-1].isdigit():
-        return mask.surface.casefold()
-    behind = re.match(r"\W?[^\W_]+", question.text[mask.end :])
-    return (mask.surface + (behind[0] if behind else "")).casefold()

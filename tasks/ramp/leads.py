@@ -7,11 +7,12 @@ title, what was found about these, and the names of other sentences, those befor
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.records import Evidence, Question
+from schemas.records import Evidence, Mask, Question
 from tasks.corpus.sentences import sentences
-from tasks.ramp.words import Name, names_in
+from tasks.ramp.words import Name, content_words, names_in, words_of
 
 _BLANK = "\x00"
 _RELATIVE = {
@@ -23,14 +24,17 @@ _FOUND_LATER = 0.8
 """What each search before it adds to the cost of a lead, in sentences of distance."""
 _TITLE = 0.5
 _AFTER = 0.25
+_WORDIER = 0.6
+_WORDS_AROUND = 4
 _NAMES_OF_A_PASSAGE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A query, the searches that must come before it, and how far-fetched it is (0: it governs the mask)."""
+    """A query about a name, the searches that must come before it, and its cost (0: the name governs the mask)."""
 
     query: str
+    name: str
     path: tuple[str, ...]
     cost: float
 
@@ -61,34 +65,50 @@ class Context:
         self._text = blanked
         self._names = names_in(blanked, question.language)
         self._sentences = sentences(question.text, question.language) or [(0, len(question.text))]
+        self._around = [self._words_around(mask) for mask in question.masks]
 
-    def leads(self, number: int, known: dict[int, Known]) -> list[Lead]:
+    def leads(self, number: int, known: Mapping[int, Known]) -> list[Lead]:
         """Leads to mask ``number`` from the paragraph, given the masks that are known by now; cheapest first."""
-        mask = self._masks[number]
-        own = self._sentence_of(mask.start)
-        paths = dict.fromkeys(self._names, ()) | {
-            Name(self._masks[n].start, self._masks[n].end, value.form): tuple(value.evidence.queries)
-            for n, value in known.items()
-            if n != number
-        }
-        leads = [] if self._title is None else [Lead(self._title, (), _TITLE)]
+        place = self._masks[number].start
+        own = self._sentence_of(place)
+        paths: dict[Name, tuple[str, ...]] = dict.fromkeys(self._names, ())
+        for n, value in known.items():
+            paths[Name(self._masks[n].start, self._masks[n].end, value.form)] = tuple(value.evidence.queries)
         by_sentence: dict[int, list[Name]] = {}
         for name in sorted(paths):
             by_sentence.setdefault(self._sentence_of(name.start), []).append(name)
+        leads = [] if self._title is None else self._about(self._title, (), _TITLE, number)
         for sentence, names in by_sentence.items():
             away = own - sentence if sentence <= own else sentence - own + _AFTER
-            for order, name in enumerate(self._by_nearness(names, mask.start, is_own=sentence == own)):
-                leads.append(Lead(name.surface, paths[name], away + order / 100))
+            for order, name in enumerate(self._by_nearness(names, place) if sentence == own else names):
+                leads += self._about(name.surface, paths[name], away + order / 100, number)
         return _distinct(leads)
 
-    def _by_nearness(self, names: list[Name], place: int, is_own: bool) -> list[Name]:
-        """Antecedent, first name, then the nearest; in another sentence, in order."""
-        if not is_own:
-            return names
+    def sentence(self, number: int) -> str:
+        """The sentence of a mask, with what is masked left out."""
+        start, end = self._sentences[self._sentence_of(self._masks[number].start)]
+        return self._text[start:end].replace(_BLANK, " ")
+
+    def _about(self, name: str, path: tuple[str, ...], cost: float, number: int) -> list[Lead]:
+        """The name alone; and, for the mask's own sentence and the title, the name with the words around the mask."""
+        leads = [Lead(name, name, path, cost)]
+        named = set(words_of(name))
+        around = [word for word in self._around[number] if word.casefold() not in named]
+        if cost < 1 and around:
+            leads.append(Lead(" ".join([name, *around]), name, path, cost + _WORDIER))
+        return leads
+
+    def _words_around(self, mask: Mask) -> list[str]:
+        start, end = self._sentences[self._sentence_of(mask.start)]
+        before = content_words(self._text[start : mask.start], self._language)[-_WORDS_AROUND:]
+        behind = content_words(self._text[mask.end : end], self._language)[:_WORDS_AROUND]
+        return list(dict.fromkeys(before + behind))
+
+    def _by_nearness(self, names: list[Name], place: int) -> list[Name]:
+        """Antecedent, first name, then the nearest to the mask."""
         antecedent = self._antecedent(place)
-        ends = [name for name in names if name.end == antecedent]
-        near = sorted(names, key=lambda name: (name is not names[0], abs(name.start - place)))
-        return list(dict.fromkeys(ends + near))
+        governing = [name for name in names if name.end == antecedent] + names[:1]
+        return list(dict.fromkeys(governing + sorted(names, key=lambda name: abs(name.start - place))))
 
     def _antecedent(self, place: int) -> int | None:
         """Where the name ends that the last relative pronoun before the mask, in its sentence, stands behind."""
@@ -102,10 +122,10 @@ class Context:
 
 def leads_from(lead: Lead, title: str, text: str, language: str) -> list[Lead]:
     """Leads on from a passage that the search of ``lead`` found: the names in it, in order."""
-    names = [name.surface for name in names_in(text, language) if name.surface not in (title, lead.query)]
+    names = [name.surface for name in names_in(text, language) if name.surface not in (title, lead.name)]
     path, cost = (*lead.path, lead.query), lead.cost + _FOUND_LATER
     found = dict.fromkeys(names)
-    return [Lead(name, path, cost + order / 100) for order, name in enumerate(found)][:_NAMES_OF_A_PASSAGE]
+    return [Lead(name, name, path, cost + order / 100) for order, name in enumerate(found)][:_NAMES_OF_A_PASSAGE]
 
 
 def _distinct(leads: list[Lead]) -> list[Lead]:

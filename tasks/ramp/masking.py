@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from tasks.ramp.spans import Span
-from tasks.ramp.words import is_unspaced
+from tasks.ramp.words import count_unspaced
 from tasks.rollouts.protocol import MASK, neutralise
 
 
@@ -41,8 +41,7 @@ def mask(text: str, spans: Sequence[Span]) -> str:
 
 def _count_words(surface: str) -> int:
     """Words; in a script without spaces two characters count as one, its commonest length."""
-    unspaced = sum(map(is_unspaced, surface))
-    return max(len(surface.split()), (unspaced + 1) // 2)
+    return max(len(surface.split()), (count_unspaced(surface) + 1) // 2)
 
 
 def _weight(span: Span, largest: int) -> int:

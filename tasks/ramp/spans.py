@@ -17,8 +17,8 @@ from tasks.ramp.words import (
     PREPOSITIONS,
     Name,
     bare_title,
+    has_unspaced,
     is_inside_name,
-    is_unspaced,
     is_whole,
     main_words,
     names_in,
@@ -31,7 +31,7 @@ MAX_WORDS = 10
 MIN_RARE_LETTERS = 11
 """A linked lower-case word alone is a term only if so long: the shorter, the commoner (Zipf's law of abbreviation)."""
 
-_SENTENCE_END = re.compile(r"(?:^|[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?$")
+_SENTENCE_BEFORE = re.compile(r"(?:^|[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,16 @@ def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> I
 
 
 def _mentions(text: str, anchor: str, language: str) -> Iterator[Span]:
+    """Where a name stands again; but not where it begins a sentence: from there a search for the others begins."""
     for found in re.finditer(re.escape(anchor), text):
-        is_name = _kind_of_link(text, *found.span()) is SpanKind.ENTITY
-        if is_name and is_whole(text, *found.span()) and not is_inside_name(text, *found.span(), language):
-            yield Span(*found.span(), anchor, SpanKind.ENTITY, None)
+        start, end = found.span()
+        is_name = _kind_of_link(text, start, end) is SpanKind.ENTITY and not _begins_sentence(text, start)
+        if is_name and is_whole(text, start, end) and not is_inside_name(text, start, end, language):
+            yield Span(start, end, anchor, SpanKind.ENTITY, None)
+
+
+def _begins_sentence(text: str, start: int) -> bool:
+    return _SENTENCE_BEFORE.search(text[:start]) is not None
 
 
 def _kind_of_link(text: str, start: int, end: int) -> SpanKind:
@@ -97,8 +103,8 @@ def _kind_of_link(text: str, start: int, end: int) -> SpanKind:
     anchor = text[start:end]
     if re.fullmatch(r"[\d.,]+", anchor):
         return SpanKind.NUMBER
-    telling = anchor[1:] if _SENTENCE_END.search(text[:start]) else anchor
-    is_name = any(character.isupper() or is_unspaced(character) for character in telling)
+    telling = anchor[1:] if _begins_sentence(text, start) else anchor
+    is_name = has_unspaced(telling) or any(map(str.isupper, telling))
     return SpanKind.ENTITY if is_name else SpanKind.TERM
 
 
@@ -141,7 +147,7 @@ class _Rules:
         own = {name.casefold() for name in names_of(title, self._aliases)}
         if span.surface.casefold() in own or (span.target is not None and span.target.casefold() == title.casefold()):
             return True
-        if any(map(is_unspaced, span.surface)):
+        if has_unspaced(span.surface):
             bare = bare_title(title)
             return span.surface in bare or bare in span.surface
         return not main_words(title, self._language).isdisjoint(words_of(span.surface))

@@ -16,7 +16,7 @@ _IS_POSSESSIVE = re.compile(r"['’]s(?![^\W_])")
 _JOINTS = "-‐‑–/'’"
 
 _EN_FUNCTION = """
-a about above across after again against all along also although among an and another any are around as at be
+according a about above across after again against all along also although among an and another any are around as at be
 because been before behind being below beneath beside besides between beyond both but by can despite did do does
 down during each either every few first following for from had has have he her here hers him his how however i
 if in indeed inside instead into is it its itself later less many may meanwhile more moreover most much my near
@@ -48,13 +48,13 @@ CALENDAR_WORDS = frozenset(_CALENDAR.split())
 _CONNECTORS = frozenset(_CONNECTING.split())
 
 
-def is_unspaced(character: str) -> bool:
-    """Whether a character is of a script that writes no spaces between words."""
-    return _UNSPACED.match(character) is not None
+def has_unspaced(text: str) -> bool:
+    """Whether a character of the text is of a script that writes no spaces between words."""
+    return _UNSPACED.search(text) is not None
 
 
-def unspaced_share(text: str) -> float:
-    return len(_UNSPACED.findall(text)) / max(len(text), 1)
+def count_unspaced(text: str) -> int:
+    return len(_UNSPACED.findall(text))
 
 
 def cuts_word(text: str, place: int) -> bool:
@@ -62,7 +62,7 @@ def cuts_word(text: str, place: int) -> bool:
     if not 0 < place < len(text):
         return False
     before, after = text[place - 1], text[place]
-    return before.isalnum() and after.isalnum() and not (is_unspaced(before) or is_unspaced(after))
+    return before.isalnum() and after.isalnum() and not has_unspaced(before + after)
 
 
 def is_whole(text: str, start: int, end: int) -> bool:
@@ -81,7 +81,7 @@ def _joined_before(text: str, start: int) -> bool:
     mark, before = text[start - 1], text[start - 2]
     if mark in ".,:":
         return before.isdigit() and text[start].isdigit()
-    return mark in _JOINTS and before.isalnum() and not is_unspaced(before)
+    return mark in _JOINTS and before.isalnum() and not has_unspaced(before)
 
 
 def _joined_after(text: str, end: int) -> bool:
@@ -90,7 +90,7 @@ def _joined_after(text: str, end: int) -> bool:
     mark, after = text[end], text[end + 1]
     if mark in ".,:":
         return after.isdigit() and text[end - 1].isdigit()
-    return mark in _JOINTS and after.isalnum() and not is_unspaced(after) and not _IS_POSSESSIVE.match(text, end)
+    return mark in _JOINTS and after.isalnum() and not has_unspaced(after) and not _IS_POSSESSIVE.match(text, end)
 
 
 def occurrences(text: str, surface: str) -> int:
@@ -106,6 +106,26 @@ def occurrences(text: str, surface: str) -> int:
 def words_of(text: str) -> list[str]:
     """The words of a text, case folded, without a possessive ending."""
     return [_POSSESSIVE.sub("", word.casefold()) for word in _WORD.findall(text)]
+
+
+def content_words(text: str, language: str) -> list[str]:
+    """The words of a text that carry its matter, as they are written: no function words, none of under four letters.
+
+    In a script without spaces every two neighbouring characters are a word.
+    """
+    ignored = FUNCTION_WORDS.get(language, frozenset())
+    found: list[str] = []
+    for word in _WORD.findall(text):
+        if has_unspaced(word):
+            found += [word[place : place + 2] for place in range(len(word) - 1)]
+        elif (len(word) > 3 or word.isdigit()) and word.casefold() not in ignored:
+            found.append(word)
+    return found
+
+
+def stems(text: str, language: str) -> frozenset[str]:
+    """Content words, case folded and cut to five letters, so that "visited" meets "visitors"."""
+    return frozenset(_POSSESSIVE.sub("", word.casefold())[:5] for word in content_words(text, language))
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,90 @@
+"""Whether a passage proves a masked value: it holds it, and it speaks of the same thing.
+
+A year or a country stands in many passages by chance. A passage counts only if it is about the name that was searched
+for, and the sentence that holds the value shares other words with the sentence of the mask; the fewer, the surer it is
+already that the passage is about the name:
+
+    the short opening passage of the page with that name (an entry: all of it is about its title)        none
+    a longer opening passage of that page                                                                one
+    a sentence that also holds the name                                                                  two
+    another passage of that page                                                                         three
+"""
+
+import re
+from functools import lru_cache
+
+from retrieval_index.hits import Hit
+from schemas.records import Mask, Question, SpanKind
+from tasks.corpus.sentences import sentences
+from tasks.ramp.words import bare_title, stems
+from tasks.scoring import holds
+
+ENTRY_WORDS = 60
+
+
+def is_titled(hit: Hit, name: str) -> bool:
+    """Whether a hit is of the page with that name."""
+    return bare_title(hit.title).casefold() == name.casefold()
+
+
+class Claim:
+    """What one mask's value must be proven to be: the value in its sentence."""
+
+    def __init__(self, question: Question, mask: Mask, sentence: str) -> None:
+        self._language = question.language
+        self._forms = [mask.surface, *mask.aliases]
+        self._longest = [_longest_word(form) for form in self._forms]
+        self._literal = _with_unit(question, mask) if _is_bare_number(mask) else ""
+        self._stems = stems(sentence, question.language)
+
+    def form_in(self, hit: Hit, name: str) -> str | None:
+        """The form in which a passage, found by searching for ``name``, states the value; None where it does not."""
+        folded = _folded(hit.title, hit.text)
+        if self._literal not in folded:
+            return None
+        for form, longest in zip(self._forms, self._longest, strict=True):
+            if longest in folded and not holds(form, name) and self._is_proven(form, hit, name):
+                return form
+        return None
+
+    def _is_proven(self, form: str, hit: Hit, name: str) -> bool:
+        titled = is_titled(hit, name)
+        opening = titled and hit.passage_id.endswith("-0")
+        if opening and len(hit.text.split()) <= ENTRY_WORDS:
+            return holds(hit.text, form)
+        of_page = 1 if opening else 3
+        known = stems(f"{form} {name} {bare_title(hit.title)}", self._language)
+        for said, words in _sentences(hit.text, self._language):
+            shared = len(words & self._stems - known)
+            is_about = (titled and shared >= of_page) or (shared >= 2 and holds(said, name))
+            if is_about and holds(said, form):
+                return True
+        return False
+
+
+@lru_cache(maxsize=16_384)
+def _folded(title: str, text: str) -> str:
+    return f"{title}: {text}".casefold()
+
+
+@lru_cache(maxsize=2048)
+def _sentences(text: str, language: str) -> list[tuple[str, frozenset[str]]]:
+    return [(text[start:end], stems(text[start:end], language)) for start, end in sentences(text, language)]
+
+
+def _longest_word(form: str) -> str:
+    """A word without which a text does not hold the form: much cheaper to look for than to normalise the text."""
+    return max(re.findall(r"[^\W_]+", form.casefold()), key=len, default="")
+
+
+def _is_bare_number(mask: Mask) -> bool:
+    """Fewer than three digits stand in too many texts: what they count must stand there too."""
+    return mask.kind == SpanKind.NUMBER and sum(map(str.isdigit, mask.surface)) < 3
+
+
+def _with_unit(question: Question, mask: Mask) -> str:
+    assert question.text is not None, "only RAMP questions have masks"
+    if not mask.surface[-1].isdigit():
+        return mask.surface.casefold()
+    behind = re.match(r"\W?[^\W_]+", question.text[mask.end :])
+    return (mask.surface + (behind[0] if behind else "")).casefold()
