@@ -32,6 +32,8 @@ class Stage:
     upstreams: tuple[Name, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     version: int = 1
+    together: bool = False
+    """Its job makes all labels of the stage at once: their recipes are written before it starts."""
 
     @property
     def name(self) -> Name:
@@ -176,6 +178,7 @@ def _answer_stages(config: PipelineConfig) -> list[Stage]:
                 retrieval=retrieval,
                 certified_only=config.certified_only,
             ),
+            together=True,
         )
         for label, model, retrieval in answers.contestants_of(config)
     ]
@@ -197,7 +200,16 @@ def make(config: PipelineConfig, stage: Stage, on_progress: Callable[[Progress],
     finished = ledger.manifest(stage.stage, stage.label)
     if finished is not None:
         return finished
+    if stage.together:
+        _open_siblings(config, ledger, stage)
     return stage.make(Making(config, ledger, opened, on_progress))
+
+
+def _open_siblings(config: PipelineConfig, ledger: Ledger, stage: Stage) -> None:
+    for sibling in stages_of(config):
+        recipe = sibling.recipe(ledger) if sibling.stage == stage.stage else None
+        if recipe is not None:
+            ledger.open(recipe)
 
 
 def is_finished(config: PipelineConfig, stage: Stage) -> bool:
