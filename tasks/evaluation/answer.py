@@ -23,9 +23,9 @@ from tasks.ledger import Parts
 from tasks.rollouts.engine import Engine
 from tasks.rollouts.engines import local_engine
 from tasks.rollouts.environment import TurnSampling, run_trajectory
-from tasks.rollouts.figures import FAILED, sampled_tokens
+from tasks.rollouts.figures import sampled_tokens
+from tasks.rollouts.requests import FAILED, failed
 from tasks.rollouts.scheduling import Meter, Request, Schedule, laid_out, request_of, run_job, seed_of
-from tasks.rollouts.student import failed
 from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.scoring import score
 
@@ -72,8 +72,6 @@ async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
         raise BadInput("evaluation loads one model after the other into its engine: runtime.engine.kind must be vllm")
     questions = chosen_questions(job)
     rounds = [_Round(job, contestant, questions) for contestant in job.contestants]
-    missing = sum(each.schedule.missing for each in rounds)
-    meter = Meter(job.output, sum(each.total for each in rounds), missing, "answers")
     asking = [each for each in rounds if each.schedule.missing]
     if asking:
         live = BatchingSearcher(open_index(job.index))
@@ -81,6 +79,8 @@ async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
         pool = PassagePool.read(job.passages, job.settings.seed) if needs_pool else PassagePool([])
         tokenizer = AgentTokenizer.load(job.tokenizer)
         with local_engine(asking[0].contestant.model, job.engine, job.agent.max_tokens) as engine:
+            missing = sum(each.schedule.missing for each in asking)
+            meter = Meter(job.output, sum(each.total for each in rounds), missing, "answers")
             loaded = asking[0].contestant.model
             for each in asking:
                 if each.contestant.model != loaded:

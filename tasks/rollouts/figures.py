@@ -12,9 +12,6 @@ from schemas.records import Author, EndReason, SearchOutcome, Trajectory, Verdic
 from tasks.rollouts.protocol import parse_turn
 from tasks.scoring import words
 
-FAILED = frozenset({EndReason.TOOL_FAILED, EndReason.ENGINE_FAILED})
-"""Ends that say nothing about the model."""
-
 
 def sampled_tokens(trajectory: Trajectory) -> int:
     """Tokens that the model wrote; 0 for a teacher whose tokens are not known."""

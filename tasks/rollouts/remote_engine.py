@@ -1,8 +1,8 @@
 """An engine behind an OpenAI-compatible completions endpoint that takes and gives token ids: vLLM's own server.
 
-The server runs with ``--logprobs-mode processed_logprobs``, so that the logprobs are those of the distribution that was
-sampled from. Its interface knows no ban: a banned token gets the largest penalty (-100), and a sample that holds one all
-the same is refused.
+The server runs with ``--logprobs-mode processed_logprobs``: logprobs are then those of the distribution sampled from.
+Its interface knows no ban: a banned token gets the largest penalty (-100), and a sample that holds one all the same is
+refused.
 """
 
 from collections.abc import Sequence

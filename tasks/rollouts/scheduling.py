@@ -181,7 +181,7 @@ class Meter:
         self.tokens += tokens
         now = time.monotonic()
         if now - self._told >= 1 or self._done == self._total:
-            note = f"{self.tokens_per_second():,.0f} tokens/s"
+            note = f"{self.tokens_per_second():,.0f} tokens/s" if self.tokens else ""
             jobs.report_progress(self._output, self._done, self._total, self._unit, note)
             self._told = now
 

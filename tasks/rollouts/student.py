@@ -5,27 +5,23 @@ answered and exits with `tasks.jobs.TERMINATED`; whatever ends it, the next run 
 """
 
 import logging
-from typing import Any, NamedTuple
+from typing import Any
 
 from retrieval_index.client import BatchingSearcher
 from retrieval_index.hits import AsyncSearcher
 from retrieval_index.opening import open_index
 from schemas.jobs import RolloutJob
-from schemas.records import Question, Reject, Trajectory
+from schemas.records import Reject, Trajectory
 from tasks import jobs, storage
 from tasks.ledger import Parts
 from tasks.rollouts.engine import Engine
 from tasks.rollouts.engines import open_engine
 from tasks.rollouts.environment import TurnSampling, run_trajectory
-from tasks.rollouts.figures import FAILED, figures_of, sampled_tokens
+from tasks.rollouts.figures import figures_of, sampled_tokens
 from tasks.rollouts.judge import judge
-from tasks.rollouts.scheduling import Meter, Request, Schedule, laid_out, request_of, run_job, seed_of
+from tasks.rollouts.requests import FAILED, Rollout, failed, rollout_requests
+from tasks.rollouts.scheduling import Meter, Schedule, laid_out, run_job, seed_of
 from tasks.rollouts.tokenizer import AgentTokenizer
-
-
-class _Asked(NamedTuple):
-    question: Question
-    rollout: int
 
 
 def answer_questions(job: RolloutJob) -> dict[str, Any]:
@@ -35,39 +31,30 @@ def answer_questions(job: RolloutJob) -> dict[str, Any]:
 
 async def _answer_questions(job: RolloutJob) -> dict[str, Any]:
     parts = Parts(job.output, job.fingerprint, Trajectory, job.snapshot)
-    requests = laid_out(_requests(job), job.settings.part_rows)
+    requests = laid_out(rollout_requests(job.questions, job.settings.rollouts, job.fingerprint), job.settings.part_rows)
     schedule = Schedule(parts, Trajectory, requests, job.engine.in_flight)
-    meter = Meter(job.output, sum(map(len, requests.values())), schedule.missing, "rollouts")
+    speed = {}
     if schedule.missing:
         searcher = BatchingSearcher(open_index(job.index))
         async with open_engine(job.model, job.engine, job.agent.max_tokens) as engine:
+            meter = Meter(job.output, sum(map(len, requests.values())), schedule.missing, "rollouts")
             await schedule.run(_Student(job, engine, searcher, meter).ask)
-    else:
-        await schedule.commit_whole()
+            speed = {"tokens_per_second": round(meter.tokens_per_second(), 1)}
+    await schedule.commit_whole()
     rows = (row for key in requests for row in storage.read_rows(parts.data_path(key), Trajectory))
-    speed = {"tokens_per_second": round(meter.tokens_per_second(), 1)} if meter.tokens else {}
     return {**figures_of(rows), **speed}
 
 
-def _requests(job: RolloutJob) -> list[Request[_Asked]]:
-    return [
-        request_of(_Asked(question, rollout), job.fingerprint, question.question_id, rollout)
-        for path in job.questions
-        for question in storage.read_rows(path, Question)
-        for rollout in range(job.settings.rollouts)
-    ]
-
-
 class _Student:
-    """The model under test of its own making: asks it, judges what it says."""
+    """Asks the model, and judges what it says."""
 
     def __init__(self, job: RolloutJob, engine: Engine, searcher: AsyncSearcher, meter: Meter) -> None:
         self._job, self._engine, self._searcher, self._meter = job, engine, searcher, meter
         self._tokenizer = AgentTokenizer.load(job.tokenizer)
 
-    async def ask(self, asked: _Asked) -> Trajectory | Reject:
+    async def ask(self, asked: Rollout) -> Trajectory | Reject:
         settings = self._job.settings
-        seed = seed_of(settings.seed, asked.question.question_id, asked.rollout)
+        seed = seed_of(settings.seed, asked.question.question_id, asked.number)
         trajectory = await run_trajectory(
             asked.question,
             engine=self._engine,
@@ -75,7 +62,7 @@ class _Student:
             tokenizer=self._tokenizer,
             agent=self._job.agent,
             sampling=TurnSampling(settings.temperature, seed=seed),
-            rollout=asked.rollout,
+            rollout=asked.number,
             label=self._job.label,
             model=self._job.model_name,
         )
@@ -83,17 +70,6 @@ class _Student:
             return failed(trajectory)
         self._meter.add(sampled_tokens(trajectory))
         return trajectory.model_copy(update={"verdict": judge(asked.question, trajectory)})
-
-
-def failed(trajectory: Trajectory) -> Reject:
-    """A rollout that says nothing about the model, to be asked again."""
-    return Reject(
-        snapshot=trajectory.snapshot,
-        row_id=trajectory.trajectory_id,
-        reason=trajectory.end_reason,
-        failed=True,
-        detail="see job.log",
-    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,151 @@
+"""Asking a chat model behind any OpenAI-compatible endpoint."""
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import httpx
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    RetryError,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+from tenacity.wait import wait_base
+
+from schemas.config import EndpointRuntime
+from schemas.errors import BadInput
+
+ATTEMPTS = 6
+MAX_WAIT_SECONDS = 60.0
+
+
+class ChatFailed(Exception):
+    """The endpoint did not answer, after all attempts."""
+
+
+class _TryAgain(Exception):
+    def __init__(self, reason: str, after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after = after
+        """Seconds that the endpoint asks us to wait."""
+
+
+class ChatEndpoint:
+    """One model of an endpoint. Used from one event loop."""
+
+    def __init__(
+        self, endpoint: EndpointRuntime, model: str | None, temperature: float, first_wait: float = 1.0
+    ) -> None:
+        """Reach the endpoint, and name its model (default: the first that it lists).
+
+        Raises:
+            BadInput: the key's variable is not set, nobody answers, the key is refused, or no model is known.
+        """
+        self._base = endpoint.url.rstrip("/").removesuffix("/v1")
+        self._temperature, self._first_wait = temperature, first_wait
+        headers = _headers(endpoint)
+        listed = _models_listed(self._base, headers)
+        self.model = model or _first_of(listed, self._base)
+        limits = httpx.Limits(max_connections=endpoint.in_flight)
+        self._client = httpx.AsyncClient(headers=headers, timeout=endpoint.timeout_seconds, limits=limits)
+
+    async def __aenter__(self) -> "ChatEndpoint":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def complete(self, system: str, user: str, seed: int) -> str:
+        """The model's reply to two messages.
+
+        Raises:
+            BadInput: the endpoint refuses the request (a bad key, an unknown model): asking again would not help.
+            ChatFailed: it was busy, broken or out of reach `ATTEMPTS` times.
+        """
+        body = {
+            "model": self.model,
+            "temperature": self._temperature,
+            "seed": seed,
+            "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
+        }
+        try:
+            async for attempt in AsyncRetrying(
+                stop=stop_after_attempt(ATTEMPTS),
+                wait=_at_least_as_asked(wait_exponential_jitter(initial=self._first_wait, max=MAX_WAIT_SECONDS)),
+                retry=retry_if_exception_type(_TryAgain),
+            ):
+                with attempt:
+                    reply = await self._post(body)
+        except RetryError as error:
+            raise ChatFailed(f"{self._base}: {ATTEMPTS} attempts: {error.last_attempt.exception()}") from None
+        return reply
+
+    async def _post(self, body: dict[str, Any]) -> str:
+        try:
+            response = await self._client.post(f"{self._base}/v1/chat/completions", json=body)
+        except httpx.TransportError as error:
+            raise _TryAgain(f"{type(error).__name__}: {error}") from error
+        status = response.status_code
+        if status in (408, 409, 429) or status >= 500:
+            raise _TryAgain(f"status {status}", _seconds(response.headers.get("retry-after")))
+        if status >= 400:
+            raise BadInput(_refused(self._base, response))
+        try:
+            return response.json()["choices"][0]["message"]["content"] or ""
+        except (ValueError, LookupError, TypeError) as error:
+            raise _TryAgain(f"a reply that is no chat completion: {response.text[:100]}") from error
+
+
+def _at_least_as_asked(backoff: wait_base) -> Callable[[RetryCallState], float]:
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.after if isinstance(error, _TryAgain) else 0.0
+        return min(max(backoff(state), asked), MAX_WAIT_SECONDS)
+
+    return wait
+
+
+def _headers(endpoint: EndpointRuntime) -> dict[str, str]:
+    if endpoint.key_variable is None:
+        return {}
+    key = os.environ.get(endpoint.key_variable)
+    if not key:
+        raise BadInput(f"runtime.teacher_endpoint: the environment variable {endpoint.key_variable} holds no key")
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _models_listed(base: str, headers: dict[str, str]) -> httpx.Response:
+    """The list of models, which some endpoints do not have: only that somebody answers and takes the key is sure."""
+    try:
+        response = httpx.get(f"{base}/v1/models", headers=headers, timeout=10)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise BadInput(f"runtime.teacher_endpoint.url {base}: cannot be reached ({error}); is it up?") from None
+    if response.status_code in (401, 403):
+        raise BadInput(_refused(base, response))
+    return response
+
+
+def _first_of(listed: httpx.Response, base: str) -> str:
+    try:
+        return listed.json()["data"][0]["id"]
+    except (ValueError, LookupError, TypeError):
+        raise BadInput(f"runtime.teacher_endpoint.url {base}: lists no model; name one in teacher.model") from None
+
+
+def _refused(base: str, response: httpx.Response) -> str:
+    what = " ".join(response.text.split())[:200]
+    cure = "; is the key right?" if response.status_code in (401, 403) else ""
+    return f"runtime.teacher_endpoint {base}: refuses with status {response.status_code}: {what}{cure}"
+
+
+def _seconds(header: str | None) -> float:
+    try:
+        return float(header or 0)
+    except ValueError:
+        return 0.0
