@@ -11,7 +11,8 @@ HEADING = re.compile(r"^(={1,6})[ \t]*(.+?)[ \t]*\1[ \t]*$")
 _ITEM = re.compile(r"[*#:;]+[ \t]*")
 _ONLY_MARKS = re.compile(rf"(?:{MARK}|[\s.,;:*#·•|–—-])*")
 _HAS_LOST = re.compile(LOST)
-_SPACES = re.compile(r"[ \t\xa0\u2000-\u200a\u202f\u205f\u3000]+")
+_ODD_SPACES = r"\t\xa0\u2000-\u200a\u202f\u205f\u3000"
+_SPACES = re.compile(rf"[{_ODD_SPACES}][ {_ODD_SPACES}]*+| [ {_ODD_SPACES}]++")
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\xad\u2066-\u2069]")
 _SEEN = re.compile(r"[^\W_]")
 
@@ -20,7 +21,7 @@ _AFTER_BRACKET = re.compile(rf"([(\[（])((?:{LOST}|[ ,;:/–]|,;)+)")
 _BEFORE_BRACKET = re.compile(rf"((?:[ ,;:/–]|{LOST})+)([)\]）])")
 _EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{LOST}|[ ,;:/–])*)[)）]")
 _DOUBLED = re.compile(rf"([,;])((?:{LOST}| )*)(?:[,;]((?:{LOST}| )*))+(?= )")
-_BEFORE_STOP = re.compile(rf" +((?:{LOST})*)([.,](?:\s|$))")
+_BEFORE_STOP = re.compile(rf"(?<![.,]) +((?:{LOST})*)([.,](?: (?![.,])|$))")
 _SPACED_MARK = re.compile(rf" ((?:{LOST})+) +")
 _MARKS = re.compile(LOST)
 _SEPARATORS = " ,;:/–"
@@ -66,8 +67,8 @@ def tidy(text: str) -> str:
         text = _AFTER_BRACKET.sub(lambda found: found[1] + _only_marks(found[2]), text)
         text = _BEFORE_BRACKET.sub(lambda found: _only_marks(found[1]) + found[2], text)
     text = _DOUBLED.sub(lambda found: found[1] + _only_marks(found[0]), text)
-    text = _BEFORE_STOP.sub(r"\1\2", text)
-    text = _SPACED_MARK.sub(r"\1 ", text)
+    if " ." in text or " ," in text or "\x03" in text:
+        text = _SPACED_MARK.sub(r"\1 ", _BEFORE_STOP.sub(r"\1\2", text))
     return _SPACES.sub(" ", text).strip()
 
 

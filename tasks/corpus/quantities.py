@@ -19,6 +19,7 @@ _JOINERS = {
     **{"by": " by ", "x": " by ", "×": " by ", "xx": " by ", "*": " by ", "+/-": " ± ", "±": " ± ", ",": ", ", "&": " and "},
 }
 _COMPOSITES = {("ft", "in"), ("lb", "oz"), ("st", "lb"), ("mi", "yd"), ("mi", "ft"), ("yd", "ft"), ("mi", "chain"), ("LT", "cwt")}
+_SCALES = {"e3": "thousand ", "e6": "million ", "e9": "billion "}
 _VAL_UNITS = {"C": "°C", "degC": "°C", "F": "°F", "degF": "°F", "deg": "°", "um": "μm"}
 _SUPERSCRIPTS = str.maketrans("0123456789+-−–=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿ")
 
@@ -74,8 +75,10 @@ def convert(arguments: Arguments) -> str | None:
 
 
 def _unit_name(code: str, is_one: bool, american: bool) -> str:
+    scale = _SCALES.get(code[:2], "")
+    code = code[2:] if scale else code
     singular, plural = _units().get(code, [code, code])
-    name = singular if is_one else plural
+    name = scale + (singular if is_one and not scale else plural)
     return name.replace("metre", "meter").replace("litre", "liter") if american else name
 
 

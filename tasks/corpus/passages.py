@@ -1,0 +1,108 @@
+"""Passages: the prose paragraphs of a page, cut at a sentence end where they are long."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from schemas.config import PassageSettings
+from schemas.records import Link, Lost, Page, Passage
+from schemas.snapshot import language_of
+from tasks.corpus.blocks import HEADING
+from tasks.corpus.sentences import sentences
+
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]*\w[^\s{_CJK}]*")
+_BLOCK = re.compile(r"[^\n]+(?:\n[^\n]+)*")
+_PROSE_END = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")
+_LONG = 20
+"""Words from which a paragraph counts as prose without ending in a full stop: one that leads to a list, or a quote."""
+
+
+def n_words(text: str) -> int:
+    """Words between spaces; of Chinese and Japanese every character."""
+    return len(_WORD.findall(text))
+
+
+def passages_of(page: Page, settings: PassageSettings) -> Iterator[Passage]:
+    """The page's passages in order. List items and headings are none; a passage names the heading it stands under."""
+    language = language_of(page.snapshot)
+    links, lost = _Offsets(page), page.lost
+    section, ordinal = "", 0
+    for block in _BLOCK.finditer(page.text):
+        heading = HEADING.match(block[0])
+        if heading:
+            section = heading[2]
+        elif _is_prose(block[0]):
+            for start, end in _cut(page.text, block.start(), block.end(), settings.max_words, language):
+                text = page.text[start:end]
+                yield Passage(
+                    snapshot=page.snapshot,
+                    passage_id=f"{page.page_id}-{ordinal}",
+                    page_id=page.page_id,
+                    revision_id=page.revision_id,
+                    title=page.title,
+                    section=section,
+                    text=text,
+                    links=links.within(start, end),
+                    lost=[Lost(start=mark.start - start, reason=mark.reason) for mark in lost if start <= mark.start <= end],
+                    n_words=n_words(text),
+                )
+                ordinal += 1
+
+
+class _Offsets:
+    """A page's links, found by place."""
+
+    def __init__(self, page: Page) -> None:
+        self._links = page.links
+        self._starts = [link.start for link in page.links]
+
+    def within(self, start: int, end: int) -> list[Link]:
+        """The links of ``start`` to ``end``, counted from ``start``."""
+        found = self._links[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
+        return [
+            Link(start=link.start - start, end=link.end - start, target=link.target, anchor=link.anchor)
+            for link in found
+            if link.end <= end
+        ]
+
+
+def _is_prose(block: str) -> bool:
+    if block.startswith(("* ", ": ")):
+        return False
+    return bool(_PROSE_END.search(block)) or n_words(block) >= _LONG
+
+
+def _cut(text: str, start: int, end: int, max_words: int, language: str) -> Iterator[tuple[int, int]]:
+    """Whole sentences, as evenly as they come, of at most ``max_words``; a longer sentence is cut between words."""
+    total = n_words(text[start:end])
+    if total <= max_words:
+        yield start, end
+        return
+    pieces = [
+        piece
+        for first, last in sentences(text[start:end], language)
+        for piece in _cut_words(text, start + first, start + last, max_words)
+    ]
+    share = total / -(-total // max_words)
+    begun, held = pieces[0][0], 0
+    done = 0.0
+    for index, (first, last) in enumerate(pieces):
+        words = n_words(text[first:last])
+        is_full = held and (held + words > max_words or held + words / 2 > share)
+        if is_full:
+            yield begun, pieces[index - 1][1]
+            begun, held = first, 0
+        held += words
+        done += words
+    yield begun, pieces[-1][1]
+
+
+def _cut_words(text: str, start: int, end: int, max_words: int) -> Iterator[tuple[int, int]]:
+    """A sentence, or where it is too long the pieces of it."""
+    ends = [start + word.end() for word in _WORD.finditer(text[start:end])]
+    for last in ends[max_words - 1 : -1 : max_words]:
+        yield start, last
+        start = last + len(text[last:end]) - len(text[last:end].lstrip())
+    if start < end:
+        yield start, end
