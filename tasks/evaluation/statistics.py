@@ -50,12 +50,13 @@ def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
 
 
 def _resampled_means(sample: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """(resamples): means of samples drawn with replacement, a bounded number of values in memory at a time."""
+    """(resamples): means of samples drawn with replacement.
+
+    How often each distinct value is drawn is multinomial, and a metric of few masks has few distinct values.
+    """
     generator = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    step = max(1, _CHUNK_VALUES // sample.size)
-    for start in range(0, resamples, step):
-        stop = min(start + step, resamples)
-        drawn = generator.integers(0, sample.size, size=(stop - start, sample.size), dtype=np.int32)
-        means[start:stop] = sample[drawn].mean(axis=1)
-    return means
+    values, counts = np.unique(sample, return_counts=True)
+    step = max(1, _CHUNK_VALUES // values.size)
+    sizes = [min(step, resamples - start) for start in range(0, resamples, step)]
+    drawn = (generator.multinomial(sample.size, counts / sample.size, size=size) for size in sizes)
+    return np.concatenate([(counts_drawn @ values) / sample.size for counts_drawn in drawn])

@@ -42,19 +42,22 @@ _RC: dict[Any, Any] = {
     "axes.facecolor": "none",
 }
 
+_WIDE, _HALF = 10.5, 5.1
+"""Widths in inches: of the page, and of two charts beside each other."""
+
 RL_PANELS = {
     "reward": "reward",
     "recall": "span recall (sampled)",
-    "format": "well-formed share",
-    "informative": "share of informative groups",
+    "format": "well formed, share",
+    "informative": "informative groups, share",
     "length": "tokens a rollout",
     "searches": "searches a rollout",
     "entropy": "entropy a token (nats)",
     "grad_norm": "gradient norm",
-    "clip_share": "share of clipped tokens",
-    "importance_ess": "effective sample share",
-    "sampler_gap": "|Δ log p| trainer to sampler",
-    "parity": "|Δ log p| on the probe, at most",
+    "clip_share": "fraction of clipped tokens",
+    "importance_ess": "effective samples, share",
+    "sampler_gap": "mean |Δ log p| to the sampler",
+    "parity": "largest |Δ log p| on the probe",
 }
 """Figures of an RL step that are drawn, where they are there, and what they are called."""
 
@@ -76,7 +79,8 @@ def _svg(label: str, width: float, height: float, draw: Callable[[Figure], None]
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    referred = set(re.findall(r'#([^")]+)["\)]', text))
+    text = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in referred else "", text)
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
 
 
@@ -110,7 +114,7 @@ def recall_by_masks(scores: Sequence[Score]) -> str:
         axes.grid(axis="x", visible=False)
         figure.legend(loc="outside right upper")
 
-    return _svg("Span recall by number of masks", 9.6, 3.3, draw)
+    return _svg("Span recall by number of masks", _WIDE, 3.3, draw)
 
 
 def differences(comparisons: Sequence[Comparison], metrics: Mapping[str, str]) -> str:
@@ -131,7 +135,7 @@ def differences(comparisons: Sequence[Comparison], metrics: Mapping[str, str]) -
             axes.margins(y=0.3)
         panels[0].set_yticks(range(len(pairs)), [f"{a} − {b}" for a, b in pairs])
 
-    return _svg("Paired differences between models", 9.6, 1.1 + 0.35 * len(pairs), draw)
+    return _svg("Paired differences between models", _WIDE, 1.1 + 0.35 * len(pairs), draw)
 
 
 def losses(trainings: Sequence[Curves]) -> str:
@@ -148,7 +152,7 @@ def losses(trainings: Sequence[Curves]) -> str:
             axes.set_ylim(bottom=0, top=1.05 * max(value for _, value in points))
         panels[0].set_ylabel("loss (nats a token)")
 
-    return _svg("Training loss", 9.6, 2.8, draw)
+    return _svg("Training loss", _WIDE, 2.8, draw)
 
 
 def reinforcement(curves: Curves) -> str:
@@ -161,12 +165,14 @@ def reinforcement(curves: Curves) -> str:
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
         for axes, name in zip(panels, drawn, strict=False):
             _line(axes, curves.series[name], colour_of(curves.label))
-            _shade(axes, curves)
+            _shade(axes, curves, is_labelled=name == drawn[0])
             axes.set_title(RL_PANELS[name], fontsize=8.5)
+            if RL_PANELS[name].endswith("share"):
+                axes.set_ylim(0, 1.04)
         for axes in panels[len(drawn) :]:
             axes.set_visible(False)
 
-    return _svg(f"Reinforcement learning of {curves.label}", 9.6, 1.75 * -(-len(drawn) // columns), draw)
+    return _svg(f"Reinforcement learning of {curves.label}", _WIDE, 1.75 * -(-len(drawn) // columns), draw)
 
 
 def bars(label: str, counts: Mapping[str, float], unit: str = "") -> str:
@@ -181,9 +187,9 @@ def bars(label: str, counts: Mapping[str, float], unit: str = "") -> str:
         axes.grid(visible=False)
         axes.spines["bottom"].set_visible(False)
         axes.set_xticks([])
-        axes.margins(x=0.18)
+        axes.margins(x=0.18, y=0.02)
 
-    return _svg(label, 4.7, 0.55 + 0.24 * len(counts), draw)
+    return _svg(label, _HALF, 0.34 + 0.24 * len(counts), draw)
 
 
 def stacked(label: str, table: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]) -> str:
@@ -208,7 +214,7 @@ def stacked(label: str, table: Mapping[str, Mapping[str, int]], colours: Mapping
         axes.set_title(label)
         figure.legend(loc="outside lower left", ncols=len(colours), fontsize=8)
 
-    return _svg(label, 4.7, 0.95 + 0.24 * len(table), draw)
+    return _svg(label, _HALF, 0.95 + 0.24 * len(table), draw)
 
 
 def _number(value: float) -> str:
@@ -221,7 +227,7 @@ def _line(axes: Axes, points: Points, colour: str) -> None:
     axes.plot(steps, [value for _, value in smoothed(points)], color=colour, linewidth=1.6)
 
 
-def _shade(axes: Axes, curves: Curves) -> None:
+def _shade(axes: Axes, curves: Curves, is_labelled: bool = True) -> None:
     """A band for every other stage of the curriculum, and how many masks it goes up to."""
     if curves.stages[0][1] == 0:
         return
@@ -230,7 +236,7 @@ def _shade(axes: Axes, curves: Curves) -> None:
     for number, ((begin, masks), end) in enumerate(zip(curves.stages, ends, strict=True)):
         if number % 2:
             axes.axvspan(begin, end, color=_GRID, alpha=0.6, linewidth=0)
-        if len(curves.stages) > 1:
+        if is_labelled and len(curves.stages) > 1:
             axes.text((begin + end) / 2, 0.98, f"≤{masks:.0f}", transform=axes.get_xaxis_transform(), **_STAGE_TEXT)
 
 

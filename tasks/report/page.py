@@ -16,6 +16,7 @@ from tasks.ledger import Ledger
 from tasks.report.document import Report, report_of
 from tasks.report.sections import sections_of
 from tasks.report.summary import contestant
+from tasks.report.tables import duration
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report:
         name=config.name,
         snapshot=config.snapshot,
         commits=list(dict.fromkeys(manifest.commit for manifest in manifests)),
-        finished=manifests[-1].finished if manifests else "nothing yet",
+        finished=manifests[-1].finished if manifests else None,
         tiles=_tiles(report, manifests),
         sections=sections_of(ledger, report, answers),
         config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True),
@@ -67,4 +68,4 @@ def _tiles(report: Report, manifests: list[StageManifest]) -> list[Tile]:
         if manifest.recipe.stage in ("pages", "passages", "questions", "trajectories"):
             rows[manifest.recipe.stage] = rows.get(manifest.recipe.stage, 0) + manifest.rows
     tiles += [Tile(f"{count:,}", stage) for stage, count in rows.items()]
-    return [*tiles, Tile(f"{report.wall_seconds / 60:,.1f} min", "wall time of all runs")]
+    return [*tiles, Tile(duration(report.wall_seconds), "wall time of all runs")]

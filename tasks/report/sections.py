@@ -11,7 +11,16 @@ from tasks.report import figures
 from tasks.report.curves import read_curves
 from tasks.report.document import Report
 from tasks.report.examples import Example, first_trajectories, read_examples
-from tasks.report.tables import COMPARED, Table, comparison_table, effort_table, n_masks, score_table, stage_table
+from tasks.report.tables import (
+    COMPARED,
+    Table,
+    comparison_table,
+    duration,
+    effort_table,
+    n_masks,
+    score_table,
+    stage_table,
+)
 from tasks.rollouts.figures import figures_of
 
 _VERDICTS = {
@@ -59,17 +68,17 @@ def sections_of(ledger: Ledger, report: Report, answers: Sequence[Answer]) -> li
 
 
 def _scorecard(scores: Sequence[Score]) -> Section:
-    note = (
-        "Test questions that no model was trained on, with live search unless said; means and 95% bootstrap intervals "
-        "over questions. Span recall counts words at each mask's own place, greedy unless called sampled. "
-        "With search off, or random passages in place of results, little should be left."
-    )
     if not scores:
-        return Section("scorecard", "Scorecard", note)
+        return Section("scorecard", "Scorecard", "")
+    note = (
+        f"{max(score.n for score in scores):,} test questions that no model was trained on, with live search unless "
+        "said; means and 95% bootstrap intervals over questions. Span recall counts words at each mask's own place, of "
+        "greedy answers unless called sampled. With search off, or random passages for results, little should be left."
+    )
     return Section(
         "scorecard",
         "Scorecard",
-        f"{max(score.n for score in scores):,} questions. {note}",
+        note,
         charts=[figures.recall_by_masks(scores)],
         tables=[score_table(scores, 0)],
         more=[score_table(scores, masks) for masks in sorted({score.masks for score in scores}) if masks],
@@ -142,7 +151,8 @@ def _trajectories(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section
         "same again and again: distinct shares fall before the yield does."
     )
     tables = [effort_table({label: figures_of(rows[:alike]) for label, rows in read.items()})] if alike else []
-    return Section("trajectories", "Trajectories and self-evolution", note, charts=charts, tables=tables)
+    title = "Trajectories and self-evolution" if len(made) > 1 else "Trajectories"
+    return Section("trajectories", title, note, charts=charts, tables=tables)
 
 
 def _examples(ledger: Ledger, answers: Sequence[Answer]) -> Section:
@@ -152,6 +162,6 @@ def _examples(ledger: Ledger, answers: Sequence[Answer]) -> Section:
 
 def _stages(manifests: Sequence[StageManifest], report: Report) -> Section:
     spent = {f"{stage.stage}/{stage.label}": stage.seconds for stage in report.stages}
-    note = f"What is finished, in that order. All runs together took {report.wall_seconds / 60:,.1f} minutes."
+    note = f"What is finished, in that order. All runs together took {duration(report.wall_seconds)}."
     charts = [figures.bars("Seconds by stage", spent)] if spent else []
     return Section("stages", "Stages", note, charts=charts, tables=[stage_table(manifests)])

@@ -1,5 +1,6 @@
 """The table that ends `masksearch run`."""
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -11,7 +12,6 @@ _COLUMNS = {
     "span_recall_sampled": "sampled",
     "exact": "exact",
     "answered": "answered",
-    "searches": "searches",
 }
 
 
@@ -26,25 +26,26 @@ def contestant(model: str, retrieval: str) -> str:
 
 
 def _scorecard(scores: list[Score]) -> Table:
-    table = Table(title="Test split, all masks; 95% intervals")
-    table.add_column("model")
+    table = Table(title="Test split, all masks; 95% intervals", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("model", no_wrap=True)
     for title in _COLUMNS.values():
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     found = {(score.model, score.retrieval, score.metric): score for score in scores if score.masks == 0}
     for model, retrieval in dict.fromkeys((score.model, score.retrieval) for score in scores):
-        cells = [_cell(found.get((model, retrieval, metric))) for metric in _COLUMNS]
+        cells = [_cell(found.get((model, retrieval, metric)), "recall" in metric) for metric in _COLUMNS]
         table.add_row(contestant(model, retrieval), *cells)
     return table
 
 
-def _cell(score: Score | None) -> Text:
+def _cell(score: Score | None, has_interval: bool) -> Text:
     if score is None:
         return Text("–", "dim")
-    return Text.assemble(f"{score.mean:.3f} ", (f"[{score.low:.3f}, {score.high:.3f}]", "dim"))
+    interval = f" [{score.low:.2f}, {score.high:.2f}]" if has_interval else ""
+    return Text.assemble(f"{score.mean:.3f}", (interval, "dim"))
 
 
 def _stages(report: Report) -> Table:
-    table = Table(title="What was made")
+    table = Table(title="What was made", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("stage")
     for title in ("rows", "rejects", "seconds"):
         table.add_column(title, justify="right")

@@ -42,6 +42,13 @@ def n_masks(masks: int) -> str:
     return "all masks" if not masks else f"{masks} mask{'s' * (masks > 1)}"
 
 
+def duration(seconds: float) -> str:
+    """``48 s``, ``31.5 min`` or ``5.2 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def score_table(scores: Sequence[Score], masks: int) -> Table:
     """A row for each model under each retrieval, a column for each metric."""
     found = {(score.model, score.retrieval, score.metric): score for score in scores if score.masks == masks}
@@ -53,7 +60,7 @@ def score_table(scores: Sequence[Score], masks: int) -> Table:
 
 
 def _mean(score: Score | None) -> Cell:
-    return Cell("–") if score is None else Cell(f"{score.mean:.3f}", f"{score.low:.3f} – {score.high:.3f}")
+    return Cell("–") if score is None else Cell(f"{score.mean:.3f}", f"[{score.low:.3f}, {score.high:.3f}]")
 
 
 def comparison_table(comparisons: Sequence[Comparison], masks: int) -> Table:
@@ -68,7 +75,10 @@ def comparison_table(comparisons: Sequence[Comparison], masks: int) -> Table:
 
 
 def _difference(row: Comparison | None) -> Cell:
-    return Cell("–") if row is None else Cell(f"{row.difference:+.3f}", f"{row.low:+.3f} – {row.high:+.3f}")
+    if row is None:
+        return Cell("–")
+    difference, low, high = (f"{value:+.3f}".replace("-", "−") for value in (row.difference, row.low, row.high))
+    return Cell(difference, f"[{low}, {high}]")
 
 
 def effort_table(effort: Mapping[str, Mapping[str, Any]]) -> Table:

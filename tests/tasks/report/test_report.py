@@ -1,0 +1,149 @@
+"""The report of a made-up run: what machines were promised, and a page that needs nothing but itself."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from lxml import html
+from rich.console import Console
+
+from schemas.config import PipelineConfig
+from tasks.evaluation.scores import read_answers
+from tasks.report import summary_table, write_report
+from tasks.report.curves import read_curves, smoothed
+from tasks.report.examples import read_examples
+from tests.support.examples import SNAPSHOT
+from tests.support.pretend import PretendRun
+
+
+def config(root: Path) -> PipelineConfig:
+    return PipelineConfig.model_validate(
+        {"name": "<pretend>", "snapshot": SNAPSHOT, "dump": "a.bz2", "runtime": {"root": str(root)}}
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> PretendRun:
+    run = PretendRun(str(tmp_path_factory.mktemp("whole")))
+    run.everything()
+    root = Path(run.ledger.root)
+    write_report(run.ledger, config(root), 1834.0)
+    return run
+
+
+def page_of(run: PretendRun) -> html.HtmlElement:
+    return html.document_fromstring((Path(run.ledger.root) / "report.html").read_text())
+
+
+def test_the_json_holds_just_what_its_readers_were_promised(whole: PretendRun) -> None:
+    document = json.loads((Path(whole.ledger.root) / "report.json").read_text())
+    assert set(document) == {"scores", "comparisons", "stages", "wall_seconds"}
+    assert set(document["scores"][0]) == {"model", "retrieval", "masks", "metric", "mean", "low", "high", "n"}
+    assert set(document["comparisons"][0]) == {"a", "b", "masks", "metric", "difference", "low", "high"}
+    assert {row["model"] for row in document["scores"]} == {"untrained", "base", "sft-0", "sft-1", "dapo"}
+    assert {row["masks"] for row in document["scores"]} == {0, 1, 2, 3, 4}
+    assert ("dapo", "sft-1") in {(row["a"], row["b"]) for row in document["comparisons"]}
+    assert document["stages"][2] == {"stage": "questions", "label": "v1", "rows": 40, "rejects": 80, "seconds": 12.0}
+    assert document["wall_seconds"] == 1834.0
+
+
+def test_the_page_has_every_section_and_needs_no_network_and_no_script(whole: PretendRun) -> None:
+    page = page_of(whole)
+    assert [section.get("id") for section in page.iter("section")] == [
+        "scorecard",
+        "comparisons",
+        "learning",
+        "corpus",
+        "trajectories",
+        "examples",
+        "stages",
+        "settings",
+    ]
+    assert not list(page.iter("script", "link", "img", "iframe", "object"))
+    links = [link for _, _, link, _ in page.iterlinks()]
+    assert [link for link in links if not link.startswith("#")] == []
+    assert "@import" not in page.text_content()
+
+
+def test_ids_are_unique_and_every_reference_leads_somewhere(whole: PretendRun) -> None:
+    source = (Path(whole.ledger.root) / "report.html").read_text()
+    ids = re.findall(r'\bid="([^"]+)"', source)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', source)) <= set(ids)
+
+
+def test_text_of_a_model_stays_text(whole: PretendRun) -> None:
+    source = (Path(whole.ledger.root) / "report.html").read_text()
+    assert "<b>wrong</b>" not in source
+    assert "&lt;b&gt;wrong&lt;/b&gt;" in source
+    assert "<pretend>" not in source
+
+
+def test_the_scorecard_shows_what_the_json_says(whole: PretendRun) -> None:
+    document = json.loads((Path(whole.ledger.root) / "report.json").read_text())
+    (dapo,) = [
+        score
+        for score in document["scores"]
+        if (score["model"], score["retrieval"], score["masks"], score["metric"]) == ("dapo", "live", 0, "span_recall")
+    ]
+    rows = [" ".join(row.text_content().split()) for row in page_of(whole).get_element_by_id("scorecard").iter("tr")]
+    shown = f"{dapo['mean']:.3f}[{dapo['low']:.3f}, {dapo['high']:.3f}]"
+    assert any(row.startswith(f"dapo{shown}") for row in rows)
+    assert any(row.startswith("dapo, random passages") for row in rows)
+
+
+def test_a_run_without_models_has_no_empty_section(tmp_path: Path) -> None:
+    run = PretendRun(str(tmp_path))
+    run.corpus()
+    run.trajectories("scripted", 0.5)
+    report = write_report(run.ledger, config(tmp_path), 34.0)
+    sections = [section.get("id") for section in page_of(run).iter("section")]
+    assert sections == ["corpus", "trajectories", "examples", "stages", "settings"]
+    text = printed(report)
+    assert "trajectories/scripted" in text
+    assert "span recall" not in text
+
+
+def test_a_run_that_has_finished_nothing_still_has_a_report(tmp_path: Path) -> None:
+    run = PretendRun(str(tmp_path))
+    assert write_report(run.ledger, config(tmp_path), 0.0).stages == []
+    assert page_of(run).get_element_by_id("settings") is not None
+
+
+def printed(report: object) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(summary_table(report))  # type: ignore[arg-type]
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_terminals_table_fits_a_terminal(whole: PretendRun) -> None:
+    text = printed(write_report(whole.ledger, config(Path(whole.ledger.root)), 1.0))
+    assert "…" not in text
+    assert re.search(r"dapo, search off +0\.\d{3} \[0\.\d\d, 0\.\d\d\]", text)
+
+
+def test_examples_are_one_right_and_one_wrong_of_each(whole: PretendRun) -> None:
+    examples = read_examples(whole.ledger, read_answers(whole.ledger))
+    dapo = [example for example in examples if example.who == "dapo"]
+    assert [example.is_right for example in dapo] == [True, False]
+    assert [mask.recall for mask in dapo[0].masks] == [1.0] * len(dapo[0].masks)
+    wrong = dapo[1].masks[-1]
+    assert (wrong.written, wrong.recall) == ("the <b>wrong</b> Kell", 0.0)
+    assert "potter for Osk" in next(speech.text for speech in dapo[0].speeches if speech.kind == "information")
+    scripted = next(example for example in examples if example.who == "scripted")
+    assert [s.kind for s in scripted.speeches] == ["think", "search", "information", "think", "answer"]
+
+
+def test_curves_know_where_the_curriculum_moves_on_and_what_a_step_left_out(whole: PretendRun) -> None:
+    curves = {training.label: training for training in read_curves(whole.ledger)}
+    assert curves["sft-0"].stages == [(1, 1.0), (101, 2.0), (201, 4.0)]
+    assert curves["base"].stages == [(1, 0.0)]
+    assert [label for label, training in curves.items() if training.is_rl] == ["dapo"]
+    assert 2 not in [step for step, _ in curves["dapo"].series["parity"]]
+    assert len(curves["dapo"].series["parity"]) == 24
+
+
+def test_a_running_mean() -> None:
+    assert smoothed([(1, 1.0), (2, 3.0), (3, 5.0), (4, 7.0)], share=0.5) == [(1, 1.0), (2, 2.0), (3, 4.0), (4, 6.0)]
