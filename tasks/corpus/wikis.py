@@ -9,6 +9,7 @@ import yaml
 
 from tasks.corpus.xml import Site
 
+_NO_TITLE = re.compile(r"[<>\[\]{}|\n\x02]")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -33,7 +34,7 @@ class Wiki:
     def article(self, target: str) -> str | None:
         """The title that a link leads to; None where it leads to no article."""
         title = " ".join(target.partition("#")[0].replace("_", " ").split()).removeprefix(":").strip()
-        if not title or any(sign in title for sign in "<>[]{}|\n"):
+        if not title or _NO_TITLE.search(title):
             return None
         if ":" in title and self._leads_out(title.partition(":")[0].strip()):
             return None
