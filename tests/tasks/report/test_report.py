@@ -13,6 +13,7 @@ from schemas.config import PipelineConfig
 from tasks.evaluation.scores import read_answers
 from tasks.report import summary_table, write_report
 from tasks.report.curves import read_curves, smoothed
+from tasks.report.document import report_of
 from tasks.report.examples import read_examples
 from tests.support.examples import SNAPSHOT
 from tests.support.pretend import PretendRun
@@ -119,7 +120,8 @@ def printed(report: object) -> str:
 
 
 def test_the_terminals_table_fits_a_terminal(whole: PretendRun) -> None:
-    text = printed(write_report(whole.ledger, config(Path(whole.ledger.root)), 1.0))
+    settings = config(Path(whole.ledger.root))
+    text = printed(report_of(whole.ledger, read_answers(whole.ledger), settings, 1.0))
     assert "…" not in text
     assert re.search(r"dapo, search off +0\.\d{3} \[0\.\d\d, 0\.\d\d\]", text)
 
