@@ -60,7 +60,8 @@ def _ray(workers: int) -> None:
         where: dict[str, Any] = {}
         if not os.environ.get("RAY_ADDRESS"):
             where = {"num_cpus": workers, "include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level=logging.WARNING, **where)
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **where)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every dataset that it has finished
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
