@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from tasks.ramp.words import word_before
+
 Interval = tuple[int, int]
 
 _YEAR = r"(?:1\d{3}|20\d{2})"
@@ -139,10 +141,20 @@ def dates(text: str, language: str) -> Iterator[Interval]:
 
 def _reads_as_year(text: str, start: int, end: int, language: str) -> bool:
     """Not "1500 m" nor "1200 soldiers", but "in 1200 soldiers came"."""
-    before = re.search(r"([^\W\d_]+\.?)[ \u00a0]$", text[:start])
-    if before and before[1].casefold() in _of(language).year_after.split("|"):
-        return not re.match(rf"[ \u00a0-]?(?:{_of(language).units})(?![^\W_])", text[end:])
-    return re.match(rf"[ \u00a0-]?(?:(?:{_of(language).units})|[^\W\d_]+s)(?![^\W_])", text[end:]) is None
+    if word_before(text, start).casefold() in _of(language).year_after.split("|"):
+        return _unit_behind(language).match(text, end) is None
+    return _counted_behind(language).match(text, end) is None
+
+
+@cache
+def _unit_behind(language: str) -> re.Pattern[str]:
+    return re.compile(rf"[ \u00a0-]?(?:{_of(language).units})(?![^\W_])")
+
+
+@cache
+def _counted_behind(language: str) -> re.Pattern[str]:
+    """A unit, or a word that may be a plural."""
+    return re.compile(rf"[ \u00a0-]?(?:(?:{_of(language).units})|[^\W\d_]+s)(?![^\W_])")
 
 
 def numbers(text: str, language: str) -> Iterator[Interval]:

@@ -16,6 +16,7 @@ from tasks.ramp.words import (
     FUNCTION_WORDS,
     PREPOSITIONS,
     Name,
+    are_kin,
     bare_title,
     has_unspaced,
     is_inside_name,
@@ -23,6 +24,8 @@ from tasks.ramp.words import (
     main_words,
     names_in,
     occurrences,
+    plain_words,
+    word_before,
     words_of,
 )
 
@@ -31,7 +34,7 @@ MAX_WORDS = 10
 MIN_RARE_LETTERS = 11
 """A linked lower-case word alone is a term only if so long: the shorter, the commoner (Zipf's law of abbreviation)."""
 
-_SENTENCE_BEFORE = re.compile(r"(?:^|[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?$")
+_SENTENCE_BEFORE = re.compile(r"(?:[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +81,19 @@ def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> I
     for start, end in patterns.numbers(text, language):
         yield Span(start, end, text[start:end], SpanKind.NUMBER, None)
     for anchor in mentions:
-        if anchor in text and len(anchor) > 2:
-            yield from _mentions(text, anchor, language)
+        place = text.find(anchor) if len(anchor) > 2 else -1
+        if place >= 0 and _is_mention(text, place, place + len(anchor), language):
+            yield Span(place, place + len(anchor), anchor, SpanKind.ENTITY, None)
 
 
-def _mentions(text: str, anchor: str, language: str) -> Iterator[Span]:
-    """Where a name stands again; but not where it begins a sentence: from there a search for the others begins."""
-    for found in re.finditer(re.escape(anchor), text):
-        start, end = found.span()
-        is_name = _kind_of_link(text, start, end) is SpanKind.ENTITY and not _begins_sentence(text, start)
-        if is_name and is_whole(text, start, end) and not is_inside_name(text, start, end, language):
-            yield Span(start, end, anchor, SpanKind.ENTITY, None)
+def _is_mention(text: str, start: int, end: int, language: str) -> bool:
+    """A whole name that stands again; but not where it begins a sentence: from there a search for the others begins."""
+    is_name = _kind_of_link(text, start, end) is SpanKind.ENTITY and not _begins_sentence(text, start)
+    return is_name and is_whole(text, start, end) and not is_inside_name(text, start, end, language)
 
 
 def _begins_sentence(text: str, start: int) -> bool:
-    return _SENTENCE_BEFORE.search(text[:start]) is not None
+    return start == 0 or _SENTENCE_BEFORE.search(text, max(0, start - 6), start) is not None
 
 
 def _kind_of_link(text: str, start: int, end: int) -> SpanKind:
@@ -127,7 +128,6 @@ class _Rules:
         self._passage = passage
         self._aliases = aliases
         self._language = language
-        self._converted = patterns.conversions(passage.text, language)
 
     def allow(self, span: Span) -> bool:
         text = self._passage.text
@@ -138,6 +138,7 @@ class _Rules:
             and not self._tells_title(span)
             and not self._is_lost(span)
             and not self._is_told_shorter(span)
+            and not self._is_told_by_kin(span)
             and self._is_worth_asking(span)
         )
 
@@ -150,7 +151,8 @@ class _Rules:
         if has_unspaced(span.surface):
             bare = bare_title(title)
             return span.surface in bare or bare in span.surface
-        return not main_words(title, self._language).isdisjoint(words_of(span.surface))
+        told = main_words(title, self._language)
+        return any(are_kin(word, of_title) for word in plain_words(span.surface) for of_title in told)
 
     @cached_property
     def _lost_sentences(self) -> list[tuple[int, int]]:
@@ -176,6 +178,23 @@ class _Rules:
             shorter < words and (name.end <= span.start or span.end <= name.start) for name, shorter in self._names
         )
 
+    @cached_property
+    def _plain_words(self) -> list[str]:
+        return plain_words(self._passage.text)
+
+    def _is_told_by_kin(self, span: Span) -> bool:
+        """Another form of a one-word name or term stands elsewhere: "Greeks", where "Greek" would be masked."""
+        words = plain_words(span.surface)
+        if span.kind not in (SpanKind.ENTITY, SpanKind.TERM) or len(words) != 1:
+            return False
+        own = words[0]
+        kin = [word for word in self._plain_words if word.startswith(own) or (len(word) > 3 and own.startswith(word))]
+        return len(own) > 3 and len(kin) > 1
+
+    @cached_property
+    def _converted(self) -> list[tuple[int, int]]:
+        return patterns.conversions(self._passage.text, self._language)
+
     def _is_worth_asking(self, span: Span) -> bool:
         if span.kind is SpanKind.TERM:
             return self._is_term(span)
@@ -187,8 +206,8 @@ class _Rules:
     def _is_part_of_name(self, span: Span) -> bool:
         """ "1998 World Cup" and "Apollo 11", but not "in 1998 Ostel grew": there a preposition stands before it."""
         text, language = self._passage.text, self._language
-        after = text[: span.start].split(" ")[-2:-1]
-        end = len(text) if after and after[0].casefold() in PREPOSITIONS.get(language, frozenset()) else span.end
+        is_after_preposition = word_before(text, span.start).casefold() in PREPOSITIONS.get(language, frozenset())
+        end = len(text) if is_after_preposition else span.end
         return is_inside_name(text, span.start, end, language)
 
     def _is_term(self, span: Span) -> bool:

@@ -4,12 +4,20 @@ Scripts that write no spaces (Chinese, Japanese, Korean particles) have no word 
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from rapidfuzz.distance import Prefix
+
 _UNSPACED = re.compile(r"[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0002fa1f]")
+_PART = re.compile(r"[^\W_]+")
+_ACCENT = re.compile(r"[\u0300-\u036f]")
 _WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
+_WORD_BEFORE = re.compile(r"([^\W_]+\.?)[ \u00a0]\Z")
+_WORD_BEHIND = re.compile(r"[ \u00a0]([^\W_]+)")
+_LONGEST_WORD = 40
 _POSSESSIVE = re.compile(r"['’]s$")
 _INITIAL_GAP = re.compile(r"\. ?")
 _IS_POSSESSIVE = re.compile(r"['’]s(?![^\W_])")
@@ -132,7 +140,22 @@ def stems(text: str, language: str) -> frozenset[str]:
 def main_words(title: str, language: str) -> frozenset[str]:
     """What names a title's subject: its words without function words and what stands in parentheses."""
     ignored = FUNCTION_WORDS.get(language, frozenset())
-    return frozenset(word for word in words_of(bare_title(title)) if word not in ignored and len(word) > 1)
+    return frozenset(word for word in plain_words(bare_title(title)) if word not in ignored and len(word) > 1)
+
+
+def plain_words(text: str) -> list[str]:
+    """The words of a text, case folded, compounds parted, without accents: ``ampere`` and ``law`` of "Ampère-Law"."""
+    return _PART.findall(_ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold())))
+
+
+def are_kin(one: str, other: str) -> bool:
+    """Whether one plain word tells the other: the same, one begins with the other, or most of both is the same.
+
+    "albania" and "albanian", "afghan" and "afghanistan", "animation" and "animators".
+    """
+    common = Prefix.similarity(one, other)
+    shorter = min(len(one), len(other))
+    return one == other or (common >= 4 and common == shorter) or (common >= 5 and common >= 0.6 * shorter)
 
 
 def bare_title(title: str) -> str:
@@ -205,7 +228,13 @@ def _goes_on(gap: str, before: _Word, word: _Word) -> bool:
 def is_inside_name(text: str, start: int, end: int, language: str) -> bool:
     """Whether a capitalised word of the same name stands right before or behind: ``1998`` in "1998 World Cup"."""
     ignored = FUNCTION_WORDS.get(language, frozenset()) | CALENDAR_WORDS
-    before = re.search(r"([^\W_]+)[  ]$", text[:start])
-    after = re.match(r"[  ]([^\W_]+)", text[end:])
-    neighbours = [found[1] for found in (before, after) if found]
-    return any(word[0].isupper() and word.casefold() not in ignored for word in neighbours)
+    before = word_before(text, start)
+    behind = _WORD_BEHIND.match(text, end)
+    neighbours = [before, behind[1] if behind else ""]
+    return any(word[:1].isupper() and word.casefold() not in ignored for word in neighbours)
+
+
+def word_before(text: str, place: int) -> str:
+    """The word that a single space parts from ``place``; empty where there is none."""
+    found = _WORD_BEFORE.search(text, max(0, place - _LONGEST_WORD), place)
+    return found[1] if found else ""
