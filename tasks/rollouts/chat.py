@@ -77,7 +77,9 @@ class ChatEndpoint:
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(ATTEMPTS),
-                wait=_at_least_as_asked(wait_exponential_jitter(initial=self._first_wait, max=MAX_WAIT_SECONDS)),
+                wait=_at_least_as_asked(
+                    wait_exponential_jitter(initial=self._first_wait, max=MAX_WAIT_SECONDS, jitter=self._first_wait)
+                ),
                 retry=retry_if_exception_type(_TryAgain),
             ):
                 with attempt:

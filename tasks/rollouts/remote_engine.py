@@ -67,7 +67,7 @@ class RemoteEngine:
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(ATTEMPTS),
-                wait=wait_exponential_jitter(initial=self._first_wait, max=30),
+                wait=wait_exponential_jitter(initial=self._first_wait, max=30, jitter=self._first_wait),
                 retry=retry_if_exception_type(_TryAgain),
             ):
                 with attempt:

@@ -78,15 +78,13 @@ class Shelf:
 
 
 @contextmanager
-def _teacher(
-    cast: Cast, shelf: Shelf | None = None, agent: AgentSettings = AGENT
-) -> Iterator[Callable[..., Trajectory]]:
+def _teacher(cast: Cast, shelf: Shelf | None = None) -> Iterator[Callable[..., Trajectory]]:
     with serving(cast) as url:
 
         def teach(question: Question = QUESTION) -> Trajectory:
             async def once() -> Trajectory:
                 async with ChatEndpoint(EndpointRuntime(url=url), None, 0.7, first_wait=0.01) as endpoint:
-                    teacher = MultiAgentTeacher(endpoint, shelf or Shelf(), agent, "team")
+                    teacher = MultiAgentTeacher(endpoint, shelf or Shelf(), AGENT, "team")
                     return await teacher.teach(question, 0, seed=1)
 
             return asyncio.run(once())

@@ -1,0 +1,143 @@
+"""Contestants in one real engine: the same questions for all, their own weights, and search truly turned off."""
+
+from pathlib import Path
+
+import pytest
+
+from retrieval_index.opening import build_index
+from schemas.config import AgentSettings, EngineRuntime, EvaluationSettings, IndexSettings
+from schemas.errors import BadInput
+from schemas.jobs import Contestant, EvaluationJob
+from schemas.records import Answer, Passage, Question
+from tasks import storage
+from tasks.evaluation.answer import answer_all, chosen_questions
+from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
+from tests.support.automaton import save_automaton
+from tests.support.examples import SNAPSHOT, ramp_question
+
+TEXT = "Arlen lives in Kalo near Tovi."
+GOLDS = ["Kalo", "Tovi"]
+
+
+def _question(number: int, n_masks: int) -> Question:
+    return ramp_question(TEXT, GOLDS[:n_masks], question_id=f"q{n_masks}-{number}").model_copy(
+        update={"split": "test" if number < 6 else "dev"}
+    )
+
+
+def _passages() -> list[Passage]:
+    fields = {"snapshot": SNAPSHOT, "revision_id": 1, "section": "", "links": [], "lost": [], "n_words": 6}
+    texts = ["the town of Kalo is small", *(f"number {page} is another place altogether" for page in range(40))]
+    return [
+        Passage(passage_id=f"{page}-0", page_id=page, title=f"Page {page}", text=text, **fields)
+        for page, text in enumerate(texts)
+    ]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> AgentTokenizer:
+    return train_tokenizer([TEXT, "Kalo Tovi"] * 9, 330)
+
+
+def _save_models(folder: Path, tokenizer: AgentTokenizer) -> None:
+    """``seeker`` searches Kalo and then would search again, or answer if it may not; ``guesser`` answers at once."""
+    think, thought, search, searched, answer, answered, told = (
+        tokenizer.tag_id(tag)
+        for tag in ("<think>", "</think>", "<search>", "</search>", "<answer>", "</answer>", "</information>")
+    )
+    newline, word = tokenizer.encode("\n")[-1], tokenizer.encode("Kalo")
+    assert len(word) == 1, "the tests' rule needs a word of one token"
+    start = {newline: [think], told: [think], think: [thought], search: word, answer: word}
+    save_automaton(
+        folder / "seeker", tokenizer.vocabulary, start | {thought: [search, answer], word[0]: [searched, answered]}
+    )
+    save_automaton(folder / "guesser", tokenizer.vocabulary, start | {thought: [answer], word[0]: [answered]})
+
+
+@pytest.fixture
+def job(tmp_path: Path, tokenizer: AgentTokenizer) -> EvaluationJob:
+    questions = [_question(number, n_masks) for n_masks in (1, 2) for number in range(9)]
+    storage.write_rows(str(tmp_path / "questions.parquet"), Question, questions)
+    storage.write_rows(str(tmp_path / "passages.parquet"), Passage, _passages())
+    tokenizer.save(str(tmp_path / "tokenizer"))
+    contestants = [
+        ("seeker", "live"),
+        ("guesser", "live"),
+        ("seeker", "none"),
+        ("seeker", "random"),
+    ]
+    return EvaluationJob(
+        output=str(tmp_path / "job"),
+        snapshot=SNAPSHOT,
+        contestants=[
+            Contestant(
+                name=name,
+                model=str(tmp_path / name),
+                retrieval=retrieval,
+                output=str(tmp_path / f"{name}-{retrieval}"),
+                fingerprint=f"{name}-{retrieval}",
+            )
+            for name, retrieval in contestants
+        ],
+        tokenizer=str(tmp_path / "tokenizer"),
+        index=str(tmp_path / "index"),
+        passages=[str(tmp_path / "passages.parquet")],
+        questions=[str(tmp_path / "questions.parquet")],
+        agent=AgentSettings(hits=2, max_searches=1, max_turn_tokens=12, max_tokens=256),
+        settings=EvaluationSettings(per_masks=4, part_rows=5),
+        engine=EngineRuntime(in_flight=8, threads=1),
+    )
+
+
+def _answers(folder: Path) -> list[Answer]:
+    return [row for path in sorted(folder.glob("part-*.parquet")) for row in storage.read_rows(str(path), Answer)]
+
+
+@pytest.mark.slow
+def test_all_contestants_answer_the_same_questions_each_in_its_own_way(job, tmp_path, tokenizer):
+    _save_models(tmp_path, tokenizer)
+    build_index([(row.passage_id, row.title, row.text) for row in _passages()], job.index, IndexSettings())
+    figures = answer_all(job)
+    rows = {folder: _answers(tmp_path / folder) for folder in figures}
+    assert list(rows) == ["seeker-live", "guesser-live", "seeker-none", "seeker-random"]
+    asked = [(row.question_id, row.decoding) for row in rows["seeker-live"]]
+    assert len(set(asked)) == len(asked) == 4 * 2 * 2
+    assert all([(row.question_id, row.decoding) for row in answers] == asked for answers in rows.values())
+    greedy = {folder: [row for row in answers if row.decoding == "greedy"] for folder, answers in rows.items()}
+
+    assert {row.end_reason for row in greedy["seeker-live"]} == {"turns"}
+    assert {search.queries[0] for row in greedy["seeker-live"] for search in row.searches} == {"Kalo"}
+    assert all(row.searches[0].passage_ids[0] == "0-0" for row in greedy["seeker-live"])
+
+    assert {(row.answer, row.end_reason) for row in greedy["guesser-live"]} == {("Kalo", "answered")}
+    assert not any(row.searches for row in greedy["guesser-live"])
+
+    assert {(row.answer, row.end_reason) for row in greedy["seeker-none"]} == {("Kalo", "answered")}
+    assert not any(row.searches for row in rows["seeker-none"])
+
+    shown = [passage for row in rows["seeker-random"] for search in row.searches for passage in search.passage_ids]
+    assert shown and "0-0" not in shown
+    assert figures["seeker-none"]["greedy"]["answered"] == 1.0
+    assert figures["seeker-live"]["greedy"]["searches"] == 1.0
+
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/part-*")}
+    assert answer_all(job) == figures
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/part-*")} == before
+
+
+def test_questions_are_as_many_of_each_number_of_masks_and_of_the_split_alone(job):
+    chosen = chosen_questions(job)
+    assert [question.n_masks for question in chosen] == [1] * 4 + [2] * 4
+    assert {question.split for question in chosen} == {"test"}
+    assert chosen == chosen_questions(job)
+
+
+def test_too_few_questions_are_refused(job):
+    greedy = job.model_copy(update={"settings": EvaluationSettings(per_masks=7)})
+    with pytest.raises(BadInput, match="holds 6 of 1"):
+        chosen_questions(greedy)
+
+
+def test_a_remote_engine_cannot_take_turns(job):
+    with pytest.raises(BadInput, match="kind must be vllm"):
+        answer_all(job.model_copy(update={"engine": EngineRuntime(kind="remote", url="http://127.0.0.1:9")}))
