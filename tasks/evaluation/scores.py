@@ -72,7 +72,7 @@ def read_answers(ledger: Ledger) -> list[Answer]:
     return [row for path in paths for row in storage.read_rows(path, Answer)]
 
 
-def _contestants(answers: Sequence[Answer]) -> list[tuple[str, str]]:
+def contestants(answers: Sequence[Answer]) -> list[tuple[str, str]]:
     """(model, retrieval), in the order in which the models are trained."""
     return sorted({(row.model, row.retrieval) for row in answers}, key=lambda pair: (*_place(pair[0]), pair[1]))
 
@@ -88,7 +88,7 @@ def scores_of(answers: Sequence[Answer], resamples: int) -> list[Score]:
     grouped = _grouped(answers)
     return [
         Score(model=model, retrieval=retrieval, masks=masks, metric=metric, **interval._asdict())
-        for model, retrieval in _contestants(answers)
+        for model, retrieval in contestants(answers)
         for masks in _mask_counts(answers)
         for metric in METRICS
         if (values := _values(grouped, model, retrieval, masks, metric))
@@ -99,7 +99,7 @@ def scores_of(answers: Sequence[Answer], resamples: int) -> list[Score]:
 def comparisons_of(answers: Sequence[Answer], resamples: int) -> list[Comparison]:
     """Each model against the one trained before it, over the questions that both answered."""
     grouped = _grouped(answers)
-    models = [model for model, retrieval in _contestants(answers) if retrieval == "live"]
+    models = [model for model, retrieval in contestants(answers) if retrieval == "live"]
     compared = [
         _compared(grouped, later, earlier, masks, metric, resamples)
         for earlier, later in pairwise(models)

@@ -1,6 +1,7 @@
 """How the models were trained, from the ``metrics.jsonl`` beside each (a line of JSON a step)."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -26,9 +27,8 @@ class Curves:
         return "reward" in self.series
 
 
-def read_curves(ledger: Ledger) -> list[Curves]:
-    """Of every finished model that was trained, in the order of training."""
-    labels = [manifest.recipe.label for manifest in ledger.manifests() if manifest.recipe.stage == "models"]
+def read_curves(ledger: Ledger, labels: Sequence[str]) -> list[Curves]:
+    """Of those models that were trained."""
     found = [_read(label, storage.join(ledger.folder("models", label), "metrics.jsonl")) for label in labels]
     return [curves for curves in found if curves is not None]
 

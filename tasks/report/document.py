@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from schemas.config import EvaluationSettings, PipelineConfig
 from schemas.manifest import StageManifest
 from schemas.records import Answer
+from tasks import graph
 from tasks.evaluation.scores import Comparison, Score, comparisons_of, scores_of
 from tasks.ledger import Ledger
 
@@ -38,12 +39,23 @@ class Report(BaseModel):
     wall_seconds: float
 
 
+def finished_stages(ledger: Ledger, config: PipelineConfig) -> list[StageManifest]:
+    """In the order of the pipeline; those that the config does not know come last."""
+    order = [stage.name for stage in graph.stages_of(config)]
+
+    def place(manifest: StageManifest) -> int:
+        name = (manifest.recipe.stage, manifest.recipe.label)
+        return order.index(name) if name in order else len(order)
+
+    return sorted(ledger.manifests(), key=place)
+
+
 def report_of(ledger: Ledger, answers: Sequence[Answer], config: PipelineConfig, wall_seconds: float) -> Report:
     """Computed from what lies in the ledger, whoever made it; ``answers`` are all that it holds."""
     resamples = (config.evaluation or EvaluationSettings()).bootstrap
     return Report(
         scores=scores_of(answers, resamples) if answers else [],
         comparisons=comparisons_of(answers, resamples) if answers else [],
-        stages=[StageTiming.of(manifest) for manifest in ledger.manifests()],
+        stages=[StageTiming.of(manifest) for manifest in finished_stages(ledger, config)],
         wall_seconds=wall_seconds,
     )

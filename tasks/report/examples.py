@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from schemas.records import Answer, Author, Passage, Question, Record, Trajectory, VerdictStatus
 from tasks import storage
 from tasks.conversation import Piece, Speech, conversation, pieces
+from tasks.evaluation.scores import contestants
 from tasks.ledger import Ledger
 from tasks.report.summary import contestant
-from tasks.scoring import MaskScore, score_masks
+from tasks.scoring import score_masks
 
 MOST_READ = 2_000
 """Rows of one label that are looked through for examples."""
@@ -27,7 +28,7 @@ Told = TypeVar("Told", Trajectory, Answer)
 
 @dataclass(frozen=True)
 class MaskLine:
-    """One mask of an example: what was asked for and what was written."""
+    """One mask of an example: what was asked for and what was written, None where that could not be told."""
 
     gold: str
     written: str | None
@@ -47,9 +48,8 @@ class Example:
     masks: list[MaskLine]
 
 
-def read_examples(ledger: Ledger, answers: Sequence[Answer]) -> list[Example]:
+def read_examples(ledger: Ledger, labels: Sequence[str], answers: Sequence[Answer]) -> list[Example]:
     """Two of every label of trajectories, then two of every model, as far as there are such."""
-    labels = [manifest.recipe.label for manifest in ledger.manifests() if manifest.recipe.stage == "trajectories"]
     trajectories = [row for label in labels for row in _two(first_trajectories(ledger, label), _is_correct)]
     chosen = [row for rows in _by_contestant(answers) for row in _two(rows, lambda row: row.recall == 1)]
     asked = [row.question_id for row in trajectories] + [row.question_id for row in chosen]
@@ -73,9 +73,9 @@ def _is_correct(row: Trajectory) -> bool:
 
 
 def _by_contestant(answers: Sequence[Answer]) -> list[list[Answer]]:
-    """Greedy answers with live search, by model."""
+    """Greedy answers with live search, by model in the order of training."""
     live = [row for row in answers if row.retrieval == "live" and row.decoding == "greedy"]
-    return [[row for row in live if row.model == model] for model in dict.fromkeys(row.model for row in live)]
+    return [[row for row in live if row.model == model] for model, _ in contestants(live)]
 
 
 def _two(rows: list[Told], is_right: Callable[[Told], bool]) -> list[Told]:
@@ -131,9 +131,8 @@ def _example(
         title=question.title or question.question_id,
         prompt=pieces(question.masked_text or question.prompt),
         speeches=speeches,
-        masks=[_line(gold, mask) for gold, mask in zip(golds, scored, strict=True)],
+        masks=[
+            MaskLine(gold, mask.filling if answer is not None else "", mask.recall)
+            for gold, mask in zip(golds, scored, strict=True)
+        ],
     )
-
-
-def _line(gold: str, mask: MaskScore) -> MaskLine:
-    return MaskLine(gold, mask.filling, mask.recall)

@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tasks.evaluation.scores import Comparison, Score
 from tasks.report.curves import Curves, Points, smoothed
@@ -165,6 +166,7 @@ def reinforcement(curves: Curves) -> str:
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
         for axes, name in zip(panels, drawn, strict=False):
             _line(axes, curves.series[name], colour_of(curves.label))
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             _shade(axes, curves, is_labelled=name == drawn[0])
             axes.set_title(RL_PANELS[name], fontsize=8.5)
             if RL_PANELS[name].endswith("share"):

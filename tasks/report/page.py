@@ -13,7 +13,7 @@ from schemas.records import Answer
 from tasks import storage
 from tasks.evaluation.scores import read_answers
 from tasks.ledger import Ledger
-from tasks.report.document import Report, report_of
+from tasks.report.document import Report, finished_stages, report_of
 from tasks.report.sections import sections_of
 from tasks.report.summary import contestant
 from tasks.report.tables import duration
@@ -38,7 +38,7 @@ def write_report(ledger: Ledger, config: PipelineConfig, wall_seconds: float) ->
 
 
 def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report: Report) -> str:
-    manifests = ledger.manifests()
+    manifests = finished_stages(ledger, config)
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -48,9 +48,9 @@ def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report:
         name=config.name,
         snapshot=config.snapshot,
         commits=list(dict.fromkeys(manifest.commit for manifest in manifests)),
-        finished=manifests[-1].finished if manifests else None,
+        finished=max((manifest.finished for manifest in manifests), default=None),
         tiles=_tiles(report, manifests),
-        sections=sections_of(ledger, report, answers),
+        sections=sections_of(ledger, manifests, report, answers),
         config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True),
     )
 

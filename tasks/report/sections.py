@@ -39,6 +39,10 @@ _CORPUS = ("redirects", "pages", "passages", "questions")
 _MOST_REASONS = 12
 
 
+def labels_of(manifests: Sequence[StageManifest], stage: str) -> list[str]:
+    return [manifest.recipe.label for manifest in manifests if manifest.recipe.stage == stage]
+
+
 @dataclass(frozen=True)
 class Section:
     """A heading, a few words on how to read it, charts, tables, examples; ``more`` are tables that are folded up."""
@@ -52,16 +56,17 @@ class Section:
     examples: Sequence[Example] = field(default=())
 
 
-def sections_of(ledger: Ledger, report: Report, answers: Sequence[Answer]) -> list[Section]:
-    """In the order of the page."""
-    manifests = ledger.manifests()
+def sections_of(
+    ledger: Ledger, manifests: Sequence[StageManifest], report: Report, answers: Sequence[Answer]
+) -> list[Section]:
+    """In the order of the page; ``manifests`` are of the finished stages, in the order of the pipeline."""
     found = [
         _scorecard(report.scores),
         _comparisons(report.comparisons),
-        _learning(ledger),
+        _learning(ledger, manifests),
         _corpus(manifests),
         _trajectories(ledger, manifests),
-        _examples(ledger, answers),
+        _examples(ledger, manifests, answers),
         _stages(manifests, report),
     ]
     return [section for section in found if section.charts or section.tables or section.examples]
@@ -102,8 +107,8 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Section:
     )
 
 
-def _learning(ledger: Ledger) -> Section:
-    trainings = read_curves(ledger)
+def _learning(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section:
+    trainings = read_curves(ledger, labels_of(manifests, "models"))
     supervised = [curves for curves in trainings if not curves.is_rl and "loss" in curves.series]
     charts = [figures.losses(supervised)] if supervised else []
     charts += [figures.reinforcement(curves) for curves in trainings if curves.is_rl]
@@ -155,13 +160,15 @@ def _trajectories(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section
     return Section("trajectories", title, note, charts=charts, tables=tables)
 
 
-def _examples(ledger: Ledger, answers: Sequence[Answer]) -> Section:
+def _examples(ledger: Ledger, manifests: Sequence[StageManifest], answers: Sequence[Answer]) -> Section:
     note = "One that is right and one that is not, of every teacher and of every model (greedy, live search)."
-    return Section("examples", "Examples", note, examples=read_examples(ledger, answers))
+    return Section(
+        "examples", "Examples", note, examples=read_examples(ledger, labels_of(manifests, "trajectories"), answers)
+    )
 
 
 def _stages(manifests: Sequence[StageManifest], report: Report) -> Section:
     spent = {f"{stage.stage}/{stage.label}": stage.seconds for stage in report.stages}
-    note = f"What is finished, in that order. All runs together took {duration(report.wall_seconds)}."
+    note = f"What is finished. All runs together took {duration(report.wall_seconds)}."
     charts = [figures.bars("Seconds by stage", spent)] if spent else []
     return Section("stages", "Stages", note, charts=charts, tables=[stage_table(manifests)])

@@ -127,7 +127,7 @@ def test_the_terminals_table_fits_a_terminal(whole: PretendRun) -> None:
 
 
 def test_examples_are_one_right_and_one_wrong_of_each(whole: PretendRun) -> None:
-    examples = read_examples(whole.ledger, read_answers(whole.ledger))
+    examples = read_examples(whole.ledger, ["scripted"], read_answers(whole.ledger))
     dapo = [example for example in examples if example.who == "dapo"]
     assert [example.is_right for example in dapo] == [True, False]
     assert [mask.recall for mask in dapo[0].masks] == [1.0] * len(dapo[0].masks)
@@ -139,7 +139,9 @@ def test_examples_are_one_right_and_one_wrong_of_each(whole: PretendRun) -> None
 
 
 def test_curves_know_where_the_curriculum_moves_on_and_what_a_step_left_out(whole: PretendRun) -> None:
-    curves = {training.label: training for training in read_curves(whole.ledger)}
+    curves = {
+        training.label: training for training in read_curves(whole.ledger, ["untrained", "base", "sft-0", "dapo"])
+    }
     assert curves["sft-0"].stages == [(1, 1.0), (101, 2.0), (201, 4.0)]
     assert curves["base"].stages == [(1, 0.0)]
     assert [label for label, training in curves.items() if training.is_rl] == ["dapo"]
