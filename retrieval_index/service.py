@@ -32,6 +32,12 @@ async def _refuse_malformed(_: Request, invalid: Exception) -> Response:
     return _failure("bad_request", f"{where}: {first['msg']}")
 
 
+class _Counter:
+    """Requests taken and not yet answered; counted here, for the limiter counts one only after others have come in."""
+
+    taken = 0
+
+
 def create_app(searcher: Searcher, *, workers: int = 2, max_waiting: int = 64) -> FastAPI:
     """The service over a searcher, which stays the caller's to close.
 
@@ -39,25 +45,28 @@ def create_app(searcher: Searcher, *, workers: int = 2, max_waiting: int = 64) -
         workers: requests that search at one time.
         max_waiting: requests that may wait for them; the next is told at once that the service is busy.
     """
-    app = FastAPI(title="MaskSearch index", openapi_url="/openapi.json")
+    app = FastAPI(title="MaskSearch index")
     limiter = anyio.CapacityLimiter(workers)
+    counter = _Counter()
     app.add_exception_handler(RequestValidationError, _refuse_malformed)
 
     @app.post("/search", response_model=SearchReply, responses={400: {"model": ErrorReply}, 503: {"model": ErrorReply}})
     async def search(request: SearchRequest) -> Response:
-        if limiter.statistics().tasks_waiting >= max_waiting:
+        if counter.taken >= workers + max_waiting:
             return _failure("busy", f"{max_waiting} requests are waiting: ask again later")
+        counter.taken += 1
         try:
             found = await anyio.to_thread.run_sync(searcher.search, request.plain(), request.k, limiter=limiter)
         except SearchFailed as error:
             return _failure("search_failed", str(error))
         except BadInput as error:
             return _failure("bad_request", str(error))
+        finally:
+            counter.taken -= 1
         return _json(SearchReply.of(found))
 
     @app.get("/health")
     async def health() -> Health:
-        now = limiter.statistics()
-        return Health(running=now.borrowed_tokens, waiting=now.tasks_waiting)
+        return Health(running=min(counter.taken, workers), waiting=max(0, counter.taken - workers))
 
     return app

@@ -1,0 +1,137 @@
+"""Batches of concurrent queries: who asked gets the answer, and every failure reaches everyone whom it concerns."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from retrieval_index.client import BatchingSearcher
+from retrieval_index.hits import Hit, Query, SearchFailed
+from retrieval_index.opening import open_index
+from schemas.errors import BadInput
+
+
+class Echo:
+    """Gives each query back as its only hit, and remembers the batches."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.batches: list[list[str]] = []
+        self.error: Exception | None = None
+        self.seconds = seconds
+        self.running = threading.Event()
+
+    def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
+        self.running.set()
+        self.batches.append([query.text for query in queries])
+        time.sleep(self.seconds)
+        if self.error:
+            raise self.error
+        return [[Hit(f"{query.text}-{k}", 1.0, "", "")] for query in queries]
+
+
+async def ask_all(searcher: BatchingSearcher, texts: list[str], k: int = 1) -> list[str]:
+    found = await asyncio.gather(*(searcher.search(Query(text), k) for text in texts))
+    return [hits[0].passage_id for hits in found]
+
+
+def test_concurrent_queries_share_batches_and_each_gets_its_own_answer() -> None:
+    echo = Echo()
+    texts = [str(n) for n in range(50)]
+    assert asyncio.run(ask_all(BatchingSearcher(echo, max_batch=20), texts)) == [f"{text}-1" for text in texts]
+    assert [len(batch) for batch in echo.batches] == [20, 20, 10]
+
+
+def test_different_numbers_of_hits_are_different_batches() -> None:
+    searcher = BatchingSearcher(Echo())
+
+    async def both() -> list[list[str]]:
+        return await asyncio.gather(ask_all(searcher, ["a", "b"], 1), ask_all(searcher, ["a", "b"], 2))
+
+    assert asyncio.run(both()) == [["a-1", "b-1"], ["a-2", "b-2"]]
+
+
+def test_what_comes_while_a_batch_runs_is_gathered_for_the_next() -> None:
+    echo = Echo(seconds=0.2)
+    searcher = BatchingSearcher(echo, max_wait_ms=1)
+
+    async def arriving() -> None:
+        asked = []
+        for n in range(10):
+            asked.append(asyncio.create_task(searcher.search(Query(str(n)), 1)))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*asked)
+
+    asyncio.run(arriving())
+    assert len(echo.batches) == 2
+    assert sum(map(len, echo.batches)) == 10
+
+
+@pytest.mark.parametrize("error", [SearchFailed("disk"), BadInput("k")])
+def test_an_error_reaches_every_waiter_and_the_next_batch_is_tried(error: Exception) -> None:
+    echo = Echo()
+    searcher = BatchingSearcher(echo)
+
+    async def failing() -> list[object]:
+        return await asyncio.gather(*(searcher.search(Query(str(n)), 1) for n in range(3)), return_exceptions=True)
+
+    echo.error = error
+    assert [type(result) for result in asyncio.run(failing())] == [type(error)] * 3
+    echo.error = None
+    assert asyncio.run(ask_all(searcher, ["again"])) == ["again-1"]
+
+
+def test_who_gives_up_takes_nothing_from_the_others() -> None:
+    searcher = BatchingSearcher(Echo(seconds=0.05))
+
+    async def one_gives_up() -> list[Hit]:
+        impatient = asyncio.create_task(searcher.search(Query("impatient"), 1))
+        patient = asyncio.create_task(searcher.search(Query("patient"), 1))
+        await asyncio.sleep(0.01)
+        impatient.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await impatient
+        return await patient
+
+    assert asyncio.run(one_gives_up())[0].passage_id == "patient-1"
+
+
+def test_a_loop_that_is_left_with_a_batch_open_does_not_block_the_next_one() -> None:
+    echo = Echo()
+    searcher = BatchingSearcher(echo, max_wait_ms=60_000)
+
+    async def leave() -> None:
+        asyncio.get_running_loop().create_task(searcher.search(Query("left"), 1))
+        await asyncio.sleep(0)
+
+    asyncio.run(leave())
+    searcher._max_wait = 0.001
+    assert asyncio.run(ask_all(searcher, ["next"])) == ["next-1"]
+    assert echo.batches == [["next"]]
+
+
+def test_a_closed_searcher_fails_those_who_wait_and_those_who_come() -> None:
+    echo = Echo(seconds=0.1)
+    searcher = BatchingSearcher(echo, max_batch=1, max_wait_ms=0)
+
+    async def closing() -> list[object]:
+        asked = [asyncio.create_task(searcher.search(Query(str(n)), 1)) for n in range(3)]
+        await asyncio.to_thread(echo.running.wait)
+        await asyncio.to_thread(searcher.close)
+        asked.append(asyncio.create_task(searcher.search(Query("late"), 1)))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, *others = asyncio.run(closing())
+    assert isinstance(first, list)
+    assert [type(other) for other in others] == [SearchFailed] * 3
+
+
+def test_a_real_index_from_an_event_loop(index: str) -> None:
+    local = open_index(index)
+    searcher = BatchingSearcher(local)
+    queries = [Query(text, hold) for text in ("tower", "Mila Fenn", "zzz") for hold in (None, "1", "2-0")] * 5
+
+    async def ask() -> list[list[Hit]]:
+        return await asyncio.gather(*(searcher.search(query, 2) for query in queries))
+
+    assert asyncio.run(ask()) == local.search(queries, 2)

@@ -1,0 +1,58 @@
+"""The Java machine beside what else a process does: signals, forks, threads, standard output."""
+
+import subprocess
+import sys
+
+import pytest
+
+from retrieval_index import jvm
+
+NEIGHBOURS = """
+import faulthandler, json, os, signal, sys
+from retrieval_index.bm25 import build_index
+from retrieval_index.hits import Query
+from retrieval_index.opening import open_index
+from retrieval_index import jvm
+from schemas.config import IndexSettings
+from schemas.errors import RunFailed
+
+out = sys.argv[1]
+build_index([(f"{n}-0", "title", f"text {n}") for n in range(3000)], out, IndexSettings())
+searcher = open_index(out)
+seen = {}
+
+faulthandler.enable()
+for _ in range(3):
+    jvm.run(lambda: jvm.java_class("java.lang.System").gc())
+    seen["hits"] = len(searcher.search([Query("text")] * 50, 5)[0])
+
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    seen["interrupt"] = "python's"
+
+child = os.fork()
+if child == 0:
+    try:
+        searcher.search([Query("text")], 1)
+    except RunFailed as error:
+        os._exit(7 if "forked" in str(error) else 1)
+    os._exit(1)
+seen["forked"] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(json.dumps(seen))
+"""
+
+
+def test_signals_forks_and_standard_output_stay_python_s(tmp_path: object) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NEIGHBOURS, f"{tmp_path}/index"], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, '{"hits": 5, "interrupt": "python\'s", "forked": 7}\n'), done.stderr
+
+
+def test_an_error_of_java_is_one_line() -> None:
+    with pytest.raises(jvm.JavaFailed, match=r"ArithmeticException: / by zero|BigInteger divide by zero") as error:
+        integer = "java.math.BigInteger"
+        jvm.run(lambda: jvm.java_class(integer)("1").divide(jvm.java_class(integer)("0")))
+    assert "\n" not in str(error.value)
