@@ -45,10 +45,10 @@ def test_concurrent_queries_share_batches_and_each_gets_its_own_answer() -> None
 def test_different_numbers_of_hits_are_different_batches() -> None:
     searcher = BatchingSearcher(Echo())
 
-    async def both() -> list[list[str]]:
+    async def both() -> tuple[list[str], list[str]]:
         return await asyncio.gather(ask_all(searcher, ["a", "b"], 1), ask_all(searcher, ["a", "b"], 2))
 
-    assert asyncio.run(both()) == [["a-1", "b-1"], ["a-2", "b-2"]]
+    assert asyncio.run(both()) == (["a-1", "b-1"], ["a-2", "b-2"])
 
 
 def test_what_comes_while_a_batch_runs_is_gathered_for_the_next() -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,14 +21,14 @@ ROWS = [
 ]
 
 
-def write_lines(path: Path, rows: list[object]) -> str:
+def write_lines(path: Path, rows: Sequence[object]) -> str:
     path.write_text("\n".join(json.dumps(row) for row in rows) + "\n\n")
     return str(path)
 
 
-def write_parquet(path: Path, rows: list[dict[str, object]] = ROWS) -> str:  # type: ignore[assignment]
+def write_parquet(path: Path, rows: Sequence[Mapping[str, object]] = ROWS) -> str:
     path.parent.mkdir(exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), path)
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), path)
     return str(path)
 
 
@@ -39,7 +40,7 @@ def test_every_kind_of_file_makes_the_same_index(tmp_path: Path) -> None:
     write_parquet(tmp_path / "folder" / "rejects-a.parquet", [{"row_id": "x"}])
     sources = [
         [write_parquet(tmp_path / "a.parquet")],
-        [write_lines(tmp_path / "b.jsonl", list(ROWS))],
+        [write_lines(tmp_path / "b.jsonl", ROWS)],
         [str(tmp_path / "c.jsonl.gz")],
         [str(tmp_path / "folder")],
         [str(tmp_path / "folder" / "part-a.parquet"), str(tmp_path / "folder" / "part-b.parquet")],
@@ -63,7 +64,7 @@ def bad_files(folder: Path) -> dict[str, str]:
         str(folder): "not a file",
         write_parquet(folder / "names.parquet", [{"passage_id": "1", "text": "a"}]): "no column title",
         write_parquet(folder / "types.parquet", [{"passage_id": 1, "title": "", "text": "a"}]): "passage_id is int64",
-        write_parquet(folder / "null.parquet", [*ROWS, {"passage_id": "3", "title": None}]): "passage 3: a null",
+        write_parquet(folder / "null.parquet", [{"passage_id": "3", "title": None, "text": "a"}]): "passage 3: a null",
         write_lines(folder / "names.jsonl", [ROWS[0], {"passage_id": "1", "title": "a"}]): "line 2: text: Field",
         write_lines(folder / "types.jsonl", [{"passage_id": 1, "title": "a", "text": "b"}]): "line 1: passage_id",
         write_lines(folder / "list.jsonl", [[1]]): "line 1: line",
@@ -81,9 +82,9 @@ def test_a_bad_file_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_many_queries_are_answered_in_their_order(tmp_path: Path) -> None:
     index = str(tmp_path / "index")
-    build_from_parquet([write_lines(tmp_path / "p.jsonl", list(ROWS))], index, IndexSettings())
+    build_from_parquet([write_lines(tmp_path / "p.jsonl", ROWS)], index, IndexSettings())
     asked = [{"query_id": f"q{n}", "query": "lighthouse" if n % 2 else "zzz"} for n in range(5000)]
-    found = list(search_many(index, write_lines(tmp_path / "q.jsonl", list(asked)), 1))
+    found = list(search_many(index, write_lines(tmp_path / "q.jsonl", asked), 1))
     assert [row["query_id"] for row in found] == [row["query_id"] for row in asked]
     assert [[hit["passage_id"] for hit in row["hits"]] for row in found[:2]] == [[], ["2-0"]]
     assert set(found[1]["hits"][0]) == {"passage_id", "score"}
@@ -91,7 +92,7 @@ def test_many_queries_are_answered_in_their_order(tmp_path: Path) -> None:
 
 def test_bad_queries_are_told_before_the_first_search(tmp_path: Path) -> None:
     index = str(tmp_path / "index")
-    build_from_parquet([write_lines(tmp_path / "p.jsonl", list(ROWS))], index, IndexSettings())
+    build_from_parquet([write_lines(tmp_path / "p.jsonl", ROWS)], index, IndexSettings())
     queries = write_lines(tmp_path / "q.jsonl", [{"query_id": "1", "query": "a"}, {"id": "2"}])
     with pytest.raises(BadInput, match="line 2: query_id: Field required"):
         next(search_many(index, queries, 1))
