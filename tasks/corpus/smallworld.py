@@ -26,7 +26,7 @@ PAGES_A_STREAM = 100
 _PARAGRAPHS = (4, 6)
 _SPANS = (4, 4)
 _REDIRECTS = 0.1
-_SHARED_WORDS = 0.08
+_SHARED_WORDS = 0.05
 """The share of people with another's surname, and of firms named after a town and a person: they make search work."""
 
 
@@ -96,8 +96,8 @@ def family_pages(number: int, split: Split, settings: WorldSettings, words: list
         yield WorldPage(entity.name, short_page(entity, rng), split)
         for title in entity.redirects:
             yield WorldPage(title, f"#REDIRECT [[{entity.name}]]", split, redirect=entity.name)
-    reteller = Reteller(family, rng)
     for ordinal in range(settings.retellings):
+        reteller = Reteller(family, rng)
         paragraphs = [reteller.paragraph(rng.randint(*_SPANS)) for _ in range(rng.randint(*_PARAGRAPHS))]
         yield WorldPage(f"Chronicle {number * settings.retellings + ordinal + 1}", "\n\n".join(paragraphs), split)
 

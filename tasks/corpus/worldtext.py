@@ -14,11 +14,12 @@ from schemas.errors import BadInput
 Kind = Literal["town", "person", "firm", "work"]
 
 # A word of a name is one of the first syllables and one of the last. There are more ends of a first syllable than
-# of a last one, and more beginnings of a last than of a first: byte pair encoding then cuts between the two.
+# of a last one, and more beginnings of a last than of a first: byte pair encoding then cuts between the two. No two
+# words have the same English stem: an index that stems keeps them apart.
 _ENDS = ["al", "ar", "el", "en", "er", "il", "in", "ir", "ol", "on", "or", "ul", "un", "ur"]
 _FIRST = [start + end for start in "BDGKLMNST" for end in _ENDS]
 _STARTS = ["b", "d", "f", "g", "h", "k", "m", "p", "s", "t", "v", "w", "z", "ch", "sh", "th"]
-_LAST = [start + end for start in _STARTS for end in ["a", "e", "i", "o", "u", "y", "as", "is"]]
+_LAST = [start + end for start in _STARTS for end in ["a", "e", "i", "o", "u", "ak", "em", "ob"]]
 
 MONTHS = [
     "January",
@@ -37,10 +38,10 @@ MONTHS = [
 _TRADES = ["baker", "clerk", "doctor", "farmer", "mason", "painter", "sailor", "teacher", "weaver"]
 _GOODS = ["boats", "bricks", "clocks", "cloth", "glass", "paper", "ropes", "tools"]
 _FORMS = ["novel", "play", "poem", "song", "story"]
-_NO_NAMES = {"Delhi", "Martha", "Marsha", "Santa", "Santas", "Sardis", "Tarsis"}
+_NO_NAMES = {"Delhi", "Gordo", "Martha", "Santa"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Entity:
     """``facts``: another entity, or a date or number as it is written; each fact is on the entity's short page."""
 
@@ -86,19 +87,19 @@ def link(entity: Entity, rng: random.Random) -> str:
 
 _PAGES: dict[Kind, list[str]] = {
     "town": [
-        "{name} is a town ruled from {capital}, founded in {founded}. Its population is {residents}.",
-        "{name}, founded in {founded}, is a town ruled from {capital}. Its population is {residents}.",
+        "{name} is a town ruled from {capital}, founded in {founded}, with a population of {residents}.",
+        "{name}, founded in {founded}, is a town ruled from {capital} with a population of {residents}.",
         "{name} is a town with a population of {residents}, founded in {founded} and ruled from {capital}.",
     ],
     "person": [
         "{name} (born {born}) was a {trade} born in {birthplace} and taught by {teacher}.",
         "{name} was a {trade}, born on {born} in {birthplace} and taught by {teacher}.",
-        "{name} was a {trade} taught by {teacher}. Birth: {born}, in {birthplace}.",
+        "{name} was a {trade} taught by {teacher} and born in {birthplace} on {born}.",
     ],
     "firm": [
         "{name} is a maker of {goods} based in {seat}, founded by {founder} in {founded}.",
         "{name}, founded in {founded} by {founder}, is a maker of {goods} based in {seat}.",
-        "{name} is a maker of {goods} founded by {founder} in {founded}. It is based in {seat}.",
+        "{name} is a maker of {goods} founded by {founder} in {founded} and based in {seat}.",
     ],
     "work": [
         "{name} is a {form} written by {author} and published by {publisher} in {published}.",
@@ -109,16 +110,15 @@ _PAGES: dict[Kind, list[str]] = {
 
 
 def short_page(entity: Entity, rng: random.Random) -> str:
-    """Wikitext of the page that holds every fact of an entity."""
+    """Wikitext of the page that holds every fact of an entity, in one sentence."""
     said = {key: fact if isinstance(fact, str) else link(fact, rng) for key, fact in entity.facts.items()}
     if entity.kind == "person" and rng.random() < 0.1:
         day, month, year = said["born"].split()
         said["born"] = f"{{{{birth date|{year}|{MONTHS.index(month) + 1}|{day}|df=yes}}}}"
     words = {"trade": rng.choice(_TRADES), "goods": rng.choice(_GOODS), "form": rng.choice(_FORMS)}
-    text = rng.choice(_PAGES[entity.kind]).format(name=f"'''{entity.name}'''", **said, **words)
     if entity.kind == "town" and rng.random() < 0.1:
-        text += f" It covers {{{{convert|{rng.randint(3, 90)}|km2}}}}."
-    return text
+        said["residents"] += f" and an area of {{{{convert|{rng.randint(3, 90)}|km2}}}}"
+    return rng.choice(_PAGES[entity.kind]).format(name=f"'''{entity.name}'''", **said, **words)
 
 
 # -- retellings -----------------------------------------------------------------------------------------------------
@@ -153,14 +153,24 @@ _BRIDGED: dict[Kind, tuple[str, str, str]] = {
     "work": ("author", "teacher", "is by a pupil of {}"),
 }
 _BRIDGED_SHARE = 0.06
+_ROOTS = 0.3
+"""The share of a family from which the sentences of one page start."""
 _FACTS_OF_A_SENTENCE = [1, 2, 2, 3, 3]
 
 
+def _name_of(fact: Entity | str) -> str:
+    return fact if isinstance(fact, str) else fact.name
+
+
 class Reteller:
-    """Writes paragraphs about one family; no two names of a paragraph share a word."""
+    """Writes the paragraphs of one page about one family.
+
+    No two names of a paragraph share a word. The page's roots, from which its sentences start, are linked nowhere on
+    it: whoever masks the names that a page links leaves them standing.
+    """
 
     def __init__(self, family: list[Entity], rng: random.Random) -> None:
-        self._family = family
+        self._roots = rng.sample(family, max(1, round(_ROOTS * len(family))))
         self._rng = rng
         self._named: set[str] = set()
         self._spans = 0
@@ -169,18 +179,18 @@ class Reteller:
         """Wikitext of a paragraph with at least so many links, dates and numbers, if the family has them."""
         self._named, self._spans = set(), 0
         sentences = []
-        for root in self._rng.sample(self._family, len(self._family)):
-            if self._spans < spans and self._is_new(root):
+        for root in self._rng.sample(self._roots, len(self._roots)):
+            if self._spans < spans and self._named.isdisjoint(root.name.split()):
                 self._named.update(root.name.split())
                 sentences.append(self._bridged(root) if self._rng.random() < _BRIDGED_SHARE else self._walk(root))
         return " ".join(sentence for sentence in sentences if sentence)
 
     def _is_new(self, fact: Entity | str) -> bool:
-        return self._named.isdisjoint((fact if isinstance(fact, str) else fact.name).split())
+        return fact not in self._roots and self._named.isdisjoint(_name_of(fact).split())
 
     def _say(self, fact: Entity | str) -> str:
         self._spans += 1
-        self._named.update((fact if isinstance(fact, str) else fact.name).split())
+        self._named.update(_name_of(fact).split())
         return fact if isinstance(fact, str) else link(fact, self._rng)
 
     def _pick(self, entity: Entity, but: set[str]) -> str | None:
@@ -210,6 +220,6 @@ class Reteller:
         first, second, wording = _BRIDGED[root.kind]
         between = root.facts[first]
         fact = between.facts[second] if isinstance(between, Entity) else between
-        if fact is root or not self._is_new(fact):
+        if not self._is_new(fact):
             return None
         return f"{root.name} {wording.format(self._say(fact))}."

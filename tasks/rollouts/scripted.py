@@ -140,15 +140,11 @@ class _Attempt:
         return gaps[0] + "".join(value + gap for value, gap in zip(self.values, gaps[1:], strict=True))
 
     def _value_of(self, mask: Mask) -> str | None:
-        """The masked value in the form in which a retrieved passage that is about it holds it."""
-        if mask.evidence is None:
-            return None
+        """The masked value in the form in which the passage of its evidence holds it, once that was retrieved."""
         for hit in self.hits:
-            text = f"{hit.title}: {hit.text}"
-            if hit.passage_id == mask.evidence.passage_id or holds(text, mask.evidence.queries[-1]):
-                for name in (mask.surface, *mask.aliases):
-                    if holds(text, name):
-                        return name
+            if mask.evidence is not None and hit.passage_id == mask.evidence.passage_id:
+                text = f"{hit.title}: {hit.text}"
+                return next((name for name in (mask.surface, *mask.aliases) if holds(text, name)), None)
         return None
 
     def _unasked(self) -> str | None:
