@@ -2,7 +2,7 @@
 
     python tests/bench/bench_retrieval.py [PASSAGES]
 
-builds an index of made-up passages and asks it for entities, once a query and in batches, with and without holding back.
+builds an index of made-up passages and asks it for names: one by one, in batches, with the name's page held back.
 """
 
 import asyncio
@@ -20,7 +20,23 @@ from retrieval_index.opening import open_index
 from schemas.config import IndexSettings
 
 SYLLABLES = [first + middle + last for first in "bcdfglmnprst" for middle in "aeiou" for last in ("", "n")]
-WORDS = "was is the founded in town of by with mayor river who born lives works at firm led from and then after".split()
+WORDS = [
+    "was",
+    "is",
+    "the",
+    "founded",
+    "in",
+    "town",
+    "of",
+    "by",
+    "mayor",
+    "river",
+    "born",
+    "lives",
+    "firm",
+    "from",
+    "after",
+]
 
 
 def made_up(count: int) -> list[tuple[str, str, str]]:
