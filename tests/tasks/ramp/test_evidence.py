@@ -1,0 +1,177 @@
+"""Evidence: found where it can be, by searches that use nothing but what is in sight."""
+
+import pytest
+
+from retrieval_index.hits import SearchFailed
+from schemas.config import AgentSettings, RampSettings
+from schemas.records import Question, Split
+from tasks.ramp.evidence import certify
+from tasks.ramp.questions import questions_of
+from tasks.ramp.splits import Splits
+from tests.tasks.ramp.examples import WordSearcher, assert_honest, passage_of
+
+SETTINGS = RampSettings(min_words=3, min_sentences=1, show_title=False, masks_per_paragraph=4)
+AGENT = AgentSettings(hits=2, hold_back="page")
+
+
+WORLD = [
+    ("1-0", "Vint Works", "Vint Works is a maker of boats founded by Karlo Brim in 1931. It is based in Ostel."),
+    ("2-0", "Karlo Brim", "Karlo Brim (born 3 May 1898) was a baker from Dunzy and a pupil of Sal Morvis."),
+    ("3-0", "Ostel", "Ostel is a town founded in 1780. It has 4,512 residents."),
+    ("4-0", "Dunzy", "Dunzy is a town under Korlas."),
+    ("5-0", "Sal Morvis", "Sal Morvis was a mason from Korlas."),
+]
+
+
+def question_of(wikitext: str, masked: list[str], title: str = "Chronicle 9") -> Question:
+    """A question about a paragraph with just these surfaces masked."""
+    passage = passage_of(wikitext, title)
+    settings = SETTINGS.model_copy(update={"masks": [len(masked)], "max_masked_share": 1.0})
+    for seed in range(500):
+        settings = settings.model_copy(update={"seed": seed})
+        for row in questions_of(passage, {}, Splits({7: Split.TRAIN}, 0), settings, "en"):
+            if isinstance(row, Question) and row.gold == masked:
+                return row
+    raise AssertionError(f"{masked} are not masked together in {passage.text!r}")
+
+
+def certified(question, passages=WORLD, settings=SETTINGS, agent=AGENT) -> Question:
+    own = (question.passage_id, question.title, question.text)
+    (done,) = certify([question], WordSearcher([*passages, own]), settings, agent)
+    return done
+
+
+def queries_of(question: Question) -> list[list[str] | None]:
+    return [mask.evidence.queries if mask.evidence else None for mask in question.masks]
+
+
+def test_a_name_of_the_same_sentence_leads_to_the_passage_that_holds_the_value():
+    done = certified(question_of("Vint Works was set up by [[Karlo Brim]].", ["Karlo Brim"]))
+    (mask,) = done.masks
+    assert (mask.evidence.passage_id, mask.evidence.hops, mask.evidence.rank) == ("1-0", 1, 0)
+    assert mask.evidence.queries == ["Vint Works"]
+    assert done.hops == 1
+
+
+def test_a_value_found_leads_on_to_the_next_mask():
+    text = "Vint Works was set up by [[Karlo Brim]], who first saw light on 3 May 1898."
+    done = certified(question_of(text, ["Karlo Brim", "3 May 1898"]))
+    assert queries_of(done) == [["Vint Works"], ["Vint Works", "Karlo Brim"]]
+    assert done.hops == 2
+
+
+def test_the_antecedent_is_searched_before_the_subject():
+    text = "Vint Works has its seat in Ostel, which dates back to 1780."
+    assert queries_of(certified(question_of(text, ["1780"]))) == [["Ostel"]]
+
+
+def test_a_name_that_only_a_found_passage_holds_leads_on():
+    text = "Vint Works was set up by somebody from [[Dunzy]]."
+    assert queries_of(certified(question_of(text, ["Dunzy"]))) == [["Vint Works", "Karlo Brim"]]
+
+
+def test_no_more_hops_than_the_settings_allow():
+    text = "Vint Works was set up by somebody from [[Dunzy]]."
+    question = question_of(text, ["Dunzy"])
+    assert queries_of(certified(question, settings=SETTINGS.model_copy(update={"evidence_hops": 1}))) == [None]
+
+
+def test_a_pronoun_is_looked_up_in_the_sentence_before():
+    text = "Few remember Vint Works today. It was set up by [[Karlo Brim]]."
+    assert queries_of(certified(question_of(text, ["Karlo Brim"]))) == [["Vint Works"]]
+
+
+def test_an_alias_proves_and_is_searched_for_in_the_form_that_was_shown():
+    text = "Vint Works was set up by [[Charles Brim]], who came from [[Dunzy]]."
+    question = question_of(text, ["Charles Brim", "Dunzy"])
+    first, second = question.masks
+    named = question.model_copy(update={"masks": [first.model_copy(update={"aliases": ["Karlo Brim"]}), second]})
+    assert queries_of(certified(named)) == [["Vint Works"], ["Vint Works", "Karlo Brim"]]
+
+
+def test_the_source_itself_is_no_evidence():
+    text = "Zorn Hall was opened for a great fair on 4 June 1950."
+    question = question_of(text, ["4 June 1950"])
+    assert queries_of(certified(question)) == [None]
+    copy = ("7-5", "Chronicle 9", text)
+    assert queries_of(certified(question, [*WORLD, copy])) == [None]
+    elsewhere = certified(question, [*WORLD, copy], agent=AGENT.model_copy(update={"hold_back": "passage"}))
+    assert elsewhere.masks[0].evidence.passage_id == "7-5"
+
+
+@pytest.mark.parametrize(
+    ("text", "proves"),
+    [
+        ("Zorn Hall saw a great fair, and the hall was opened in 1950.", True),
+        ("Zorn Hall is tall. In the far north a war ended in 1950.", False),
+        ("In 1950 somebody saw Zorn Hall burn.", False),
+        ("The hall of Mr Zorn was opened in 1950 by the mayor.", False),
+    ],
+)
+def test_a_common_year_proves_nothing_unless_the_passage_speaks_of_the_same_thing(text, proves):
+    question = question_of("The hall known as Zorn Hall was opened in 1950 for a fair.", ["1950"])
+    done = certified(question, [("20-3", "A long history", text)])
+    assert (done.masks[0].evidence is not None) is proves
+
+
+def test_few_digits_prove_only_with_what_they_count():
+    question = question_of("Zorn Hall is some 40 km away.", ["40"])
+    assert queries_of(certified(question, [("20-0", "Zorn Hall", "Zorn Hall has 40 rooms.")])) == [None]
+    assert queries_of(certified(question, [("20-0", "Zorn Hall", "Zorn Hall lies 40 km off.")])) == [["Zorn Hall"]]
+
+
+def test_what_the_agent_would_not_be_shown_is_evidence_but_leads_nowhere():
+    text = "Vint Works was set up by [[Karlo Brim]], who first saw light on 3 May 1898."
+    distractors = [(f"0-{n}", f"Vint Works {n}", "Vint Works is a name of Vint Works.") for n in range(3)]
+    done = certified(question_of(text, ["Karlo Brim", "3 May 1898"]), [*distractors, *WORLD])
+    assert [mask.evidence and mask.evidence.rank for mask in done.masks] == [3, None]
+
+
+def test_equal_queries_are_searched_once_and_the_order_of_questions_does_not_matter():
+    one = question_of("Vint Works was set up by [[Karlo Brim]].", ["Karlo Brim"])
+    other = question_of("Vint Works opened in 1931 with a fair.", ["1931"])
+    searcher = WordSearcher(WORLD)
+    done = certify([one, other], searcher, SETTINGS, AGENT)
+    assert [query.text for query in searcher.asked].count("Vint Works") == 1
+    assert certify([other, one], WordSearcher(WORLD), SETTINGS, AGENT) == done[::-1]
+
+
+def test_no_more_queries_than_the_settings_allow():
+    names = " ".join(f"Then Alpha{n} Beta{n} met Gamma{n}." for n in range(9))
+    question = question_of(f"{names} It was founded by [[Nobody Known]].", ["Nobody Known"])
+    searcher = WordSearcher(WORLD)
+    certify([question], searcher, SETTINGS.model_copy(update={"max_queries_per_mask": 5}), AGENT)
+    assert len(searcher.asked) == 5
+
+
+def test_a_failed_search_is_not_taken_for_nothing_found():
+    class Broken:
+        def search(self, queries, k):
+            raise SearchFailed("gone")
+
+    with pytest.raises(SearchFailed):
+        certify([question_of("Vint Works was set up by [[Karlo Brim]].", ["Karlo Brim"])], Broken(), SETTINGS, AGENT)
+
+
+def test_chinese_paragraphs_are_searched_by_their_title():
+    passage = passage_of("该公司由[[卡洛·文特]]创办。总部设在[[奥斯特尔]]，雇用12,500名工人。", title="文氏船厂")
+    settings = SETTINGS.model_copy(update={"show_title": True, "masks": [1], "min_words": 1})
+    (question,) = questions_of(passage, {}, Splits({7: Split.TRAIN}, 0), settings, "zh")
+    entry = ("30-0", "文氏船厂", f"文氏船厂：{passage.text}")
+    (done,) = certify([question], WordSearcher([entry]), settings, AGENT)
+    assert done.masks[0].evidence is None or done.masks[0].evidence.queries[0].startswith("文氏船厂")
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "masked"),
+    [
+        ("Vint Works was set up by [[Karlo Brim]], who came from [[Dunzy]].", ["Karlo Brim", "Dunzy"]),
+        ("Vint Works has its seat in [[Ostel]], which dates back to 1780.", ["Ostel", "1780"]),
+        ("Vint Works was set up by somebody taught by [[Sal Morvis]].", ["Sal Morvis"]),
+    ],
+)
+def test_queries_use_only_words_in_sight_and_lead_to_the_value(wikitext, masked):
+    searcher = WordSearcher(WORLD)
+    (done,) = certify([question_of(wikitext, masked)], searcher, SETTINGS, AGENT)
+    assert all(mask.evidence for mask in done.masks)
+    assert_honest(done, searcher, AGENT)

@@ -1,0 +1,108 @@
+"""Passages to questions: what is fit, how many masks, and what a question says."""
+
+from collections import Counter
+
+import pytest
+
+from schemas.config import RampSettings
+from schemas.records import Question, Reject, Split
+from tasks.ramp.questions import Unfit, questions_of, questions_of_pages
+from tasks.ramp.splits import Splits
+from tests.tasks.ramp.examples import passage_of
+
+SETTINGS = RampSettings(min_words=5, max_words=60, masks_per_paragraph=4)
+SPLITS = Splits({7: Split.DEV, 8: Split.DEV}, 0)
+GOOD = (
+    "Around here [[Karlo Vint]] sold 12,500 boats to [[Ostel (town)|Ostel]]. "
+    "It was on 3 May 1931, before [[Brim and Sons]] came."
+)
+
+
+def rows_of(wikitext, settings=SETTINGS, aliases=None, title="Elsewhere"):
+    return list(questions_of(passage_of(wikitext, title), aliases or {}, SPLITS, settings, "en"))
+
+
+def test_one_question_for_each_number_of_masks_with_everything_in_place():
+    questions = rows_of(GOOD, aliases={"Ostel (town)": ["Ostelle", "Old Ostel (town)"], "Karlo Vint": ["karlo vint"]})
+    assert [question.question_id for question in questions] == ["7-0-m1", "7-0-m2", "7-0-m3", "7-0-m4"]
+    for question in questions:
+        assert question.masked_text.count("[mask]") == question.n_masks == len(question.masks) == len(question.gold)
+        assert question.prompt == f"Elsewhere\n{question.masked_text}"
+        assert question.gold == [mask.surface for mask in question.masks]
+        assert question.aliases == [mask.aliases for mask in question.masks]
+        filled = question.masked_text
+        for surface in question.gold:
+            filled = filled.replace("[mask]", surface, 1)
+        assert filled == question.text
+        assert (question.split, question.source, question.strategy, question.hops) == (Split.DEV, "ramp", "random", 0)
+    every = {mask.surface: mask for question in questions for mask in question.masks}
+    if "Ostel" in every:
+        assert every["Ostel"].aliases == ["Ostelle", "Old Ostel"]
+    if "Karlo Vint" in every:
+        assert every["Karlo Vint"].aliases == []
+
+
+def test_names_of_the_target_are_no_answer_where_the_anchor_is_none_of_them():
+    wikitext = "They met the [[United Kingdom|British]] there. It was long ago and far away."
+    (question,) = rows_of(wikitext, aliases={"United Kingdom": ["UK", "Great Britain"]})
+    assert question.gold == ["British"]
+    assert question.aliases == [[]]
+
+
+def test_the_title_can_be_left_out_of_the_prompt():
+    settings = SETTINGS.model_copy(update={"show_title": False})
+    assert all(question.prompt == question.masked_text for question in rows_of(GOOD, settings))
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "reason"),
+    [
+        ("[[Ostel]] grew. It did.", Unfit.TOO_SHORT),
+        (GOOD * 5, Unfit.TOO_LONG),
+        (GOOD[:-1] + ":", Unfit.NO_FULL_STOP),
+        ("It was on 3 May 1931, before [[Brim and Sons]] came.", Unfit.FEW_SENTENCES),
+        (GOOD + " It says [mask].", Unfit.HOLDS_TAGS),
+        (GOOD + " It says </answer>.", Unfit.HOLDS_TAGS),
+        ("There is nothing to ask for here. There really is not.", Unfit.FEW_SPANS),
+    ],
+)
+def test_an_unfit_paragraph_is_rejected_with_its_reason(wikitext, reason):
+    (row,) = rows_of(wikitext)
+    assert isinstance(row, Reject)
+    assert (row.row_id, row.reason, row.failed) == ("7-0", reason, False)
+
+
+def test_a_paragraph_is_asked_only_what_it_can_carry():
+    few = "Around here [[Karlo Vint]] sold boats. It was on 3 May 1931, before they came."
+    assert [row.n_masks for row in rows_of(few)] == [1, 2]
+    (row,) = rows_of(few, SETTINGS.model_copy(update={"masks": [3, 4]}))
+    assert row.reason == Unfit.FEW_SPANS
+
+
+def test_numbers_of_masks_come_out_about_equally_often():
+    settings = SETTINGS.model_copy(update={"masks_per_paragraph": 1})
+    drawn = Counter(
+        row.n_masks
+        for ordinal in range(2000)
+        for row in questions_of(passage_of(GOOD, ordinal=ordinal), {}, SPLITS, settings, "en")
+    )
+    assert all(count / 2000 == pytest.approx(0.25, abs=0.04) for count in drawn.values())
+    assert set(drawn) == {1, 2, 3, 4}
+
+
+def test_questions_do_not_depend_on_what_else_is_made():
+    first, second = passage_of(GOOD, page_id=7), passage_of(GOOD, page_id=8)
+    settings = SETTINGS.model_copy(update={"masks_per_paragraph": 2})
+    together = list(questions_of_pages([first, second], {}, SPLITS, settings, "en"))
+    alone = list(questions_of_pages([second], {}, SPLITS, settings, "en"))
+    assert together[-len(alone) :] == alone
+    other_seed = settings.model_copy(update={"seed": 2})
+    assert together != list(questions_of_pages([first, second], {}, SPLITS, other_seed, "en"))
+
+
+def test_a_name_linked_elsewhere_on_the_page_is_masked_without_target():
+    opening = passage_of("Here [[Karlo Vint]] was born.", ordinal=0)
+    later = passage_of("Many years on there was Karlo Vint again. Nobody knew why he came.", ordinal=1)
+    rows = list(questions_of_pages([opening, later], {}, SPLITS, SETTINGS, "en"))
+    (question,) = [row for row in rows if isinstance(row, Question)]
+    assert [(mask.surface, mask.target) for mask in question.masks] == [("Karlo Vint", None)]
