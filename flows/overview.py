@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from flows.selection import configured
 from schemas.config import PipelineConfig
@@ -86,14 +86,21 @@ def status(root: str, as_json: bool, console: Console) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table("snapshot", "stage", "state", "rows", "rejects", "seconds", "finished", "commit")
-    for row in sorted(rows, key=lambda row: (row["snapshot"], row["finished"] or "~")):
+    for snapshot in dict.fromkeys(row["snapshot"] for row in rows):
+        console.print(_status_table(snapshot, [row for row in rows if row["snapshot"] == snapshot]))
+
+
+def _status_table(snapshot: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(Column("stage", no_wrap=True), "state", title=snapshot)
+    for number in ("rows", "rejects", "seconds"):
+        table.add_column(number, justify="right")
+    table.add_column("finished", no_wrap=True)
+    for row in sorted(rows, key=lambda row: row["finished"] or "~"):
         numbers = (
             (f"{row['rows']:,}", f"{row['rejects']:,}", f"{row['seconds']:,.1f}") if row["finished"] else ("",) * 3
         )
-        name = f"{row['stage']}/{row['label']}"
-        table.add_row(row["snapshot"], name, row["state"], *numbers, row["finished"], row["commit"])
-    console.print(table)
+        table.add_row(f"{row['stage']}/{row['label']}", row["state"], *numbers, row["finished"][:16])
+    return table
 
 
 def _state(ledger: Ledger, snapshot: str, stage: str, label: str) -> dict[str, Any]:
