@@ -8,6 +8,7 @@ worker, needs no Ray and runs in this process.
 import logging
 import os
 import pickle
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -47,6 +48,14 @@ def fan_out(
         if isinstance(part, MaskSearchError):
             raise part
         on_part(part)
+
+
+def release() -> None:
+    """End a local Ray, whose processes would take memory and processors from the job that comes next."""
+    if "ray" in sys.modules and not os.environ.get("RAY_ADDRESS"):
+        import ray
+
+        ray.shutdown()
 
 
 def _ray(workers: int) -> None:

@@ -10,7 +10,7 @@ from schemas.jobs import Job, JobResult
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Record, Reject
 from tasks import jobs
-from tasks.fanout import fan_out
+from tasks.fanout import fan_out, release
 from tasks.jobs import Progress
 from tasks.ledger import Ledger, OpenStage, Parts
 
@@ -99,6 +99,7 @@ class Making:
 
     def run_job(self, module: str, job: Job) -> JobResult:
         """Start the job or attach to it, and wait. Ctrl-C is passed on: the job saves what it has and leaves."""
+        release()
         jobs.start_or_attach(module, job)
         try:
             return jobs.watch(job.output, self.on_progress)
