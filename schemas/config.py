@@ -58,11 +58,31 @@ class PassageSettings(Identity):
     max_words: Positive = 200
 
 
+class EncoderSettings(Identity):
+    """A Hugging Face encoder for dense search; texts and queries become unit vectors."""
+
+    path: str
+    """Its folder; the index remembers the digest of what is in it."""
+    pooling: Literal["mean", "first"] = "mean"
+    max_tokens: Positive = 256
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+
 class IndexSettings(Identity):
-    kind: Literal["bm25"] = "bm25"
-    k1: float = 0.9
+    """`bm25` finds words, `dense` meanings, `hybrid` fuses both by reciprocal ranks."""
+
+    kind: Literal["bm25", "dense", "hybrid"] = "bm25"
+    k1: Annotated[float, Field(ge=0)] = 0.9
     b: Share = 0.4
     language: str = "en"
+    encoder: EncoderSettings | None = None
+
+    @model_validator(mode="after")
+    def _encoder_where_it_is_used(self) -> "IndexSettings":
+        if (self.kind == "bm25") == (self.encoder is not None):
+            raise ValueError(f"kind {self.kind} {'has no' if self.encoder else 'needs an'} encoder")
+        return self
 
 
 class RampSettings(Identity):
@@ -97,7 +117,6 @@ class AgentSettings(Identity):
 
     instruction: str = ""
     """Stands behind the question, after a blank line; may be empty for a model that learns the task by training."""
-    template: Literal["plain", "chat"] = "plain"
     hits: Positive = 3
     max_searches: Positive = 4
     max_turn_tokens: Positive = 500
