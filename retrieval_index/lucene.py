@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval_index import jvm
+from retrieval_index.deepening import Look
 from retrieval_index.hits import Hit, Query, is_held_back
 from retrieval_index.passages import IndexedPassage
 from schemas.config import IndexSettings
@@ -118,14 +119,14 @@ class LuceneReader:
             searcher.set_language(settings.language)
         return searcher
 
-    def search(self, queries: list[Query], k: int, depth: int) -> list[tuple[list[Hit], bool]]:
-        """For each query the best ``k`` of the first ``depth`` that are not held back, and whether to look deeper."""
+    def search(self, queries: list[Query], k: int, depth: int) -> list[Look]:
+        """A look at the first ``depth`` hits of each query."""
         return jvm.run(self._search, queries, k, depth)
 
     def close(self) -> None:
         jvm.run(lambda: self._searcher.close())
 
-    def _search(self, queries: list[Query], k: int, depth: int) -> list[tuple[list[Hit], bool]]:
+    def _search(self, queries: list[Query], k: int, depth: int) -> list[Look]:
         keys = {text: str(place) for place, text in enumerate(dict.fromkeys(query.text for query in queries))}
         texts, names = jvm.java_class("java.util.ArrayList")(), jvm.java_class("java.util.ArrayList")()
         for text, key in keys.items():
@@ -135,7 +136,7 @@ class LuceneReader:
         return [_kept(found.get(keys[query.text]), query, k, depth) for query in queries]
 
 
-def _kept(scored: list[Any], query: Query, k: int, depth: int) -> tuple[list[Hit], bool]:
+def _kept(scored: list[Any], query: Query, k: int, depth: int) -> Look:
     hits: list[Hit] = []
     for document in scored:
         passage_id = document.docid
@@ -144,5 +145,5 @@ def _kept(scored: list[Any], query: Query, k: int, depth: int) -> tuple[list[Hit
         title, _, text = document.lucene_document.get("contents").partition("\n")
         hits.append(Hit(passage_id, document.score, title, text))
         if len(hits) == k:
-            return hits, False
-    return hits, len(scored) == depth
+            return Look(hits, deeper=False)
+    return Look(hits, deeper=len(scored) == depth)

@@ -1,36 +1,62 @@
-"""Indexes of every kind, built and opened by their settings."""
+"""Indexes of every kind: built by their settings, opened by their seal."""
 
 import importlib
+import os
 from collections.abc import Iterable
 from typing import Any
 
-from retrieval_index.folder import IndexInfo, check_files, read_info
+from retrieval_index.folder import IndexInfo, check_files, drafting, read_info
 from retrieval_index.hits import Searcher
+from retrieval_index.passages import PassageStream
 from schemas.config import IndexSettings
 
-_MODULES = {"bm25": "retrieval_index.bm25"}
+_MODULES = {
+    "bm25": "retrieval_index.bm25",
+    "dense": "retrieval_index.dense",
+    "hybrid": "retrieval_index.hybrid",
+}
 
 
 def _module(settings: IndexSettings) -> Any:
     return importlib.import_module(_MODULES[settings.kind])
 
 
+def available_threads() -> int:
+    """Processors that this process may use, at most 16."""
+    return min(16, len(os.sched_getaffinity(0)))
+
+
 def build_index(
     passages: Iterable[tuple[str, str, str]], out: str, settings: IndexSettings, threads: int | None = None
 ) -> IndexInfo:
-    """Build an index of ``settings.kind``: see `bm25.build_index`."""
-    return _module(settings).build_index(passages, out, settings, threads)
+    """Build the index ``out`` of (passage id, title, text); it appears whole or not at all.
+
+    White space in a title becomes single spaces. Texts come back from a search as they were given. An index of the same
+    passages and settings that is there already is left as it is.
+
+    Args:
+        threads: of the engine; by default one for each processor that the process may use.
+
+    Raises:
+        BadInput: two passages have one id, a passage is empty, there are none, or ``out`` is taken.
+        RunFailed: the engine could not write it, or did not take every passage.
+    """
+    stream = PassageStream(passages)
+    module = _module(settings)
+    with drafting(out, settings) as draft:
+        module.write(draft.folder, stream, settings, threads or available_threads())
+        return draft.finish(stream.documents, stream.digest, module.PACKAGES)
 
 
 def open_index(folder: str, *, verify: bool = False, threads: int | None = None) -> Searcher:
     """The searcher over an index. Sizes of its files are always compared with the seal; ``verify`` reads them all.
 
     Args:
-        threads: processors for one batch; by default those that the process may use.
+        threads: for one batch of queries; by default one for each processor that the process may use.
 
     Raises:
         BadInput: there is no index, it is unfinished, or damaged.
     """
     info = read_info(folder)
     check_files(folder, info, contents=verify)
-    return _module(info.settings).open_searcher(folder, info, threads)
+    return _module(info.settings).open_searcher(folder, info, threads or available_threads())

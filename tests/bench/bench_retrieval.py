@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from retrieval_index.bm25 import build_index
 from retrieval_index.client import BatchingSearcher
 from retrieval_index.hits import Query, Searcher
-from retrieval_index.opening import open_index
+from retrieval_index.opening import build_index, open_index
 from schemas.config import IndexSettings
 
 SYLLABLES = [first + middle + last for first in "bcdfglmnprst" for middle in "aeiou" for last in ("", "n")]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval_index.bm25 import build_index
+from retrieval_index.opening import build_index
 from schemas.config import IndexSettings
 
 PASSAGES = [

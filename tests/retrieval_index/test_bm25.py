@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval_index import bm25
-from retrieval_index.bm25 import build_index
 from retrieval_index.hits import Hit, Query, Searcher, is_held_back
-from retrieval_index.opening import open_index
+from retrieval_index.opening import build_index, open_index
 from schemas.config import IndexSettings
 from schemas.errors import BadInput
 

@@ -46,7 +46,8 @@ def test_different_numbers_of_hits_are_different_batches() -> None:
     searcher = BatchingSearcher(Echo())
 
     async def both() -> tuple[list[str], list[str]]:
-        return await asyncio.gather(ask_all(searcher, ["a", "b"], 1), ask_all(searcher, ["a", "b"], 2))
+        one, two = await asyncio.gather(ask_all(searcher, ["a", "b"], 1), ask_all(searcher, ["a", "b"], 2))
+        return one, two
 
     assert asyncio.run(both()) == (["a-1", "b-1"], ["a-2", "b-2"])
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from retrieval_index.bm25 import build_index
 from retrieval_index.folder import read_info
 from retrieval_index.hits import Query
-from retrieval_index.opening import open_index
+from retrieval_index.opening import build_index, open_index
 from schemas.config import IndexSettings
 from schemas.errors import BadInput
 
@@ -22,7 +21,7 @@ PASSAGES = [(f"{n}-0", f"Title {n}", f"text number {n}") for n in range(50)]
 
 BUILD_AND_HANG = """
 import sys, time
-from retrieval_index.bm25 import build_index
+from retrieval_index.opening import build_index
 from schemas.config import IndexSettings
 
 def passages():

@@ -9,9 +9,8 @@ from retrieval_index import jvm
 
 NEIGHBOURS = """
 import faulthandler, json, os, signal, sys
-from retrieval_index.bm25 import build_index
 from retrieval_index.hits import Query
-from retrieval_index.opening import open_index
+from retrieval_index.opening import build_index, open_index
 from retrieval_index import jvm
 from schemas.config import IndexSettings
 from schemas.errors import RunFailed

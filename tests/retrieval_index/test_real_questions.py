@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from retrieval_index.bm25 import build_index
 from retrieval_index.hits import Query
-from retrieval_index.opening import open_index
+from retrieval_index.opening import build_index, open_index
 from schemas.config import IndexSettings
 
 
