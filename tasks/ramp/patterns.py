@@ -12,6 +12,8 @@ from tasks.ramp.words import word_before
 
 Interval = tuple[int, int]
 
+_APART = r"(?![0-9A-Za-zÀ-ɏ])"
+"""No letter that would go on with the word; a script without spaces may go on."""
 _YEAR = r"(?:1\d{3}|20\d{2})"
 _YEARS = rf"{_YEAR}(?:[–-](?:{_YEAR}|\d{{2}}))?"
 _ISO = r"\d{4}-\d{2}-\d{2}"
@@ -114,7 +116,8 @@ def _number_pattern(language: str) -> re.Pattern[str]:
     of = _of(language)
     return re.compile(
         rf"(?P<money>(?:[A-Z]{{1,3}})?[$€£¥₹] ?)?(?P<sign>[−±+](?=\d))?(?P<digits>{of.number}(?:[–-]{of.number})?)"
-        rf"(?P<magnitude>{of.magnitudes})?(?P<percent> ?[%％‰])?(?P<unit>[ \u00a0\u202f-]?(?:{of.units})(?![^\W_]))?"
+        rf"(?P<magnitude>{of.magnitudes})?(?P<percent> ?[%％‰]{_APART})?"
+        rf"(?P<unit>[ \u00a0\u202f-]?(?:{of.units}){_APART})?"
     )
 
 
@@ -122,7 +125,7 @@ def _number_pattern(language: str) -> re.Pattern[str]:
 def _conversion_pattern(language: str) -> re.Pattern[str]:
     of = _of(language)
     amount = rf"(?:[^\W\d_]{{0,3}}[$€£¥₹] ?)?{of.number}(?:{of.magnitudes})?"
-    unit = rf"(?:[%％°]|[ \u00a0-]?(?:{of.units})(?![^\W_]))"
+    unit = rf"(?:[%％°]|[ \u00a0-]?(?:{of.units}){_APART})"
     any_unit = r"(?:[ \u00a0-]?[^\W\d_°][\w²³/]*|[ \u00a0]?[%°][^\W\d_]?)"
     once_more = rf"(?:[^\W\d_]{{1,8}}\.? |[~≈])?{amount}{any_unit}"
     money_again = r"[^()（）\d]{0,12}[$€£¥₹] ?\d"
@@ -148,13 +151,13 @@ def _reads_as_year(text: str, start: int, end: int, language: str) -> bool:
 
 @cache
 def _unit_behind(language: str) -> re.Pattern[str]:
-    return re.compile(rf"[ \u00a0-]?(?:{_of(language).units})(?![^\W_])")
+    return re.compile(rf"[ \u00a0-]?(?:{_of(language).units}){_APART}")
 
 
 @cache
 def _counted_behind(language: str) -> re.Pattern[str]:
     """A unit, or a word that may be a plural."""
-    return re.compile(rf"[ \u00a0-]?(?:(?:{_of(language).units})|[^\W\d_]+s)(?![^\W_])")
+    return re.compile(rf"[ \u00a0-]?(?:(?:{_of(language).units})|[^\W\d_]+s){_APART}")
 
 
 def numbers(text: str, language: str) -> Iterator[Interval]:

@@ -34,6 +34,7 @@ MAX_WORDS = 10
 MIN_RARE_LETTERS = 11
 """A linked lower-case word alone is a term only if so long: the shorter, the commoner (Zipf's law of abbreviation)."""
 
+_CAPITAL_NOUNS = frozenset({"de", "lb"})
 _SENTENCE_BEFORE = re.compile(r"(?:[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?\Z")
 
 
@@ -87,7 +88,13 @@ def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> I
 
 
 def _is_mention(text: str, start: int, end: int, language: str) -> bool:
-    """A whole name that stands again; but not where it begins a sentence: from there a search for the others begins."""
+    """A whole name that stands again; but not where it begins a sentence: from there a search for the others begins.
+
+    Without spaces nothing tells whether a name ends there; where nouns have capitals, one word is not surely a name.
+    """
+    anchor = text[start:end]
+    if has_unspaced(anchor) or (language in _CAPITAL_NOUNS and " " not in anchor):
+        return False
     is_name = _kind_of_link(text, start, end) is SpanKind.ENTITY and not _begins_sentence(text, start)
     return is_name and is_whole(text, start, end) and not is_inside_name(text, start, end, language)
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from schemas.config import RampSettings
-from schemas.errors import RunFailed
+from schemas.errors import BadInput, RunFailed
 from schemas.records import Split
 from tasks import storage
 
@@ -31,7 +31,7 @@ class Splits:
         """As the settings say; the table lies beside the dump.
 
         Raises:
-            FileNotFoundError: there is no table.
+            BadInput: there is no table.
         """
         table = read_table(storage.join(dump_folder, TABLE)) if settings.splits == "table" else None
         return cls(table, settings.held_out_share)
@@ -59,5 +59,13 @@ def is_held_out(title: str, share: float) -> bool:
 
 
 def read_table(path: str) -> dict[int, Split]:
-    table = pq.read_table(io.BytesIO(storage.read_bytes(path)))
+    """The split of each page id.
+
+    Raises:
+        BadInput: there is no such table.
+    """
+    try:
+        table = pq.read_table(io.BytesIO(storage.read_bytes(path)))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no table of splits; for a dump without one set ramp.splits: held_out") from None
     return dict(zip(table["page_id"].to_pylist(), map(Split, table["split"].to_pylist()), strict=True))

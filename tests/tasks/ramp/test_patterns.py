@@ -32,8 +32,8 @@ def test_dates(language, text, dates):
         ("en", "It has 12,345 people, 7 parks and 312 shops.", ["12,345", "312"]),
         ("en", "It rose 12% to $3.5 million, 40 km away.", ["12%", "$3.5 million", "40"]),
         ("en", "A 324-metre tower of 5.5 tonnes.", ["324", "5.5"]),
-        ("de", "Es hat 1.234.567 Einwohner und 12,5 Prozent.", ["1.234.567", "12,5"]),
-        ("zh", "人口约300万，占12％，高8848米。", ["300万", "12％", "8848"]),
+        ("de", "Es hat 1.234.567 Einwohner und 12,5 Prozent, 90%ig.", ["1.234.567", "12,5"]),
+        ("zh", "人口约300万，占12％的人，高40公里的山，8848米。", ["300万", "12％", "40", "8848"]),
     ],
 )
 def test_numbers_worth_asking_for(language, text, numbers):

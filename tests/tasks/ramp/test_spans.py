@@ -140,6 +140,28 @@ def test_later_mentions_of_the_pages_links_are_masked_without_target():
     assert [(span.surface, span.target) for span in spans] == [("Karlo Vint", None)]
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "mention"),
+    [("他在西门子施塔特工作。", "zh", "西门子"), ("Dort war die Welt noch gut.", "de", "Welt")],
+)
+def test_a_mention_that_may_be_another_word_is_not_masked(text, language, mention):
+    assert surfaces(text, language=language, mentions=[mention]) == []
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "title"),
+    [
+        ("They speak [[Albanian]] there.", "Albania"),
+        ("It follows [[Ampère's force law]] there.", "Ampere"),
+        ("The [[Trans-Alaska Pipeline]] is there.", "Alaska"),
+        ("A [[Greek]] met other Greeks.", "Elsewhere"),
+        ("[[Diagnosis]] was hard there.", "Elsewhere"),
+    ],
+)
+def test_never_what_another_form_of_the_word_gives_away(wikitext, title):
+    assert surfaces(wikitext, title) == []
+
+
 def test_chinese_needs_no_spaces():
     wikitext = "[[卡洛·文特]]于1931年3月5日在[[奥斯特尔]]创办了公司，雇用了12,500名工人。"
     assert surfaces(wikitext, "公司史", language="zh") == ["卡洛·文特", "1931年3月5日", "奥斯特尔", "12,500"]

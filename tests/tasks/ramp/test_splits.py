@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.config import RampSettings
-from schemas.errors import RunFailed
+from schemas.errors import BadInput, RunFailed
 from schemas.records import Split
 from tasks.ramp.splits import Splits, is_held_out
 
@@ -37,3 +37,8 @@ def test_a_page_that_the_table_does_not_know_is_an_error():
     assert splits.of_question(1, HELD_OUT, [HELD_OUT]) is Split.RL
     with pytest.raises(RunFailed, match="page 2"):
         splits.of_page(2, "Ostel")
+
+
+def test_a_dump_without_a_table_says_which_setting_to_change(tmp_path):
+    with pytest.raises(BadInput, match="held_out"):
+        Splits.of(RampSettings(splits="table"), str(tmp_path))
