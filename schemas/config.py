@@ -106,7 +106,6 @@ class RampSettings(Identity):
     """Small world: a table of pages beside the dump. Wikipedia: hashes of the titles of page and masked targets."""
     held_out_share: Share = 0.02
     """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
-    max_reject_share: Share = 1.0
 
 
 # -- the agent ------------------------------------------------------------------------------------------------------
