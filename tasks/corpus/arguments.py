@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-_PIPE = re.compile(r"\|(?![^\[\]]*\]\])")  # not within a link: no "]]" follows before another bracket
+_LINK = re.compile(r"\[\[[^\[\]]*+\]\]")
+_HIDDEN_PIPE = "\x07"
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,18 @@ def parse_arguments(body: str) -> Arguments:
     """The parameters in what follows a template's name, nested templates already being replaced."""
     positional: list[str] = []
     named: dict[str, str] = {}
-    for piece in _PIPE.split(body) if "[[" in body else body.split("|"):
+    for piece in _split(body):
         name, equals, value = piece.partition("=")
         if equals and "<" not in name and "[" not in name:
             named[name.strip()] = value.strip()
         else:
             positional.append(piece.strip())
     return Arguments(positional, named)
+
+
+def _split(body: str) -> list[str]:
+    """Pieces between pipes, but for the pipes of links."""
+    if "[[" not in body:
+        return body.split("|")
+    hidden = _LINK.sub(lambda link: link[0].replace("|", _HIDDEN_PIPE), body)
+    return [piece.replace(_HIDDEN_PIPE, "|") for piece in hidden.split("|")]

@@ -18,13 +18,12 @@ _SEEN = re.compile(r"[^\W_]")
 
 # A separator or a space beside a bracket, with marks between them, is what something removed left there.
 _AFTER_BRACKET = re.compile(rf"([(\[（])((?:{LOST}|[ ,;:/–]|,;)+)")
-_BEFORE_BRACKET = re.compile(rf"((?:[ ,;:/–]|{LOST})+)([)\]）])")
+_BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–])((?:[ ,;:/–]|{LOST})+)([)\]）])")
 _EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{LOST}|[ ,;:/–])*)[)）]")
 _DOUBLED = re.compile(rf"([,;])((?:{LOST}| )*)(?:[,;]((?:{LOST}| )*))+(?= )")
 _BEFORE_STOP = re.compile(rf"(?<![.,]) +((?:{LOST})*)([.,](?: (?![.,])|$))")
 _SPACED_MARK = re.compile(rf" ((?:{LOST})+) +")
 _MARKS = re.compile(LOST)
-_SEPARATORS = " ,;:/–"
 
 
 def assemble(text: str) -> str:

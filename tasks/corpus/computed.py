@@ -84,6 +84,11 @@ def interlanguage(arguments: Arguments) -> str | None:
     return f"[[{title}|{words or title}]]" if title else None
 
 
+def always(function: Computed) -> Callable[[str], Computed]:
+    """The same function whatever the template's name."""
+    return lambda _: function
+
+
 def computed_templates(languages: dict[str, str], labels: dict[str, str]) -> dict[str, Callable[[str], Computed]]:
     """By the name that templates.yaml calls it, what makes the function of a template of that name."""
 
@@ -119,7 +124,9 @@ def computed_templates(languages: dict[str, str], labels: dict[str, str]) -> dic
         *(quantities.convert, quantities.value, quantities.fraction, quantities.number, quantities.formula),
         *(date, death, age, as_of, coordinates, interlanguage),
     )
-    made: dict[str, Callable[[str], Computed]] = {
-        function.__name__: (lambda name, function=function: function) for function in plain
+    return {
+        **{function.__name__: always(function) for function in plain},
+        "language": of_language,
+        "langx": langx,
+        "labelled": labelled,
     }
-    return {**made, "language": of_language, "langx": langx, "labelled": labelled}

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import fsspec
 from fsspec import AbstractFileSystem
@@ -113,7 +114,7 @@ def cut(dump: Dump, part_mb: float) -> list[DumpRange]:
         part = _PART.search(file.name)
         prefix = f"p{int(part['first']):010d}-" if part and len(dump.files) > 1 else ""
         bounds = _bounds(list(_starts(file)), file.size, max(1, int(part_mb * 1e6)))
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in pairwise(bounds):
             ranges.append(
                 DumpRange(
                     key=f"{prefix}{start:012d}",

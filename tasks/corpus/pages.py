@@ -13,7 +13,8 @@ from tasks.corpus.xml import Broken, RawPage, read_raw_pages, read_site
 
 _MAY_REDIRECT = re.compile(rb"<redirect\b|<text[^<>]*>\s*#")
 _DISAMBIGUATING = re.compile(
-    r"\((?:disambiguation|begriffsklärung|homonymie|desambiguación|消歧义|消歧義|曖昧さ回避)\)$|__DISAMBIG__", re.IGNORECASE
+    r"\((?:disambiguation|begriffsklärung|homonymie|desambiguación|消歧义|消歧義|曖昧さ回避)\)$",
+    re.IGNORECASE,
 )
 
 
@@ -33,9 +34,7 @@ def read_redirects(dump_range: DumpRange, snapshot: str) -> Iterator[Redirect | 
                 yield Redirect(snapshot=snapshot, title=raw.title, target=str(title))
 
 
-def read_pages(
-    dump_range: DumpRange, snapshot: str, aliases: Mapping[str, list[str]]
-) -> Iterator[Page | Reject]:
+def read_pages(dump_range: DumpRange, snapshot: str, aliases: Mapping[str, list[str]]) -> Iterator[Page | Reject]:
     """The articles of the range. ``aliases``: redirects by the title that they lead to.
 
     Redirects are passed over in silence: `read_redirects` accounts for them.

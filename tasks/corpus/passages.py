@@ -26,7 +26,7 @@ def n_words(text: str) -> int:
 def passages_of(page: Page, settings: PassageSettings) -> Iterator[Passage]:
     """The page's passages in order. List items and headings are none; a passage names the heading it stands under."""
     language = language_of(page.snapshot)
-    links, lost = _Offsets(page), page.lost
+    links = _Links(page)
     section, ordinal = "", 0
     for block in _BLOCK.finditer(page.text):
         heading = HEADING.match(block[0])
@@ -44,13 +44,13 @@ def passages_of(page: Page, settings: PassageSettings) -> Iterator[Passage]:
                     section=section,
                     text=text,
                     links=links.within(start, end),
-                    lost=[Lost(start=mark.start - start, reason=mark.reason) for mark in lost if start <= mark.start <= end],
+                    lost=_lost_within(page, start, end),
                     n_words=n_words(text),
                 )
                 ordinal += 1
 
 
-class _Offsets:
+class _Links:
     """A page's links, found by place."""
 
     def __init__(self, page: Page) -> None:
@@ -67,6 +67,10 @@ class _Offsets:
         ]
 
 
+def _lost_within(page: Page, start: int, end: int) -> list[Lost]:
+    return [Lost(start=mark.start - start, reason=mark.reason) for mark in page.lost if start <= mark.start <= end]
+
+
 def _is_prose(block: str) -> bool:
     if block.startswith(("* ", ": ")):
         return False
@@ -79,30 +83,23 @@ def _cut(text: str, start: int, end: int, max_words: int, language: str) -> Iter
     if total <= max_words:
         yield start, end
         return
-    pieces = [
-        piece
-        for first, last in sentences(text[start:end], language)
-        for piece in _cut_words(text, start + first, start + last, max_words)
-    ]
     share = total / -(-total // max_words)
-    begun, held = pieces[0][0], 0
-    done = 0.0
-    for index, (first, last) in enumerate(pieces):
+    begun, held, last_end = start, 0, start
+    for first, last in _pieces(text, start, end, max_words, language):
         words = n_words(text[first:last])
-        is_full = held and (held + words > max_words or held + words / 2 > share)
-        if is_full:
-            yield begun, pieces[index - 1][1]
+        if held and (held + words > max_words or held + words / 2 > share):
+            yield begun, last_end
             begun, held = first, 0
-        held += words
-        done += words
-    yield begun, pieces[-1][1]
+        held, last_end = held + words, last
+    yield begun, last_end
 
 
-def _cut_words(text: str, start: int, end: int, max_words: int) -> Iterator[tuple[int, int]]:
-    """A sentence, or where it is too long the pieces of it."""
-    ends = [start + word.end() for word in _WORD.finditer(text[start:end])]
-    for last in ends[max_words - 1 : -1 : max_words]:
-        yield start, last
-        start = last + len(text[last:end]) - len(text[last:end].lstrip())
-    if start < end:
-        yield start, end
+def _pieces(text: str, start: int, end: int, max_words: int, language: str) -> Iterator[tuple[int, int]]:
+    """The sentences of ``start`` to ``end``; one that is too long by itself in pieces of whole words."""
+    for first, last in sentences(text[start:end], language):
+        sentence = text[start + first : start + last]
+        begun = 0
+        for word in list(_WORD.finditer(sentence))[max_words:-1:max_words]:
+            yield start + first + begun, start + first + len(sentence[: word.start()].rstrip())
+            begun = word.start()
+        yield start + first + begun, start + last

@@ -15,10 +15,36 @@ from tasks.corpus.arguments import Arguments
 _PLAIN = re.compile(r"[+\-−]?\d+(\.\d+)?")
 _AMOUNT = re.compile(r"[+\-−]?[\d.,]*\d[\d.,]*(?:e[+\-−]?\d+)?(?:\+?\d+[/⁄]+\d+)?(?:[/⁄]+\d+)?")
 _JOINERS = {
-    **{"-": "–", "–": "–", "to": " to ", "to-": " to ", "to about": " to about ", "and": " and ", "and(-)": " and ", "or": " or "},
-    **{"by": " by ", "x": " by ", "×": " by ", "xx": " by ", "*": " by ", "+/-": " ± ", "±": " ± ", ",": ", ", "&": " and "},
+    "-": "–",
+    "–": "–",
+    "to": " to ",
+    "to-": " to ",
+    "to about": " to about ",
+    "and": " and ",
+    "and(-)": " and ",
+    "&": " and ",
+    "or": " or ",
+    "by": " by ",
+    "x": " by ",
+    "xx": " by ",
+    "×": " by ",
+    "*": " by ",
+    "+/-": " ± ",
+    "±": " ± ",
+    ",": ", ",
 }
-_COMPOSITES = {("ft", "in"), ("lb", "oz"), ("st", "lb"), ("mi", "yd"), ("mi", "ft"), ("yd", "ft"), ("mi", "chain"), ("LT", "cwt")}
+_COMPOSITES = {
+    ("ft", "in"),
+    ("yd", "ft"),
+    ("mi", "ft"),
+    ("mi", "yd"),
+    ("mi", "chain"),
+    ("lb", "oz"),
+    ("st", "lb"),
+    ("LT", "cwt"),
+}
+"""Units that one amount may be given in together: ``{{convert|5|ft|6|in}}``."""
+_MOST_AMOUNTS = 9
 _SCALES = {"e3": "thousand ", "e6": "million ", "e9": "billion "}
 _VAL_UNITS = {"C": "°C", "degC": "°C", "F": "°F", "degF": "°F", "deg": "°", "um": "μm"}
 _SUPERSCRIPTS = str.maketrans("0123456789+-−–=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿ")
@@ -56,13 +82,13 @@ def convert(arguments: Arguments) -> str | None:
         return None
     amounts, rest = [grouped(given[0])], given[1:]
     last = given[0]
-    while len(rest) >= 2 and rest[0] in _JOINERS and _AMOUNT.fullmatch(rest[1]):
+    while len(rest) >= 2 and len(amounts) < _MOST_AMOUNTS and rest[0] in _JOINERS and _AMOUNT.fullmatch(rest[1]):
         amounts += [_JOINERS[rest[0]], grouped(rest[1])]
         last, rest = rest[1], rest[2:]
     if not rest or not _AMOUNT.fullmatch(given[0]):
         return None
     unit = rest[0]
-    is_one = len(amounts) == 1 and last.lstrip("-−+") in ("1", "1.0") or ("/" in last and "+" not in last)
+    is_one = (len(amounts) == 1 and last.lstrip("-−+") in ("1", "1.0")) or ("/" in last and "+" not in last)
     american = arguments.get("sp") == "us"
     if arguments.get("disp") in ("number", "num"):
         return "".join(amounts)

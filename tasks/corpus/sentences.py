@@ -8,22 +8,42 @@ Japanese a full-width stop ends a sentence wherever it stands outside of quotes 
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 _CLOSING = "\"'”’»)\\]"
 _STOP = re.compile(rf"[.!?…]+[{_CLOSING}]*(?=\s)|[。！？]+[」』”’）》〉】]*|\n")
-_WORD = re.compile(r"[^\s(\[\"'“‘«–—/]*$")
+_LAST_WORD = re.compile(r"[^(\[\"'“‘«„–—/]*$")
+_FIRST_WORD = re.compile(r"\w+(?![.\w])")
+_ROMAN = re.compile(r"[IVX]{1,5}")
 _OPENING = "\"'“‘«([„¿¡—– "
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
-_ORDINALS = frozenset({"de", "da", "no", "nb", "nn", "fi", "cs", "sk", "hu", "pl", "et", "lv", "sl", "hr", "sr", "bs", "is", "tr"})
+_LOOKAHEAD = 40
+_LOOKBACK = 40
+_LONGEST_PAIR = 300
 _PAIRS = {"「": "」", "『": "』", "“": "”", "（": "）", "《": "》", "(": ")"}
 
 
+class _Words(NamedTuple):
+    """Of one language (sentences.yaml)."""
+
+    within: frozenset[str]
+    either: frozenset[str]
+    begins: frozenset[str]
+    lettered: frozenset[str]
+    ordinals: bool
+
+
 @lru_cache(maxsize=16)
-def _abbreviations(language: str) -> frozenset[str]:
-    known = yaml.safe_load(Path(__file__).with_name("abbreviations.yaml").read_text("utf-8"))
-    return frozenset(str(word) for word in known["all"] + known.get(language, []))
+def _words(language: str) -> _Words:
+    lists = yaml.safe_load(Path(__file__).with_name("sentences.yaml").read_text("utf-8"))
+
+    def of_kind(kind: str) -> frozenset[str]:
+        return frozenset(lists[kind].get("all", []) + lists[kind].get(language, []))
+
+    ordinals = language in lists["ordinals"]
+    return _Words(of_kind("within"), of_kind("either"), of_kind("begins"), of_kind("lettered"), ordinals)
 
 
 def sentences(text: str, language: str) -> list[tuple[int, int]]:
@@ -52,9 +72,9 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], language: str) ->
         return True
     if sign in "。！？":
         return not _is_within_pair(text[start : stop.end()])
-    follows = text[stop.end() :].lstrip()
+    follows = text[stop.end() : stop.end() + _LOOKAHEAD].lstrip()
     beginning = follows.lstrip(_OPENING)[:1]
-    if not beginning or beginning.islower():
+    if not beginning or beginning.islower() or beginning in ".,;:":
         return not beginning
     if sign != "." or len(stop[0].rstrip("\"'”’»")) > 1:
         return True
@@ -62,36 +82,29 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], language: str) ->
 
 
 def _is_within_pair(sentence: str) -> bool:
+    """Whether a quote or bracket is open; one that stays open this long was never closed."""
+    if len(sentence) > _LONGEST_PAIR:
+        return False
     return any(sentence.count(opening) > sentence.count(closing) for opening, closing in _PAIRS.items())
 
 
 def _is_abbreviation(text: str, stop: int, language: str, follows: str) -> bool:
     """Whether the stop belongs to the word before it."""
-    found = _WORD.search(text, max(0, stop - 40), stop)
-    word = found[0] if found else ""
-    lowered = word.lower()
+    before = text[max(0, stop - _LOOKBACK) : stop].split()
+    found = _LAST_WORD.search(before[-1]) if before else None
+    if found is None or not found[0]:
+        return False
+    word, words = found[0], _words(language)
+    begins = _FIRST_WORD.match(follows)
+    is_followed_by_beginning = begins is not None and begins[0] in words.begins
     if word.isdecimal():
-        return language in _ORDINALS and len(word) <= 2 and follows[:1].isupper()
-    known = _abbreviations(language)
-    if lowered in known or " ".join(text[max(0, stop - 10) : stop].lower().split()[-2:]) in known:
-        return True
+        return words.ordinals and len(word) <= 3 and follows[:1].isupper()
+    if words.ordinals and _ROMAN.fullmatch(word):
+        return not is_followed_by_beginning
     if len(word) == 1 and word.isupper():
-        return text[stop + 1 : stop + 2] != "" and not _closes_with_letter(text, stop)
-    return "." in word and bool(_INITIALS.fullmatch(word)) and not _begins_common(follows)
-
-
-def _closes_with_letter(text: str, stop: int) -> bool:
-    """A single capital that ends a sentence is a grade or a name ("vitamin C.", "World War I."), no initial."""
-    before = text[max(0, stop - 24) : stop - 1].split()
-    return bool(before) and before[-1][:1].islower() or (bool(before) and text[stop - 1] == "I" and before[-1] == "War")
-
-
-_COMMON = frozenset(
-    {"The", "A", "An", "In", "It", "He", "She", "They", "This", "These", "That", "On", "At", "By", "For", "From", "After", "As", "But", "However", "His", "Her", "Its", "There", "When", "While", "With"}
-)
-
-
-def _begins_common(follows: str) -> bool:
-    """After "the U.S." a sentence begins where a word follows that no name begins with."""
-    first = re.match(r"\w+", follows)
-    return bool(first) and first[0] in _COMMON  # type: ignore[index]
+        return not is_followed_by_beginning and (len(before) < 2 or before[-2].lower() not in words.lettered)
+    forms = {word.lower(), " ".join(before[-2:]).lower(), " ".join(before[-3:]).lower()}
+    if not forms.isdisjoint(words.within):
+        return True
+    may_end = not forms.isdisjoint(words.either) or ("." in word and bool(_INITIALS.fullmatch(word)))
+    return may_end and not is_followed_by_beginning

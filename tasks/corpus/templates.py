@@ -6,7 +6,6 @@ template stands for is wikitext again; what is unknown leaves a mark (tasks/corp
 
 import fnmatch
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import yaml
 
 from tasks.corpus.arguments import Arguments, parse_arguments
-from tasks.corpus.computed import Computed, computed_templates
+from tasks.corpus.computed import Computed, always, computed_templates
 from tasks.corpus.marks import lost
 
 _INNERMOST = re.compile(r"\{\{((?>[^{}]+|\{(?!\{)|\}(?!\}))*+)\}\}")
@@ -29,19 +28,13 @@ class TemplateTable:
     """The rules by template name."""
 
     def __init__(self, rules: dict[str, Any]) -> None:
-        self._functions: dict[str, Computed] = {name: _filled(words) for name, words in rules["text"].items()}
         makers = computed_templates(rules["languages"], rules["labels"])
-        self._patterns: list[tuple[re.Pattern[str], Callable[[str], Computed]]] = []
-        for computed, names in rules["computed"].items():
-            for name in names:
-                if "*" in name:
-                    self._patterns.append((_glob(name), makers[computed]))
-                else:
-                    self._functions[name] = makers[computed](name)
-        for name in [name for name in self._functions if "*" in name and len(name) > 1]:
-            function = self._functions.pop(name)
-            self._patterns.append((_glob(name), lambda _, function=function: function))
-        self._silent = re.compile("|".join(fnmatch.translate(name) for name in rules["silent"] + rules["disambiguation"]))
+        made = {name: makers[kind] for kind, names in rules["computed"].items() for name in names}
+        made.update({name: always(_filled(words)) for name, words in rules["text"].items()})
+        self._makers = made
+        self._patterns = [(_glob(name), make) for name, make in made.items() if "*" in name and len(name) > 1]
+        silent = [*rules["silent"], *rules["disambiguation"]]
+        self._silent = re.compile("|".join(fnmatch.translate(name) for name in silent))
         self._disambiguation = frozenset(rules["disambiguation"])
         self._known: dict[str, Computed | None] = {}
 
@@ -52,8 +45,8 @@ class TemplateTable:
         return self._known[name]
 
     def _find(self, name: str) -> Computed | None:
-        if name in self._functions:
-            return self._functions[name]
+        if name in self._makers:
+            return self._makers[name](name)
         if self._silent.fullmatch(name):
             return _nothing
         return next((make(name) for pattern, make in self._patterns if pattern.fullmatch(name)), None)

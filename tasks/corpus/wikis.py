@@ -48,7 +48,9 @@ class Wiki:
 
 
 @lru_cache(maxsize=8)
-def _wiki(language: str, files: frozenset[str], categories: frozenset[str], others: frozenset[str], first: bool) -> Wiki:
+def _wiki(
+    language: str, files: frozenset[str], categories: frozenset[str], others: frozenset[str], first_letter: bool
+) -> Wiki:
     everywhere = _data()["all"]
     words = "|".join(map(re.escape, everywhere["redirects"]))
     dropped = frozenset(everywhere["files"]) | frozenset(everywhere["categories"]) | files | categories
@@ -58,7 +60,7 @@ def _wiki(language: str, files: frozenset[str], categories: frozenset[str], othe
         languages=frozenset(everywhere["languages"]),
         redirects=re.compile(rf"\s*#\s*(?:{words})\s*:?\s*\[\[([^\[\]|]+)", re.IGNORECASE),
         trail=str({**everywhere, **_data().get(language, {})}["trail"]),
-        first_letter=first,
+        first_letter=first_letter,
     )
 
 

@@ -15,13 +15,13 @@ from schemas.records import Link, Lost
 from tasks.corpus.blocks import assemble
 from tasks.corpus.marks import LinkMarks, lost, unmark, without_controls
 from tasks.corpus.quantities import superscript
-from tasks.corpus.templates import TemplateTable, expand, template_table
+from tasks.corpus.templates import expand, template_table
 from tasks.corpus.wikis import Wiki
 
-_LOSSES = "math|chem|ce|hiero|score|graph|syntaxhighlight|source|pre"
+_LOSSES = "math|chem|ce|hiero|score|graph|syntaxhighlight|source|pre|del|strike|s"
 _SILENT = (
     "gallery|timeline|imagemap|mapframe|maplink|templatestyles|inputbox|categorytree|references|section|indicator|"
-    "rss|ref|del|strike|s"
+    "rss|ref"
 )
 _ELEMENTS = re.compile(
     r"<(?:!--(?:.*?-->|.*)"
@@ -29,18 +29,23 @@ _ELEMENTS = re.compile(
     r"(?:/>|>(?P<body>[^<]*+(?:<(?!/?(?P=name)\b)[^<]*+)*+)</(?P=name)\s*>))",
     re.DOTALL | re.IGNORECASE,
 )
-_COMMENT_LINE = re.compile(r"\n[ \t]*<!--(?:[^-]|-(?!->))*-->[ \t]*(?=\n)")
+_COMMENT_LINE = re.compile(r"\n[ \t]*<!--(?:[^-<]++|-(?!->)|<(?!!--))*+-->[ \t]*+(?=\n)")
 _UNCLOSED_REF = re.compile(r"<ref\b[^\n]*", re.IGNORECASE)
 _TABLE = re.compile(r"^[ \t:*#]*\{\|(?:(?!^[ \t:*#]*\{\|).)*?^[ \t]*\|\}", re.DOTALL | re.MULTILINE)
 _UNCLOSED_TABLE = re.compile(r"^[ \t:*#]*\{\|.*?(?=^==|\Z)", re.DOTALL | re.MULTILINE)
 _HTML_TABLE = re.compile(r"<table\b(?:(?!<table\b).)*?</table\s*>", re.DOTALL | re.IGNORECASE)
 _TABLE_LINE = re.compile(r"^[ \t]*\|.*$", re.MULTILINE)
-_EXTERNAL = re.compile(r"\[(?:https?:|ftps?:|irc:|news:|mailto:)?//[^\s\[\]<>]+[ \t]*((?:[^\[\]\n]|\[[^\[\]\n]*\])*)\]", re.IGNORECASE)
+_EXTERNAL = re.compile(
+    r"\[(?:(?:https?:|ftps?:|irc:)?//|mailto:|news:)[^\s\[\]<>]++[ \t]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\]",
+    re.IGNORECASE,
+)
 _BOLD_LINE = re.compile(r"^.*'''.*$", re.MULTILINE)
 _QUOTES = re.compile(r"'{2,}")
 _RAISED = re.compile(r"<sup\b[^<>]*>([^<>]*)</sup\s*>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|hr)\b[^<>]*>", re.IGNORECASE)
-_BLOCK = re.compile(r"</?(?:p|div|center|blockquote|poem|ul|ol|dl|h[1-6]|table|tr|td|th|caption)\b[^<>]*>", re.IGNORECASE)
+_BLOCK = re.compile(
+    r"</?(?:p|div|center|blockquote|poem|ul|ol|dl|h[1-6]|table|tr|td|th|caption)\b[^<>]*>", re.IGNORECASE
+)
 _ITEM = re.compile(r"<(?:li|dd|dt)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _SWITCH = re.compile(r"__[A-Z]{3,}__")
@@ -59,7 +64,7 @@ class Cleaned(NamedTuple):
 def clean(wikitext: str, wiki: Wiki) -> Cleaned:
     """What a reader of the page sees as running text."""
     text = _without_elements(without_controls(wikitext))
-    text, is_disambiguation = expand(text, _table())
+    text, is_disambiguation = expand(text, template_table())
     text = _without_tables(text)
     links = LinkMarks()
     text = _EXTERNAL.sub(r"\1", _with_links(text, wiki, links))
@@ -69,10 +74,6 @@ def clean(wikitext: str, wiki: Wiki) -> Cleaned:
     text = html.unescape(text)
     marked = unmark(assemble(text), links.targets)
     return Cleaned(*marked, is_disambiguation)
-
-
-def _table() -> TemplateTable:
-    return template_table()
 
 
 # -- elements and tables --------------------------------------------------------------------------------------------

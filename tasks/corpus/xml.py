@@ -78,7 +78,9 @@ def read_site(dump_range: DumpRange) -> Site:
     return Site(namespaces, info.findtext("case", "first-letter") == "first-letter")
 
 
-def read_raw_pages(dump_range: DumpRange, site: Site, wanted: re.Pattern[bytes] | None = None) -> Iterator[RawPage | Broken]:
+def read_raw_pages(
+    dump_range: DumpRange, site: Site, wanted: re.Pattern[bytes] | None = None
+) -> Iterator[RawPage | Broken]:
     """The pages that begin in a range. With ``wanted``, pages in whose XML it is not found are passed over."""
     for found in _page_elements(dump_range):
         if isinstance(found, Broken):
