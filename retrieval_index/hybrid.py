@@ -1,0 +1,59 @@
+"""BM25 and dense search fused by reciprocal ranks (Cormack, Clarke and Büttcher 2009).
+
+score(d) = Σ_engines  1 / (60 + rank(d))        over the engines that have d among their first hits
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+from retrieval_index import bm25, dense
+from retrieval_index.folder import IndexInfo
+from retrieval_index.hits import Hit, Query, Searcher
+from retrieval_index.passages import PassageStream
+from retrieval_index.store import PassageStore
+from schemas.config import IndexSettings
+
+RANK_CONSTANT = 60
+FUSED_HITS = 100
+"""Hits of each engine that are fused, or k where that is more."""
+
+
+def versions(settings: IndexSettings) -> dict[str, str]:
+    """What the seal of an index notes of that which made it."""
+    return bm25.versions(settings) | dense.versions(settings)
+
+
+def write(folder: Path, stream: PassageStream, settings: IndexSettings, threads: int) -> None:
+    """Both parts: the words are indexed from the passages that the dense part keeps."""
+    dense.write(folder, stream, settings, threads)
+    bm25.write(folder, PassageStream(PassageStore(folder / dense.FOLDER)), settings, threads)
+
+
+def fuse(rankings: list[list[Hit]], k: int) -> list[Hit]:
+    """The best ``k`` of several rankings of the same passages; equal scores by passage id."""
+    scores: defaultdict[str, float] = defaultdict(float)
+    hits: dict[str, Hit] = {}
+    for ranking in rankings:
+        for rank, hit in enumerate(ranking, 1):
+            scores[hit.passage_id] += 1 / (RANK_CONSTANT + rank)
+            hits.setdefault(hit.passage_id, hit)
+    best = sorted(scores, key=lambda passage_id: (-scores[passage_id], passage_id))[:k]
+    return [Hit(passage_id, scores[passage_id], hits[passage_id].title, hits[passage_id].text) for passage_id in best]
+
+
+class HybridSearcher:
+    """A `hits.Searcher` over several others of the same passages."""
+
+    def __init__(self, searchers: list[Searcher]) -> None:
+        self._searchers = searchers
+
+    def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
+        """See `hits.Searcher`; what is held back is held back by each engine."""
+        depth = max(k, FUSED_HITS) if k > 0 else k
+        found = [searcher.search(queries, depth) for searcher in self._searchers]
+        return [fuse(list(rankings), k) for rankings in zip(*found, strict=True)]
+
+
+def open_searcher(folder: str, info: IndexInfo, threads: int) -> HybridSearcher:
+    """See `opening.open_index`, which has read and checked the seal."""
+    return HybridSearcher([bm25.open_searcher(folder, info, threads), dense.open_searcher(folder, info, threads)])
