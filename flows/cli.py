@@ -94,13 +94,14 @@ def backfill(
 def index(
     passages: Annotated[str, typer.Argument(help="Parquet or JSON lines with passage_id, title, text.")],
     out: Annotated[str, typer.Option(help="Folder of the index.")],
-    kind: Annotated[str, typer.Option(help="bm25.")] = "bm25",
+    kind: Annotated[str, typer.Option(help="bm25, dense or hybrid.")] = "bm25",
+    encoder: Annotated[str | None, typer.Option(help="Dense and hybrid: folder of a Hugging Face encoder.")] = None,
     language: Annotated[str, typer.Option(help="Two letters; chooses the analyzer.")] = "en",
 ) -> None:
     """Build an index of passages."""
     from flows.retrieval import build
 
-    build(passages, out, kind, language, _console())
+    build(passages, out, kind, language, encoder, _console())
 
 
 @app.command()

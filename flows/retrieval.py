@@ -11,16 +11,17 @@ from schemas.config import IndexSettings
 from schemas.errors import BadInput
 
 
-def build(passages: str, out: str, kind: str, language: str, console: Console) -> None:
+def build(passages: str, out: str, kind: str, language: str, encoder: str | None, console: Console) -> None:
     """Index Parquet or JSON lines with passage_id, title and text."""
     from pydantic import ValidationError
 
     from tasks.indexing import build_from_parquet
 
     try:
-        settings = IndexSettings(kind=kind, language=language)  # type: ignore[arg-type]
+        chosen = {"kind": kind, "language": language, "encoder": {"path": encoder} if encoder else None}
+        settings = IndexSettings.model_validate(chosen)
     except ValidationError as error:
-        raise BadInput(f"--kind {kind}: {error.errors()[0]['msg']}") from None
+        raise BadInput(f"--kind {kind}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     built = build_from_parquet([passages], out, settings)
     console.print(f"{built.documents:,} passages, {built.bytes / 1e6:.1f} MB: {out}", highlight=False)
 
@@ -54,4 +55,4 @@ def serve(index: str, host: str, port: int) -> None:
 
     from retrieval_index.service import create_app
 
-    uvicorn.run(create_app(open_index(index)), host=host, port=port, log_level="warning")
+    uvicorn.run(create_app(open_index(index, verify=True)), host=host, port=port, log_level="warning")
