@@ -225,7 +225,10 @@ def _starts(file: DumpFile) -> Iterator[int]:
 
 
 def _indexed_starts(index: str, file: DumpFile) -> list[int]:
-    """The offsets of an index (lines ``offset:page_id:title``), checked at both ends against the file."""
+    """The offsets of an index (lines ``offset:page_id:title``), checked at both ends against the file.
+
+    What the index does not name, the footer at least, is found behind its last offset.
+    """
     try:
         with open_binary(index) as compressed, bz2.open(compressed, "rb") as lines:
             starts = sorted({int(line.partition(b":")[0]) for line in lines})
@@ -236,7 +239,7 @@ def _indexed_starts(index: str, file: DumpFile) -> list[int]:
             opened.seek(start)
             if not BZ2_START.match(opened.read(BZ2_START_BYTES)):
                 raise BadInput(f"{index}: not the index of {file.name}: no stream starts at byte {start}")
-    return starts
+        return [*starts, *stream_starts(opened, starts[-1] + 1 if starts else 0, file.size)]
 
 
 def _bounds(starts: list[int], size: int, part_bytes: int) -> list[int]:

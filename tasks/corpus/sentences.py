@@ -14,7 +14,7 @@ import yaml
 
 _CLOSING = "\"'”’»)\\]"
 _STOP = re.compile(rf"[.!?…]+[{_CLOSING}]*(?=\s)|[。！？]+[」』”’）》〉】]*|\n")
-_LAST_WORD = re.compile(r"[^(\[\"'“‘«„–—/]*$")
+_LAST_WORD = re.compile(r"[^(\[\"“‘«„–—/]*$")
 _FIRST_WORD = re.compile(r"\w+(?![.\w])")
 _ROMAN = re.compile(r"[IVX]{1,5}")
 _OPENING = "\"'“‘«([„¿¡—– "
@@ -76,7 +76,7 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], language: str) ->
     beginning = follows.lstrip(_OPENING)[:1]
     if not beginning or beginning.islower() or beginning in ".,;:":
         return not beginning
-    if sign != "." or len(stop[0].rstrip("\"'”’»")) > 1:
+    if sign != "." or stop[0].rstrip(")]") != ".":
         return True
     return not _is_abbreviation(text, stop.start(), language, follows)
 
@@ -94,7 +94,7 @@ def _is_abbreviation(text: str, stop: int, language: str, follows: str) -> bool:
     found = _LAST_WORD.search(before[-1]) if before else None
     if found is None or not found[0]:
         return False
-    word, words = found[0], _words(language)
+    word, words = found[0].lstrip("'"), _words(language)
     begins = _FIRST_WORD.match(follows)
     is_followed_by_beginning = begins is not None and begins[0] in words.begins
     if word.isdecimal():

@@ -176,7 +176,7 @@ def _with_apostrophe(line: re.Match[str]) -> str:
     single = [run for run, two in zip(bold, before, strict=True) if two[-1:].strip() and not two[:-1].strip()]
     word = [run for run, two in zip(bold, before, strict=True) if two[-1:].strip()]
     chosen = (single or word or bold)[0]
-    return f"{line[0][: chosen.start()]}'{line[0][chosen.start() + 1 :]}"
+    return f"{line[0][: chosen.start()]}&#39;{line[0][chosen.start() + 1 :]}"
 
 
 def _without_tags(text: str) -> str:

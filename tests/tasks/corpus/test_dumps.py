@@ -1,0 +1,137 @@
+"""Finding dumps and cutting them: what a user may point at, and ranges that lose and double nothing."""
+
+import bz2
+import gzip
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import BadInput
+from tasks.corpus.dumps import DumpRange, cut, find_dump
+from tests.support.dumpfiles import page_xml, pages_of, write_multistream, xml_dump
+
+PAGES = [page_xml(number, f"Page {number}", f"This is page {number}. " * 40) for number in range(1, 13)]
+STREAMS = [PAGES[start : start + 3] for start in range(0, 12, 3)]
+
+
+def titles(path: Path, part_mb: float) -> list[str]:
+    return [row.title for row in pages_of(path, part_mb)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("dump.xml.bz2", b"PK\x03\x04 an archive", "neither bzip2, gzip nor XML"),
+        ("dump.xml.bz2", b"", "neither bzip2, gzip nor XML"),
+        ("dump.xml", b"<html><body>404</body></html>", "does not begin with a <mediawiki>"),
+        ("dump.xml.bz2", bz2.compress(b"no XML at all"), "does not begin with a <mediawiki>"),
+        ("dump.xml.bz2", bz2.compress(b"x")[:12], "does not begin with a <mediawiki>"),
+        ("dump.xml.7z", b"7z\xbc\xaf\x27\x1c..........", "7z"),
+        ("dump.xml", b'<?xml version="1.0" encoding="klingon"?><mediawiki/>', "unknown encoding"),
+    ],
+)
+def test_what_is_no_dump_is_refused_in_one_line(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=says) as error:
+        find_dump(str(path))
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_missing_dump_and_a_folder_without_one_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such dump"):
+        find_dump(str(tmp_path / "nothing.xml.bz2"))
+    (tmp_path / "readme.txt").write_text("<mediawiki>")
+    with pytest.raises(BadInput, match="folder without a dump"):
+        find_dump(str(tmp_path))
+    with pytest.raises(BadInput, match="cannot be opened"):
+        find_dump("nosuchprotocol://bucket/dump.xml.bz2")
+
+
+def test_a_folder_stands_for_the_dump_that_it_holds(tmp_path: Path) -> None:
+    path = write_multistream(tmp_path, STREAMS)
+    assert find_dump(str(tmp_path)).path == str(path)
+    (tmp_path / "dewiki-20240101-pages-articles-multistream.xml.bz2").write_bytes(path.read_bytes())
+    with pytest.raises(BadInput, match="several dumps"):
+        find_dump(str(tmp_path))
+
+
+@pytest.mark.parametrize("part_mb", [1e-6, 0.0006, 99])
+def test_every_cut_reads_every_page_once_with_and_without_an_index(tmp_path: Path, part_mb: float) -> None:
+    path = write_multistream(tmp_path, STREAMS)
+    indexed = cut(find_dump(str(path)), part_mb)
+    expected = [f"Page {number}" for number in range(1, 13)]
+    assert titles(path, part_mb) == expected
+    (tmp_path / "enwiki-20240101-pages-articles-multistream-index.txt.bz2").unlink()
+    scanned = cut(find_dump(str(path)), part_mb)
+    assert scanned == indexed, "the same keys, whether there is an index or not"
+    assert [part.key for part in scanned] == sorted({part.key for part in scanned})
+    assert scanned[0].start == 0 and scanned[-1].end == path.stat().st_size
+    assert len(scanned) == {1e-6: 6, 99: 1}.get(part_mb, len(scanned))
+
+
+def test_streams_may_be_cut_within_pages_and_tags(tmp_path: Path) -> None:
+    """As pbzip2 writes them: a stream ends anywhere, also within ``<page>``."""
+    content = xml_dump(PAGES)
+    tag = content.index(b"<page>", 2000)
+    bounds = [0, 700, tag + 3, tag + 300, tag + 4000, len(content)]
+    streams = [bz2.compress(content[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    path = tmp_path / "dump.xml.bz2"
+    path.write_bytes(b"".join(streams))
+    assert len(cut(find_dump(str(path)), 1e-6)) == 5
+    assert titles(path, 1e-6) == [f"Page {number}" for number in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    ("name", "encoded"),
+    [
+        ("dump.xml", lambda content: content),
+        ("dump.xml.gz", gzip.compress),
+        ("dump.xml.bz2", bz2.compress),
+        ("dump.xml", lambda content: content.decode().encode("utf-16")),
+        ("dump.xml.bz2", lambda content: bz2.compress(b'<?xml version="1.0" encoding="ISO-8859-1"?>' + content)),
+    ],
+)
+def test_every_packing_and_encoding_reads_the_same(tmp_path: Path, name: str, encoded) -> None:
+    path = tmp_path / name
+    path.write_bytes(encoded(xml_dump(PAGES)))
+    assert len(cut(find_dump(str(path)), 1e-6)) == 1
+    assert titles(path, 1) == [f"Page {number}" for number in range(1, 13)]
+
+
+def test_part_files_are_one_dump_in_the_order_of_their_pages(tmp_path: Path) -> None:
+    for first, last, pages in ((10000, 20000, PAGES[6:]), (1, 9999, PAGES[:6])):
+        name = f"enwiki-20240101-pages-articles.xml-p{first}p{last}.bz2"
+        (tmp_path / name).write_bytes(bz2.compress(xml_dump(pages)))
+    dump = find_dump(str(tmp_path))
+    assert dump.path == str(tmp_path) and len(dump.files) == 2
+    assert titles(tmp_path, 1) == [f"Page {number}" for number in range(1, 13)]
+    keys = [part.key for part in cut(dump, 1)]
+    assert keys == sorted(keys)
+
+
+def test_the_index_of_another_dump_is_refused(tmp_path: Path) -> None:
+    path = write_multistream(tmp_path, STREAMS)
+    index = tmp_path / "enwiki-20240101-pages-articles-multistream-index.txt.bz2"
+    index.write_bytes(bz2.compress(b"17:1:Page 1\n"))
+    with pytest.raises(BadInput, match="no stream starts at byte 17"):
+        cut(find_dump(str(path)), 1)
+    index.write_bytes(b"garbage")
+    with pytest.raises(BadInput, match="not the index"):
+        cut(find_dump(str(path)), 1)
+
+
+def test_the_digest_follows_the_content_and_ranges_travel_as_json(tmp_path: Path) -> None:
+    path = write_multistream(tmp_path, STREAMS)
+    before = find_dump(str(path)).digest
+    assert before == find_dump(str(tmp_path)).digest
+    part = cut(find_dump(str(path)), 1e-6)[1]
+    assert DumpRange.model_validate_json(part.model_dump_json()) == part
+    write_multistream(tmp_path, [[page_xml(1, "Page 1", "Another text.")]])
+    assert find_dump(str(path)).digest != before
+
+
+def test_the_real_multistream_dump_is_cut_at_its_index(test_data: Path) -> None:
+    folder = test_data / "wiki" / "enwiki-multistream-derived"
+    parts = cut(find_dump(str(folder)), 0.25)
+    assert [part.start for part in parts] == [0, 575005, 1617601]
