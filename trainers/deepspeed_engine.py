@@ -56,9 +56,11 @@ class TrainingEngine:
     def device(self) -> torch.device:
         return self._engine.device
 
-    def score(self, tokens_BT: Tensor, marked_BT: Tensor, temperature: float = 1.0) -> TokenScores:
+    def score(
+        self, tokens_BT: Tensor, marked_BT: Tensor, temperature: float = 1.0, with_entropy: bool = False
+    ) -> TokenScores:
         """See `LanguageModel.forward`; differentiable unless inside ``torch.no_grad()``."""
-        return self._engine(tokens_BT, marked_BT, temperature)
+        return self._engine(tokens_BT, marked_BT, temperature, with_entropy)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of this micro-batch's loss; losses of all micro-batches and ranks add up."""

@@ -10,10 +10,10 @@ from transformers import PreTrainedModel
 
 @dataclass
 class TokenScores:
-    """Of the N marked tokens, row by row: natural log probability of each, and the entropy where it was drawn."""
+    """Of the N marked tokens, row by row: the natural log probability, and the entropy at its place if asked for."""
 
     logprobs_N: Tensor
-    entropy_N: Tensor
+    entropy_N: Tensor | None
 
 
 class LanguageModel(nn.Module):
@@ -27,12 +27,17 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, tokens_BT: Tensor, marked_BT: Tensor, temperature: float = 1.0) -> TokenScores:
+    def forward(
+        self, tokens_BT: Tensor, marked_BT: Tensor, temperature: float = 1.0, with_entropy: bool = False
+    ) -> TokenScores:
         """Score the tokens where ``marked_BT`` is true (never the first of a row) at this temperature."""
         hidden_BTD = self.model.base_model(input_ids=tokens_BT[:, :-1], use_cache=False).last_hidden_state
         marked = marked_BT[:, 1:]
         logits_NV = self.model.lm_head(hidden_BTD[marked]).float() / temperature
         logprobs_N = -cross_entropy(logits_NV, tokens_BT[:, 1:][marked], reduction="none")
-        with torch.no_grad():
-            entropy_N = torch.special.entr(logits_NV.softmax(-1)).sum(-1)
-        return TokenScores(logprobs_N, entropy_N)
+        return TokenScores(logprobs_N, _entropy(logits_NV) if with_entropy else None)
+
+
+@torch.no_grad()
+def _entropy(logits_NV: Tensor) -> Tensor:
+    return torch.special.entr(logits_NV.softmax(-1)).sum(-1)

@@ -72,7 +72,8 @@ class PolicyUpdate:
         for block in share_of(blocks, self._engine.rank, self._engine.ranks):
             sequences = [sample.sequence for sample in block]
             with torch.no_grad():
-                scores = self._engine.score(*batch_of(sequences, self._engine.device), self._settings.temperature)
+                batch = batch_of(sequences, self._engine.device)
+                scores = self._engine.score(*batch, self._settings.temperature, with_entropy=True)
             terms = self._terms(block, scores.logprobs_N)
             tally.add_before(terms, scores.entropy_N)
             micros.append(_Micro(sequences, terms))
@@ -124,7 +125,8 @@ class _Tally:
         self._cap = importance_cap
         self._sums = dict.fromkeys(_SUMS, 0.0)
 
-    def add_before(self, terms: losses.PolicyTerms, entropy_N: Tensor) -> None:
+    def add_before(self, terms: losses.PolicyTerms, entropy_N: Tensor | None) -> None:
+        assert entropy_N is not None, "scores before an update come with the entropy"
         gap_N = (terms.before_N - terms.sampler_N).double()
         weight_N = gap_N.exp()
         self._sums["tokens"] += len(gap_N)

@@ -75,8 +75,8 @@ def test_scores_are_the_model_s_own(model):
     tokens = torch.tensor([sequence.token_ids.tolist()])
     with torch.no_grad():
         logprobs_TV = model.model(tokens).logits[0].log_softmax(-1)
-        scores = model(*batch_of([sequence]))
-        hot = model(*batch_of([sequence]), 2.0)
+        scores = model(*batch_of([sequence]), with_entropy=True)
+        hot = model(*batch_of([sequence]), 2.0, with_entropy=True)
     wanted = [logprobs_TV[place - 1, tokens[0, place]].item() for place in range(4, 20)]
     assert scores.logprobs_N.tolist() == pytest.approx(wanted, abs=1e-5)
     entropy = -(logprobs_TV[3].exp() * logprobs_TV[3]).sum().item()

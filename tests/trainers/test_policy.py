@@ -27,8 +27,8 @@ class PlainEngine:
         self._optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=0.0)
         self.steps = 0
 
-    def score(self, *arguments):
-        return self.model(*arguments)
+    def score(self, *arguments, **options):
+        return self.model(*arguments, **options)
 
     def backward(self, loss: torch.Tensor) -> None:
         loss.backward()
