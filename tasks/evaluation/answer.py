@@ -74,11 +74,12 @@ async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
     rounds = [_Round(job, contestant, questions) for contestant in job.contestants]
     asking = [each for each in rounds if each.schedule.missing]
     if asking:
-        live = BatchingSearcher(open_index(job.index))
         needs_pool = any(each.contestant.retrieval == "random" for each in asking)
         pool = PassagePool.read(job.passages, job.settings.seed) if needs_pool else PassagePool([])
         tokenizer = AgentTokenizer.load(job.tokenizer)
         with local_engine(asking[0].contestant.model, job.engine, job.agent.max_tokens) as engine:
+            # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
+            live = BatchingSearcher(open_index(job.index))
             missing = sum(each.schedule.missing for each in asking)
             meter = Meter(job.output, sum(each.total for each in rounds), missing, "answers")
             loaded = asking[0].contestant.model

@@ -35,8 +35,9 @@ async def _answer_questions(job: RolloutJob) -> dict[str, Any]:
     schedule = Schedule(parts, Trajectory, requests, job.engine.in_flight)
     speed = {}
     if schedule.missing:
-        searcher = BatchingSearcher(open_index(job.index))
         async with open_engine(job.model, job.engine, job.agent.max_tokens) as engine:
+            # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
+            searcher = BatchingSearcher(open_index(job.index))
             meter = Meter(job.output, sum(map(len, requests.values())), schedule.missing, "rollouts")
             await schedule.run(_Student(job, engine, searcher, meter).ask)
             speed = {"tokens_per_second": round(meter.tokens_per_second(), 1)}
