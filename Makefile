@@ -11,14 +11,12 @@ run: $(READY)
 
 test: $(READY)
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python -m pytest
 
 lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
 
 bench: $(READY)
 	for file in tests/bench/bench_*.py; do $(VENV)/bin/python $$file; done
