@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.records import Evidence, Mask, Question
+from schemas.records import Evidence, Mask, Question, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.ramp.words import Name, content_words, names_in, words_of
 
@@ -20,11 +20,16 @@ _RELATIVE = {
     "de": re.compile(r", (?:der|die|das|dem|den|deren|dessen|in der|in dem|wo)\b"),
 }
 _NEVER = re.compile(r"(?!)")
-_FOUND_LATER = 0.8
-"""What each search before it adds to the cost of a lead, in sentences of distance."""
+
+# Costs are in sentences of distance between the name and the mask.
 _TITLE = 0.5
 _AFTER = 0.25
+"""A name behind the mask is as far as one before it, and this."""
 _WORDIER = 0.6
+"""The name with the words around the mask, over the name alone."""
+_FOUND_LATER = 0.8
+"""A name in a passage, over the name that led to the passage."""
+
 _WORDS_AROUND = 4
 _NAMES_OF_A_PASSAGE = 4
 
@@ -73,6 +78,8 @@ class Context:
         own = self._sentence_of(place)
         paths: dict[Name, tuple[str, ...]] = dict.fromkeys(self._names, ())
         for n, value in known.items():
+            if self._masks[n].kind in (SpanKind.DATE, SpanKind.NUMBER):
+                continue
             paths[Name(self._masks[n].start, self._masks[n].end, value.form)] = tuple(value.evidence.queries)
         by_sentence: dict[int, list[Name]] = {}
         for name in sorted(paths):

@@ -120,6 +120,14 @@ def test_few_digits_prove_only_with_what_they_count():
     assert queries_of(certified(question, [("20-0", "Zorn Hall", "Zorn Hall lies 40 km off.")])) == [["Zorn Hall"]]
 
 
+def test_a_year_found_is_nothing_to_search_for():
+    question = question_of("Vint Works opened in 1931 and was sold to [[Nobody Known]].", ["1931", "Nobody Known"])
+    searcher = WordSearcher(WORLD)
+    certify([question], searcher, SETTINGS, AGENT)
+    assert "Vint Works" in [query.text for query in searcher.asked]
+    assert "1931" not in [query.text for query in searcher.asked]
+
+
 def test_what_the_agent_would_not_be_shown_is_evidence_but_leads_nowhere():
     text = "Vint Works was set up by [[Karlo Brim]], who first saw light on 3 May 1898."
     distractors = [(f"0-{n}", f"Vint Works {n}", "Vint Works is a name of Vint Works.") for n in range(3)]
