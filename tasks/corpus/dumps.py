@@ -35,6 +35,12 @@ _NAME = re.compile(r".*\.xml(?:-p\d+p\d+)?(?:\.bz2|\.gz)?")
 _PART = re.compile(r"-p(?P<first>\d+)p\d+(?:\.\w+)?$")
 _MULTISTREAM = re.compile(r"-multistream(?P<part>\d*)\.xml")
 _ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""")
+_UTF16 = {
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+    b"<\x00": "utf-16-le",
+    b"\x00<": "utf-16-be",
+}
 _HEAD_BYTES = 1 << 16
 _TAIL_SHARE = 0.01
 """A last range smaller than this share of a part joins the one before: the footer is a stream of its own."""
@@ -174,17 +180,16 @@ def _compression(path: str, magic: bytes) -> Compression:
         return Compression.GZIP
     if magic.startswith(b"7z\xbc\xaf\x27\x1c"):
         raise BadInput(f"{path}: a 7z archive; unpack it and give the XML file, or take the .bz2 of the same dump")
-    if magic.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or magic.startswith((codecs.BOM_UTF16, b"\xfe\xff")):
+    if magic.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or magic.startswith(tuple(_UTF16)):
         return Compression.NONE
     raise BadInput(f"{path}: not a MediaWiki dump: neither bzip2, gzip nor XML")
 
 
 def _encoding(path: str, head: bytes) -> str:
-    """By byte order mark or XML declaration. A range in the middle has no mark, so the order of bytes is named."""
-    if head.startswith(codecs.BOM_UTF16_LE):
-        return "utf-16-le"
-    if head.startswith(codecs.BOM_UTF16_BE):
-        return "utf-16-be"
+    """By byte order mark, zero bytes or XML declaration. A range in the middle has no mark, so the order of bytes is named."""
+    for beginning, encoding in _UTF16.items():
+        if head.startswith(beginning):
+            return encoding
     declared = _ENCODING.match(head)
     name = declared[1].decode() if declared else "utf-8"
     try:

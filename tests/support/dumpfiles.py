@@ -15,7 +15,8 @@ HEADER = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version
   <siteinfo><dbname>enwiki</dbname><case>first-letter</case>
     <namespaces>
       <namespace key="0" case="first-letter" /><namespace key="1" case="first-letter">Talk</namespace>
-      <namespace key="6" case="first-letter">File</namespace><namespace key="14" case="first-letter">Category</namespace>
+      <namespace key="6" case="first-letter">File</namespace>
+      <namespace key="14" case="first-letter">Category</namespace>
     </namespaces>
   </siteinfo>
 """
@@ -29,13 +30,14 @@ def revision_xml(revision_id: int, text: str, timestamp: str = "2024-01-01T00:00
     )
 
 
-def page_xml(page_id: int, title: str, text: str, *, redirect: str = "", namespace: int = 0, revisions: str = "") -> str:
+def page_xml(
+    page_id: int, title: str, text: str, *, redirect: str = "", namespace: int = 0, revisions: str = ""
+) -> str:
     """One ``<page>``; ``revisions`` replaces the single revision that holds ``text``."""
     leads = f'<redirect title="{escape(redirect)}" />' if redirect else ""
     revisions = revisions or revision_xml(page_id + 1000, text)
-    return (
-        f"  <page>\n    <title>{escape(title)}</title><ns>{namespace}</ns><id>{page_id}</id>{leads}{revisions}\n  </page>\n"
-    )
+    head = f"<title>{escape(title)}</title><ns>{namespace}</ns><id>{page_id}</id>"
+    return f"  <page>\n    {head}{leads}{revisions}\n  </page>\n"
 
 
 def xml_dump(pages: Sequence[str]) -> bytes:

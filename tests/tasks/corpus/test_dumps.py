@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_streams_may_be_cut_within_pages_and_tags(tmp_path: Path) -> None:
     content = xml_dump(PAGES)
     tag = content.index(b"<page>", 2000)
     bounds = [0, 700, tag + 3, tag + 300, tag + 4000, len(content)]
-    streams = [bz2.compress(content[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    streams = [bz2.compress(content[start:end]) for start, end in pairwise(bounds)]
     path = tmp_path / "dump.xml.bz2"
     path.write_bytes(b"".join(streams))
     assert len(cut(find_dump(str(path)), 1e-6)) == 5
