@@ -34,6 +34,7 @@ MAX_WORDS = 10
 MIN_RARE_LETTERS = 11
 """A linked lower-case word alone is a term only if so long: the shorter, the commoner (Zipf's law of abbreviation)."""
 
+_AS_OF = re.compile(r"\b[Aa]s (?:of|at) \Z|截至\Z")
 _CAPITAL_NOUNS = frozenset({"de", "lb"})
 _SENTENCE_BEFORE = re.compile(r"(?:[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?\Z")
 
@@ -208,7 +209,8 @@ class _Rules:
         if span.kind is SpanKind.ENTITY:
             return len(span.surface) > 1 and len(words_of(span.surface)) <= MAX_WORDS
         converted = any(start < span.end and span.start < end for start, end in self._converted)
-        return not converted and not self._is_part_of_name(span)
+        tells_when_written = _AS_OF.search(self._passage.text, max(0, span.start - 8), span.start) is not None
+        return not converted and not tells_when_written and not self._is_part_of_name(span)
 
     def _is_part_of_name(self, span: Span) -> bool:
         """ "1998 World Cup" and "Apollo 11", but not "in 1998 Ostel grew": there a preposition stands before it."""

@@ -116,6 +116,10 @@ def test_never_the_number_in_a_name(wikitext):
     assert surfaces(wikitext) == []
 
 
+def test_never_the_date_of_which_the_text_speaks():
+    assert surfaces("As of 2010 there were 118 of them.") == ["118"]
+
+
 def test_a_year_behind_a_preposition_is_no_part_of_the_name_behind_it():
     assert surfaces("In 1998 Germany won.") == ["1998"]
 
