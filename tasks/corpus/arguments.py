@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from tasks.corpus.marks import GAP
+
 _LINK = re.compile(r"\[\[[^\[\]]*+\]\]")
 _HIDDEN_PIPE = "\x07"
 
@@ -17,7 +19,8 @@ class Arguments:
     def get(self, *names: str) -> str:
         """The first of these parameters (a name or a number) that is given and not empty; else ""."""
         for name in names:
-            if found := self.named.get(name) or self._at(name):
+            found = self.named.get(name) or self._at(name)
+            if found.strip(GAP):
                 return found
         return ""
 

@@ -1,4 +1,4 @@
-"""Lines of wikitext → blocks of text: paragraphs, headings, list items; and the tidying of what removal left behind.
+"""Lines of wikitext → blocks of text: paragraphs, headings, list items.
 
 Text here may hold marks (marks.py); they are no part of what a reader sees.
 """
@@ -6,24 +6,16 @@ Text here may hold marks (marks.py); they are no part of what a reader sees.
 import re
 
 from tasks.corpus.marks import LOST, MARK
+from tasks.corpus.tidying import tidy
 
 HEADING = re.compile(r"^(={1,6})[ \t]*(.+?)[ \t]*\1[ \t]*$")
 _ITEM = re.compile(r"[*#:;]+[ \t]*")
 _ONLY_MARKS = re.compile(rf"(?:{MARK}|[\s.,;:*#·•|–—-])*")
-_HAS_LOST = re.compile(LOST)
 _ODD_SPACES = r"\t\xa0\u2000-\u200a\u202f\u205f\u3000"
 _SPACES = re.compile(rf"[{_ODD_SPACES}][ {_ODD_SPACES}]*+| [ {_ODD_SPACES}]++")
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\xad\u2066-\u2069]")
+_LOST = re.compile(LOST)
 _SEEN = re.compile(r"[^\W_]")
-
-# A separator or a space beside a bracket, with marks between them, is what something removed left there.
-_AFTER_BRACKET = re.compile(rf"([(\[（])((?:{LOST}|[ ,;:/–]|,;)+)")
-_BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–])((?:[ ,;:/–]|{LOST})+)([)\]）])")
-_EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{LOST}|[ ,;:/–])*)[)）]")
-_DOUBLED = re.compile(rf"([,;])((?:{LOST}| )*)(?:[,;]((?:{LOST}| )*))+(?= )")
-_BEFORE_STOP = re.compile(rf"(?<![.,]) +((?:{LOST})*)([.,](?: (?![.,])|$))")
-_SPACED_MARK = re.compile(rf" ((?:{LOST})+) +")
-_MARKS = re.compile(LOST)
 
 
 def assemble(text: str) -> str:
@@ -33,10 +25,12 @@ def assemble(text: str) -> str:
     items: list[str] = []
 
     def close() -> None:
-        for lines, joint in ((paragraph, " "), (items, "\n")):
-            if lines:
-                blocks.append(joint.join(lines))
-                lines.clear()
+        if paragraph:
+            blocks.append(tidy(" ".join(paragraph)))
+        elif items:
+            blocks.append("\n".join(items))
+        paragraph.clear()
+        items.clear()
 
     for line in _SPACES.sub(" ", _INVISIBLE.sub("", text)).split("\n"):
         line = line.strip()
@@ -44,7 +38,7 @@ def assemble(text: str) -> str:
             close()
         elif line[0] == "=" and (heading := HEADING.match(line)):
             close()
-            blocks.append(f"{heading[1]} {_MARKS.sub('', tidy(heading[2]))} {heading[1]}")
+            blocks.append(f"{heading[1]} {_LOST.sub('', tidy(heading[2]))} {heading[1]}")
         elif line[0] in "*#:;":
             if paragraph:
                 close()
@@ -55,24 +49,7 @@ def assemble(text: str) -> str:
                 close()
             paragraph.append(line)
     close()
-    return "\n\n".join(_with_text([tidy(block) if block[0] not in "=*:" else block for block in blocks]))
-
-
-def tidy(text: str) -> str:
-    """Text without the empty brackets, doubled separators and spaces that removed things left behind."""
-    text = _SPACES.sub(" ", text)
-    if "(" in text or "（" in text or "[" in text:
-        text = _EMPTY_BRACKETS.sub(lambda found: _only_marks(found[1]), text)
-        text = _AFTER_BRACKET.sub(lambda found: found[1] + _only_marks(found[2]), text)
-        text = _BEFORE_BRACKET.sub(lambda found: _only_marks(found[1]) + found[2], text)
-    text = _DOUBLED.sub(lambda found: found[1] + _only_marks(found[0]), text)
-    if " ." in text or " ," in text or "\x03" in text:
-        text = _SPACED_MARK.sub(r"\1 ", _BEFORE_STOP.sub(r"\1\2", text))
-    return _SPACES.sub(" ", text).strip()
-
-
-def _only_marks(text: str) -> str:
-    return "".join(_MARKS.findall(text))
+    return "\n\n".join(_with_text(blocks))
 
 
 def _with_text(blocks: list[str]) -> list[str]:

@@ -84,6 +84,16 @@ def interlanguage(arguments: Arguments) -> str | None:
     return f"[[{title}|{words or title}]]" if title else None
 
 
+def inline_list(arguments: Arguments) -> str | None:
+    """``{{hlist|a|b}}``: "a, b"."""
+    return ", ".join(piece for piece in arguments.positional if piece) or None
+
+
+def block_list(arguments: Arguments) -> str | None:
+    """``{{ubl|a|b}}``: list items."""
+    return "".join(f"\n* {piece}" for piece in arguments.positional if piece) + "\n\n"
+
+
 def always(function: Computed) -> Callable[[str], Computed]:
     """The same function whatever the template's name."""
     return lambda _: function
@@ -122,7 +132,7 @@ def computed_templates(languages: dict[str, str], labels: dict[str, str]) -> dic
 
     plain = (
         *(quantities.convert, quantities.value, quantities.fraction, quantities.number, quantities.formula),
-        *(date, death, age, as_of, coordinates, interlanguage),
+        *(date, death, age, as_of, coordinates, interlanguage, inline_list, block_list),
     )
     return {
         **{function.__name__: always(function) for function in plain},

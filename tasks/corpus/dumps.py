@@ -186,7 +186,7 @@ def _compression(path: str, magic: bytes) -> Compression:
 
 
 def _encoding(path: str, head: bytes) -> str:
-    """By byte order mark, zero bytes or XML declaration. A range in the middle has no mark, so the order of bytes is named."""
+    """By byte order mark, zero bytes or XML declaration; the order of bytes is named: ranges have no mark."""
     for beginning, encoding in _UTF16.items():
         if head.startswith(beginning):
             return encoding

@@ -1,7 +1,8 @@
 """Marks that travel within a text while it is cleaned, so that offsets are counted once, when everything is done.
 
-Made of control characters that XML does not allow, hence none are in a dump: ``lost`` is a point, a link surrounds
-its anchor. Whatever is cut out of the text takes its marks along; whatever is put before them moves them.
+Made of control characters that XML does not allow, hence none are in a dump: a gap is where something without words
+of its own was removed, ``lost`` where words were; a link surrounds its anchor. Whatever is cut out of the text takes
+its marks along; whatever is put before them moves them.
 """
 
 import re
@@ -9,10 +10,11 @@ from typing import NamedTuple
 
 from schemas.records import Link, Lost
 
+GAP = "\x01"
 LOST = r"\x02[^\x03]*\x03"
 LINK_OPEN = r"\x04\d+\x05"
 LINK_CLOSE = "\x06"
-MARK = rf"(?:{LOST}|{LINK_OPEN}|{LINK_CLOSE})"
+MARK = rf"(?:{GAP}|{LOST}|{LINK_OPEN}|{LINK_CLOSE})"
 
 _ANY = re.compile(r"\x02([^\x03]*)\x03|\x04(\d+)\x05|\x06")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")

@@ -11,7 +11,7 @@ from tasks.corpus.blocks import HEADING
 from tasks.corpus.sentences import sentences
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]*\w[^\s{_CJK}]*")
+_WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]*[^\W{_CJK}][^\s{_CJK}]*")
 _BLOCK = re.compile(r"[^\n]+(?:\n[^\n]+)*")
 _PROSE_END = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")
 _LONG = 20

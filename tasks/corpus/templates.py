@@ -14,11 +14,14 @@ import yaml
 
 from tasks.corpus.arguments import Arguments, parse_arguments
 from tasks.corpus.computed import Computed, always, computed_templates
-from tasks.corpus.marks import lost
+from tasks.corpus.marks import GAP, lost
 
 _INNERMOST = re.compile(r"\{\{((?>[^{}]+|\{(?!\{)|\}(?!\}))*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{[^{}]*\}\}\}")
 _PLACE = re.compile(r"\{([^{}]+)\}")
+_OUTER_GAPS = re.compile(rf"^{GAP}+|{GAP}+$", re.MULTILINE)  # a heading or table behind a gap is still one
+_ASIDE = re.compile(r"(?:'''|[(（][^()（）\n]*)\s*$")
+_ASIDE_WITHIN = 300
 _MAGIC = re.compile(r"(#?[a-z]+):(.*)", re.DOTALL | re.IGNORECASE)
 _DEPTH = 40
 """Templates nested deeper than this are left to the scanner, which drops them."""
@@ -33,8 +36,8 @@ class TemplateTable:
         made.update({name: always(_filled(words)) for name, words in rules["text"].items()})
         self._makers = made
         self._patterns = [(_glob(name), make) for name, make in made.items() if "*" in name and len(name) > 1]
-        silent = [*rules["silent"], *rules["disambiguation"]]
-        self._silent = re.compile("|".join(fnmatch.translate(name) for name in silent))
+        self._silent = _any_of([*rules["silent"], *rules["disambiguation"]])
+        self._pronunciation = _any_of(rules["pronunciation"])
         self._disambiguation = frozenset(rules["disambiguation"])
         self._known: dict[str, Computed | None] = {}
 
@@ -50,6 +53,9 @@ class TemplateTable:
         if self._silent.fullmatch(name):
             return _nothing
         return next((make(name) for pattern, make in self._patterns if pattern.fullmatch(name)), None)
+
+    def is_pronunciation(self, name: str) -> bool:
+        return bool(self._pronunciation.fullmatch(name))
 
     def is_disambiguation(self, name: str) -> bool:
         return name in self._disambiguation
@@ -75,25 +81,37 @@ def expand(text: str, table: TemplateTable) -> tuple[str, bool]:
         is_disambiguation = is_disambiguation or table.is_disambiguation(name)
         function = table.function(name)
         shown = function(parse_arguments(body) if pipe else _NO_ARGUMENTS) if function else None
+        if shown is None and table.is_pronunciation(name) and _is_aside(call):
+            return GAP
         return lost(f"template:{name}") if shown is None else shown
 
-    text = _PARAMETER.sub("", text)
+    text = _PARAMETER.sub(GAP, text)
     for _ in range(_DEPTH):
         text, count = _INNERMOST.subn(words, text)
         if not count:
             break
-    return text, is_disambiguation
+    return _OUTER_GAPS.sub("", text), is_disambiguation
 
 
 _NO_ARGUMENTS = Arguments([], {})
+
+
+def _is_aside(call: re.Match[str]) -> bool:
+    """Whether a call stands within brackets, or behind a name in bold."""
+    before = call.string[max(0, call.start() - _ASIDE_WITHIN) : call.start()]
+    return bool(_ASIDE.search(before))
 
 
 def _glob(name: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(name))
 
 
+def _any_of(names: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(name) for name in names))
+
+
 def _nothing(_: Arguments) -> str:
-    return ""
+    return GAP
 
 
 def _filled(words: str) -> Computed:
@@ -103,7 +121,7 @@ def _filled(words: str) -> Computed:
         return lambda _: words
 
     def shown(arguments: Arguments) -> str:
-        values = [arguments.get(*names) for names in places]
+        values = [arguments.get(*names) or GAP for names in places]
         return "".join(piece for pair in zip(literals, [*values, ""], strict=True) for piece in pair)
 
     return shown

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from schemas.records import Link, Lost
 from tasks.corpus.blocks import assemble
-from tasks.corpus.marks import LinkMarks, lost, unmark, without_controls
+from tasks.corpus.marks import GAP, LinkMarks, lost, unmark, without_controls
 from tasks.corpus.quantities import superscript
 from tasks.corpus.templates import expand, template_table
+from tasks.corpus.tidying import tidy
 from tasks.corpus.wikis import Wiki
 
 _LOSSES = "math|chem|ce|hiero|score|graph|syntaxhighlight|source|pre|del|strike|s"
@@ -23,6 +24,7 @@ _SILENT = (
     "gallery|timeline|imagemap|mapframe|maplink|templatestyles|inputbox|categorytree|references|section|indicator|"
     "rss|ref"
 )
+_SILENT_NAMES = frozenset(_SILENT.split("|"))
 _ELEMENTS = re.compile(
     r"<(?:!--(?:.*?-->|.*)"
     r"|(?P<name>nowiki|" + _LOSSES + "|" + _SILENT + r")\b(?P<attributes>[^<>]*?)"
@@ -91,8 +93,10 @@ _ESCAPED = {ord(sign): f"&#{ord(sign)};" for sign in "[]{}|<>='*#:;&_-~"}
 
 def _element(found: re.Match[str]) -> str:
     name = (found["name"] or "").lower()
-    if not name or name in _SILENT.split("|"):
-        return ""
+    if not name:
+        return ""  # a comment
+    if name in _SILENT_NAMES:
+        return GAP
     if name == "nowiki":
         return (found["body"] or "").translate(_ESCAPED).replace("\n", " ")
     return lost(name) if found["body"] else ""
@@ -136,7 +140,7 @@ def _with_links(text: str, wiki: Wiki, links: LinkMarks) -> str:
 
 def _link(body: str, trail: str, wiki: Wiki, links: LinkMarks) -> str:
     target, pipe, words = body.partition("|")
-    target = html.unescape(target).strip()
+    target = html.unescape(tidy(target))
     prefix, colon, _ = target.partition(":")
     if colon and prefix and not target.startswith(":"):
         lowered = prefix.strip().lower()

@@ -1,0 +1,47 @@
+"""Tidying what removal left behind: "(; born 1900)", "word ,", "(, uchi)".
+
+Only what stands beside a mark (marks.py) is touched: empty brackets or doubled commas that an author wrote stay.
+"""
+
+import re
+
+from tasks.corpus.marks import GAP, LOST
+
+_MARK = rf"(?:{GAP}|{LOST})"
+_LOST = re.compile(LOST)
+_HAS_MARK = re.compile(_MARK)
+
+_EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{_MARK}|[ ,;:/–])*)[)）]")
+_AFTER_BRACKET = re.compile(rf"([(\[（])((?:{_MARK}|[ ,;:/–])+)")
+_BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–])((?:{_MARK}|[ ,;:/–])+)([)\]）])")
+_DOUBLED = re.compile(rf"([,;])((?:{_MARK}| )*(?:[,;](?:{_MARK}| )*)+)(?= )")
+_DANGLING = re.compile(rf"–({_MARK}+)(?=[ ,.;]|$)")
+_BEFORE_STOP = re.compile(rf" +({_MARK}+)([.,;](?:\s|$))")
+_WITH_SPACES = re.compile(rf" *(?:{_MARK} *)+")
+
+
+def tidy(text: str) -> str:
+    """Text without gaps and without the brackets, separators and spaces that are left over beside marks."""
+    if not _HAS_MARK.search(text):
+        return text.strip()
+    text = _EMPTY_BRACKETS.sub(lambda found: _if_marked(found, found[1], "", ""), text)
+    text = _AFTER_BRACKET.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
+    text = _BEFORE_BRACKET.sub(lambda found: _if_marked(found, found[1], "", found[2]), text)
+    text = _DOUBLED.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
+    text = _BEFORE_STOP.sub(r"\1\2", _DANGLING.sub(r"\1", text))
+    return _WITH_SPACES.sub(_with_one_space, text).strip()
+
+
+def _if_marked(found: re.Match[str], left_over: str, before: str, after: str) -> str:
+    """The marks of what is left over instead of all of it; what no mark is part of stays as it is."""
+    if not _HAS_MARK.search(left_over):
+        return found[0]
+    return f"{before}{''.join(_HAS_MARK.findall(left_over))}{after}"
+
+
+def _with_one_space(run: re.Match[str]) -> str:
+    """Losses with at most one space beside them, and none at an edge of the text."""
+    losses = "".join(_LOST.findall(run[0]))
+    if run.start() == 0 or run.end() == len(run.string) or " " not in run[0]:
+        return losses
+    return f" {losses}" if run[0][0] == " " and run[0][-1] != " " else f"{losses} "
