@@ -18,7 +18,7 @@ from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import digest_of
 from schemas.records import Answer, EndReason, Question, Reject, Trajectory
 from tasks import jobs, storage
-from tasks.evaluation.baselines import BANNED_TAGS, PassagePool, RandomPassages, Retrieval
+from tasks.evaluation.baselines import BANNED_TAGS, OPENING, PassagePool, RandomPassages, Retrieval
 from tasks.ledger import Parts
 from tasks.rollouts.engine import Engine
 from tasks.rollouts.engines import local_engine
@@ -147,6 +147,7 @@ class _Contest:
                 temperature=0.0 if asked.decoding == "greedy" else settings.temperature,
                 seed=None if asked.decoding == "greedy" else seed,
                 banned_tags=BANNED_TAGS[self._contestant.retrieval],
+                opening=OPENING[self._contestant.retrieval],
             ),
             label=f"{self._contestant.name}-{self._contestant.retrieval}-{asked.decoding}",
             model=self._contestant.name,

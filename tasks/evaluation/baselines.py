@@ -1,6 +1,7 @@
 """What search is worth: the same agent without retrieval, and with passages that have nothing to do with the question.
 
-``none`` bans the tags of search and information from the sampler, so that the model must answer from the prompt alone.
+``none`` opens the answer for the model and bans every tag but the one that closes it, so that it must answer from the
+prompt alone. (With the tags of search and information banned only, the sample's model ended no turn at all.)
 ``random`` replaces every passage that live search finds by one drawn from the corpus: as many, about as long, and never
 one that holds an answer. What is left of a score then was not won by search.
 """
@@ -15,12 +16,19 @@ from retrieval_index.hits import AsyncSearcher, Hit, Query, is_held_back
 from schemas.manifest import digest_of
 from schemas.records import Question
 from tasks import storage
-from tasks.rollouts.environment import SEARCH_AND_INFORMATION_TAGS
+from tasks.rollouts.protocol import TAGS
 from tasks.scoring import accepted_surfaces, holds
 
 Retrieval = Literal["live", "none", "random"]
 
-BANNED_TAGS: dict[str, tuple[str, ...]] = {"live": (), "none": SEARCH_AND_INFORMATION_TAGS, "random": ()}
+OPENING: dict[str, str] = {"live": "", "none": "<think></think><answer>", "random": ""}
+"""By way of retrieval: what every turn begins with."""
+
+BANNED_TAGS: dict[str, tuple[str, ...]] = {
+    "live": (),
+    "none": tuple(tag for tag in TAGS if tag != "</answer>"),
+    "random": (),
+}
 """By way of retrieval: the tags that the sampler must not write."""
 
 POOL_SIZE = 50_000

@@ -23,9 +23,6 @@ from tasks.rollouts.tokenizer import AgentTokenizer
 
 _log = logging.getLogger(__name__)
 
-SEARCH_AND_INFORMATION_TAGS = ("<search>", "</search>", *ENVIRONMENT_TAGS)
-"""What the model must not write when it has to answer without retrieval."""
-
 
 @dataclass(frozen=True, slots=True)
 class TurnSampling:
@@ -35,6 +32,8 @@ class TurnSampling:
     top_p: float = 1.0
     seed: int | None = None
     banned_tags: tuple[str, ...] = ()
+    opening: str = ""
+    """What every turn begins with: the model goes on from there, and is not asked whether it would have."""
 
 
 async def run_trajectory(
@@ -102,6 +101,7 @@ class _Loop:
         prompt = prompt_of(self._question, self._agent)
         self._append(Segment(author=Author.PROMPT, text=prompt, token_ids=self._tokenizer.encode(prompt)))
         for number in range(self._agent.max_turns):
+            self._open_turn()
             if self._room() <= 0:
                 return EndReason.LENGTH
             try:
@@ -124,6 +124,11 @@ class _Loop:
                 return failure
         return EndReason.TURNS
 
+    def _open_turn(self) -> None:
+        opening = self._sampling.opening
+        if opening:
+            self._append(Segment(author=Author.ENVIRONMENT, text=opening, token_ids=self._tokenizer.encode(opening)))
+
     def _room(self) -> int:
         return self._agent.max_tokens - len(self.token_ids)
 
@@ -142,7 +147,7 @@ class _Loop:
         self._append(
             Segment(author=Author.MODEL, text=text, token_ids=sample.token_ids, logprobs=sample.logprobs),
         )
-        return parse_turn(text)
+        return parse_turn(self._sampling.opening + text)
 
     async def _search(self, queries: list[str]) -> EndReason | None:
         """Ask, and tell the model what was found; or why the rollout ends here."""

@@ -4,7 +4,8 @@
     <think>…</think><answer>…</answer>
 
 A turn is what the model writes until the engine stops it at ``</search>`` or ``</answer>``. The tags are single tokens
-(tasks/rollouts/tokenizer.py), and nothing but the model and the environment can write them: text from outside is neutralised.
+(tasks/rollouts/tokenizer.py), and nothing but the model and the environment can write them: text from outside is
+neutralised.
 """
 
 import re

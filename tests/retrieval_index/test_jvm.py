@@ -8,7 +8,7 @@ import pytest
 from retrieval_index import jvm
 
 NEIGHBOURS = """
-import faulthandler, json, os, signal, sys
+import faulthandler, json, os, signal, sys, time
 from retrieval_index.hits import Query
 from retrieval_index.opening import build_index, open_index
 from retrieval_index import jvm
@@ -27,7 +27,8 @@ for _ in range(3):
 
 try:
     os.kill(os.getpid(), signal.SIGINT)
-    signal.pause()
+    for _ in range(600):
+        time.sleep(0.1)  # the signal may reach another thread first
 except KeyboardInterrupt:
     seen["interrupt"] = "python's"
 

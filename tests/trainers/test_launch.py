@@ -21,7 +21,9 @@ def _start(folder: Path, what: str, ranks: int = RANKS) -> subprocess.Popen[byte
         output=str(folder), snapshot="smallworld-20260101", tokenizer="", start=what, ranks=ranks, threads_per_rank=3
     )
     (folder / "config.json").write_text(job.model_dump_json())
-    return subprocess.Popen([sys.executable, "-m", "tests.support.ranks", str(folder / "config.json")])
+    inherited = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    command = [sys.executable, "-m", "tests.support.ranks", str(folder / "config.json")]
+    return subprocess.Popen(command, env=inherited)
 
 
 def _processes(folder: Path) -> list[int]:

@@ -13,13 +13,12 @@ from schemas.config import AgentSettings
 from schemas.records import Author, EndReason, Question, Trajectory
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
 from tasks.rollouts.environment import (
-    SEARCH_AND_INFORMATION_TAGS,
     TurnSampling,
     information_within,
     merged,
     run_trajectory,
 )
-from tasks.rollouts.protocol import TAGS, answer_turn, prompt_of, search_turn
+from tasks.rollouts.protocol import ENVIRONMENT_TAGS, TAGS, answer_turn, prompt_of, search_turn
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 
 QUESTION = Question(
@@ -228,9 +227,17 @@ def test_every_turn_has_a_seed_of_its_own_and_the_same_one_again(tokenizer):
 
 
 def test_banned_tags_reach_the_sampler(tokenizer):
-    sampling = TurnSampling(0.0, banned_tags=SEARCH_AND_INFORMATION_TAGS)
+    sampling = TurnSampling(0.0, banned_tags=ENVIRONMENT_TAGS)
     _, engine = _run(tokenizer, [ANSWER], sampling=sampling)
-    assert set(engine.samplings[0].banned_ids) == {tokenizer.tag_id(tag) for tag in SEARCH_AND_INFORMATION_TAGS}
+    assert set(engine.samplings[0].banned_ids) == {tokenizer.tag_id(tag) for tag in ENVIRONMENT_TAGS}
+
+
+def test_a_turn_that_is_opened_for_the_model_is_read_as_one_and_is_not_its_own_text(tokenizer):
+    sampling = TurnSampling(0.0, opening="<think></think><answer>")
+    trajectory, engine = _run(tokenizer, ["marel</answer>"], sampling=sampling)
+    assert (trajectory.answer, trajectory.end_reason) == ("marel", EndReason.ANSWERED)
+    assert engine.read[0][-3:] == tokenizer.encode("<think></think><answer>")
+    assert [segment.text for segment in trajectory.segments if segment.author == Author.MODEL] == ["marel</answer>"]
 
 
 _WORDS = st.sampled_from(["kalo", "marel", "first", "<think>", "</think>", "<search>", "</search>", "\n", "<eos>"])
