@@ -1,6 +1,5 @@
 """Passages: prose paragraphs with their links and losses rebased, cut at sentence ends."""
 
-import pickle
 from pathlib import Path
 
 import pytest
@@ -95,8 +94,8 @@ def test_nothing_is_lost_or_moved_whatever_the_text(pieces: list[str], max_words
     page = page_of(" ".join(pieces))
     found = list(passages_of(page, PassageSettings(max_words=max_words)))
     assert all(is_whole(row, page) and row.text == row.text.strip() for row in found)
-    prose = [block for block in page.text.split("\n\n") if block.endswith(".")]
-    assert [word for row in found for word in row.text.split() if row.text.endswith(".")] or not prose
+    said = " ".join(word for row in found for word in row.text.split())
+    assert all(" ".join(block.split()) in said for block in page.text.split("\n\n") if block.endswith("."))
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +110,6 @@ def test_real_passages_are_clean_bounded_and_exact(real: list[Page]) -> None:
     assert all(is_whole(row, page) and 0 < row.n_words <= 200 for page, row in found)
     cut_short = [row for _, row in found if row.n_words >= 20 and row.text[0].islower()]
     assert len(cut_short) < 0.01 * len(found)
-    assert pickle.dumps([row for _, row in found][:50])
 
 
 def test_real_paragraphs_have_the_sentences_that_a_reader_counts(real: list[Page]) -> None:
