@@ -150,6 +150,8 @@ def test_a_busy_service_bounds_what_runs_and_what_waits() -> None:
             asked = [asyncio.create_task(http.post(f"{url}/search", json=body)) for _ in range(10)]
             refused = [(await answered).status_code for answered in itertools.islice(asyncio.as_completed(asked), 5)]
             health = (await http.get(f"{url}/health")).json()
+            while waiting.now < 2:
+                await asyncio.sleep(0.01)
             waiting.go.set()
             assert health == {"status": "ok", "running": 2, "waiting": 3}
             assert refused == [503] * 5
