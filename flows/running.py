@@ -23,8 +23,10 @@ def run(
     missing = [stage for stage in stages if not graph.is_finished(settings, stage)]
     if missing:
         console.print(f"{len(missing)} of {len(stages)} stages to build; the first is {missing[0]}")
-        _flow(config, snapshot, root, dump, until, console)
-        _note_run(settings, time.time() - began)
+        try:
+            _flow(config, snapshot, root, dump, until, console)
+        finally:
+            _note_run(settings, time.time() - began)
     else:
         console.print(f"all {len(stages)} stages are built")
     _report(settings, console)
@@ -60,7 +62,7 @@ def _read_runs(settings: PipelineConfig) -> list[float]:
 
 
 def _note_run(settings: PipelineConfig, seconds: float) -> None:
-    """Remember how long this run took: the report's wall time is that of all runs that built something."""
+    """Remember how long this run took: the report's wall time is that of all runs that had work to do."""
     storage.write_bytes(_runs(settings), json.dumps([*_read_runs(settings), round(seconds, 1)]).encode())
 
 
