@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-from prefect import Task, task
+from prefect import Task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
@@ -76,4 +76,4 @@ def _build(config: PipelineConfig, stage: Stage) -> StageManifest:
 
 def task_of(stage: Stage) -> Task[[PipelineConfig, Stage], StageManifest]:
     """The Prefect task of a stage: named after it, one a stage."""
-    return task(_build, name=stage.stage, task_run_name=str(stage), cache_policy=NO_CACHE, persist_result=False)
+    return Task(_build, name=stage.stage, task_run_name=str(stage), cache_policy=NO_CACHE, persist_result=False)
