@@ -64,7 +64,7 @@ def bad_files(folder: Path) -> dict[str, str]:
         str(folder): "not a file",
         write_parquet(folder / "names.parquet", [{"passage_id": "1", "text": "a"}]): "no column title",
         write_parquet(folder / "types.parquet", [{"passage_id": 1, "title": "", "text": "a"}]): "passage_id is int64",
-        write_parquet(folder / "null.parquet", [{**ROWS[0], "passage_id": "3", "title": None}]): "passage 3: a null",
+        write_parquet(folder / "null.parquet", [*ROWS, {**ROWS[0], "title": None}]): "passage 1-0: a null",
         write_lines(folder / "names.jsonl", [ROWS[0], {"passage_id": "1", "title": "a"}]): "line 2: text: Field",
         write_lines(folder / "types.jsonl", [{"passage_id": 1, "title": "a", "text": "b"}]): "line 1: passage_id",
         write_lines(folder / "list.jsonl", [[1]]): "line 1: line",
