@@ -58,7 +58,7 @@ def steps_in(folder) -> int:
 
 
 def requests_in(folder) -> int:
-    lines = sum(len(path.read_text().splitlines()) for path in Path(folder).glob("journal*"))
+    lines = sum(len(path.read_text().splitlines()) for path in Path(folder).glob("journal/*.jsonl"))
     return lines + 1000 * parts_in(folder)
 
 
