@@ -416,7 +416,8 @@ def read_config(path: str | Path, overrides: dict[str, Any] | None = None) -> Pi
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt field is told before the field that it leaves missing.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         where = ".".join(str(step) for step in first["loc"]) or "config"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         what = "unknown field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")

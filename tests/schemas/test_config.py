@@ -28,6 +28,7 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
     [
         ("rampp: {}", "rampp: unknown field"),
         ("ramp: {sed: 3}", "ramp.sed: unknown field"),
+        ("base: {steps: 1, optimiser: {lrr: 0.1}}", "base.optimiser.lrr: unknown field"),
         ("ramp: {max_masked_share: 1.5}", "ramp.max_masked_share: Input should be less than or equal to 1"),
         ("world: {families: {train: 1}}", "give either world"),
         ("sft: {curriculum: [], optimiser: {lr: 0.1}}", "sft needs the section teacher"),
