@@ -1,330 +1,35 @@
-"""Every setting of a pipeline.
+"""One pipeline's config: its sections, and how it is read from YAML.
 
-What changes what is computed is `Identity`; what does not is `Runtime`: two types, never mixed.
+What changes what is computed is `schemas.settings`; what does not is `schemas.runtime`: two types, never mixed.
 
 A section that is absent is a stage that is not run: a config without ``model`` ends at the trajectories.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from schemas.errors import BadInput
-from schemas.records import Split
+from schemas.runtime import RuntimeSettings
+from schemas.settings import (
+    AgentSettings,
+    BaseSettings,
+    DapoSettings,
+    EvaluationSettings,
+    EvolutionSettings,
+    IndexSettings,
+    ModelSettings,
+    PageSettings,
+    PassageSettings,
+    RampSettings,
+    SftSettings,
+    TeacherSettings,
+    TokenizerSettings,
+    WorldSettings,
+)
 from schemas.snapshot import SnapshotName, date_of, wiki_of
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
-
-
-class Identity(BaseModel):
-    """Settings that are part of a stage's fingerprint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Runtime(BaseModel):
-    """Settings that may differ from run to run over the same data: workers, devices, paths."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-# -- corpus and index -----------------------------------------------------------------------------------------------
-
-
-class WorldSettings(Identity):
-    """The made-up encyclopedia of the sample (tasks/corpus/smallworld.py)."""
-
-    seed: int = 1
-    families: dict[Split, Positive]
-    """Families of entities by split: each has its own names, and no link leaves it."""
-    towns: Annotated[int, Field(ge=2)] = 10
-    firms: Positive = 10
-    people: Annotated[int, Field(ge=2)] = 14
-    works: Positive = 6
-    """Entities of each kind in one family, each with its own short page."""
-    retellings: Positive = 30
-    """Longer pages of one family that retell facts of several of its entities in other words."""
-
-
-class PageSettings(Identity):
-    part_mb: Annotated[float, Field(gt=0)] = 16
-    """Compressed megabytes of whole streams that make one part."""
-
-
-class PassageSettings(Identity):
-    max_words: Positive = 200
-
-
-class EncoderSettings(Identity):
-    """A Hugging Face encoder for dense search; texts and queries become unit vectors."""
-
-    path: str
-    """Its folder; the index remembers the digest of what is in it."""
-    pooling: Literal["mean", "first"] = "mean"
-    max_tokens: Positive = 256
-    query_prefix: str = ""
-    passage_prefix: str = ""
-
-
-class IndexSettings(Identity):
-    """`bm25` finds words, `dense` meanings, `hybrid` fuses both by reciprocal ranks."""
-
-    kind: Literal["bm25", "dense", "hybrid"] = "bm25"
-    k1: Annotated[float, Field(ge=0)] = 0.9
-    b: Share = 0.4
-    language: str = "en"
-    encoder: EncoderSettings | None = None
-
-    @model_validator(mode="after")
-    def _encoder_where_it_is_used(self) -> "IndexSettings":
-        if (self.kind == "bm25") == (self.encoder is not None):
-            raise ValueError(f"kind {self.kind} {'has no' if self.encoder else 'needs an'} encoder")
-        return self
-
-
-class RampSettings(Identity):
-    """How paragraphs become questions (tasks/ramp)."""
-
-    seed: int = 1
-    min_words: Positive = 50
-    max_words: Positive = 200
-    min_sentences: Positive = 2
-    masks: list[Annotated[int, Field(ge=1, le=4)]] = [1, 2, 3, 4]
-    """Numbers of masks to make from a paragraph that has spans enough, one question each."""
-    masks_per_paragraph: Annotated[int, Field(ge=1, le=4)] = 1
-    """How many of those numbers are drawn for one paragraph."""
-    max_masked_share: Share = 0.45
-    show_title: bool = True
-    """Whether the prompt names the page; the title is never masked."""
-    evidence_hops: Annotated[int, Field(ge=1, le=3)] = 3
-    evidence_hits: Positive = 10
-    max_queries_per_mask: Positive = 8
-    splits: Literal["table", "held_out"] = "table"
-    """Small world: a table of pages beside the dump. Wikipedia: hashes of the titles of page and masked targets."""
-    held_out_share: Share = 0.02
-    """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
-
-
-# -- the agent ------------------------------------------------------------------------------------------------------
-
-
-class AgentSettings(Identity):
-    """The loop of one trajectory, the same for teacher, student, trainer and evaluation."""
-
-    instruction: str = ""
-    """Stands behind the question, after a blank line; may be empty for a model that learns the task by training."""
-    hits: Positive = 3
-    max_searches: Positive = 4
-    max_turn_tokens: Positive = 500
-    max_information_tokens: Positive = 500
-    max_tokens: Positive = 4096
-    """Prompt, turns and information together."""
-    hold_back: Literal["page", "passage"] = "passage"
-    """What of the question's own source search must not return."""
-
-    @property
-    def max_turns(self) -> int:
-        return self.max_searches + 1
-
-
-class TeacherSettings(Identity):
-    kind: Literal["scripted", "multi_agent"] = "scripted"
-    seed: int = 1
-    rollouts: Positive = 1
-    part_rows: Positive = 200
-    splits: list[Split] = [Split.TRAIN]
-    model: str | None = None
-    """Multi-agent: the name of the model behind the endpoint (`runtime.teacher_endpoint`)."""
-    temperature: Annotated[float, Field(ge=0)] = 0.7
-
-
-# -- models and training --------------------------------------------------------------------------------------------
-
-
-class TokenizerSettings(Identity):
-    """Trained on the train split's passages, or taken from a model's folder; the tags are single tokens either way."""
-
-    vocabulary: Annotated[int, Field(ge=300)] | None = 640
-    path: str | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "TokenizerSettings":
-        if (self.vocabulary is None) == (self.path is None):
-            raise ValueError("give either vocabulary (to train one) or path (to take one)")
-        return self
-
-
-class ModelSettings(Identity):
-    """A Qwen2 architecture from nothing, or a model's folder."""
-
-    path: str | None = None
-    hidden: Positive = 128
-    layers: Positive = 4
-    heads: Positive = 4
-    intermediate: Positive = 384
-    max_position: Positive = 2048
-    rope_base: float = 10_000.0
-    init_std: float = 0.02
-    seed: int = 1
-
-
-class OptimiserSettings(Identity):
-    """AdamW; the rate warms up linearly, stays, and falls linearly to its ``floor`` over the last ``decay_share``."""
-
-    lr: Annotated[float, Field(gt=0)]
-    betas: tuple[float, float] = (0.9, 0.98)
-    weight_decay: float = 0.01
-    clip: Annotated[float, Field(gt=0)] = 1.0
-    warmup_steps: int = 50
-    decay_share: Share = 0.3
-    floor: Share = 0.1
-
-
-class EngineeringSettings(Identity):
-    """How the arithmetic is done; part of identity because it changes the numbers."""
-
-    dtype: Literal["fp32", "bf16"] = "fp32"
-    zero_stage: Literal[1, 2, 3] = 1
-    activation_checkpointing: bool = False
-    micro_batch_tokens: Positive = 1024
-    """Tokens, about, that go through the model at once on one rank; a step is made of as many as it needs."""
-
-
-class CurriculumStage(Identity):
-    max_masks: Annotated[int, Field(ge=1, le=4)]
-    steps: Positive
-
-
-class BaseSettings(Identity):
-    """Language modelling on all tokens of the train split's text, laid along links."""
-
-    seed: int = 1
-    steps: Positive
-    tokens_per_step: Positive = 2048
-    document_tokens: Positive = 256
-    """Length of a document: passages laid along links and cut."""
-    optimiser: OptimiserSettings
-    engineering: EngineeringSettings = EngineeringSettings()
-    checkpoint_every: Positive = 100
-
-
-class SftSettings(Identity):
-    """Loss on the model's own tokens only. Stage k of the curriculum mixes trajectories of 1..k masks."""
-
-    seed: int = 1
-    curriculum: list[CurriculumStage]
-    tokens_per_step: Positive = 2048
-    max_length: Positive = 1024
-    optimiser: OptimiserSettings
-    engineering: EngineeringSettings = EngineeringSettings()
-    checkpoint_every: Positive = 100
-
-    @property
-    def steps(self) -> int:
-        return sum(stage.steps for stage in self.curriculum)
-
-
-class EvolutionSettings(Identity):
-    """A round: the student answers fresh questions; what the judge accepts joins the data; it is trained further."""
-
-    rounds: Positive = 1
-    split: Split = Split.RL
-    share: Share = 0.5
-    """The share of that split's questions kept for self-evolution; DAPO has the others."""
-    questions: Positive = 1024
-    rollouts: Positive = 1
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    seed: int = 1
-    part_rows: Positive = 200
-    student_weight: Annotated[float, Field(gt=0)] = 1.0
-    """How often an accepted student trajectory is drawn, relative to a teacher's."""
-    min_accepted: int = 300
-    sft: SftSettings
-
-
-class RewardSettings(Identity):
-    format: Annotated[float, Field(ge=0)] = 0.2
-    answer: Annotated[float, Field(ge=0)] = 0.8
-    broken_format_factor: Share = 0.5
-    """What remains of the answer's reward where the format is broken."""
-
-
-class DapoSettings(Identity):
-    """DAPO (arXiv 2503.14476), with live search."""
-
-    seed: int = 1
-    steps: Positive
-    prompts: Positive = 16
-    group: Annotated[int, Field(ge=2)] = 8
-    minibatches: Positive = 3
-    clip_low: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    clip_high: Annotated[float, Field(gt=0)] = 0.28
-    max_generation_batches: Positive = 10
-    """Batches drawn to fill one step with groups of unequal rewards; then the step goes on with what it has."""
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    overlong_cache: Positive = 64
-    """Tokens before `agent.max_tokens` over which the penalty grows from 0 to -1."""
-    importance_cap: Annotated[float, Field(ge=1)] = 2.0
-    """Truncated importance weights correct the gap between the trainer's and the sampler's probabilities."""
-    reward: RewardSettings = RewardSettings()
-    curriculum: list[CurriculumStage]
-    optimiser: OptimiserSettings
-    engineering: EngineeringSettings = EngineeringSettings()
-    parity_tolerance: Annotated[float, Field(gt=0)] = 1e-3
-    """The largest |Δ logprob| between trainer and engine after an update, fp32."""
-    checkpoint_every: Positive = 5
-
-    @model_validator(mode="after")
-    def _steps_agree(self) -> "DapoSettings":
-        if self.steps != sum(stage.steps for stage in self.curriculum):
-            raise ValueError("steps is not the sum of the curriculum's steps")
-        return self
-
-
-class EvaluationSettings(Identity):
-    set: str = "ramp-test"
-    split: Split = Split.TEST
-    per_masks: Positive = 128
-    seed: int = 1
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    part_rows: Positive = 512
-    bootstrap: Positive = 10_000
-
-
-# -- runtime --------------------------------------------------------------------------------------------------------
-
-
-class EngineRuntime(Runtime):
-    kind: Literal["vllm", "remote"] = "vllm"
-    url: str | None = None
-    """Remote: the base address of an OpenAI-compatible server."""
-    in_flight: Positive = 256
-    threads: Positive = 2
-    cpu_cache_gb: Positive = 1
-    gpu_memory_share: Share = 0.85
-    tensor_parallel: Positive = 1
-
-
-class EndpointRuntime(Runtime):
-    """An OpenAI-compatible chat endpoint for the multi-agent teacher. The key is read from the environment."""
-
-    url: str
-    key_variable: str | None = None
-    timeout_seconds: Annotated[float, Field(gt=0)] = 120
-    in_flight: Positive = 64
-
-
-class RuntimeSettings(Runtime):
-    root: str
-    workers: Positive = 2
-    ranks: Positive = 1
-    threads_per_rank: Positive = 1
-    engine: EngineRuntime = EngineRuntime()
-    teacher_endpoint: EndpointRuntime | None = None
-    keep_checkpoints: Positive = 2
 
 
 class PipelineConfig(BaseModel):

@@ -7,12 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.config import (
+from schemas.runtime import EndpointRuntime, EngineRuntime
+from schemas.settings import (
     AgentSettings,
     BaseSettings,
     DapoSettings,
-    EndpointRuntime,
-    EngineRuntime,
     EvaluationSettings,
     EvolutionSettings,
     ModelSettings,

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.config import EvolutionSettings, PipelineConfig
+from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import Recipe, StageManifest
+from schemas.settings import EvolutionSettings
 from tasks.jobs import Progress
 from tasks.ledger import Ledger
 from tasks.making import answers, corpus, models, ramp, trajectories

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.config import CurriculumStage, SftSettings
 from schemas.errors import BadInput
+from schemas.settings import CurriculumStage, SftSettings
 from trainers.batches import blocks_of
 from trainers.course import Step
 from trainers.sequences import Sequence

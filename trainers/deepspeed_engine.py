@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from schemas.config import EngineeringSettings, OptimiserSettings
+from schemas.settings import EngineeringSettings, OptimiserSettings
 from trainers.language_model import LanguageModel, TokenScores
 from trainers.weights import load_model, save_model
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from schemas.config import BaseSettings
 from schemas.records import Passage
+from schemas.settings import BaseSettings
 from tasks.rollouts.protocol import neutralise
 from tasks.rollouts.tokenizer import AgentTokenizer
 from trainers.course import Step

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.config import DapoSettings
 from schemas.errors import RunFailed
 from schemas.records import Question, Trajectory
+from schemas.settings import DapoSettings
 from trainers.groups import Group, group_of
 from trainers.prompts import PromptOrder, rollout_seed
 from trainers.stopping import StopSignal

@@ -5,8 +5,8 @@ from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.config import DapoSettings
 from schemas.records import Question, Trajectory
+from schemas.settings import DapoSettings
 from tasks.rollouts.tokenizer import AgentTokenizer
 from trainers.losses import group_advantages
 from trainers.policy import Sample

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schemas.config import DapoSettings
+from schemas.settings import DapoSettings
 from trainers import losses
 from trainers.batches import batch_of, blocks_of, n_trained, share_of
 from trainers.deepspeed_engine import TrainingEngine

@@ -6,8 +6,8 @@ Nothing but the model's own segments is read: an ``<answer>`` inside a retrieved
 import re
 from typing import NamedTuple
 
-from schemas.config import DapoSettings
 from schemas.records import Author, EndReason, Question, Trajectory
+from schemas.settings import DapoSettings
 from tasks import scoring
 from tasks.rollouts.protocol import parse_turn
 from trainers.losses import overlong_penalty

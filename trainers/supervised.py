@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from schemas.config import BaseSettings, SftSettings
 from schemas.jobs import TrainingJob
+from schemas.settings import BaseSettings, SftSettings
 from tasks import jobs
 from trainers import losses
 from trainers.batches import batch_of, n_trained, share_of

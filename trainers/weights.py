@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schemas.config import ModelSettings
 from schemas.errors import BadInput
+from schemas.settings import ModelSettings
 
 if TYPE_CHECKING:
     import torch

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-from schemas.config import PageSettings, PassageSettings
 from schemas.manifest import StageManifest
 from schemas.records import Alias, Page, Passage, Record, Redirect, Reject
+from schemas.settings import PageSettings, PassageSettings
 from tasks import storage
 from tasks.corpus import dumps, pages, passages
 from tasks.corpus.dumps import Dump, DumpRange

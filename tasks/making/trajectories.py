@@ -4,11 +4,11 @@ from collections import Counter
 from functools import partial
 from typing import Any, cast
 
-from schemas.config import AgentSettings, EvolutionSettings, TeacherSettings
 from schemas.errors import BadInput
 from schemas.jobs import RolloutJob, TeacherJob
 from schemas.manifest import Gate, PartManifest, StageManifest, digest_of
 from schemas.records import EndReason, Question, Record, Reject, Trajectory, VerdictStatus
+from schemas.settings import AgentSettings, EvolutionSettings, TeacherSettings
 from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 from tasks.making.ramp import asked_of, searcher_of

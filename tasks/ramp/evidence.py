@@ -10,8 +10,8 @@ side by side, so that the index is asked in large batches, and never twice the s
 from collections.abc import Generator, Iterable
 
 from retrieval_index.hits import Hit, Query, Searcher, is_held_back
-from schemas.config import AgentSettings, RampSettings
 from schemas.records import Evidence, Question
+from schemas.settings import AgentSettings, RampSettings
 from tasks.ramp.leads import Context, Known, Lead, leads_from
 from tasks.ramp.proof import Claim, is_titled
 

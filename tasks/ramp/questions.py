@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import groupby
 
-from schemas.config import RampSettings
 from schemas.records import Mask, Passage, Question, Reject
+from schemas.settings import RampSettings
 from tasks.corpus.sentences import sentences
 from tasks.ramp.masking import can_be_masked, choose_spans, mask
 from tasks.ramp.spans import Span, find_spans, names_of

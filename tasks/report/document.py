@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from schemas.config import EvaluationSettings, PipelineConfig
+from schemas.config import PipelineConfig
 from schemas.manifest import StageManifest
 from schemas.records import Answer
+from schemas.settings import EvaluationSettings
 from tasks import graph
 from tasks.evaluation.scores import Comparison, Score, comparisons_of, scores_of
 from tasks.ledger import Ledger

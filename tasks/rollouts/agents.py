@@ -15,8 +15,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from retrieval_index.hits import AsyncSearcher, SearchFailed
-from schemas.config import AgentSettings
 from schemas.records import Author, EndReason, Question, Search, Segment, Trajectory, Verdict, VerdictStatus
+from schemas.settings import AgentSettings
 from tasks.rollouts import prompts
 from tasks.rollouts.chat import ChatEndpoint, ChatFailed
 from tasks.rollouts.environment import search_all, search_of

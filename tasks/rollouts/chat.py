@@ -16,8 +16,8 @@ from tenacity import (
 )
 from tenacity.wait import wait_base
 
-from schemas.config import EndpointRuntime
 from schemas.errors import BadInput
+from schemas.runtime import EndpointRuntime
 
 ATTEMPTS = 6
 MAX_WAIT_SECONDS = 60.0

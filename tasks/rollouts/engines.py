@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from schemas.config import EngineRuntime
 from schemas.errors import BadInput, RunFailed
+from schemas.runtime import EngineRuntime
 from tasks.rollouts.engine import Engine, EngineFailed
 from tasks.rollouts.remote_engine import RemoteEngine
 from tasks.rollouts.vllm_engine import VllmEngine

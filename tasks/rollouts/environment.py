@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from retrieval_index.hits import AsyncSearcher, Hit, Query, SearchFailed
-from schemas.config import AgentSettings
 from schemas.records import Author, EndReason, Question, Search, SearchOutcome, Segment, Trajectory
+from schemas.settings import AgentSettings
 from tasks.rollouts.engine import Engine, EngineFailed, Sample, Sampling, StopReason
 from tasks.rollouts.protocol import ENVIRONMENT_TAGS, STOP_TAGS, Turn, information_of, parse_turn, prompt_of
 from tasks.rollouts.tokenizer import AgentTokenizer

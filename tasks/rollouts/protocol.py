@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 
 from retrieval_index.hits import Hit
-from schemas.config import AgentSettings
 from schemas.records import Question
+from schemas.settings import AgentSettings
 
 MASK = "[mask]"
 TAG_NAMES = ("think", "search", "information", "answer")

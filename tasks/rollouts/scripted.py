@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
-from schemas.config import AgentSettings
 from schemas.records import Author, EndReason, Mask, Question, Search, SearchOutcome, Segment, Trajectory
+from schemas.settings import AgentSettings
 from tasks.rollouts.protocol import answer_turn, information_of, neutralise, prompt_of, search_turn
 from tasks.scoring import holds
 

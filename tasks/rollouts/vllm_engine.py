@@ -20,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from schemas.config import EngineRuntime
 from schemas.errors import BadInput
+from schemas.runtime import EngineRuntime
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling
 from tasks.rollouts.vllm_setup import ModelFacts, flat, params_of, sample_of, scoring_params, start
 

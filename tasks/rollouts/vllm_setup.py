@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from schemas.config import EngineRuntime
 from schemas.errors import BadInput
+from schemas.runtime import EngineRuntime
 from tasks.rollouts.engine import Sample, Sampling, StopReason
 
 if TYPE_CHECKING:

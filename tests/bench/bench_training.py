@@ -15,9 +15,9 @@ import time
 from itertools import islice
 from pathlib import Path
 
-from schemas.config import CurriculumStage, ModelSettings, OptimiserSettings, SftSettings
 from schemas.jobs import SftJob, TrajectorySource
 from schemas.records import Trajectory
+from schemas.settings import CurriculumStage, ModelSettings, OptimiserSettings, SftSettings
 from tasks import storage
 from tasks.rollouts.tokenizer import train_tokenizer
 from tests.support.trajectories import SNAPSHOT, made_up_trajectory

@@ -12,7 +12,7 @@ import faulthandler, json, os, signal, sys, time
 from retrieval_index.hits import Query
 from retrieval_index.opening import build_index, open_index
 from retrieval_index import jvm
-from schemas.config import IndexSettings
+from schemas.settings import IndexSettings
 from schemas.errors import RunFailed
 
 out = sys.argv[1]

@@ -26,7 +26,7 @@ def training_files(
     tmp_path_factory: pytest.TempPathFactory, tokenizer: AgentTokenizer, trajectories: list[Trajectory]
 ) -> Path:
     """A folder with ``tokenizer/``, ``model/`` (a tiny one, random) and ``trajectories.parquet``."""
-    from schemas.config import ModelSettings
+    from schemas.settings import ModelSettings
     from trainers.weights import new_model
 
     folder = tmp_path_factory.mktemp("training")

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from schemas.config import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
 from schemas.errors import BadInput
+from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
 from trainers.curriculum import Example, StepPlan, plan
 
 

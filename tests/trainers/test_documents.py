@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.config import BaseSettings, EngineeringSettings, OptimiserSettings
 from schemas.records import Link, Passage
+from schemas.settings import BaseSettings, EngineeringSettings, OptimiserSettings
 from tasks.rollouts.tokenizer import AgentTokenizer
 from trainers.documents import DocumentCourse, LinkedDocuments
 

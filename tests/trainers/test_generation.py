@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from schemas.config import CurriculumStage, DapoSettings, OptimiserSettings
 from schemas.errors import BadInput
 from schemas.records import Author, Question, Trajectory
+from schemas.settings import CurriculumStage, DapoSettings, OptimiserSettings
 from tasks.rollouts.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.generation import Cursor, Generation, Interrupted

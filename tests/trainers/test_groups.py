@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from schemas.config import CurriculumStage, DapoSettings, OptimiserSettings
 from schemas.records import Author, EndReason, Trajectory
+from schemas.settings import CurriculumStage, DapoSettings, OptimiserSettings
 from tasks.rollouts.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.groups import Group, figures_of, group_of

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from schemas.config import CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
 from schemas.errors import RunFailed
+from schemas.settings import CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
 from trainers.batches import batch_of
 from trainers.deepspeed_engine import learning_rate
 from trainers.language_model import LanguageModel

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from schemas.config import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
 from schemas.jobs import SftJob, TrajectorySource
+from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
 from tests.support import rank_program
 from trainers.launch import environment_of, free_port
 from trainers.weights import load_model

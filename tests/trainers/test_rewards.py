@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.config import CurriculumStage, DapoSettings, OptimiserSettings
 from schemas.records import Author, EndReason, Segment, Trajectory
+from schemas.settings import CurriculumStage, DapoSettings, OptimiserSettings
 from tasks.rollouts.protocol import answer_turn, search_turn
 from tests.support.examples import qa_question, ramp_question, trajectory
 from trainers.rewards import is_signal, last_answer, reward_of

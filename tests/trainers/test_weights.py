@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from schemas.config import ModelSettings
 from schemas.errors import BadInput
+from schemas.settings import ModelSettings
 from trainers.weights import load_model, new_model
 
 SMALL = ModelSettings(hidden=32, layers=2, heads=2, intermediate=64, max_position=512)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 
 from retrieval_index.hits import Hit, Query, Searcher, is_held_back
-from schemas.config import AgentSettings
 from schemas.records import Link, Lost, Passage, Question
+from schemas.settings import AgentSettings
 from tasks.scoring import holds
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from retrieval_index.hits import SearchFailed
-from schemas.config import AgentSettings, RampSettings
 from schemas.records import Question, Split
+from schemas.settings import AgentSettings, RampSettings
 from tasks.ramp.evidence import certify
 from tasks.ramp.questions import questions_of
 from tasks.ramp.splits import Splits

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from schemas.config import RampSettings
 from schemas.records import Question, Reject, Split
+from schemas.settings import RampSettings
 from tasks.ramp.questions import Unfit, questions_of, questions_of_pages
 from tasks.ramp.splits import Splits
 from tests.tasks.ramp.examples import passage_of

@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from schemas.config import EngineRuntime
 from schemas.errors import BadInput
+from schemas.runtime import EngineRuntime
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
 from tasks.rollouts.vllm_engine import VllmEngine
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval_index.hits import Hit, Query, SearchFailed, is_held_back
-from schemas.config import AgentSettings
 from schemas.records import Author, EndReason, Question, Trajectory
+from schemas.settings import AgentSettings
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
 from tasks.rollouts.environment import (
     TurnSampling,

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval_index.hits import Hit, Query, SearchFailed, is_held_back
-from schemas.config import AgentSettings
 from schemas.records import Author, EndReason, Evidence, Mask, Question, SearchOutcome, SpanKind, Split, Trajectory
+from schemas.settings import AgentSettings
 from tasks.rollouts.protocol import information_of, parse_turn, prompt_of
 from tasks.rollouts.scripted import VOCABULARY, teach, teach_many
 from tasks.scoring import holds
