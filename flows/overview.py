@@ -65,11 +65,12 @@ def _planned(settings: PipelineConfig, ledger: Ledger, stage: Stage) -> dict[str
 
 def _training_tokens(settings: PipelineConfig, stage: Stage) -> int:
     """Tokens that a supervised stage will be trained on (steps × tokens a step); 0 for all others."""
-    evolved = settings.evolution.sft if settings.evolution else None
-    chosen = {"base": settings.base, "sft-0": settings.sft}.get(stage.label) if stage.stage == "models" else None
-    if stage.stage == "models" and stage.label.startswith("sft-") and stage.label != "sft-0":
-        chosen = evolved
-    return chosen.steps * chosen.tokens_per_step if chosen else 0
+    trained = {"base": settings.base, "sft-0": settings.sft}
+    if settings.evolution:
+        trained |= {f"sft-{number}": settings.evolution.sft for number in range(1, settings.evolution.rounds + 1)}
+    by_name = {("models", settings.label(name)): section for name, section in trained.items()}
+    section = by_name.get(stage.name)
+    return section.steps * section.tokens_per_step if section else 0
 
 
 def status(root: str, as_json: bool, console: Console) -> None:

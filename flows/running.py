@@ -67,8 +67,15 @@ def _note_run(settings: PipelineConfig, seconds: float) -> None:
 
 
 def _report(settings: PipelineConfig, console: Console) -> None:
-    from tasks.report import summary_table, write_report
+    """Print the scorecard; draw the report anew unless it tells of just these stages."""
+    from tasks.report.document import current_report
+    from tasks.report.summary import summary_table
 
-    report = write_report(Ledger(settings.runtime.root, settings.snapshot), settings, sum(_read_runs(settings)))
+    ledger = Ledger(settings.runtime.root, settings.snapshot)
+    report = current_report(ledger, settings)
+    if report is None:
+        from tasks.report.page import write_report
+
+        report = write_report(ledger, settings, sum(_read_runs(settings)))
     console.print(summary_table(report))
     console.print(f"report: {storage.join(settings.runtime.root, 'report.html')}")

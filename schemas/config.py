@@ -5,11 +5,12 @@ What changes what is computed is `schemas.settings`; what does not is `schemas.r
 A section that is absent is a stage that is not run: a config without ``model`` ends at the trajectories.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from schemas.errors import BadInput
 from schemas.runtime import RuntimeSettings
@@ -31,6 +32,11 @@ from schemas.settings import (
 )
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 
+DATA_STAGES = ("dump", "redirects", "aliases", "pages", "passages", "index", "questions", "tokenizer")
+"""Stages with one making each; all others (models, trajectories, answers) have many, each by its own name."""
+_INSTANCE = re.compile(r"untrained|base|dapo|scripted|multi_agent|sft-\d+|student-[1-9]\d*")
+_LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
 
 class PipelineConfig(BaseModel):
     """One pipeline: which stages there are and how each is made, and (`runtime`) where and with what."""
@@ -40,7 +46,7 @@ class PipelineConfig(BaseModel):
     name: str
     snapshot: SnapshotName
     labels: dict[str, str] = Field(default_factory=dict)
-    """Another label for a data stage (default ``v1``), by the stage's name."""
+    """Other labels, by the name of a data stage (whose label is else ``v1``) or by a label (``dapo: dapo-hot``)."""
     world: WorldSettings | None = None
     dump: str | None = None
     """Path of a dump, {wiki} and {date} being the snapshot's. A location, not identity: it is known by its digest."""
@@ -68,9 +74,19 @@ class PipelineConfig(BaseModel):
             return None
         return self.dump.replace("{wiki}", wiki_of(self.snapshot)).replace("{date}", date_of(self.snapshot))
 
-    def label(self, stage: str) -> str:
-        """The label of a data stage."""
-        return self.labels.get(stage, "v1")
+    def label(self, name: str) -> str:
+        """The label of a data stage, or the one that an instance (``sft-0``, ``student-1``, ``dapo``) goes by."""
+        return self.labels.get(name, "v1" if name in DATA_STAGES else name)
+
+    @field_validator("labels")
+    @classmethod
+    def _known_labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        for name, label in labels.items():
+            if name not in DATA_STAGES and not _INSTANCE.fullmatch(name):
+                raise ValueError(f"no stage goes by {name!r}; there are {', '.join(DATA_STAGES)}, sft-0, dapo …")
+            if not _LABEL.fullmatch(label):
+                raise ValueError(f"{label!r} is no label: small letters, digits, dots, dashes and underscores")
+        return labels
 
     @model_validator(mode="after")
     def _whole(self) -> "PipelineConfig":

@@ -4,6 +4,7 @@
 own settings, its upstreams' digests and its version, which is raised when its code changes what it computes.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +67,11 @@ def _settings(**sections: BaseModel | Any) -> dict[str, Any]:
 
 
 def stages_of(config: PipelineConfig) -> list[Stage]:
-    """Every stage of the config, each after those it is made from."""
+    """Every stage of the config, each after those it is made from.
+
+    Raises:
+        BadInput: two of them go by the same label.
+    """
     stages = _corpus_stages(config)
     if config.teacher is not None:
         stages.append(_taught(config))
@@ -74,6 +79,9 @@ def stages_of(config: PipelineConfig) -> list[Stage]:
         stages += _model_stages(config)
     if config.evaluation is not None:
         stages += _answer_stages(config)
+    for name, count in Counter(stage.name for stage in stages).items():
+        if count > 1:
+            raise BadInput(f"labels: {count} stages would go by {'/'.join(name)}; give each a label of its own")
     return stages
 
 
@@ -111,7 +119,7 @@ def _taught(config: PipelineConfig) -> Stage:
     assert teacher is not None
     settings = _settings(agent=config.agent, teacher=teacher, certified_only=config.certified_only)
     upstreams = _named(config, "index", "questions")
-    return Stage("trajectories", teacher.kind, trajectories.make_taught, upstreams, settings)
+    return Stage("trajectories", config.label(teacher.kind), trajectories.make_taught, upstreams, settings)
 
 
 def _model_stages(config: PipelineConfig) -> list[Stage]:
@@ -119,7 +127,7 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
     text = _named(config, "dump", "passages")
     made = [
         Stage("tokenizer", tokenizer[1], models.make_tokenizer, text, _settings(tokenizer=config.tokenizer)),
-        Stage("models", "untrained", models.make_untrained, (tokenizer,), _settings(model=config.model)),
+        _model(config, "untrained", models.make_untrained, (tokenizer,), _settings(model=config.model)),
     ]
 
     def last() -> Name:
@@ -127,19 +135,29 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
 
     if config.base is not None:
         upstreams = (*text, tokenizer, last())
-        made.append(Stage("models", "base", models.make_base, upstreams, _settings(base=config.base)))
+        made.append(_model(config, "base", models.make_base, upstreams, _settings(base=config.base)))
     if config.sft is None or config.teacher is None:
         return made
-    teacher = ("trajectories", config.teacher.kind)
-    made.append(Stage("models", "sft-0", models.make_sft, (tokenizer, teacher, last()), _settings(sft=config.sft)))
+    teacher = ("trajectories", config.label(config.teacher.kind))
+    made.append(_model(config, "sft-0", models.make_sft, (tokenizer, teacher, last()), _settings(sft=config.sft)))
     if config.evolution is not None:
         made += _evolution_stages(config, config.evolution, teacher, last())
     if config.dapo is not None:
         evolution = config.evolution
         kept = evolution.model_dump(mode="json", include={"share", "seed"}) if evolution else None
         settings = _settings(agent=config.agent, dapo=config.dapo, evolution=kept, certified_only=config.certified_only)
-        made.append(Stage("models", "dapo", models.make_dapo, (tokenizer, index, questions, last()), settings))
+        made.append(_model(config, "dapo", models.make_dapo, (tokenizer, index, questions, last()), settings))
     return made
+
+
+def _model(
+    config: PipelineConfig,
+    name: str,
+    make: Callable[[Making], StageManifest],
+    upstreams: tuple[Name, ...],
+    settings: dict[str, Any],
+) -> Stage:
+    return Stage("models", config.label(name), make, upstreams, settings)
 
 
 def _evolution_stages(
@@ -157,10 +175,11 @@ def _evolution_stages(
     own: tuple[Name, ...] = ()
     for number in range(1, evolution.rounds + 1):
         asked = (tokenizer, index, questions, student)
-        made.append(Stage("trajectories", f"student-{number}", trajectories.make_student, asked, asking))
+        label = config.label(f"student-{number}")
+        made.append(Stage("trajectories", label, trajectories.make_student, asked, asking))
         own = (*own, made[-1].name)
         learnt = (tokenizer, teacher, *own, student)
-        made.append(Stage("models", f"sft-{number}", models.make_evolved, learnt, training))
+        made.append(_model(config, f"sft-{number}", models.make_evolved, learnt, training))
         student = made[-1].name
     return made
 

@@ -40,9 +40,12 @@ class _Document(BaseModel):
 
 
 class StartedJob(_Document):
+    """``spent``: seconds that earlier processes of the same job worked, as far as the end of their logs tells."""
+
     module: str
     process: int
     started: float
+    spent: float = 0.0
 
 
 class Progress(_Document):
@@ -116,6 +119,7 @@ def start_or_attach(module: str, job: Job) -> None:
         return
     try:
         folder = Path(job.output)
+        spent = _spent(folder)
         (folder / "job-error.json").unlink(missing_ok=True)
         storage.write_document(str(folder / "job-config.json"), job)
         with (folder / "job.log").open("ab") as log:
@@ -128,7 +132,7 @@ def start_or_attach(module: str, job: Job) -> None:
                 pass_fds=[lock],  # the process holds the lock as long as it lives
             )
         storage.write_document(
-            str(folder / "job.json"), StartedJob(module=module, process=process.pid, started=time.time())
+            str(folder / "job.json"), StartedJob(module=module, process=process.pid, started=time.time(), spent=spent)
         )
         _children[job.output] = process
     finally:
@@ -136,7 +140,7 @@ def start_or_attach(module: str, job: Job) -> None:
 
 
 def watch(output: str, on_progress: Callable[[Progress], None], every: float = 0.5) -> JobResult:
-    """Wait for the job to end.
+    """Wait for the job to end; the result's seconds are those of all processes that worked on it.
 
     Raises:
         RunFailed, BadInput: it ended otherwise than with a result; with the reason it gave, or the end of its log.
@@ -157,14 +161,15 @@ def watch(output: str, on_progress: Callable[[Progress], None], every: float = 0
     result = result_of(output)
     if result is None:
         raise _reason(output, exit_code)
-    return result
+    started = _started(output)
+    spent = started.spent if started else 0.0
+    return result.model_copy(update={"seconds": round(result.seconds + spent, 2)})
 
 
 def cancel(output: str, patience: float = 30.0) -> None:
     """Tell the job to save what it has and leave; after ``patience`` seconds its whole process group is killed."""
-    try:
-        started = storage.read_document(storage.join(output, "job.json"), StartedJob)
-    except FileNotFoundError:
+    started = _started(output)
+    if started is None:
         return
     for word, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
         if not is_running(output):
@@ -194,6 +199,24 @@ def _lock(output: str) -> int | None:
         time.sleep(0.02)
     os.close(descriptor)
     return None
+
+
+def _started(output: str) -> StartedJob | None:
+    """What was last started in this folder."""
+    try:
+        return storage.read_document(storage.join(output, "job.json"), StartedJob)
+    except FileNotFoundError:
+        return None
+
+
+def _spent(folder: Path) -> float:
+    """Seconds of work in this folder so far: to the last sign of life of its last process, and what went before."""
+    last = _started(str(folder))
+    if last is None:
+        return 0.0
+    signs = [folder / name for name in ("progress.json", "job.log") if (folder / name).exists()]
+    ended = max(sign.stat().st_mtime for sign in signs)
+    return last.spent + max(0.0, ended - last.started)
 
 
 def _reason(output: str, exit_code: int | None) -> MaskSearchError:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from schemas.config import DATA_STAGES
 from schemas.errors import BadInput, RunFailed
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Record, Reject
@@ -218,9 +219,11 @@ class Ledger:
 
     def _conflict(self, known: Recipe, wanted: Recipe) -> str:
         place = self.folder(wanted.stage, wanted.label)
+        name = wanted.stage if wanted.stage in DATA_STAGES else wanted.label
+        relabel = "" if wanted.stage == "answers" else f"another label (labels: {{{name}: …}}), "
         return (
             f"{place} was made in another way: {'; '.join(differences(known, wanted))}. "
-            f"Give this one another label (labels: {{{wanted.stage}: …}}), another root, or remove that folder"
+            f"Give this one {relabel}another root, or remove that folder"
         )
 
 

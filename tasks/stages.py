@@ -20,7 +20,7 @@ from tasks.jobs import Progress
 
 Listener = Callable[[Stage, Progress | StageManifest], None]
 listeners: list[Listener] = []
-"""Called in this process with every progress and every finished stage: the command line draws its terminal from it."""
+"""Called in this process with every progress and every stage that this run finished: the terminal is drawn from it."""
 
 _ARTIFACT_SECONDS = 5.0
 
@@ -67,9 +67,10 @@ def _table(config: PipelineConfig, stage: Stage, manifest: StageManifest) -> Non
 
 
 def _build(config: PipelineConfig, stage: Stage) -> StageManifest:
+    was_there = graph.is_finished(config, stage)
     manifest = graph.make(config, stage, _Shown(config, stage))
     _table(config, stage, manifest)
-    for listener in listeners:
+    for listener in [] if was_there else listeners:
         listener(stage, manifest)
     return manifest
 

@@ -60,8 +60,8 @@ class Comparison(BaseModel):
     difference: float
     low: float
     high: float
-    n: int = Field(exclude=True)
-    p_value: float | None = Field(exclude=True)
+    n: int = Field(0, exclude=True)
+    p_value: float | None = Field(None, exclude=True)
     """McNemar's, of answers with every mask exact; None for metrics that are not yes or no."""
 
 

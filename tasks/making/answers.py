@@ -18,7 +18,7 @@ def contestants_of(config: PipelineConfig) -> list[tuple[str, str, str]]:
         *((f"sft-{n}", True) for n in range(1, (config.evolution.rounds if config.evolution else 0) + 1)),
         ("dapo", config.dapo is not None),
     ]
-    models = [label for label, there in trained if there]
+    models = [config.label(name) for name, there in trained if there]
     last = models[-1]
     live = [(model, model, "live") for model in models]
     return [*live, (f"{last}-none", last, "none"), (f"{last}-random", last, "random")]

@@ -80,7 +80,7 @@ def make_base(making: Making) -> StageManifest:
     assert settings is not None
     documents = storage.join(making.folder, "job-documents.parquet")
     storage.write_rows(documents, Passage, _train_passages(making))
-    common = _training(making, "untrained").model_dump()
+    common = _training(making, making.config.label("untrained")).model_dump()
     job = PretrainJob(**common, settings=settings, documents=[documents])
     return _finish(making, making.run_job("trainers.pretrain", job))
 
@@ -93,11 +93,10 @@ def _source(making: Making, label: str, weight: float = 1.0) -> TrajectorySource
 
 def make_sft(making: Making) -> StageManifest:
     """The first student: the starting model trained on the teacher's trajectories."""
-    settings, teacher = making.config.sft, making.config.teacher
+    settings = making.config.sft
     assert settings is not None
-    assert teacher is not None
-    start = making.upstream("models").recipe.label
-    job = SftJob(**_training(making, start).model_dump(), settings=settings, sources=[_source(making, teacher.kind)])
+    start, taught = (making.upstream(stage).recipe.label for stage in ("models", "trajectories"))
+    job = SftJob(**_training(making, start).model_dump(), settings=settings, sources=[_source(making, taught)])
     return _finish(making, making.run_job("trainers.sft", job))
 
 
@@ -106,11 +105,12 @@ def make_evolved(making: Making) -> StageManifest:
     settings, teacher = making.config.evolution, making.config.teacher
     assert settings is not None
     assert teacher is not None
-    rounds = [u.label for u in making.open.recipe.upstreams if u.stage == "trajectories" and u.label != teacher.kind]
+    taught = making.config.label(teacher.kind)
+    rounds = [u.label for u in making.open.recipe.upstreams if u.stage == "trajectories" and u.label != taught]
     job = SftJob(
         **_training(making, making.upstream("models").recipe.label).model_dump(),
         settings=settings.sft,
-        sources=[_source(making, teacher.kind), *(_source(making, label, settings.student_weight) for label in rounds)],
+        sources=[_source(making, taught), *(_source(making, label, settings.student_weight) for label in rounds)],
     )
     return _finish(making, making.run_job("trainers.sft", job))
 

@@ -8,7 +8,7 @@ from schemas.config import PipelineConfig
 from schemas.manifest import StageManifest
 from schemas.records import Answer
 from schemas.settings import EvaluationSettings
-from tasks import graph
+from tasks import graph, storage
 from tasks.evaluation.scores import Comparison, Score, comparisons_of, scores_of
 from tasks.ledger import Ledger
 
@@ -49,6 +49,17 @@ def finished_stages(ledger: Ledger, config: PipelineConfig) -> list[StageManifes
         return order.index(name) if name in order else len(order)
 
     return sorted(ledger.manifests(), key=place)
+
+
+def current_report(ledger: Ledger, config: PipelineConfig) -> Report | None:
+    """The report that lies there, if it tells of just the stages that the ledger holds and its page lies beside it."""
+    try:
+        report = storage.read_document(storage.join(ledger.root, "report.json"), Report)
+    except (FileNotFoundError, ValueError):
+        return None
+    told = [StageTiming.of(manifest) for manifest in finished_stages(ledger, config)]
+    whole = report.stages == told and storage.exists(storage.join(ledger.root, "report.html"))
+    return report if whole else None
 
 
 def report_of(ledger: Ledger, answers: Sequence[Answer], config: PipelineConfig, wall_seconds: float) -> Report:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,7 +44,10 @@ def start(root, workers) -> subprocess.Popen:
 
 
 def finish(root, workers) -> None:
-    process = start(root, workers)
+    wait_for(start(root, workers), root)
+
+
+def wait_for(process, root) -> None:
     assert process.wait(timeout=600) == 0, (Path(root).parent / f"{Path(root).name}.log").read_text()[-3000:]
 
 
@@ -81,14 +85,24 @@ def kill_when(root, stage, label, reached) -> int:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
+def beside(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen]]:
+    """The undisturbed pipeline, which is built while the other one is killed."""
     root = tmp_path_factory.mktemp("undisturbed") / "root"
-    finish(root, workers=2)
+    process = start(root, workers=2)
+    yield root, process
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(beside, killed) -> Path:
+    root, process = beside
+    wait_for(process, root)
     return root
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory) -> Path:
+def killed(beside, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("killed") / "root"
     for stage, label, reached in (
         ("pages", "v1", parts_in),

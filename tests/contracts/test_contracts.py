@@ -8,6 +8,7 @@ import pytest
 
 from flows.cli import app
 from schemas.config import read_config
+from schemas.errors import BadInput
 from tasks.graph import stages_of
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,21 @@ def test_every_shipped_config_parses_and_every_stage_comes_after_what_it_is_made
         assert set(stage.upstreams) <= seen, f"{stage} comes too early"
         assert stage.name not in seen, f"{stage} is there twice"
         seen.add(stage.name)
+
+
+def test_a_label_is_changed_for_a_stage_and_for_all_that_is_made_from_it():
+    config = read_config(ROOT / "deploy/configs/sample.yaml", {"labels": {"sft-0": "sft-0-b", "scripted": "short"}})
+    stages = {str(stage): stage for stage in stages_of(config)}
+    assert ("trajectories", "short") in stages["models/sft-0-b"].upstreams
+    assert ("models", "sft-0-b") in stages["trajectories/student-1"].upstreams
+    assert ("models", "sft-0-b") in stages["answers/sft-0-b"].upstreams
+    assert not {"models/sft-0", "answers/sft-0", "trajectories/scripted"} & stages.keys()
+
+
+def test_two_stages_under_one_label_are_refused():
+    config = read_config(ROOT / "deploy/configs/sample.yaml", {"labels": {"sft-0": "sft-1"}})
+    with pytest.raises(BadInput, match="2 stages would go by models/sft-1"):
+        stages_of(config)
 
 
 def test_the_command_line_grows_only_on_purpose():

@@ -33,6 +33,8 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         ("world: {families: {train: 1}}", "give either world"),
         ("sft: {curriculum: [], optimiser: {lr: 0.1}}", "sft needs the section teacher"),
         ("snapshot: enwiki-november", "wiki-YYYYMMDD"),
+        ("labels: {question: v2}", "labels: no stage goes by 'question'"),
+        ("labels: {dapo: ../dapo}", "labels: '../dapo' is no label"),
     ],
 )
 def test_a_wrong_field_is_named_in_one_line_with_its_place(tmp_path, added, said):

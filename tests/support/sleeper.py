@@ -11,6 +11,8 @@ from schemas.errors import BadInput
 from schemas.jobs import Job
 from tasks import jobs, storage
 
+NAP = 0.1
+
 
 class SleeperJob(Job):
     seconds: float
@@ -28,8 +30,10 @@ def sleep(job: SleeperJob) -> dict[str, Any]:
         starts.write(f"{os.getpid()}\n")
     if job.fails_with:
         raise BadInput(job.fails_with)
-    time.sleep(job.seconds)
-    jobs.report_progress(job.output, 1, 1, "naps")
+    naps = round(job.seconds / NAP) + 1
+    for nap in range(naps):
+        jobs.report_progress(job.output, nap + 1, naps, "naps")
+        time.sleep(NAP if job.seconds else 0)
     return {"slept": job.seconds}
 
 

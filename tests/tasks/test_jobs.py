@@ -70,12 +70,16 @@ def test_a_job_outlives_its_flow_and_the_next_flow_attaches(tmp_path):
 def test_a_killed_job_is_told_with_its_last_line_and_starts_again(tmp_path):
     sleeping = job(tmp_path, seconds=60.0)
     jobs.start_or_attach(SLEEPER, sleeping)
-    os.kill(wait_until_started(tmp_path), signal.SIGKILL)
+    process = wait_until_started(tmp_path)
+    time.sleep(1.5)
+    os.kill(process, signal.SIGKILL)
     with pytest.raises(RunFailed, match=r"ended from outside \(sleeping\).*run again"):
         jobs.watch(sleeping.output, lambda _: None)
     again = job(tmp_path, seconds=0.0)
     jobs.start_or_attach(SLEEPER, again)
-    assert jobs.watch(again.output, lambda _: None).figures == {"slept": 0.0}
+    result = jobs.watch(again.output, lambda _: None)
+    assert result.figures == {"slept": 0.0}
+    assert result.seconds > 1.4, "the time of the killed process is counted"
     assert len(starts(tmp_path)) == 2
 
 

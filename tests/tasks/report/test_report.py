@@ -11,10 +11,11 @@ from rich.console import Console
 
 from schemas.config import PipelineConfig
 from tasks.evaluation.scores import read_answers
-from tasks.report import summary_table, write_report
 from tasks.report.curves import read_curves, smoothed
-from tasks.report.document import report_of
+from tasks.report.document import current_report, report_of
 from tasks.report.examples import read_examples
+from tasks.report.page import write_report
+from tasks.report.summary import summary_table
 from tests.support.examples import SNAPSHOT
 from tests.support.pretend import PretendRun
 
@@ -48,6 +49,18 @@ def test_the_json_holds_just_what_its_readers_were_promised(whole: PretendRun) -
     assert ("dapo", "sft-1") in {(row["a"], row["b"]) for row in document["comparisons"]}
     assert document["stages"][2] == {"stage": "questions", "label": "v1", "rows": 40, "rejects": 80, "seconds": 12.0}
     assert document["wall_seconds"] == 1834.0
+
+
+def test_a_report_is_current_until_a_stage_is_made_anew(tmp_path: Path) -> None:
+    run = PretendRun(str(tmp_path))
+    run.everything()
+    assert current_report(run.ledger, config(tmp_path)) is None
+    written = write_report(run.ledger, config(tmp_path), 12.5)
+    found = current_report(run.ledger, config(tmp_path))
+    assert found is not None
+    assert (found.scores, found.stages, found.wall_seconds) == (written.scores, written.stages, 12.5)
+    (tmp_path / SNAPSHOT / "questions" / "v1" / "stage.json").unlink()
+    assert current_report(run.ledger, config(tmp_path)) is None
 
 
 def test_the_page_has_every_section_and_needs_no_network_and_no_script(whole: PretendRun) -> None:
