@@ -15,6 +15,7 @@ from retrieval_index import jvm
 from schemas.settings import IndexSettings
 from schemas.errors import RunFailed
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background processes inherit that it is ignored
 out = sys.argv[1]
 build_index([(f"{n}-0", "title", f"text {n}") for n in range(3000)], out, IndexSettings())
 searcher = open_index(out)
