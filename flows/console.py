@@ -30,7 +30,9 @@ class Terminal:
         self._bars = Bars(*columns, console=console, transient=True, disable=not self._live)
         self._task: TaskID | None = None
         self._stage: str | None = None
-        self._began = self._said = time.monotonic()
+        self._said = time.monotonic()
+        self._first = (self._said, 0)
+        """When the stage at work was first heard of, and how far it was then: rates are told from there."""
 
     def __enter__(self) -> "Terminal":
         self._bars.start()
@@ -49,7 +51,7 @@ class Terminal:
 
     def _progressed(self, stage: Stage, progress: Progress) -> None:
         if self._stage != str(stage):
-            self._stage, self._began = str(stage), time.monotonic()
+            self._stage, self._first = str(stage), (time.monotonic(), progress.done)
             if self._task is not None:
                 self._bars.remove_task(self._task)
             self._task = self._bars.add_task(str(stage), total=progress.total, unit="", note="")
@@ -59,11 +61,13 @@ class Terminal:
         )
         if not self._live and time.monotonic() - self._said > _PLAIN_SECONDS:
             self._said = time.monotonic()
-            seconds = time.monotonic() - self._began
-            rate = progress.done / seconds if seconds else 0.0
-            left = f", {(progress.total - progress.done) / rate:.0f} s left" if rate else ""
             words = f"{progress.done:,} of {progress.total:,} {progress.unit} {progress.note}".rstrip()
-            self._console.print(f"  {stage}: {words}{left}", highlight=False)
+            self._console.print(f"  {stage}: {words}{self._left(progress)}", highlight=False)
+
+    def _left(self, progress: Progress) -> str:
+        began, there = self._first
+        done, seconds = progress.done - there, time.monotonic() - began
+        return f", {(progress.total - progress.done) * seconds / done:.0f} s left" if done else ""
 
     def _finished(self, stage: Stage, manifest: StageManifest) -> None:
         if self._task is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.runtime import EndpointRuntime, EngineRuntime
+from schemas.runtime import EndpointRuntime, EngineRuntime, PlacementRuntime
 from schemas.settings import (
     AgentSettings,
     BaseSettings,
@@ -43,6 +43,7 @@ class TrainingJob(Job):
     ranks: int = 1
     threads_per_rank: int = 1
     keep_checkpoints: int = 2
+    placement: PlacementRuntime = PlacementRuntime()
 
 
 class PretrainJob(TrainingJob):
@@ -91,6 +92,7 @@ class RolloutJob(Job):
     agent: AgentSettings
     settings: EvolutionSettings
     engine: EngineRuntime
+    placement: PlacementRuntime = PlacementRuntime()
     fingerprint: str
 
 
@@ -129,6 +131,7 @@ class EvaluationJob(Job):
     agent: AgentSettings
     settings: EvaluationSettings
     engine: EngineRuntime
+    placement: PlacementRuntime = PlacementRuntime()
 
 
 class JobResult(BaseModel):

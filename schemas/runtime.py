@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.settings import Positive, Share
 
+NotNegative = Annotated[float, Field(ge=0)]
+
 
 class Runtime(BaseModel):
     """Settings that may differ from run to run over the same data: workers, devices, paths."""
@@ -33,11 +35,33 @@ class EndpointRuntime(Runtime):
     in_flight: Positive = 64
 
 
+class PlacementRuntime(Runtime):
+    """Where the processes of rollout and training jobs live.
+
+    `together`: engine and index live in the job's own process, ranks are processes beside it: one machine, no Ray.
+    `split`: every rank, engine and searcher has a place of its own in a Ray cluster (RAY_ADDRESS), of any size.
+    """
+
+    layout: Literal["together", "split"] = "together"
+    engines: Positive = 1
+    searchers: Positive = 1
+    """Processes that hold the index and search it."""
+    cpus_per_rank: NotNegative = 1
+    gpus_per_rank: NotNegative = 0
+    cpus_per_engine: NotNegative = 1
+    gpus_per_engine: NotNegative = 0
+    """Of each of an engine's processes, where ``engine.tensor_parallel`` makes several."""
+    cpus_per_searcher: NotNegative = 1
+    restarts: Annotated[int, Field(ge=0)] = 3
+    """How often one engine, one searcher, or the ranks together are started again after they died."""
+
+
 class RuntimeSettings(Runtime):
     root: str
     workers: Positive = 2
     ranks: Positive = 1
     threads_per_rank: Positive = 1
     engine: EngineRuntime = EngineRuntime()
+    placement: PlacementRuntime = PlacementRuntime()
     teacher_endpoint: EndpointRuntime | None = None
     keep_checkpoints: Positive = 2

@@ -57,6 +57,7 @@ def make_answers(making: Making) -> StageManifest:
         agent=making.config.agent,
         settings=settings,
         engine=making.config.runtime.engine,
+        placement=making.config.runtime.placement,
     )
     result = making.run_job("tasks.evaluation.answer", job)
     parts = making.open.parts(Answer).done()

@@ -72,6 +72,7 @@ def _training(making: Making, start: str) -> TrainingJob:
         ranks=runtime.ranks,
         threads_per_rank=runtime.threads_per_rank,
         keep_checkpoints=runtime.keep_checkpoints,
+        placement=runtime.placement,
     )
 
 

@@ -117,6 +117,7 @@ def make_student(making: Making) -> StageManifest:
         agent=making.config.agent,
         settings=settings,
         engine=making.config.runtime.engine,
+        placement=making.config.runtime.placement,
         fingerprint=making.open.recipe.fingerprint,
     )
     result = making.run_job("tasks.rollouts.student", job)
