@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from schemas.errors import BadInput
+from schemas.records import Split
 from schemas.runtime import RuntimeSettings
 from schemas.settings import (
     AgentSettings,
@@ -103,6 +104,9 @@ class PipelineConfig(BaseModel):
             for other in required:
                 if getattr(self, section) is not None and getattr(self, other) is None:
                     raise ValueError(f"{section} needs the section {other}")
+        asks_rl = self.dapo is not None or (self.evolution is not None and self.evolution.split == Split.RL)
+        if asks_rl and self.ramp.splits == "held_out" and not self.ramp.rl_share:
+            raise ValueError("dapo and evolution ask questions of the split rl: give ramp.rl_share")
         return self
 
 

@@ -91,6 +91,8 @@ class RampSettings(Identity):
     """Small world: a table of pages beside the dump. Wikipedia: hashes of the titles of page and masked targets."""
     held_out_share: Share = 0.02
     """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
+    rl_share: Share = 0.0
+    """Wikipedia: the share of the other pages whose questions are the rl split."""
 
 
 # -- the agent ------------------------------------------------------------------------------------------------------

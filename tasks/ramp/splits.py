@@ -1,7 +1,8 @@
 """Which split a question belongs to, and which page's text may be trained on.
 
 Two ways (`RampSettings.splits`): a **table** of pages, written with the small world, whose families never meet; or, on
-Wikipedia, **held out** pages, told by a hash of the title, so that a later snapshot holds out the same ones.
+Wikipedia, **held out** pages, told by a hash of the title, so that a later snapshot holds out the same ones; by another
+hash a share of the other pages is kept for `rl`, whose questions no teacher is asked.
 """
 
 import io
@@ -25,6 +26,7 @@ class Splits:
 
     table: Mapping[int, Split] | None
     held_out_share: float
+    rl_share: float = 0.0
 
     @classmethod
     def of(cls, settings: RampSettings, dump_folder: str) -> "Splits":
@@ -34,12 +36,14 @@ class Splits:
             BadInput: there is no table.
         """
         table = read_table(storage.join(dump_folder, TABLE)) if settings.splits == "table" else None
-        return cls(table, settings.held_out_share)
+        return cls(table, settings.held_out_share, settings.rl_share)
 
     def of_page(self, page_id: int, title: str) -> Split:
         """The split of a page's text: what may train the tokenizer and the base model is `train`."""
         if self.table is None:
-            return Split.TEST if is_held_out(title, self.held_out_share) else Split.TRAIN
+            if is_held_out(title, self.held_out_share):
+                return Split.TEST
+            return Split.RL if _is_drawn("rl", title, self.rl_share) else Split.TRAIN
         try:
             return self.table[page_id]
         except KeyError:
@@ -55,7 +59,11 @@ class Splits:
 
 def is_held_out(title: str, share: float) -> bool:
     """Whether a title is among the held-out share: the same answer for every snapshot and machine."""
-    return xxhash.xxh64_intdigest(f"held out {title}".encode()) < share * 2**64
+    return _is_drawn("held out", title, share)
+
+
+def _is_drawn(lot: str, title: str, share: float) -> bool:
+    return xxhash.xxh64_intdigest(f"{lot} {title}".encode()) < share * 2**64
 
 
 def read_table(path: str) -> dict[int, Split]:

@@ -65,3 +65,29 @@ def test_a_run_is_on_the_dashboard_with_a_table_for_every_stage_and_progress(ser
     kinds = {(artifact["type"], artifact["key"].removeprefix("smallworld-20260101-")) for artifact in artifacts}
     assert ("table", "passages-v1") in kinds
     assert ("progress", "passages-v1-progress") in kinds
+
+
+def test_a_worker_runs_the_deployment_of_prefect_yaml(server, tmp_path):
+    def prefect(*words, **settings):
+        command = [BIN / "prefect", "--no-prompt", *words]
+        return subprocess.run(command, cwd=ROOT, env=server, capture_output=True, text=True, check=True, **settings)
+
+    config = tmp_path / "config.yaml"
+    parent = ROOT / "tests" / "chaos" / "tiny.yaml"
+    config.write_text(f"extends: {parent}\nruntime: {{root: {tmp_path / 'root'}, workers: 1}}\n")
+    prefect("work-pool", "create", "masksearch", "--type", "process")
+    prefect("deploy", "--name", "sample")
+    worker = subprocess.Popen(
+        [BIN / "prefect", "worker", "start", "--pool", "masksearch"],
+        cwd=tmp_path,
+        env=server,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        words = ("--param", f"config={config}", "--param", "until=corpus", "--watch", "--watch-timeout", "300")
+        prefect("deployment", "run", "masksearch/sample", *words, timeout=330)
+    finally:
+        worker.terminate()
+        worker.wait(timeout=60)
+    assert list((tmp_path / "root").glob("*/index/v1/stage.json"))

@@ -10,6 +10,13 @@ dump: somewhere.xml.bz2
 runtime: {root: runs/small}
 """
 
+TRAINED = """
+teacher: {}
+tokenizer: {}
+model: {}
+sft: {curriculum: [], optimiser: {lr: 0.1}}
+"""
+
 
 def written(tmp_path, text, name="config.yaml"):
     path = tmp_path / name
@@ -33,6 +40,10 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         ("world: {families: {train: 1}}", "give either world"),
         ("sft: {curriculum: [], optimiser: {lr: 0.1}}", "sft needs the section teacher"),
         ("snapshot: enwiki-november", "wiki-YYYYMMDD"),
+        (
+            "ramp: {splits: held_out}\n" + TRAINED + "evolution: {sft: {curriculum: [], optimiser: {lr: 0.1}}}",
+            "give ramp.rl_share",
+        ),
         ("labels: {question: v2}", "labels: no stage goes by 'question'"),
         ("labels: {dapo: ../dapo}", "labels: '../dapo' is no label"),
     ],

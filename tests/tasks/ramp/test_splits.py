@@ -20,6 +20,15 @@ def test_a_question_is_test_if_its_page_or_any_target_is_held_out():
     assert splits.of_page(1, KEPT) is Split.TRAIN
 
 
+def test_a_share_of_the_pages_that_are_not_held_out_is_for_rl():
+    splits = Splits(None, 0.1, 0.25)
+    of = {title: splits.of_page(1, title) for title in (f"Title {n}" for n in range(20_000))}
+    assert {title for title in of if of[title] is Split.TEST} == {title for title in of if is_held_out(title, 0.1)}
+    rest = [split for split in of.values() if split is not Split.TEST]
+    assert rest.count(Split.RL) / len(rest) == pytest.approx(0.25, abs=0.01)
+    assert set(rest) == {Split.RL, Split.TRAIN}
+
+
 def test_the_held_out_share_is_as_large_as_asked_and_grows_without_letting_go():
     titles = [f"Title {n}" for n in range(20_000)]
     small = {title for title in titles if is_held_out(title, 0.02)}
