@@ -20,20 +20,26 @@ class Upstream(_Document):
 
 
 class Recipe(_Document):
-    """How a stage is made: written before its first part, and never changed under the same label."""
+    """How a stage is made: written before its first part, and never changed under the same label.
+
+    ``settings`` are all that the stage reads, for people. ``given`` are those that are not at their defaults: a setting
+    that a later version adds, its default being what was done before, changes no fingerprint. In return a default is
+    never changed without raising the versions of the stages that read it.
+    """
 
     stage: str
     label: str
     snapshot: str
     version: int
     settings: dict[str, Any]
+    given: dict[str, Any]
     upstreams: list[Upstream]
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of settings, upstream digests and the stage's version."""
+        """sha256 of the given settings, upstream digests and the stage's version."""
         upstreams = [upstream.model_dump() for upstream in self.upstreams]
-        return digest_of({"version": self.version, "settings": self.settings, "upstreams": upstreams})
+        return digest_of({"version": self.version, "settings": self.given, "upstreams": upstreams})
 
 
 class PartManifest(_Document):

@@ -6,15 +6,14 @@ own settings, its upstreams' digests and its version, which is raised when its c
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-from pydantic import BaseModel
 
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import Recipe, StageManifest
 from schemas.settings import EvolutionSettings
+from tasks.identity import Part, StageSettings, identity_of
 from tasks.jobs import Progress
 from tasks.ledger import Ledger
 from tasks.making import answers, corpus, models, ramp, trajectories
@@ -31,8 +30,8 @@ class Stage:
     stage: str
     label: str
     make: Callable[[Making], StageManifest]
-    upstreams: tuple[Name, ...] = ()
-    settings: dict[str, Any] = field(default_factory=dict)
+    upstreams: tuple[Name, ...]
+    settings: StageSettings
     version: int = 1
     together: bool = False
     """Its job makes all labels of the stage at once: their recipes are written before it starts."""
@@ -54,16 +53,10 @@ class Stage:
             label=self.label,
             snapshot=ledger.snapshot,
             version=self.version,
-            settings=self.settings,
+            settings=self.settings.all,
+            given=self.settings.given,
             upstreams=[manifest.as_upstream for manifest in manifests if manifest],
         )
-
-
-def _settings(**sections: BaseModel | Any) -> dict[str, Any]:
-    return {
-        name: section.model_dump(mode="json") if isinstance(section, BaseModel) else section
-        for name, section in sections.items()
-    }
 
 
 def stages_of(config: PipelineConfig) -> list[Stage]:
@@ -93,7 +86,7 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
     def stage(
         name: str, make: Callable[[Making], StageManifest], upstreams: tuple[Name, ...] = (), **settings: Any
     ) -> Stage:
-        return Stage(name, config.label(name), make, upstreams, _settings(**settings))
+        return Stage(name, config.label(name), make, upstreams, identity_of(**settings))
 
     at = lambda *names: _named(config, *names)  # noqa: E731
     return [
@@ -117,7 +110,7 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
 def _taught(config: PipelineConfig) -> Stage:
     teacher = config.teacher
     assert teacher is not None
-    settings = _settings(agent=config.agent, teacher=teacher, certified_only=config.certified_only)
+    settings = identity_of(agent=config.agent, teacher=teacher, certified_only=config.certified_only)
     upstreams = _named(config, "index", "questions")
     return Stage("trajectories", config.label(teacher.kind), trajectories.make_taught, upstreams, settings)
 
@@ -126,8 +119,8 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
     tokenizer, index, questions = _named(config, "tokenizer", "index", "questions")
     text = _named(config, "dump", "passages")
     made = [
-        Stage("tokenizer", tokenizer[1], models.make_tokenizer, text, _settings(tokenizer=config.tokenizer)),
-        _model(config, "untrained", models.make_untrained, (tokenizer,), _settings(model=config.model)),
+        Stage("tokenizer", tokenizer[1], models.make_tokenizer, text, identity_of(tokenizer=config.tokenizer)),
+        _model(config, "untrained", models.make_untrained, (tokenizer,), identity_of(model=config.model)),
     ]
 
     def last() -> Name:
@@ -135,17 +128,19 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
 
     if config.base is not None:
         upstreams = (*text, tokenizer, last())
-        made.append(_model(config, "base", models.make_base, upstreams, _settings(base=config.base)))
+        made.append(_model(config, "base", models.make_base, upstreams, identity_of(base=config.base)))
     if config.sft is None or config.teacher is None:
         return made
     teacher = ("trajectories", config.label(config.teacher.kind))
-    made.append(_model(config, "sft-0", models.make_sft, (tokenizer, teacher, last()), _settings(sft=config.sft)))
+    made.append(_model(config, "sft-0", models.make_sft, (tokenizer, teacher, last()), identity_of(sft=config.sft)))
     if config.evolution is not None:
         made += _evolution_stages(config, config.evolution, teacher, last())
     if config.dapo is not None:
         evolution = config.evolution
-        kept = evolution.model_dump(mode="json", include={"share", "seed"}) if evolution else None
-        settings = _settings(agent=config.agent, dapo=config.dapo, evolution=kept, certified_only=config.certified_only)
+        kept = Part(evolution, only=("share", "seed")) if evolution else None
+        settings = identity_of(
+            agent=config.agent, dapo=config.dapo, evolution=kept, certified_only=config.certified_only
+        )
         made.append(_model(config, "dapo", models.make_dapo, (tokenizer, index, questions, last()), settings))
     return made
 
@@ -155,7 +150,7 @@ def _model(
     name: str,
     make: Callable[[Making], StageManifest],
     upstreams: tuple[Name, ...],
-    settings: dict[str, Any],
+    settings: StageSettings,
 ) -> Stage:
     return Stage("models", config.label(name), make, upstreams, settings)
 
@@ -166,12 +161,12 @@ def _evolution_stages(
     """Round by round: the student answers fresh questions, and is trained further on what was right so far."""
     made: list[Stage] = []
     tokenizer, index, questions = _named(config, "tokenizer", "index", "questions")
-    asking = _settings(
+    asking = identity_of(
         agent=config.agent,
-        evolution=evolution.model_dump(mode="json", exclude={"sft", "rounds"}),
+        evolution=Part(evolution, without=("sft", "rounds")),
         certified_only=config.certified_only,
     )
-    training = _settings(sft=evolution.sft, student_weight=evolution.student_weight)
+    training = identity_of(sft=evolution.sft, student_weight=evolution.student_weight)
     own: tuple[Name, ...] = ()
     for number in range(1, evolution.rounds + 1):
         asked = (tokenizer, index, questions, student)
@@ -192,7 +187,7 @@ def _answer_stages(config: PipelineConfig) -> list[Stage]:
             label,
             answers.make_answers,
             (*common, ("models", model)),
-            _settings(
+            identity_of(
                 agent=config.agent,
                 evaluation=config.evaluation,
                 retrieval=retrieval,

@@ -1,5 +1,6 @@
 """What nobody may change unseen: layers, shipped configs, the command line, and how light its start is."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from flows.cli import app
 from schemas.config import read_config
 from schemas.errors import BadInput
 from tasks.graph import stages_of
+from tasks.ledger import Ledger
+from tests.contracts.defaults import DEFAULTS, defaults
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("prefect", "torch", "vllm", "ray", "transformers", "deepspeed", "jnius", "faiss")
@@ -45,6 +48,26 @@ def test_two_stages_under_one_label_are_refused():
     config = read_config(ROOT / "deploy/configs/sample.yaml", {"labels": {"sft-0": "sft-1"}})
     with pytest.raises(BadInput, match="2 stages would go by models/sft-1"):
         stages_of(config)
+
+
+def test_a_default_changes_only_on_purpose():
+    """Fingerprints leave defaults out: who changes one raises the versions of the stages that read it (tasks/graph.py).
+
+    To write the file anew: python -m tests.contracts.defaults
+    """
+    assert defaults() == json.loads(DEFAULTS.read_text())
+
+
+def test_a_setting_at_its_default_leaves_the_fingerprint_as_it_is(tmp_path):
+    def fingerprint(**overrides):
+        config = read_config(ROOT / "deploy/configs/sample.yaml", {"runtime": {"root": str(tmp_path)}, **overrides})
+        (dump, *_) = stages_of(config)
+        recipe = dump.recipe(Ledger(str(tmp_path), config.snapshot))
+        assert recipe is not None
+        return recipe.fingerprint
+
+    assert fingerprint(world={"seed": 1}) == fingerprint(), "1 is the default"
+    assert fingerprint(world={"seed": 2}) != fingerprint()
 
 
 def test_the_command_line_grows_only_on_purpose():

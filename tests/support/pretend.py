@@ -86,7 +86,9 @@ class PretendRun:
         seconds: float = 12.0,
     ) -> None:
         settings = {"made": "up"}
-        recipe = Recipe(stage=stage, label=label, snapshot=SNAPSHOT, version=1, settings=settings, upstreams=[])
+        recipe = Recipe(
+            stage=stage, label=label, snapshot=SNAPSHOT, version=1, settings=settings, given=settings, upstreams=[]
+        )
         opened = self.ledger.open(recipe)
         parts = {}
         if model is not None:

@@ -13,7 +13,15 @@ SNAPSHOT = "enwiki-20261101"
 
 def recipe(version=1, upstream="abc", **settings):
     upstreams = [Upstream(stage="dump", label="v1", digest=upstream)]
-    return Recipe(stage="pages", label="v1", snapshot=SNAPSHOT, version=version, settings=settings, upstreams=upstreams)
+    return Recipe(
+        stage="pages",
+        label="v1",
+        snapshot=SNAPSHOT,
+        version=version,
+        settings=settings,
+        given=settings,
+        upstreams=upstreams,
+    )
 
 
 def row(title):
