@@ -84,9 +84,13 @@ def _named(config: PipelineConfig, *stages: str) -> tuple[Name, ...]:
 
 def _corpus_stages(config: PipelineConfig) -> list[Stage]:
     def stage(
-        name: str, make: Callable[[Making], StageManifest], upstreams: tuple[Name, ...] = (), **settings: Any
+        name: str,
+        make: Callable[[Making], StageManifest],
+        upstreams: tuple[Name, ...] = (),
+        version: int = 1,
+        **settings: Any,
     ) -> Stage:
-        return Stage(name, config.label(name), make, upstreams, identity_of(**settings))
+        return Stage(name, config.label(name), make, upstreams, identity_of(**settings), version)
 
     at = lambda *names: _named(config, *names)  # noqa: E731
     return [
@@ -100,6 +104,7 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
             "questions",
             ramp.make_questions,
             at("dump", "aliases", "passages", "index"),
+            version=2,
             ramp=config.ramp,
             hits=config.agent.hits,
             hold_back=config.agent.hold_back,

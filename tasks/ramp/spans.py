@@ -12,6 +12,7 @@ from functools import cached_property
 from schemas.records import Passage, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.ramp import patterns
+from tasks.ramp.lists import is_listed
 from tasks.ramp.words import (
     FUNCTION_WORDS,
     PREPOSITIONS,
@@ -145,6 +146,7 @@ class _Rules:
             and occurrences(text, span.surface) == 1
             and not self._tells_title(span)
             and not self._is_lost(span)
+            and not self._is_one_of_list(span)
             and not self._is_told_shorter(span)
             and not self._is_told_by_kin(span)
             and self._is_worth_asking(span)
@@ -163,16 +165,23 @@ class _Rules:
         return any(are_kin(word, of_title) for word in plain_words(span.surface) for of_title in told)
 
     @cached_property
+    def _sentences(self) -> list[tuple[int, int]]:
+        return sentences(self._passage.text, self._language)
+
+    @cached_property
     def _lost_sentences(self) -> list[tuple[int, int]]:
         lost = [mark.start for mark in self._passage.lost]
-        if not lost:
-            return []
-        found = sentences(self._passage.text, self._language)
-        return [(start, end) for start, end in found if any(start <= place <= end for place in lost)]
+        return [(start, end) for start, end in self._sentences if any(start <= place <= end for place in lost)]
 
     def _is_lost(self, span: Span) -> bool:
         """In a sentence from which something was removed: what is left may not read, or not be true."""
         return any(start < span.end and span.start < end for start, end in self._lost_sentences)
+
+    def _is_one_of_list(self, span: Span) -> bool:
+        """One of a list, whose members could change places: nothing in sight asks for this one."""
+        around = ((start, end) for start, end in self._sentences if start <= span.start and span.end <= end)
+        start, end = next(around, (0, len(self._passage.text)))
+        return is_listed(self._passage.text[start:end], span.start - start, span.end - start)
 
     @cached_property
     def _names(self) -> list[tuple[Name, frozenset[str]]]:

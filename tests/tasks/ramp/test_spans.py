@@ -92,6 +92,10 @@ def test_never_one_side_of_a_conversion(wikitext):
     assert surfaces(wikitext) == []
 
 
+def test_never_one_of_a_list():
+    assert surfaces("She saw [[Ostel]], [[Karn]], [[Vint Bay]], [[Lower Moor]] and [[Tarn]].") == []
+
+
 def test_never_in_a_sentence_that_lost_something():
     assert surfaces("[[Ostel]] has {{?}} people. It began in 1931.") == ["1931"]
 

@@ -1,0 +1,39 @@
+"""Which names are members of a list."""
+
+import pytest
+
+from tasks.ramp.lists import is_listed
+
+
+def listed(marked):
+    start, end = marked.index("["), marked.index("]") - 1
+    return is_listed(marked.replace("[", "").replace("]", ""), start, end)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "It trades with Israel, [Malaysia], Indonesia, Pakistan and Oman.",
+        "Other fast growing nations of the region include [Israel], Malaysia, Indonesia and Pakistan.",
+        "He liked Israel, Malaysia, Indonesia and [Oman], which he saw in 1931.",
+        "They won it in 1986, [1988], 1990, 1992, and 1994.",
+        "It holds red algae, green algae, [glaucophytes] or diatoms, and more.",
+        "他到过北京、[上海]、广州、深圳和武汉。",
+    ],
+)
+def test_a_member_of_a_list_whatever_its_place(sentence):
+    assert listed(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "In 1931, [Karlo Vint] sold the firm, the house and the boat to his sister.",
+        "He was born in Lexington, [Kentucky], on 3 May 1921.",
+        "Tragedy, comedy and [epic poetry] are imitations.",
+        "With red, green, blue and grey paint he made [Night at Ostel] in a week of hard work.",
+        "Karlo Vint, a smith, came from [Ostel], where he had learnt it.",
+    ],
+)
+def test_an_aside_a_pair_and_a_triple_are_none(sentence):
+    assert not listed(sentence)
