@@ -171,12 +171,16 @@ class SearchOutcome(StrEnum):
 
 
 class Segment(Record):
-    """A run of text by one author. Token ids and logprobs (natural log) only where this student sampled them."""
+    """A run of text by one author. Token ids and logprobs (natural log) only where this student sampled them.
+
+    ``versions`` tells of each token by which version of a policy in training it was sampled.
+    """
 
     author: Author
     text: str
     token_ids: list[int] | None = None
     logprobs: list[float] | None = None
+    versions: list[int] | None = None
 
 
 class Search(Record):

@@ -36,11 +36,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Sampled tokens, and the natural log of the probability with which each was drawn, after temperature and bans."""
+    """Sampled tokens, and the natural log of the probability with which each was drawn, after temperature and bans.
+
+    ``versions`` are those of the weights that sampled each token; None where an engine does not tell.
+    """
 
     token_ids: list[int]
     logprobs: list[float]
     stop_reason: StopReason
+    versions: list[int] | None = None
 
 
 class Engine(Protocol):

@@ -145,7 +145,13 @@ class _Loop:
     def _take(self, sample: Sample) -> Turn | None:
         text = self._tokenizer.decode(sample.token_ids)
         self._append(
-            Segment(author=Author.MODEL, text=text, token_ids=sample.token_ids, logprobs=sample.logprobs),
+            Segment(
+                author=Author.MODEL,
+                text=text,
+                token_ids=sample.token_ids,
+                logprobs=sample.logprobs,
+                versions=sample.versions,
+            )
         )
         return parse_turn(self._sampling.opening + text)
 

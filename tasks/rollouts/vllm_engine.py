@@ -13,6 +13,7 @@ import asyncio
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class VllmEngine:
         self._waiting: dict[str, Future[RequestOutput]] = {}
         self._numbers = itertools.count()
         self._failure: EngineFailed | None = None
+        self._version, self._busy_seconds = 0, 0.0
         # OpenMP's number of threads belongs to the thread that sets it, so the thread that steps must be the one that
         # starts: the attention kernel refuses a batch that was prepared under another number.
         self._thread = threading.Thread(
@@ -111,13 +113,24 @@ class VllmEngine:
         output = self._submit(token_ids, scoring_params()).output.result()
         return flat(output.prompt_logprobs)
 
-    def load_weights(self, folder: str) -> None:
+    def load_weights(self, folder: str, version: int | None = None) -> None:
         """Take the weights of another folder of the same architecture, between two steps.
 
-        Requests in flight go on under the new weights: what was cached under the old ones is computed again.
+        Requests in flight go on under the new weights: what was cached under the old ones is computed again. Tokens
+        are sampled under ``version`` from then on; by default one more than before (the engine starts with 0).
         """
         path = str(Path(folder).resolve())
-        self._run(lambda: self._update(path))
+        self._run(lambda: self._update(path, self._version + 1 if version is None else version))
+
+    @property
+    def version(self) -> int:
+        """Of the weights that sample now."""
+        return self._version
+
+    @property
+    def busy_seconds(self) -> float:
+        """Time that the engine has spent on sampling since it was started."""
+        return self._busy_seconds
 
     def close(self) -> None:
         """End the engine; requests in flight fail. Closing twice does no harm."""
@@ -152,10 +165,13 @@ class VllmEngine:
         llm = None
         try:
             self._llm = llm = make()
+            self._set_version(0)
             while self._take_in():
+                began = time.perf_counter()
                 for output in llm.step():
                     if output.finished:
                         self._waiting.pop(output.request_id).set_result(cast("RequestOutput", output))
+                self._busy_seconds += time.perf_counter() - began
             self._failure = EngineFailed("the engine is closed")
         except Exception as error:
             self._failure = EngineFailed(f"the engine failed: {error!r}")
@@ -203,11 +219,16 @@ class VllmEngine:
             command.result.set_exception(EngineFailed(f"the engine's command failed: {error!r}"))
             raise
 
-    def _update(self, folder: str) -> None:
+    def _update(self, folder: str, version: int) -> None:
         self._llm.collective_rpc("start_weight_update")
         self._llm.collective_rpc("update_weights", kwargs={"update_info": {"folder": folder}})
         self._llm.collective_rpc("finish_weight_update")
         self._llm.reset_prefix_cache(reset_running_requests=True)
+        self._set_version(version)
+
+    def _set_version(self, version: int) -> None:
+        self._llm.set_weight_version(str(version))
+        self._version = version
 
     def _refuse_all(self, failure: EngineFailed) -> None:
         for output in self._waiting.values():

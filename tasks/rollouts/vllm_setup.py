@@ -106,10 +106,12 @@ def params_of(sampling: Sampling) -> "SamplingParams":
 def sample_of(output: "RequestOutput") -> Sample:
     (completion,) = output.outputs
     stopped = completion.finish_reason == "stop"
+    spans = completion.weight_versions or []
     return Sample(
         token_ids=list(completion.token_ids),
         logprobs=flat(completion.logprobs),
         stop_reason=StopReason.STOP if stopped else StopReason.LENGTH,
+        versions=[int(span.version) for span in spans for _ in range(span.start, span.end)],
     )
 
 

@@ -146,7 +146,9 @@ def test_sampled_logprobs_are_those_under_temperature(engine, models):
 
 
 @pytest.mark.slow
-def test_new_weights_reach_requests_in_flight(engine, models):
+def test_new_weights_reach_requests_in_flight_and_each_token_tells_which_sampled_it(engine, models):
+    engine.load_weights(models["a"][0], version=6)
+
     async def update_halfway() -> Sample:
         running = asyncio.create_task(engine.generate(PROMPT, _greedy(200)))
         await asyncio.sleep(0.05)
@@ -155,8 +157,14 @@ def test_new_weights_reach_requests_in_flight(engine, models):
 
     sample = asyncio.run(update_halfway())
     assert len(sample.token_ids) == 200
-    last = _reference_scores(models["b"][1], PROMPT + sample.token_ids)[-5:]
-    assert sample.logprobs[-5:] == pytest.approx(last, abs=1e-4)
+    scores = {
+        version: _reference_scores(models[name][1], PROMPT + sample.token_ids)[len(PROMPT) - 1 :]
+        for version, name in ((6, "a"), (7, "b"))
+    }
+    assert sample.versions is not None
+    assert set(sample.versions) == {6, 7}
+    expected = [scores[version][at] for at, version in enumerate(sample.versions)]
+    assert sample.logprobs == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.slow
