@@ -251,6 +251,10 @@ class DapoSettings(Identity):
     clip_high: Annotated[float, Field(gt=0)] = 0.28
     max_generation_batches: Positive = 10
     """Batches drawn to fill one step with groups of unequal rewards; then the step goes on with what it has."""
+    staleness: Annotated[int, Field(ge=0)] = 0
+    """Versions by which a rollout may be older than the policy it trains; with 0 generation waits for every update."""
+    in_flight: Literal["kept", "regenerated"] = "kept"
+    """Rollouts under way when the policy is updated: they go on under the new weights, or begin anew."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     overlong_cache: Positive = 64
     """Tokens before `agent.max_tokens` over which the penalty grows from 0 to -1."""
@@ -268,6 +272,8 @@ class DapoSettings(Identity):
     def _steps_agree(self) -> "DapoSettings":
         if self.steps != sum(stage.steps for stage in self.curriculum):
             raise ValueError("steps is not the sum of the curriculum's steps")
+        if self.in_flight == "regenerated" and not self.staleness:
+            raise ValueError("in_flight: with staleness 0 nothing is in flight when the policy is updated")
         return self
 
 

@@ -6,7 +6,7 @@ been one too many: they are at most a step old, and importance weights account f
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,13 +14,15 @@ from schemas.errors import RunFailed
 from schemas.records import Question, Trajectory
 from schemas.settings import DapoSettings
 from trainers.groups import Group, group_of
-from trainers.prompts import PromptOrder, rollout_seed
+from trainers.prompt_ledger import Drop, Fate
+from trainers.prompts import Place, PromptOrder, rollout_seed
 from trainers.stopping import StopSignal
 
 Roll = Callable[[Question, int, int], Awaitable[Trajectory]]
 """Rolls out a question with a number of the rollout and a seed."""
 
-_LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5
+"""How often somebody who waits for rollouts looks whether the process was told to stop."""
 
 
 class Interrupted(Exception):
@@ -28,22 +30,37 @@ class Interrupted(Exception):
 
 
 class Cursor(BaseModel):
-    """Where generation stands, as a checkpoint keeps it: the next position of a stage, groups not yet trained on."""
+    """Where generation stands, as a checkpoint keeps it: the next position of a stage, groups not yet trained on.
+
+    What is in flight, of prompts before that position, begins anew when the training is resumed.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_masks: int = 0
     position: int = 0
+    in_flight: list[Place] = []
     carried: list[Group] = []
 
 
 @dataclass(frozen=True)
 class Harvest:
-    """``groups`` are informative and to be trained on; ``drawn`` are all that were generated for this step."""
+    """``groups`` are to be trained on; ``drawn`` came in since the last step; ``stale`` were informative, but too old.
+
+    ``batches`` tells how many steps' worth of groups was drawn.
+    """
 
     groups: list[Group]
     drawn: list[Group]
     batches: int
+    stale: list[Group] = field(default_factory=list)
+
+    def fates(self, step: int) -> list[Fate]:
+        """What became of prompts with this step; those that wait for another one have no fate yet."""
+        dull = [group for group in self.drawn if not group.is_informative]
+        dropped = [(group, Drop.EQUAL if group.trajectories else Drop.FAILED) for group in dull]
+        dropped += [(group, Drop.STALE) for group in self.stale]
+        return [group.fate(step) for group in self.groups] + [group.fate(step, reason) for group, reason in dropped]
 
 
 class Generation:
@@ -67,7 +84,8 @@ class Generation:
         position = cursor.position if cursor.max_masks == max_masks else 0
         ready, drawn, batches = list(cursor.carried), [], 0
         while len(ready) < wanted and batches < self._settings.max_generation_batches:
-            batch = self._runner.run(self._batch(max_masks, range(position, position + wanted)))
+            places = [Place(max_masks, number) for number in range(position, position + wanted)]
+            batch = self._runner.run(self._batch(places))
             position += wanted
             batches += 1
             if not any(group.trajectories for group in batch):
@@ -77,15 +95,19 @@ class Generation:
         then = Cursor(max_masks=max_masks, position=position, carried=ready[wanted:])
         return Harvest(ready[:wanted], drawn, batches), then
 
+    def published(self) -> None:
+        """A new version of the policy samples from now on. Nothing is in flight between two steps."""
+
     def close(self) -> None:
         self._runner.close()
 
-    async def _batch(self, max_masks: int, positions: range) -> list[Group]:
-        tasks = [asyncio.create_task(self._group(max_masks, position)) for position in positions]
+    async def _batch(self, places: list[Place]) -> list[Group]:
+        rolling = [roll_group(self._roll, self._prompts, place, self._settings, self._max_tokens) for place in places]
+        tasks = [asyncio.create_task(group) for group in rolling]
         pending = set(tasks)
         try:
             while pending:
-                _, pending = await asyncio.wait(pending, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+                _, pending = await asyncio.wait(pending, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
                 if self._stop.received:
                     raise Interrupted
                 if any(task.done() and task.exception() for task in tasks):
@@ -96,12 +118,11 @@ class Generation:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
 
-    async def _group(self, max_masks: int, position: int) -> Group:
-        question, seed = self._prompts.question(max_masks, position), self._settings.seed
-        rollouts = await asyncio.gather(
-            *(
-                self._roll(question, number, rollout_seed(seed, max_masks, position, number))
-                for number in range(self._settings.group)
-            )
-        )
-        return group_of(question, rollouts, self._settings, self._max_tokens)
+
+async def roll_group(roll: Roll, prompts: PromptOrder, place: Place, settings: DapoSettings, max_tokens: int) -> Group:
+    """All rollouts of the prompt at a place, each with a seed of its own."""
+    question = prompts.question(*place)
+    rollouts = await asyncio.gather(
+        *(roll(question, number, rollout_seed(settings.seed, *place, number)) for number in range(settings.group))
+    )
+    return group_of(question, place, rollouts, settings, max_tokens)

@@ -10,6 +10,8 @@ from schemas.settings import DapoSettings
 from tasks.rollouts.tokenizer import AgentTokenizer
 from trainers.losses import group_advantages
 from trainers.policy import Sample
+from trainers.prompt_ledger import Drop, Fate
+from trainers.prompts import Place
 from trainers.rewards import Reward, is_signal, reward_of
 from trainers.sequences import sequence_of
 
@@ -20,6 +22,7 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     question_id: str
+    place: Place
     trajectories: list[Trajectory]
     rewards: list[Reward]
     failed: int
@@ -30,6 +33,25 @@ class Group(BaseModel):
         """Whether there is anything to compare: rewards that are not all the same."""
         return len({reward.total for reward in self.rewards}) > 1
 
+    @property
+    def oldest_version(self) -> int:
+        """Of the policy that sampled the oldest token; 0 where no engine told."""
+        return min(
+            (version for row in self.trajectories for segment in row.segments for version in segment.versions or ()),
+            default=0,
+        )
+
+    def fate(self, step: int, reason: Drop | None = None) -> Fate:
+        """Used in this step or, with a reason, dropped."""
+        return Fate(
+            step=step,
+            max_masks=self.place.max_masks,
+            position=self.place.position,
+            question_id=self.question_id,
+            outcome="used" if reason is None else "dropped",
+            reason=reason,
+        )
+
     def samples(self, tokenizer: AgentTokenizer) -> list[Sample]:
         """What the policy is trained on: tokens as they were sampled, each with its rollout's advantage."""
         advantages = group_advantages([reward.total for reward in self.rewards])
@@ -39,8 +61,10 @@ class Group(BaseModel):
         ]
 
 
-def group_of(question: Question, rollouts: Iterable[Trajectory], settings: DapoSettings, max_tokens: int) -> Group:
-    """Reward the rollouts of one question.
+def group_of(
+    question: Question, place: Place, rollouts: Iterable[Trajectory], settings: DapoSettings, max_tokens: int
+) -> Group:
+    """Reward the rollouts of the question at a place.
 
     Raises:
         ValueError: a rollout is of another question.
@@ -51,6 +75,7 @@ def group_of(question: Question, rollouts: Iterable[Trajectory], settings: DapoS
     kept = [trajectory for trajectory in rollouts if is_signal(trajectory)]
     return Group(
         question_id=question.question_id,
+        place=place,
         trajectories=kept,
         rewards=[reward_of(question, trajectory, settings, max_tokens) for trajectory in kept],
         failed=len(rollouts) - len(kept),

@@ -1,11 +1,19 @@
 """Which question is asked when: a pure function of the seed, the curriculum's stage and the position in it."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from schemas.errors import BadInput
 from schemas.records import Question
+
+
+class Place(NamedTuple):
+    """Where a prompt stands: its position (from 0) in the stage that mixes questions of up to ``max_masks`` masks."""
+
+    max_masks: int
+    position: int
 
 
 class PromptOrder:

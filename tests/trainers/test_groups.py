@@ -8,6 +8,7 @@ from schemas.settings import CurriculumStage, DapoSettings, OptimiserSettings
 from tasks.rollouts.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.groups import Group, figures_of, group_of
+from trainers.prompts import Place
 
 TEXT = "Arlen Brom was born in Great Tolm and died in Osk."
 QUESTION = ramp_question(TEXT, ["Great Tolm", "Osk"])
@@ -21,7 +22,7 @@ def _rollout(answer: str, end_reason: EndReason = EndReason.ANSWERED) -> Traject
 
 
 def _group(*rollouts: Trajectory) -> Group:
-    return group_of(QUESTION, rollouts, SETTINGS, max_tokens=1000)
+    return group_of(QUESTION, Place(1, 0), rollouts, SETTINGS, max_tokens=1000)
 
 
 def test_a_group_of_equal_rewards_is_not_informative():
