@@ -20,6 +20,15 @@ def summary_table(report: Report) -> Table:
     return _scorecard(report.scores) if report.scores else _stages(report)
 
 
+def scorecard_markdown(report: Report) -> str:
+    """The same as a table in Markdown."""
+    table = summary_table(report)
+    heads = [str(column.header) for column in table.columns]
+    rows = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join([f"### {table.title}", "", *(f"| {' | '.join(cells)} |" for cells in lines)])
+
+
 def contestant(model: str, retrieval: str) -> str:
     """``dapo``, or ``dapo, search off``."""
     return model + {"live": "", "none": ", search off", "random": ", random passages"}[retrieval]

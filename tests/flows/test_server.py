@@ -65,6 +65,8 @@ def test_a_run_is_on_the_dashboard_with_a_table_for_every_stage_and_progress(ser
     kinds = {(artifact["type"], artifact["key"].removeprefix("smallworld-20260101-")) for artifact in artifacts}
     assert ("table", "passages-v1") in kinds
     assert ("progress", "passages-v1-progress") in kinds
+    assert ("markdown", "scorecard") in kinds
+    assert flow_run["name"].endswith("smallworld-20260101 corpus")
 
 
 def test_a_worker_runs_the_deployment_of_prefect_yaml(server, tmp_path):
@@ -91,3 +93,4 @@ def test_a_worker_runs_the_deployment_of_prefect_yaml(server, tmp_path):
         worker.terminate()
         worker.wait(timeout=60)
     assert list((tmp_path / "root").glob("*/index/v1/stage.json"))
+    assert (tmp_path / "root" / "report.html").exists()

@@ -15,7 +15,7 @@ from tasks.report.curves import read_curves, smoothed
 from tasks.report.document import current_report, report_of
 from tasks.report.examples import read_examples
 from tasks.report.page import write_report
-from tasks.report.summary import summary_table
+from tasks.report.summary import scorecard_markdown, summary_table
 from tests.support.examples import SNAPSHOT
 from tests.support.pretend import PretendRun
 
@@ -61,6 +61,17 @@ def test_a_report_is_current_until_a_stage_is_made_anew(tmp_path: Path) -> None:
     assert (found.scores, found.stages, found.wall_seconds) == (written.scores, written.stages, 12.5)
     (tmp_path / SNAPSHOT / "questions" / "v1" / "stage.json").unlink()
     assert current_report(run.ledger, config(tmp_path)) is None
+
+
+def test_the_scorecard_is_a_table_in_markdown_too(whole: PretendRun) -> None:
+    report = current_report(whole.ledger, config(Path(whole.ledger.root)))
+    assert report is not None
+    head, border, *rows = [line for line in scorecard_markdown(report).splitlines() if line.startswith("|")]
+    assert head.split("|")[1:3] == [" model ", " span recall "]
+    assert set(border) <= set("|- ")
+    (dapo,) = [row for row in rows if row.startswith("| dapo |")]
+    score = next(s for s in report.scores if (s.model, s.retrieval, s.masks, s.metric) == ("dapo", "live", 0, "exact"))
+    assert f"| {score.mean:.3f} |" in dapo
 
 
 def test_the_page_has_every_section_and_needs_no_network_and_no_script(whole: PretendRun) -> None:
