@@ -47,7 +47,9 @@ def _attention(
     G key heads serve H query heads. ``lengths`` has no default: a model that does not hand it on fails, and leaks not.
     """
     parts = zip(*(states.split(list(lengths), dim=2) for states in (query_BHTK, key_BGTK, value_BGTK)), strict=True)
-    outputs_BTHK = [sdpa_attention_forward(module, *states, attention_mask=None, **options)[0] for states in parts]
+    outputs_BTHK = [
+        sdpa_attention_forward(module, query, key, value, None, **options)[0] for query, key, value in parts
+    ]
     return torch.cat(outputs_BTHK, dim=1), None
 
 
