@@ -1,9 +1,9 @@
 """How fast fine-tuning goes on this machine: what packing is worth, what the loop costs, what a second rank brings.
 
-    python -m tests.bench.bench_training [--steps 60] [--hidden 128] [--repeats 5]
+    python -m tests.bench.bench_training [packing] [loop] [ranks] [--steps 60] [--hidden 128] [--repeats 5]
 
 On made-up sequences and trajectories. The ranks are measured through ``python -m trainers.sft``, as a pipeline starts
-it, one thread each. Where others use the machine too, the ratios say more than the rates.
+it, one thread each, by the clock: they need cores that nobody else uses. The rest is in CPU seconds of one thread.
 """
 
 import argparse
@@ -30,10 +30,12 @@ from trainers.sequences import sequence_of
 from trainers.weights import load_model, new_model
 
 _EXAMPLES = 2000
+_PARTS = ["packing", "loop", "ranks"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=_PARTS, help=f"of {', '.join(_PARTS)}; all of them by default")
     parser.add_argument("--steps", type=int, default=60, help="of each training by trainers.sft")
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=5)
@@ -49,12 +51,15 @@ def main() -> None:
         tokenizer, trajectories = _prepare(
             files, ModelSettings(hidden=arguments.hidden, intermediate=3 * arguments.hidden)
         )
-        load = partial(load_model, str(files / "model"))
-        print(training_packing.compare(load, 100, 400, 1024, 16_384, arguments.repeats), flush=True)
-        print(training_packing.compare(load, 200, 2000, 4096, 32_768, arguments.repeats), flush=True)
-        course = _course(trajectories, tokenizer, settings)
-        print(training_loop.compare(course, str(files / "model"), settings, arguments.repeats), flush=True)
-        print(_ranks(files, settings, arguments.repeats))
+        if "packing" in arguments.parts:
+            load = partial(load_model, str(files / "model"))
+            print(training_packing.compare(load, 100, 400, 1024, 16_384, arguments.repeats), flush=True)
+            print(training_packing.compare(load, 200, 2000, 4096, 32_768, arguments.repeats), flush=True)
+        if "loop" in arguments.parts:
+            course = _course(trajectories, tokenizer, settings)
+            print(training_loop.compare(course, str(files / "model"), settings, arguments.repeats), flush=True)
+        if "ranks" in arguments.parts:
+            print(_ranks(files, settings, arguments.repeats))
 
 
 def _prepare(files: Path, model: ModelSettings) -> tuple[AgentTokenizer, list[Trajectory]]:

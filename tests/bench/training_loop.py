@@ -23,7 +23,7 @@ _STEPS = 10
 
 
 def compare(course: Course, model_folder: str, settings: SftSettings, repeats: int) -> str:
-    """A line: tokens a second of one rank in this process, beside forward, backward and step on ready batches."""
+    """A line: tokens a CPU second of one rank in this process, beside forward, backward and step on ready batches."""
     os.environ.update(environment_of(rank=0, ranks=1, port=free_port()))
     engine = TrainingEngine(model_folder, settings.optimiser, settings.engineering)
     budget, steps = settings.engineering.micro_batch_tokens, list(islice(course.steps(0), _STEPS))
@@ -40,7 +40,7 @@ def compare(course: Course, model_folder: str, settings: SftSettings, repeats: i
     )
     tokens = sum(len(sequence) for step in steps for sequence in step.sequences)
     return (
-        f"one rank: {tokens / statistics.median(seconds['loop']):,.0f} tokens/s, "
+        f"one rank: {tokens / statistics.median(seconds['loop']):,.0f} tokens a CPU second, "
         f"{ratio(seconds['loop'], seconds['bare']):.2f} of a bare loop on ready batches"
     )
 

@@ -1,4 +1,4 @@
-"""What packing is worth: real tokens a second of forward and backward, packed and padded.
+"""What packing is worth: real tokens a CPU second of forward and backward, packed and padded.
 
 Padded: rows of like length, sorted over eight steps of sequences, in blocks of the micro-batch's size. Masked: the
 same packed rows, kept apart by transformers' block-diagonal mask in one call of the attention kernel.
@@ -44,7 +44,7 @@ def compare(
     padding = 1 - real / sum(tokens_BT.numel() for tokens_BT, _ in blocks)
     rates = ", ".join(f"{name} {real / statistics.median(took):,.0f}" for name, took in seconds.items())
     return (
-        f"{shortest}-{longest} tokens in micro-batches of {micro_batch_tokens}: real tokens/s {rates}; "
+        f"{shortest}-{longest} tokens in micro-batches of {micro_batch_tokens}: real tokens a CPU second: {rates}; "
         f"packed is {ratio(seconds['packed'], seconds['padded']):.2f} times padded ({padding:.1%} padding) "
         f"and {ratio(seconds['packed'], seconds['masked']):.2f} times masked"
     )

@@ -1,4 +1,4 @@
-"""Timing for the benchmarks of training, on machines that others use as well."""
+"""Timing of what runs in one thread, on machines that others use as well."""
 
 import statistics
 import time
@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 
 
 def interleaved(programs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Wall seconds of each program, the programs taking turns so that all meet the same load; one warm-up each."""
+    """CPU seconds of each program's runs, after one to warm up.
+
+    The programs take turns, so that all meet the same load; and the time that others have the core does not count.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in programs}
     for repeat in range(repeats + 1):
         for name, program in programs.items():
-            began = time.perf_counter()
+            began = time.process_time()
             program()
             if repeat:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(time.process_time() - began)
     return seconds
 
 
