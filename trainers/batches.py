@@ -1,10 +1,11 @@
-"""Sequences as padded micro-batches of about equal size, with little padding.
+"""Sequences packed into micro-batches: several in one row, one after another, without padding.
 
-A micro-batch is a block of sequences of like length whose padded size comes near a budget of tokens. Blocks, not rows,
-are shared out to the ranks, so that what a step trains on does not depend on how many ranks there are.
+A micro-batch is one row of about as many tokens as a budget. Micro-batches are shared out to the ranks, so that what a
+step trains on does not depend on how many ranks there are.
 """
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -15,45 +16,53 @@ from trainers.sequences import Sequence
 
 Item = TypeVar("Item")
 
+_NOTHING = Sequence(np.zeros(2, np.int32), np.zeros(2, np.bool_))
+
 
 class Batch(NamedTuple):
-    """A block as tensors, padded on the right; the N true places of ``trained_BT``, row by row, are trained."""
+    """A micro-batch as tensors of one row (B = 1); the N true places of ``trained_BT`` are trained.
+
+    ``lengths`` are those of its sequences, in order: no sequence sees another, and positions start anew at each.
+    """
 
     tokens_BT: Tensor
     trained_BT: Tensor
+    lengths: list[int]
 
 
-def blocks_of(lengths: Mapping[int, int], budget: int) -> list[list[int]]:
-    """Cut sequences (id to length) into blocks of like length, longest first, each about ``budget`` padded tokens.
+def packed(items: Iterable[Item], budget: int, length_of: Callable[[Item], int]) -> list[list[Item]]:
+    """Share items out to micro-batches of about ``budget`` tokens, as even as can be, so that no rank waits for others.
 
-    A block has at least one sequence. Only the last block may fall short. Ties are broken by the order of the mapping.
+    There are as many as the tokens would fill, to the nearest number: on average one has 2/3 to 3/2 of the budget, and
+    comes close to it where there are many. The longest item comes first, each into the micro-batch that has the fewest
+    tokens (Graham's LPT rule); ties are broken by the order of the items.
     """
-    ordered = sorted(lengths, key=lambda name: -lengths[name])
-    blocks = []
-    while ordered:
-        rows = max(1, round(budget / lengths[ordered[0]]))
-        blocks.append(ordered[:rows])
-        ordered = ordered[rows:]
-    return blocks
+    ordered = sorted(items, key=lambda item: -length_of(item))
+    count = min(len(ordered), max(1, round(sum(map(length_of, ordered)) / budget)))
+    micro_batches: list[list[Item]] = [[] for _ in range(count)]
+    lightest = [(0, number) for number in range(count)]
+    for item in ordered:
+        tokens, number = lightest[0]
+        micro_batches[number].append(item)
+        heapq.heapreplace(lightest, (tokens + length_of(item), number))
+    return micro_batches
 
 
-def share_of(blocks: list[list[Item]], rank: int, ranks: int) -> list[list[Item]]:
-    """The blocks of one rank. All ranks get as many: an empty block where there is none left."""
-    mine = blocks[rank::ranks]
-    most = -(-len(blocks) // ranks)
+def share_of(micro_batches: list[list[Item]], rank: int, ranks: int) -> list[list[Item]]:
+    """The micro-batches of one rank. All ranks get as many: an empty one where there is none left."""
+    mine = micro_batches[rank::ranks]
+    most = -(-len(micro_batches) // ranks)
     return mine + [[] for _ in range(most - len(mine))]
 
 
-def batch_of(block: list[Sequence], device: torch.device | str = "cpu") -> Batch:
-    """Pad a block; an empty one becomes a row of two tokens of which none is trained."""
-    width = max([2, *map(len, block)])
-    tokens_BT = np.zeros((max(1, len(block)), width), dtype=np.int64)
-    trained_BT = np.zeros_like(tokens_BT, dtype=np.bool_)
-    for row, sequence in enumerate(block):
-        tokens_BT[row, : len(sequence)] = sequence.token_ids
-        trained_BT[row, : len(sequence)] = sequence.trained
-    trained_BT[:, 0] = False  # nothing stands before the first token to predict it from
-    return Batch(torch.from_numpy(tokens_BT).to(device), torch.from_numpy(trained_BT).to(device))
+def batch_of(micro_batch: list[Sequence], device: torch.device | str = "cpu") -> Batch:
+    """Lay sequences one after another; an empty micro-batch becomes two tokens of which none is trained."""
+    micro_batch = micro_batch or [_NOTHING]
+    tokens_T = np.concatenate([sequence.token_ids for sequence in micro_batch]).astype(np.int64)
+    trained_T = np.concatenate([sequence.trained for sequence in micro_batch])
+    lengths = [len(sequence) for sequence in micro_batch]
+    trained_T[np.cumsum([0, *lengths[:-1]])] = False  # nothing stands before the first token to predict it from
+    return Batch(torch.from_numpy(tokens_T)[None].to(device), torch.from_numpy(trained_T)[None].to(device), lengths)
 
 
 def n_trained(sequences: Iterable[Sequence]) -> int:

@@ -9,14 +9,17 @@ from trainers.sequences import Sequence
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step trains on: the curriculum's stage (0 without one), and blocks of sequences (trainers.batches)."""
+    """What one step trains on: the curriculum's stage (0 without one), and sequences."""
 
     stage: int
-    blocks: list[list[Sequence]]
+    sequences: list[Sequence]
 
 
 class Course(Protocol):
-    """All steps of a training, in order: a pure function of its settings and data, whatever the number of ranks."""
+    """All steps of a training, in order: a pure function of its settings and data.
+
+    They depend neither on the number of ranks nor on the size of micro-batches.
+    """
 
     def __len__(self) -> int: ...
 

@@ -2,7 +2,8 @@
 
 Stage k of the curriculum mixes trajectories of 1 to k masks in equal numbers (of downstream tasks, which have no masks,
 as many again). Within one number of masks every trajectory is drawn once an epoch, times the weight of its source.
-The order does not depend on ranks, and a step's blocks are known without having trained on those before it.
+The order does not depend on ranks or micro-batches, and a step's examples are known without having trained on those
+before it.
 """
 
 import itertools
@@ -13,12 +14,8 @@ import numpy as np
 
 from schemas.errors import BadInput
 from schemas.settings import CurriculumStage, SftSettings
-from trainers.batches import blocks_of
 from trainers.course import Step
 from trainers.sequences import Sequence
-
-_WINDOW_STEPS = 8
-"""Trajectories of so many steps are sorted by length together: more of them pad less and mix less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +29,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """One step: the curriculum's stage (its ``max_masks``) and blocks of examples, by their index."""
+    """One step: the curriculum's stage (its ``max_masks``) and its examples, by their index."""
 
     stage: int
-    blocks: list[list[int]]
+    examples: list[int]
 
 
 def plan(examples: list[Example], settings: SftSettings) -> Iterator[StepPlan]:
@@ -46,10 +43,9 @@ def plan(examples: list[Example], settings: SftSettings) -> Iterator[StepPlan]:
     """
     for number, stage in enumerate(settings.curriculum):
         by_masks = _by_masks(examples, stage)
-        blocks = _blocks(examples, by_masks, settings, (settings.seed, number))
-        per_step = max(1, round(settings.tokens_per_step / settings.engineering.micro_batch_tokens))
-        for _ in range(stage.steps):
-            yield StepPlan(stage.max_masks, list(itertools.islice(blocks, per_step)))
+        draws = _draws(examples, by_masks, (settings.seed, number))
+        for drawn in _steps(examples, draws, settings.tokens_per_step, stage.steps):
+            yield StepPlan(stage.max_masks, drawn)
 
 
 def _by_masks(examples: list[Example], stage: CurriculumStage) -> dict[int, list[int]]:
@@ -82,28 +78,15 @@ def _epochs(examples: list[Example], members: list[int], seed: tuple[int, ...]) 
         yield from random.permutation(np.repeat(members, times)).tolist()
 
 
-def _blocks(
-    examples: list[Example], by_masks: dict[int, list[int]], settings: SftSettings, seed: tuple[int, ...]
-) -> Iterator[list[int]]:
-    draws = _draws(examples, by_masks, seed)
-    budget = settings.engineering.micro_batch_tokens
-    left: list[int] = []
-    for window in itertools.count():
-        drawn = left + _about(examples, draws, _WINDOW_STEPS * settings.tokens_per_step)
-        # Numbered by place, because one trajectory may be drawn twice within a window.
-        blocks = blocks_of({place: examples[index].n_tokens for place, index in enumerate(drawn)}, budget)
-        left = [drawn[place] for place in blocks.pop()] if len(blocks) > 1 else []
-        for block in np.random.default_rng((*seed, window, 1 << 20)).permutation(len(blocks)):
-            yield [drawn[place] for place in blocks[block]]
-
-
-def _about(examples: list[Example], draws: Iterator[int], n_tokens: int) -> list[int]:
-    """The next draws, until they hold this many tokens."""
-    drawn, held = [], 0
-    while held < n_tokens:
-        drawn.append(next(draws))
-        held += examples[drawn[-1]].n_tokens
-    return drawn
+def _steps(examples: list[Example], draws: Iterator[int], n_tokens: int, steps: int) -> Iterator[list[int]]:
+    """Draws cut into steps of ``n_tokens`` on average: what one has too much, the next ones have less."""
+    held = 0
+    for number in range(1, steps + 1):
+        drawn: list[int] = []
+        while not drawn or held < number * n_tokens:
+            drawn.append(next(draws))
+            held += examples[drawn[-1]].n_tokens
+        yield drawn
 
 
 class TrajectoryCourse:
@@ -117,4 +100,4 @@ class TrajectoryCourse:
 
     def steps(self, first: int) -> Iterator[Step]:
         for planned in itertools.islice(plan(self._examples, self._settings), first, None):
-            yield Step(planned.stage, [[self._sequences[index] for index in block] for block in planned.blocks])
+            yield Step(planned.stage, [self._sequences[index] for index in planned.examples])

@@ -5,6 +5,7 @@ computes it. The learning rate of a step is given to it, so that there is no sch
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,15 @@ class TrainingEngine:
         return self._engine.device
 
     def score(
-        self, tokens_BT: Tensor, marked_BT: Tensor, temperature: float = 1.0, with_entropy: bool = False
+        self,
+        tokens_BT: Tensor,
+        marked_BT: Tensor,
+        lengths: Sequence[int] | None = None,
+        temperature: float = 1.0,
+        with_entropy: bool = False,
     ) -> TokenScores:
         """See `LanguageModel.forward`; differentiable unless inside ``torch.no_grad()``."""
-        return self._engine(tokens_BT, marked_BT, temperature, with_entropy)
+        return self._engine(tokens_BT, marked_BT, lengths, temperature, with_entropy)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of this micro-batch's loss; losses of all micro-batches and ranks add up."""

@@ -71,12 +71,11 @@ class DocumentCourse:
         self._documents = LinkedDocuments(passages, tokenizer, settings.document_tokens, settings.seed)
         self._steps = settings.steps
         self._per_step = max(1, settings.tokens_per_step // settings.document_tokens)
-        self._per_block = max(1, round(settings.engineering.micro_batch_tokens / settings.document_tokens))
 
     def __len__(self) -> int:
         return self._steps
 
     def steps(self, first: int) -> Iterator[Step]:
         for number in range(first, self._steps):
-            drawn = [self._documents[number * self._per_step + row] for row in range(self._per_step)]
-            yield Step(0, [drawn[at : at + self._per_block] for at in range(0, len(drawn), self._per_block)])
+            here = range(number * self._per_step, (number + 1) * self._per_step)
+            yield Step(0, [self._documents[place] for place in here])

@@ -1,11 +1,14 @@
 """A causal language model that scores tokens: the one forward pass of all trainers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
+
+from trainers.attention import use_packed_attention
 
 
 @dataclass
@@ -19,21 +22,34 @@ class TokenScores:
 class LanguageModel(nn.Module):
     """A Hugging Face causal model, called with token ids and a mask of the tokens to be scored.
 
-    Rows are padded on the right, where no real token can see: causal attention needs no mask, and the head is run at
-    the positions before marked tokens alone.
+    The head is run at the positions before marked tokens alone.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
+        use_packed_attention(model)
         self.model = model
 
     def forward(
-        self, tokens_BT: Tensor, marked_BT: Tensor, temperature: float = 1.0, with_entropy: bool = False
+        self,
+        tokens_BT: Tensor,
+        marked_BT: Tensor,
+        lengths: Sequence[int] | None = None,
+        temperature: float = 1.0,
+        with_entropy: bool = False,
     ) -> TokenScores:
-        """Score the tokens where ``marked_BT`` is true (never the first of a row) at this temperature."""
-        hidden_BTD = self.model.base_model(input_ids=tokens_BT[:, :-1], use_cache=False).last_hidden_state
+        """Score the tokens where ``marked_BT`` is true (never the first of a sequence) at this temperature.
+
+        ``lengths`` are those of the sequences that lie one after another in every row, T in all; by default a row is
+        one sequence. A sequence is scored as if it were alone.
+        """
+        lengths = [tokens_BT.shape[1]] if lengths is None else lengths
+        positions_T = torch.cat([torch.arange(length, device=tokens_BT.device) for length in lengths])
+        base = self.model.base_model(
+            input_ids=tokens_BT, position_ids=positions_T[None], lengths=lengths, use_cache=False
+        )
         marked = marked_BT[:, 1:]
-        logits_NV = self.model.lm_head(hidden_BTD[marked]).float() / temperature
+        logits_NV = self.model.lm_head(base.last_hidden_state[:, :-1][marked]).float() / temperature
         logprobs_N = -cross_entropy(logits_NV, tokens_BT[:, 1:][marked], reduction="none")
         return TokenScores(logprobs_N, _entropy(logits_NV) if with_entropy else None)
 

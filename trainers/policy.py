@@ -9,7 +9,7 @@ from torch import Tensor
 
 from schemas.settings import DapoSettings
 from trainers import losses
-from trainers.batches import batch_of, blocks_of, n_trained, share_of
+from trainers.batches import batch_of, n_trained, packed, share_of
 from trainers.deepspeed_engine import TrainingEngine
 from trainers.sequences import Sequence
 
@@ -24,9 +24,9 @@ class Sample:
 
 @dataclass
 class _Micro:
-    """One rank's block of a mini-batch."""
+    """A micro-batch of one rank."""
 
-    block: list[Sequence]
+    sequences: list[Sequence]
     terms: losses.PolicyTerms
 
 
@@ -62,26 +62,24 @@ class PolicyUpdate:
         }
 
     def _prepared(self, samples: list[Sample], tally: "_Tally") -> list[_Micro]:
-        """This rank's blocks of a mini-batch, scored by the weights as they are."""
-        lengths = {index: len(sample.sequence) for index, sample in enumerate(samples)}
-        blocks = [
-            [samples[index] for index in block]
-            for block in blocks_of(lengths, self._settings.engineering.micro_batch_tokens)
-        ]
+        """This rank's micro-batches of a mini-batch, scored by the weights as they are."""
+        micro_batches = packed(
+            samples, self._settings.engineering.micro_batch_tokens, lambda sample: len(sample.sequence)
+        )
         micros = []
-        for block in share_of(blocks, self._engine.rank, self._engine.ranks):
-            sequences = [sample.sequence for sample in block]
+        for micro_batch in share_of(micro_batches, self._engine.rank, self._engine.ranks):
+            sequences = [sample.sequence for sample in micro_batch]
             with torch.no_grad():
                 batch = batch_of(sequences, self._engine.device)
                 scores = self._engine.score(*batch, self._settings.temperature, with_entropy=True)
-            terms = self._terms(block, scores.logprobs_N)
+            terms = self._terms(micro_batch, scores.logprobs_N)
             tally.add_before(terms, scores.entropy_N)
             micros.append(_Micro(sequences, terms))
         return micros
 
-    def _terms(self, block: list[Sample], before_N: Tensor) -> losses.PolicyTerms:
-        advantages = [np.full(n_trained([sample.sequence]), sample.advantage, np.float32) for sample in block]
-        sampled = [_sampler_logprobs(sample.sequence) for sample in block]
+    def _terms(self, samples: list[Sample], before_N: Tensor) -> losses.PolicyTerms:
+        advantages = [np.full(n_trained([sample.sequence]), sample.advantage, np.float32) for sample in samples]
+        sampled = [_sampler_logprobs(sample.sequence) for sample in samples]
         nothing = np.empty(0, np.float32)
         return losses.PolicyTerms(
             advantages_N=torch.from_numpy(np.concatenate([nothing, *advantages])).to(before_N.device),
@@ -90,10 +88,10 @@ class PolicyUpdate:
         )
 
     def _descend(self, micros: list[_Micro], normaliser: int, tally: "_Tally") -> float:
-        """Add the gradients of one mini-batch; gives back the loss of this rank's blocks."""
+        """Add the gradients of one mini-batch; gives back the loss of this rank's micro-batches."""
         settings, loss = self._settings, 0.0
         for micro in micros:
-            batch = batch_of(micro.block, self._engine.device)
+            batch = batch_of(micro.sequences, self._engine.device)
             scores = self._engine.score(*batch, settings.temperature)
             found = losses.dapo(
                 scores.logprobs_N,

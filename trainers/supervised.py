@@ -10,7 +10,7 @@ from schemas.jobs import TrainingJob
 from schemas.settings import BaseSettings, SftSettings
 from tasks import jobs
 from trainers import losses
-from trainers.batches import batch_of, n_trained, share_of
+from trainers.batches import batch_of, n_trained, packed, share_of
 from trainers.checkpoint import Checkpoints
 from trainers.course import Course, Step
 from trainers.deepspeed_engine import TrainingEngine, learning_rate
@@ -38,7 +38,9 @@ def train(job: TrainingJob, settings: BaseSettings | SftSettings, course: Course
     reported = 0.0
     for number, step in enumerate(course.steps(first), start=first):
         began = time.perf_counter()
-        line, stopping = _step(engine, step, learning_rate(number, total, settings.optimiser), stop)
+        rate = learning_rate(number, total, settings.optimiser)
+        line = update(engine, step, settings.engineering.micro_batch_tokens, rate)
+        stopping = any(engine.sum_over_ranks(float(stop.received)))
         done = number + 1
         if engine.rank == 0:
             metrics.add({"step": done, **line, "seconds": round(time.perf_counter() - began, 4)})
@@ -53,27 +55,26 @@ def train(job: TrainingJob, settings: BaseSettings | SftSettings, course: Course
     return _figures(metrics)
 
 
-def _step(engine: TrainingEngine, step: Step, lr: float, stop: StopSignal) -> tuple[dict[str, Any], bool]:
-    """One update; its figures, and whether any rank was told to stop."""
-    sequences = [sequence for block in step.blocks for sequence in block]
-    trained = n_trained(sequences)
+def update(engine: TrainingEngine, step: Step, micro_batch_tokens: int, lr: float) -> dict[str, Any]:
+    """Train on one step, by all ranks together; its figures, the same on every rank."""
+    trained = n_trained(step.sequences)
     loss = torch.zeros((), device=engine.device)
-    for block in share_of(step.blocks, engine.rank, engine.ranks):
-        batch = batch_of(block, engine.device)
-        part = losses.cross_entropy(engine.score(batch.tokens_BT, batch.trained_BT).logprobs_N, trained)
+    micro_batches = packed(step.sequences, micro_batch_tokens, len)
+    for micro_batch in share_of(micro_batches, engine.rank, engine.ranks):
+        batch = batch_of(micro_batch, engine.device)
+        part = losses.cross_entropy(engine.score(*batch).logprobs_N, trained)
         engine.backward(part)
         loss += part.detach()
     grad_norm = engine.step(lr)
-    total_loss, stopping = engine.sum_over_ranks(loss.item(), float(stop.received))
-    line = {
+    (total_loss,) = engine.sum_over_ranks(loss.item())
+    return {
         "stage": step.stage,
         "loss": total_loss,
         "lr": lr,
         "grad_norm": grad_norm,
-        "tokens": sum(map(len, sequences)),
+        "tokens": sum(map(len, step.sequences)),
         "trained_tokens": trained,
     }
-    return line, stopping > 0
 
 
 def _figures(metrics: Metrics) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""How fast fine-tuning goes on this machine: tokens a second, padding, start-up, checkpoints.
+"""How fast fine-tuning goes on this machine: what packing is worth, what the loop costs, what a second rank brings.
 
-    python -m tests.bench.bench_training [--ranks 1 2] [--threads 1] [--steps 60] [--hidden 128]
+    python -m tests.bench.bench_training [packing] [loop] [ranks] [--steps 60] [--hidden 128] [--repeats 5]
 
-Made-up trajectories of 1 to 4 masks, through ``python -m trainers.sft`` as a pipeline starts it.
+On made-up sequences and trajectories. The ranks are measured through ``python -m trainers.sft``, as a pipeline starts
+it, one thread each, by the clock: they need cores that nobody else uses. The rest is in CPU seconds of one thread.
 """
 
 import argparse
@@ -12,29 +13,34 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import islice
+from functools import partial
 from pathlib import Path
+
+import torch
 
 from schemas.jobs import SftJob, TrajectorySource
 from schemas.records import Trajectory
 from schemas.settings import CurriculumStage, ModelSettings, OptimiserSettings, SftSettings
 from tasks import storage
-from tasks.rollouts.tokenizer import train_tokenizer
+from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
+from tests.bench import training_loop, training_packing
 from tests.support.trajectories import SNAPSHOT, made_up_trajectory
-from trainers.curriculum import Example, plan
+from trainers.curriculum import Example, TrajectoryCourse
 from trainers.sequences import sequence_of
-from trainers.weights import new_model
+from trainers.weights import load_model, new_model
 
 _EXAMPLES = 2000
+_PARTS = ["packing", "loop", "ranks"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("parts", nargs="*", default=_PARTS, help=f"of {', '.join(_PARTS)}; all of them by default")
+    parser.add_argument("--steps", type=int, default=60, help="of each training by trainers.sft")
     parser.add_argument("--hidden", type=int, default=128)
+    parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     settings = SftSettings(
         curriculum=[CurriculumStage(max_masks=4, steps=arguments.steps)],
         optimiser=OptimiserSettings(lr=1e-3),
@@ -42,59 +48,73 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder)
-        print(_prepare(files, settings, ModelSettings(hidden=arguments.hidden, intermediate=3 * arguments.hidden)))
-        for ranks in arguments.ranks:
-            print(_run(files, settings, ranks, arguments.threads))
+        tokenizer, trajectories = _prepare(
+            files, ModelSettings(hidden=arguments.hidden, intermediate=3 * arguments.hidden)
+        )
+        if "packing" in arguments.parts:
+            load = partial(load_model, str(files / "model"))
+            print(training_packing.compare(load, 100, 400, 1024, 16_384, arguments.repeats), flush=True)
+            print(training_packing.compare(load, 200, 2000, 4096, 32_768, arguments.repeats), flush=True)
+        if "loop" in arguments.parts:
+            course = _course(trajectories, tokenizer, settings)
+            print(training_loop.compare(course, str(files / "model"), settings, arguments.repeats), flush=True)
+        if "ranks" in arguments.parts:
+            print(_ranks(files, settings, arguments.repeats))
 
 
-def _prepare(files: Path, settings: SftSettings, model: ModelSettings) -> str:
-    """Write tokenizer, model and trajectories; a line on the padding of their batches."""
+def _prepare(files: Path, model: ModelSettings) -> tuple[AgentTokenizer, list[Trajectory]]:
+    """Write ``tokenizer/``, ``model/`` and ``trajectories.parquet``."""
     trajectories = [made_up_trajectory(number) for number in range(_EXAMPLES)]
     tokenizer = train_tokenizer((segment.text for row in trajectories[:200] for segment in row.segments), 640)
     tokenizer.save(str(files / "tokenizer"))
     new_model(model, tokenizer.vocabulary, str(files / "model"))
     storage.write_rows(str(files / "trajectories.parquet"), Trajectory, trajectories)
-    began = time.perf_counter()
-    lengths = [len(sequence_of(trajectory, tokenizer)) for trajectory in trajectories]
-    encoding = time.perf_counter() - began
-    examples = [Example(length, row.n_masks, 1.0) for length, row in zip(lengths, trajectories, strict=True)]
-    blocks = [block for step in islice(plan(examples, settings), 200) for block in step.blocks]
-    real = sum(lengths[index] for block in blocks for index in block)
-    padded = sum(max(lengths[index] for index in block) * len(block) for block in blocks)
-    return (
-        f"mean length {statistics.fmean(lengths):.0f} tokens; padding {1 - real / padded:.1%}; "
-        f"encoding {_EXAMPLES / encoding:,.0f} trajectories/s"
+    return tokenizer, trajectories
+
+
+def _course(trajectories: list[Trajectory], tokenizer: AgentTokenizer, settings: SftSettings) -> TrajectoryCourse:
+    sequences = [sequence_of(trajectory, tokenizer) for trajectory in trajectories]
+    examples = [Example(len(sequence), row.n_masks, 1.0) for sequence, row in zip(sequences, trajectories, strict=True)]
+    return TrajectoryCourse(sequences, examples, settings)
+
+
+def _ranks(files: Path, settings: SftSettings, repeats: int) -> str:
+    """Tokens a second of trainings on one and two ranks, taking turns."""
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    outside: dict[int, list[float]] = {1: [], 2: []}
+    for repeat in range(repeats):
+        for ranks in rates:
+            began = time.perf_counter()
+            lines = _train(files, settings, ranks, files / f"sft-{ranks}-{repeat}")
+            outside[ranks].append(time.perf_counter() - began - sum(line["seconds"] for line in lines))
+            warm = lines[5:]
+            rates[ranks].append(sum(line["tokens"] for line in warm) / sum(line["seconds"] for line in warm))
+    gains = [two / one for one, two in zip(rates[1], rates[2], strict=True)]
+    each = "; ".join(
+        f"{ranks} ranks {statistics.median(rates[ranks]):,.0f} tokens/s and "
+        f"{statistics.median(outside[ranks]):.0f} s besides steps"
+        for ranks in rates
     )
+    return f"trainers.sft: {each}; two are {statistics.median(gains):.2f} times one"
 
 
-def _run(files: Path, settings: SftSettings, ranks: int, threads: int) -> str:
-    output = files / f"ranks-{ranks}"
+def _train(files: Path, settings: SftSettings, ranks: int, output: Path) -> list[dict[str, float]]:
+    """The figures of every step."""
     job = SftJob(
         output=str(output),
         snapshot=SNAPSHOT,
         tokenizer=str(files / "tokenizer"),
         start=str(files / "model"),
         ranks=ranks,
-        threads_per_rank=threads,
+        threads_per_rank=1,
         settings=settings,
         sources=[TrajectorySource(label="made-up", paths=[str(files / "trajectories.parquet")])],
     )
     output.mkdir()
     (output / "config.json").write_text(job.model_dump_json())
-    began = time.perf_counter()
     command = [sys.executable, "-m", "trainers.sft", str(output / "config.json")]
     subprocess.run(command, check=True, capture_output=True)
-    wall = time.perf_counter() - began
-    lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()][5:]
-    rates = [line["tokens"] / line["seconds"] for line in lines]
-    seconds = sum(line["seconds"] for line in lines)
-    newest = max((output / "checkpoints").glob("step-*"))
-    size = sum(path.stat().st_size for path in newest.rglob("*") if path.is_file())
-    return (
-        f"{ranks} ranks x {threads} threads: {sum(line['tokens'] for line in lines) / seconds:,.0f} tokens/s "
-        f"(median step {statistics.median(rates):,.0f}), {wall - seconds:.0f} s besides steps, "
-        f"checkpoint {size / 1e6:.1f} MB"
-    )
+    return [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
 
 
 if __name__ == "__main__":

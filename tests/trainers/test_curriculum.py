@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from schemas.errors import BadInput
-from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
+from schemas.settings import CurriculumStage, OptimiserSettings, SftSettings
 from trainers.curriculum import Example, StepPlan, plan
 
 
@@ -16,7 +16,6 @@ def _settings(*stages: tuple[int, int], seed: int = 1) -> SftSettings:
         curriculum=[CurriculumStage(max_masks=masks, steps=steps) for masks, steps in stages],
         tokens_per_step=2048,
         optimiser=OptimiserSettings(lr=1e-3),
-        engineering=EngineeringSettings(micro_batch_tokens=512),
     )
 
 
@@ -29,7 +28,7 @@ def _examples(counts: dict[int, int], weight: float = 1.0) -> list[Example]:
 
 
 def _drawn(steps: list[StepPlan]) -> list[int]:
-    return [index for step in steps for block in step.blocks for index in block]
+    return [index for step in steps for index in step.examples]
 
 
 def test_stage_k_mixes_one_to_k_masks_in_equal_numbers_however_many_there_are():
@@ -43,25 +42,27 @@ def test_stage_k_mixes_one_to_k_masks_in_equal_numbers_however_many_there_are():
     assert max(later.values()) < 1.15 * min(later.values())
 
 
-def test_every_step_is_about_its_tokens_and_its_blocks_are_of_like_length():
+def test_steps_have_their_tokens_on_average_and_mix_numbers_of_masks():
     examples = _examples({1: 100, 2: 100, 3: 100, 4: 100})
     steps = list(plan(examples, _settings((4, 200))))
-    sizes = [sum(examples[i].n_tokens for block in step.blocks for i in block) for step in steps]
-    assert 1700 < sum(sizes) / len(sizes) < 2300
-    padded = sum(max(examples[i].n_tokens for i in b) * len(b) for step in steps for b in step.blocks)
-    assert padded < 1.05 * sum(sizes)
-    mixed = [len({examples[i].n_masks for block in step.blocks for i in block}) for step in steps]
-    assert sum(mixed) / len(mixed) > 1.8
+    longest = max(example.n_tokens for example in examples)
+    held = 0
+    for number, step in enumerate(steps, start=1):
+        held += sum(examples[index].n_tokens for index in step.examples)
+        assert 2048 * number <= held < 2048 * number + longest
+        assert len({examples[index].n_masks for index in step.examples}) == 4
+
+
+def test_an_example_longer_than_a_step_is_a_step_of_its_own():
+    examples = [Example(n_tokens=5000, n_masks=1, weight=1.0), Example(n_tokens=100, n_masks=1, weight=1.0)]
+    assert all(step.examples for step in plan(examples, _settings((1, 50))))
 
 
 def test_an_epoch_draws_every_example_before_any_comes_back():
-    examples = _examples({2: 50})
-    order = [block for step in plan(examples, _settings((2, 40))) for block in step.blocks]
-    counts: Counter[int] = Counter()
-    for block in order:
-        counts.update(block)
-    assert set(counts) == set(range(50))
-    assert max(counts.values()) - min(counts.values()) <= 4  # sorted within windows, so not exactly in turn
+    order = _drawn(list(plan(_examples({2: 50}), _settings((2, 40)))))
+    epochs = [sorted(order[at : at + 50]) for at in range(0, len(order) - 49, 50)]
+    assert len(epochs) > 3
+    assert all(epoch == list(range(50)) for epoch in epochs)
 
 
 def test_weights_say_how_often_a_source_is_drawn():

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.records import Link, Passage
-from schemas.settings import BaseSettings, EngineeringSettings, OptimiserSettings
+from schemas.settings import BaseSettings, OptimiserSettings
 from tasks.rollouts.tokenizer import AgentTokenizer
 from trainers.documents import DocumentCourse, LinkedDocuments
 
@@ -77,11 +77,10 @@ def test_a_course_goes_on_from_any_step(passages: list[Passage], tokenizer: Agen
         tokens_per_step=512,
         document_tokens=64,
         optimiser=OptimiserSettings(lr=1e-3),
-        engineering=EngineeringSettings(micro_batch_tokens=256),
     )
     course = DocumentCourse(passages, tokenizer, settings)
-    whole = [[s.token_ids.tolist() for b in step.blocks for s in b] for step in course.steps(0)]
-    rest = [[s.token_ids.tolist() for b in step.blocks for s in b] for step in course.steps(7)]
+    whole = [[s.token_ids.tolist() for s in step.sequences] for step in course.steps(0)]
+    rest = [[s.token_ids.tolist() for s in step.sequences] for step in course.steps(7)]
     assert rest == whole[7:]
     assert len(whole) == len(course) == 12
-    assert [[len(block) for block in step.blocks] for step in course.steps(11)] == [[4, 4]]
+    assert [[len(sequence) for sequence in step.sequences] for step in course.steps(11)] == [[64] * 8]

@@ -8,44 +8,12 @@ import torch
 
 from schemas.errors import RunFailed
 from schemas.settings import CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
+from tests.support.plain_engine import PlainEngine
 from trainers.batches import batch_of
 from trainers.deepspeed_engine import learning_rate
-from trainers.language_model import LanguageModel
 from trainers.parity import EngineWeights
 from trainers.policy import PolicyUpdate, Sample
 from trainers.sequences import Sequence
-from trainers.weights import load_model, save_model
-
-
-class PlainEngine:
-    """A `trainers.deepspeed_engine.TrainingEngine` of one rank in plain torch."""
-
-    rank, ranks, device = 0, 1, torch.device("cpu")
-
-    def __init__(self, model_folder: str) -> None:
-        self.model = LanguageModel(load_model(model_folder))
-        self._optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=0.0)
-        self.steps = 0
-
-    def score(self, *arguments, **options):
-        return self.model(*arguments, **options)
-
-    def backward(self, loss: torch.Tensor) -> None:
-        loss.backward()
-
-    def step(self, lr: float) -> float:
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self._optimiser.param_groups[0]["lr"] = lr
-        self._optimiser.step()
-        self._optimiser.zero_grad()
-        self.steps += 1
-        return float(norm)
-
-    def sum_over_ranks(self, *values: float) -> list[float]:
-        return list(values)
-
-    def save_weights(self, folder: str) -> None:
-        save_model(self.model.model, folder)
 
 
 def _logprobs(engine: PlainEngine, sequence: Sequence) -> np.ndarray:

@@ -1,0 +1,25 @@
+"""Timing of what runs in one thread, on machines that others use as well."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def interleaved(programs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """CPU seconds of each program's runs, after one to warm up.
+
+    The programs take turns, so that all meet the same load; and the time that others have the core does not count.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    for repeat in range(repeats + 1):
+        for name, program in programs.items():
+            began = time.process_time()
+            program()
+            if repeat:
+                seconds[name].append(time.process_time() - began)
+    return seconds
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """How many times as fast ours is: the median over pairs that ran one after the other."""
+    return statistics.median(their / our for our, their in zip(ours, theirs, strict=True))

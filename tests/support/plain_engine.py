@@ -1,0 +1,35 @@
+"""A `trainers.deepspeed_engine.TrainingEngine` of one rank in plain torch: what an update does, without DeepSpeed."""
+
+import torch
+
+from trainers.language_model import LanguageModel
+from trainers.weights import load_model, save_model
+
+
+class PlainEngine:
+    rank, ranks, device = 0, 1, torch.device("cpu")
+
+    def __init__(self, model_folder: str) -> None:
+        self.model = LanguageModel(load_model(model_folder))
+        self._optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=0.0)
+        self.steps = 0
+
+    def score(self, *arguments, **options):
+        return self.model(*arguments, **options)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        loss.backward()
+
+    def step(self, lr: float) -> float:
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._optimiser.param_groups[0]["lr"] = lr
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        self.steps += 1
+        return float(norm)
+
+    def sum_over_ranks(self, *values: float) -> list[float]:
+        return list(values)
+
+    def save_weights(self, folder: str) -> None:
+        save_model(self.model.model, folder)
