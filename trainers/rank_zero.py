@@ -1,6 +1,7 @@
 """What one rank does for all of them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from schemas.errors import MaskSearchError
@@ -22,6 +23,11 @@ class Ranks(Protocol):
     def from_rank_0(self, value: Shared | None) -> Shared: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
 def on_rank_0(ranks: Ranks, work: Callable[[], Result]) -> Result:
     """Rank 0 does the work, while the others wait; all get its result, pickled, and go on in step.
 
@@ -33,13 +39,14 @@ def on_rank_0(ranks: Ranks, work: Callable[[], Result]) -> Result:
     """
     if ranks.ranks == 1:
         return work()
-    outcome: tuple[Result | None, Exception | None] | None = None
-    if ranks.rank == 0:
-        try:
-            outcome = work(), None
-        except (MaskSearchError, Interrupted) as error:
-            outcome = None, error
-    result, error = ranks.from_rank_0(outcome)
-    if error is not None:
-        raise error
-    return result
+    outcome: Result | _Failed = ranks.from_rank_0(_attempt(work) if ranks.rank == 0 else None)
+    if isinstance(outcome, _Failed):
+        raise outcome.error
+    return outcome
+
+
+def _attempt(work: Callable[[], Result]) -> Result | _Failed:
+    try:
+        return work()
+    except (MaskSearchError, Interrupted) as error:
+        return _Failed(error)

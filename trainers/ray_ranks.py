@@ -73,7 +73,7 @@ def _trainer(module: str, function: str, job: TrainingJob) -> TorchTrainer:
             name="ray-train",
             storage_path=str(Path(job.output).resolve()),
             failure_config=FailureConfig(max_failures=placement.restarts),
-            callbacks=[_EndAtOnce()],
+            callbacks=[_EndAtOnce()],  # type: ignore[list-item]  # Ray's types are those of its first version
             worker_runtime_env={"env_vars": _environment(job)},
         ),
     )
@@ -87,7 +87,7 @@ def _environment(job: TrainingJob) -> dict[str, str]:
     return {**threads, "DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
 
 
-def _rank(told: dict[str, Any]) -> tuple[int | None, dict[str, Any]]:
+def _rank(told: dict[str, Any]) -> tuple[int | str | None, dict[str, Any]]:
     """One rank: the exit code where the program left early, and its figures."""
     os.chdir(told["folder"])
     _print_to(Path(told["job"].output, f"job-rank-{os.environ['RANK']}.log"))
