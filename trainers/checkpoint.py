@@ -86,6 +86,8 @@ class Checkpoints:
 
     def _load_converted(self, path: Path, ranks: int) -> None:
         engine, temporary = self._engine, self._folder / f".{path.name}.universal"
+        if engine.rank == 0:
+            shutil.rmtree(temporary, ignore_errors=True)
         on_rank_0(engine, lambda: universal.convert(engine.state_in(path), engine.state_in(temporary)))
         engine.load_universal(temporary)
         engine.barrier()

@@ -65,7 +65,7 @@ class Training:
 
     def finish(self) -> None:
         for process in self.start():
-            process.join(120)
+            process.join(400)
             assert process.exitcode == 0
 
     def lines(self) -> list[dict[str, Any]]:
