@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from schemas.errors import MaskSearchError
 from schemas.manifest import PartManifest
+from tasks import ray_cluster
 
 Item = TypeVar("Item")
 
@@ -33,8 +34,10 @@ def fan_out(
         for item in items:
             on_part(work(item))
         return
-    _ray(workers)
+    ray_cluster.join(workers)
     import ray.data
+
+    _quiet_data()
 
     def committed(row: dict[str, Any]) -> dict[str, bytes]:
         try:
@@ -58,18 +61,10 @@ def release() -> None:
         ray.shutdown()
 
 
-def _ray(workers: int) -> None:
-    """Join the cluster of RAY_ADDRESS, or start a local one of as many processors as there are workers."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    import ray
+def _quiet_data() -> None:
+    """Ray Data says nothing of its own, and passes every error on."""
     from ray.data import DataContext
 
-    if not ray.is_initialized():
-        where: dict[str, Any] = {}
-        if not os.environ.get("RAY_ADDRESS"):
-            where = {"num_cpus": workers, "include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **where)
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every dataset that it has finished
     context = DataContext.get_current()
     context.enable_progress_bars = False

@@ -6,6 +6,8 @@
                              /manifest.json  size and sha256 of each file, and the number of ranks
 
 A checkpoint is written under a temporary name, which no reader takes for one, and renamed when it is whole.
+
+The shares of another number of ranks are first brought into DeepSpeed's universal format (trainers.universal).
 """
 
 import json
@@ -18,9 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from schemas.errors import BadInput
 from tasks import storage
+from trainers import universal
 from trainers.deepspeed_engine import TrainingEngine
+from trainers.rank_zero import on_rank_0
 
 _MANIFEST, _PROGRESS = "manifest.json", "progress.json"
 _log = logging.getLogger(__name__)
@@ -54,24 +57,49 @@ class Checkpoints:
     def restore(self) -> dict[str, Any] | None:
         """Load the newest checkpoint that is whole and give back its progress; None where there is none.
 
+        All ranks call this together. With as many ranks as wrote it all goes on to the digit; with another number
+        the weights and the optimiser are the same, and sums are rounded in another order from there on.
+
         Raises:
-            BadInput: it was made by another number of ranks.
+            RunFailed: it was written by another number of ranks, and DeepSpeed cannot convert it.
         """
+        path = on_rank_0(self._engine, self._newest)
+        if path is None:
+            return None
+        ranks = json.loads((path / _MANIFEST).read_text())["ranks"]
+        if ranks == self._engine.ranks:
+            self._engine.load(path)
+        else:
+            self._load_converted(path, ranks)
+        # A rank more than there were goes on from the random state of one that was.
+        state = path / f"rng-{self._engine.rank % ranks}.pt"
+        _set_random_state(torch.load(state, weights_only=False))
+        return json.loads((path / _PROGRESS).read_text())
+
+    def _newest(self) -> Path | None:
         for path in sorted(self._folder.glob("step-*"), reverse=True):
             damage = _damage(path)
-            if damage is not None:
-                _log.warning("%s is damaged (%s): going back to the one before", path, damage)
-                continue
-            ranks = json.loads((path / _MANIFEST).read_text())["ranks"]
-            if ranks != self._engine.ranks:
-                raise BadInput(
-                    f"{path} was written by {ranks} ranks and cannot go on with {self._engine.ranks}: "
-                    f"set runtime.ranks to {ranks}, or remove the folder of this training to start it again"
-                )
-            self._engine.load(path)
-            _set_random_state(torch.load(path / f"rng-{self._engine.rank}.pt", weights_only=False))
-            return json.loads((path / _PROGRESS).read_text())
+            if damage is None:
+                return path
+            _log.warning("%s is damaged (%s): going back to the one before", path, damage)
         return None
+
+    def _load_converted(self, path: Path, ranks: int) -> None:
+        engine, temporary = self._engine, self._folder / f".{path.name}.universal"
+        if engine.rank == 0:
+            shutil.rmtree(temporary, ignore_errors=True)
+        on_rank_0(engine, lambda: universal.convert(engine.state_in(path), engine.state_in(temporary)))
+        engine.load_universal(temporary)
+        engine.barrier()
+        if engine.rank == 0:
+            shutil.rmtree(temporary)
+            _log.warning(
+                "%s was written by %d ranks and goes on with %d: converted, with the same weights and optimiser; "
+                "sums are rounded in another order, so that losses differ slightly",
+                path,
+                ranks,
+                engine.ranks,
+            )
 
     def _path(self, step: int) -> Path:
         return self._folder / f"step-{step:08d}"

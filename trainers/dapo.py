@@ -1,34 +1,32 @@
 """``python -m trainers.dapo CONFIG.json`` (schemas.jobs.DapoJob): reinforcement learning with live search.
 
-Trainer (DeepSpeed) and engine (vLLM) live in this one process and take turns.
+All ranks train (DeepSpeed). Rank 0 is the controller besides: it has the engines roll out, and gives the others what
+came of it.
 """
 
 import shutil
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob
-from schemas.records import Question, Trajectory
+from schemas.records import Question
 from tasks import jobs, storage
 from trainers import launch
+from trainers.rollouts import Rollouts, open_rollouts
 
 
-def train(job: DapoJob) -> dict[str, Any]:
+def train(job: DapoJob, open_rollouts: Callable[[DapoJob], Rollouts] = open_rollouts) -> dict[str, Any]:
     """Train the policy, and write ``model/``."""
-    if job.ranks != 1:
-        raise BadInput(f"DAPO runs in one process: ranks must be 1, not {job.ranks}")
     questions = [question for path in job.questions for question in storage.read_rows(path, Question)]
     if not questions:
         raise BadInput(f"no question to train on in {', '.join(job.questions) or 'an empty list'}")
     import torch
 
-    from retrieval_index.client import BatchingSearcher
-    from retrieval_index.opening import open_index
-    from tasks.rollouts.environment import TurnSampling, run_trajectory
     from tasks.rollouts.protocol import prompt_of
     from tasks.rollouts.tokenizer import AgentTokenizer
-    from tasks.rollouts.vllm_engine import VllmEngine
     from trainers.deepspeed_engine import TrainingEngine
     from trainers.generation import Generation
     from trainers.parity import EngineWeights
@@ -38,35 +36,24 @@ def train(job: DapoJob) -> dict[str, Any]:
 
     torch.set_num_threads(job.threads_per_rank)
     torch.manual_seed(job.settings.seed)
-    stop, settings, agent = StopSignal(), job.settings, job.agent
+    stop, settings, agent = StopSignal(job.output), job.settings, job.agent
     tokenizer = AgentTokenizer.load(job.tokenizer)
     trainer = TrainingEngine(job.start, settings.optimiser, settings.engineering)
-    with VllmEngine(job.start, job.engine, agent.max_tokens) as engine:
-        # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not take the place of Java's.
-        searcher = BatchingSearcher(open_index(job.index))
-
-        async def roll(question: Question, rollout: int, seed: int) -> Trajectory:
-            return await run_trajectory(
-                question,
-                engine=engine,
-                searcher=searcher,
-                tokenizer=tokenizer,
-                agent=agent,
-                sampling=TurnSampling(settings.temperature, seed=seed),
-                rollout=rollout,
-                label="dapo",
-                model="dapo",
+    scratch = Path(job.output) / ".weights"
+    with ExitStack() as closed_at_the_end:
+        rollouts = generation = None
+        if trainer.rank == 0:
+            rollouts = closed_at_the_end.enter_context(closing(open_rollouts(job)))
+            order = PromptOrder(questions, settings.seed)
+            generation = closed_at_the_end.enter_context(
+                closing(Generation(rollouts.roll, order, settings, agent.max_tokens, stop))
             )
-
         probe = tokenizer.encode(prompt_of(questions[0], agent))[: agent.max_tokens - 1]
-        scratch = Path(job.output) / ".weights"
-        weights = EngineWeights(trainer, engine, probe, settings.parity_tolerance, scratch)
-        generation = Generation(roll, PromptOrder(questions, settings.seed), settings, agent.max_tokens, stop)
+        weights = EngineWeights(trainer, rollouts, probe, settings.parity_tolerance, scratch)
         figures = PolicyTraining(job, trainer, weights, generation, tokenizer, stop).run()
-        generation.close()
-        searcher.close()
-        trainer.save_weights(str(Path(job.output) / "model"))  # closing the engine ends all torch.distributed groups
-    shutil.rmtree(scratch)
+        trainer.save_weights(str(Path(job.output) / "model"))  # closing an engine may end all torch.distributed groups
+        if trainer.rank == 0:
+            shutil.rmtree(scratch)
     return figures
 
 

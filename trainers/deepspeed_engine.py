@@ -7,14 +7,17 @@ computes it. The learning rate of a step is given to it, so that there is no sch
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from schemas.settings import EngineeringSettings, OptimiserSettings
 from trainers.language_model import LanguageModel, TokenScores
+from trainers.launch import COLLECTIVE_TIMEOUT
 from trainers.weights import load_model, save_model
+
+Shared = TypeVar("Shared")
 
 _TAG = "state"
 
@@ -28,7 +31,10 @@ def learning_rate(step: int, steps: int, optimiser: OptimiserSettings) -> float:
 
 
 class TrainingEngine:
-    """One rank of a model in training. Every method but ``score`` must be called by all ranks together."""
+    """One rank of a model in training. All ranks call every method together; `score` too where ZeRO is of stage 3.
+
+    Where the process has a torch.distributed group already (Ray Train makes one), the ranks are those of that group.
+    """
 
     def __init__(self, model_folder: str, optimiser: OptimiserSettings, engineering: EngineeringSettings) -> None:
         deepspeed = _deepspeed()
@@ -84,6 +90,12 @@ class TrainingEngine:
         torch.distributed.all_reduce(sums)
         return sums.tolist()
 
+    def from_rank_0(self, value: Shared | None) -> Shared:
+        """The value that rank 0 called this with, pickled; what the other ranks call it with is not read."""
+        values = [value]
+        torch.distributed.broadcast_object_list(values, src=0, device=self.device)
+        return cast(Shared, values[0])
+
     def barrier(self) -> None:
         torch.distributed.barrier()
 
@@ -94,6 +106,20 @@ class TrainingEngine:
     def load(self, folder: Path) -> None:
         """Go on from what `save` wrote, with as many ranks as there were."""
         self._engine.load_checkpoint(str(folder), tag=_TAG)
+
+    @staticmethod
+    def state_in(folder: Path) -> Path:
+        """Where `save`, `load` and `load_universal` find the state in a folder."""
+        return folder / _TAG
+
+    def load_universal(self, folder: Path) -> None:
+        """Go on, with any number of ranks, from what `trainers.universal.convert` made of what `save` wrote."""
+        config = self._engine._config  # read at every load; its public form is read only when the engine is made
+        config.load_universal_checkpoint = True
+        try:
+            self._engine.load_checkpoint(str(folder), tag=_TAG)
+        finally:
+            config.load_universal_checkpoint = False
 
     def save_weights(self, folder: str) -> None:
         """Write the model as a Hugging Face folder, by rank 0."""
@@ -115,7 +141,7 @@ def _deepspeed() -> Any:
     from deepspeed.ops import __compatible_ops__
 
     __compatible_ops__["deepspeed_shm_comm"] = False
-    deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
+    deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False, timeout=COLLECTIVE_TIMEOUT)
     return deepspeed
 
 

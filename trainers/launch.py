@@ -1,9 +1,10 @@
-"""A training program on several ranks of this machine: the same program again, once a rank.
+"""A training program on several ranks: the same program again, once a rank.
 
 The environment of a rank is that of ``torchrun`` (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT): started by
-``torchrun`` on many machines the programs here run as they are. Started plainly with ``job.ranks > 1`` a program is a
-light parent without torch: it starts the ranks, passes SIGTERM on to them, and ends them all when one fails. Ranks die
-with their parent, even by SIGKILL.
+``torchrun`` on many machines the programs here run as they are. Started plainly a program asks ``job.placement``:
+`split` has the ranks placed in a Ray cluster (trainers.ray_ranks); `together` with ``job.ranks > 1`` makes it a light
+parent without torch, which starts the ranks on this machine, passes SIGTERM on to them, and ends them all when one
+fails. Those ranks die with their parent, even by SIGKILL.
 """
 
 import ctypes
@@ -14,14 +15,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from types import FrameType
 from typing import Any, TypeVar
 
 from schemas.errors import RunFailed
 from schemas.jobs import TrainingJob
 from tasks.jobs import TERMINATED
+from trainers.stopping import forget_stop
 
 Job = TypeVar("Job", bound=TrainingJob)
+
+COLLECTIVE_TIMEOUT = timedelta(hours=24)
+"""How long a rank waits for the others: for one that generates, hours. Ranks whose fellow died are ended by others."""
 
 _PARENT = "MASKSEARCH_PARENT"
 _PR_SET_PDEATHSIG = 1
@@ -29,12 +35,18 @@ _GRACE_SECONDS = 60.0
 
 
 def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> dict[str, Any]:
-    """Run ``train`` here or, where the job asks for several ranks, in as many processes of ``module``.
+    """Run ``train``, a function of ``module``, here or on as many ranks as the job asks for, where it places them.
 
-    Gives back the figures in the process of rank 0 alone; all others exit, with the exit code of what failed.
+    Gives back the figures in one process alone; all others exit, with the exit code of what failed.
     """
-    if "RANK" not in os.environ and job.ranks > 1:
-        sys.exit(_Ranks(module, sys.argv[1], job).wait())
+    if "RANK" not in os.environ:
+        forget_stop(job.output)
+        if job.placement.layout == "split":
+            from trainers import ray_ranks
+
+            return ray_ranks.run(module, train.__name__, job)
+        if job.ranks > 1:
+            sys.exit(_Ranks(module, sys.argv[1], job).wait())
     _die_with_parent()
     # Read by OpenMP when torch is imported, and by DeepSpeed, which would otherwise look for MPI.
     os.environ.setdefault("OMP_NUM_THREADS", str(job.threads_per_rank))

@@ -1,44 +1,53 @@
-"""New weights to the engine, and the check that engine and trainer then agree on a text."""
+"""New weights to the engines, and the check that engines and trainer then agree on a text."""
 
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from schemas.errors import RunFailed
 from trainers.deepspeed_engine import TrainingEngine
-
-
-class ScoringEngine(Protocol):
-    """What is asked of an engine here: see `tasks.rollouts.vllm_engine.VllmEngine`."""
-
-    def load_weights(self, folder: str) -> None: ...
-
-    def score(self, token_ids: list[int]) -> list[float]: ...
+from trainers.rank_zero import on_rank_0
+from trainers.rollouts import Rollouts
 
 
 class EngineWeights:
-    """Keeps an engine's weights those of the trainer. ``probe`` is a fixed text, in tokens."""
+    """Keeps the engines' weights those of the trainer. ``probe`` is a fixed text, in tokens.
+
+    All ranks make one; ``rollouts`` is used by rank 0 alone.
+    """
 
     def __init__(
-        self, trainer: TrainingEngine, engine: ScoringEngine, probe: list[int], tolerance: float, scratch: Path
+        self, trainer: TrainingEngine, rollouts: Rollouts | None, probe: list[int], tolerance: float, scratch: Path
     ) -> None:
-        self._trainer, self._engine, self._probe = trainer, engine, probe
+        self._trainer, self._rollouts, self._probe = trainer, rollouts, probe
         self._tolerance, self._folder = tolerance, str(scratch / "model")
 
     def publish(self) -> float:
         """Hand the trainer's weights over; gives back the largest difference of log probabilities on the probe.
 
+        All ranks call this together.
+
         Raises:
             RunFailed: it is larger than the tolerance: what is sampled would not be what is trained.
         """
         self._trainer.save_weights(self._folder)
-        self._engine.load_weights(self._folder)
-        theirs = self._engine.score(self._probe)
+        ours = self._logprobs()
+        return on_rank_0(self._trainer, lambda: self._hand_over(ours))
+
+    def _logprobs(self) -> list[float]:
+        """Those of the trainer."""
         tokens_BT = torch.tensor([self._probe], device=self._trainer.device)
         with torch.no_grad():
-            ours = self._trainer.score(tokens_BT, torch.ones_like(tokens_BT, dtype=torch.bool)).logprobs_N.tolist()
-        gap = max(abs(one - other) for one, other in zip(ours, theirs, strict=True))
+            return self._trainer.score(tokens_BT, torch.ones_like(tokens_BT, dtype=torch.bool)).logprobs_N.tolist()
+
+    def _hand_over(self, ours: list[float]) -> float:
+        assert self._rollouts is not None, "rank 0 has the engines"
+        self._rollouts.publish(self._folder)
+        gap = max(
+            abs(one - other)
+            for theirs in self._rollouts.score(self._probe)
+            for one, other in zip(ours, theirs, strict=True)
+        )
         if not gap <= self._tolerance:
             raise RunFailed(
                 f"after a weight update engine and trainer differ by {gap:.2g} in log probability "

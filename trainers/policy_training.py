@@ -1,7 +1,11 @@
-"""The loop of reinforcement learning: generate, reward, update, hand the weights over; resumable at every step."""
+"""The loop of reinforcement learning: generate, reward, update, hand the weights over; resumable at every step.
+
+All ranks run it. What rank 0 alone does (rollouts, engines, files for people) the others wait for, and get.
+"""
 
 import logging
 import time
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,27 +19,41 @@ from trainers.generation import Cursor, Generation, Harvest, Interrupted
 from trainers.groups import figures_of
 from trainers.metrics import Metrics
 from trainers.parity import EngineWeights
-from trainers.policy import PolicyUpdate
+from trainers.policy import PolicyUpdate, Sample
+from trainers.rank_zero import on_rank_0
 from trainers.stopping import StopSignal
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Generated:
+    """What rank 0 gives all ranks for a step: what to train on (maybe nothing), where to go on, and its figures."""
+
+    samples: list[Sample]
+    cursor: Cursor
+    figures: dict[str, Any]
+
 
 _NO_UPDATE = {"loss": 0.0, "lr": 0.0, "grad_norm": 0.0, "trained_tokens": 0}
 
 
 class PolicyTraining:
-    """One training by DAPO: `run` goes on from the newest checkpoint, and ends with the last step or by SystemExit."""
+    """One training by DAPO: `run` goes on from the newest checkpoint, and ends with the last step or by SystemExit.
+
+    All ranks make one and run it together; ``generation`` is used by rank 0 alone.
+    """
 
     def __init__(
         self,
         job: DapoJob,
         trainer: TrainingEngine,
         weights: EngineWeights,
-        generation: Generation,
+        generation: Generation | None,
         tokenizer: AgentTokenizer,
         stop: StopSignal,
     ) -> None:
-        self._job, self._settings = job, job.settings
+        self._job, self._settings, self._trainer = job, job.settings, trainer
         self._weights, self._generation, self._tokenizer, self._stop = weights, generation, tokenizer, stop
         output = Path(job.output)
         self._checkpoints = Checkpoints(output / "checkpoints", trainer, job.keep_checkpoints)
@@ -51,7 +69,8 @@ class PolicyTraining:
         progress = self._checkpoints.restore() or {"step": 0, "cursor": {}}
         first, cursor = progress["step"], Cursor.model_validate(progress["cursor"])
         self._saved = first
-        self._metrics.go_on_from(first)
+        if self._trainer.rank == 0:
+            self._metrics.go_on_from(first)
         self._weights.publish()
         stages = list(chain.from_iterable([stage.max_masks] * stage.steps for stage in self._settings.curriculum))
         total = len(stages)
@@ -61,31 +80,29 @@ class PolicyTraining:
             except Interrupted:
                 self._save(done - 1, cursor)
                 raise SystemExit(jobs.TERMINATED) from None
-            self._metrics.add({"step": done, "stage": max_masks, **line})
-            note = f"reward {line['reward']:.3f}" if "reward" in line else ""
-            jobs.report_progress(self._job.output, done, total, "steps", note)
-            if self._stop.received or done == total or done % self._settings.checkpoint_every == 0:
+            if self._trainer.rank == 0:
+                self._tell(done, total, {"step": done, "stage": max_masks, **line})
+            (stopping,) = self._trainer.sum_over_ranks(float(self._stop.received))
+            if stopping or done == total or done % self._settings.checkpoint_every == 0:
                 self._save(done, cursor)
-            if self._stop.received and done < total:
+            if stopping and done < total:
                 raise SystemExit(jobs.TERMINATED)
         return self._figures()
 
     def _step(self, number: int, cursor: Cursor, max_masks: int) -> tuple[dict[str, Any], Cursor]:
         began = time.perf_counter()
-        harvest, cursor = self._generation.collect(cursor, max_masks)
+        made = on_rank_0(self._trainer, lambda: self._generate(cursor, max_masks))
         generated = time.perf_counter()
         update: dict[str, float] = dict(_NO_UPDATE)
         parity: dict[str, float] = {}
-        if harvest.groups:
-            samples = [sample for group in harvest.groups for sample in group.samples(self._tokenizer)]
-            update = self._update.run(number, samples)
+        if made.samples:
+            update = self._update.run(number, made.samples)
         trained = time.perf_counter()
-        if harvest.groups:
+        if made.samples:
             parity = {"parity": self._weights.publish()}
         ended = time.perf_counter()
-        self._watch(number + 1, update)
         line = {
-            **_generation_figures(harvest),
+            **made.figures,
             **update,
             **parity,
             "seconds": round(ended - began, 3),
@@ -93,7 +110,13 @@ class PolicyTraining:
             "seconds_training": round(trained - generated, 3),
             "seconds_update": round(ended - trained, 3),
         }
-        return line, cursor
+        return line, made.cursor
+
+    def _generate(self, cursor: Cursor, max_masks: int) -> _Generated:
+        assert self._generation is not None, "rank 0 generates"
+        harvest, then = self._generation.collect(cursor, max_masks)
+        samples = [sample for group in harvest.groups for sample in group.samples(self._tokenizer)]
+        return _Generated(samples, then, _generation_figures(harvest))
 
     def _save(self, step: int, cursor: Cursor) -> None:
         if step == self._saved:
@@ -101,9 +124,15 @@ class PolicyTraining:
         self._saved = step
         self._checkpoints.save(step, {"cursor": cursor.model_dump(mode="json")})
 
-    def _watch(self, step: int, update: dict[str, float]) -> None:
+    def _tell(self, done: int, total: int, line: dict[str, Any]) -> None:
+        self._metrics.add(line)
+        self._watch(done, line)
+        note = f"reward {line['reward']:.3f}" if "reward" in line else ""
+        jobs.report_progress(self._job.output, done, total, "steps", note)
+
+    def _watch(self, step: int, line: dict[str, float]) -> None:
         """Say so where the sampler has drifted from the trainer: the signs that come before a collapse."""
-        importance, ess = update.get("importance", 1.0), update.get("importance_ess", 1.0)
+        importance, ess = line.get("importance", 1.0), line.get("importance_ess", 1.0)
         if not 0.5 <= importance <= 2.0 or ess < 0.3:
             _log.warning("step %d: importance weights of mean %.2f, effective share %.2f", step, importance, ess)
 

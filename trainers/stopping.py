@@ -1,15 +1,39 @@
-"""SIGTERM, noted: a training ends at the next place from which it can go on."""
+"""The wish to stop, noted: a training ends at the next place from which it can go on.
+
+A process is told by SIGTERM. Ranks that share a job's folder and nothing else (threads of Ray's processes, other
+machines) are told by a file in it.
+"""
 
 import signal
+import threading
+from pathlib import Path
 from types import FrameType
+
+_REQUEST = "job-stop"
 
 
 class StopSignal:
-    """Whether the process was told to stop, from the time this is made."""
+    """Whether this process or its job was told to stop, from the time this is made. A look costs one `stat`."""
 
-    def __init__(self) -> None:
-        self.received = False
-        signal.signal(signal.SIGTERM, self._note)
+    def __init__(self, output: str) -> None:
+        self._request = Path(output, _REQUEST)
+        self._signalled = False
+        if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
+            signal.signal(signal.SIGTERM, self._note)
+
+    @property
+    def received(self) -> bool:
+        return self._signalled or self._request.exists()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = True
+        self._signalled = True
+
+
+def request_stop(output: str) -> None:
+    """Tell all ranks of the job of this folder to stop."""
+    Path(output, _REQUEST).touch()
+
+
+def forget_stop(output: str) -> None:
+    """Take back what an earlier process of this job was told."""
+    Path(output, _REQUEST).unlink(missing_ok=True)

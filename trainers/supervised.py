@@ -27,7 +27,7 @@ def train(job: TrainingJob, settings: BaseSettings | SftSettings, course: Course
     """
     torch.set_num_threads(job.threads_per_rank)
     torch.manual_seed(settings.seed)
-    stop, output = StopSignal(), Path(job.output)
+    stop, output = StopSignal(job.output), Path(job.output)
     engine = TrainingEngine(job.start, settings.optimiser, settings.engineering)
     checkpoints = Checkpoints(output / "checkpoints", engine, job.keep_checkpoints)
     metrics = Metrics(output / "metrics.jsonl")

@@ -4,7 +4,6 @@ python -m tests.support.ranks CONFIG.json     where ``start`` of the job says wh
 """
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -14,16 +13,19 @@ from schemas.errors import BadInput
 from schemas.jobs import TrainingJob
 from tasks import jobs
 from trainers import launch
+from trainers.stopping import StopSignal
 
 
 def _train(job: TrainingJob) -> dict[str, Any]:
-    rank = int(os.environ["RANK"])
+    rank, stop = int(os.environ["RANK"]), StopSignal(job.output)
     Path(job.output, f"rank-{rank}").write_text(str(os.getpid()))
     if job.start == "refuse" and rank == 1:
         raise BadInput("rank 1 does not like it")
-    if job.start in ("wait", "refuse"):
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(jobs.TERMINATED))
-        time.sleep(60)
+    deadline = time.monotonic() + 60 * (job.start in ("wait", "refuse"))
+    while time.monotonic() < deadline:
+        if stop.received:
+            sys.exit(jobs.TERMINATED)
+        time.sleep(0.02)
     return {"threads": os.environ["OMP_NUM_THREADS"], "ranks": os.environ["WORLD_SIZE"]}
 
 

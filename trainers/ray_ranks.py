@@ -1,0 +1,147 @@
+"""A training program on the ranks of a Ray cluster, a worker of Ray Train each.
+
+Ray Train places the workers, makes their process group and watches them. When one dies all are started again,
+``placement.restarts`` times, and go on from the newest checkpoint by themselves. The job's own process stays a light
+parent, which ends, and all ranks with it, with the result or the error of the job.
+
+A rank runs in a thread of Ray's worker process: it writes to ``job-rank-N.log``, and hears of a stop through the job's
+folder (trainers.stopping). All machines see that folder, and the working directory, under the same path.
+"""
+
+import importlib
+import logging
+import math
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError
+
+from schemas.errors import BadInput, MaskSearchError, RunFailed
+from schemas.jobs import DapoJob, TrainingJob
+from tasks import ray_cluster
+from trainers.launch import COLLECTIVE_TIMEOUT
+from trainers.stopping import request_stop
+
+
+def run(module: str, function: str, job: TrainingJob) -> dict[str, Any]:
+    """Run a function of a module, which takes the job, on every rank; the figures that it gives back on rank 0.
+
+    Exits with code 143 after a checkpoint when told to stop.
+
+    Raises:
+        BadInput: the cluster cannot hold the ranks; nothing was started.
+        BadInput, RunFailed: a rank raised it. The ranks are not started again for that.
+        RunFailed: the ranks failed once more than they may be started again.
+    """
+    asked = _resources(job)
+    ray_cluster.join(math.ceil(asked["CPU"]))
+    _refuse_more_than_there_is(job, asked)
+    signal.signal(signal.SIGTERM, lambda number, frame: request_stop(job.output))  # after Ray, which sets its own
+    logging.getLogger("ray.train").setLevel(logging.ERROR)
+    try:
+        result = _trainer(module, function, job).fit()
+    except (TrainingFailedError, RayError) as error:
+        raise _reason(error, job) from error
+    exit_code, figures = result.return_value
+    if exit_code is not None:
+        sys.exit(exit_code)
+    return figures
+
+
+def _trainer(module: str, function: str, job: TrainingJob) -> TorchTrainer:
+    placement = job.placement
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # paths of a job are relative to the working directory
+    return TorchTrainer(
+        _rank,
+        train_loop_config={"module": module, "function": function, "job": job, "folder": str(Path.cwd())},
+        torch_config=TorchConfig(
+            backend="nccl" if placement.gpus_per_rank else "gloo", timeout_s=int(COLLECTIVE_TIMEOUT.total_seconds())
+        ),
+        scaling_config=ScalingConfig(
+            num_workers=job.ranks,
+            use_gpu=placement.gpus_per_rank > 0,
+            resources_per_worker={"CPU": placement.cpus_per_rank, "GPU": placement.gpus_per_rank},
+        ),
+        run_config=RunConfig(
+            name="ray-train",
+            storage_path=str(Path(job.output).resolve()),
+            failure_config=FailureConfig(max_failures=placement.restarts),
+            callbacks=[_EndAtOnce()],  # type: ignore[list-item]  # Ray's types are those of its first version
+            worker_runtime_env={"env_vars": _environment(job)},
+        ),
+    )
+
+
+def _environment(job: TrainingJob) -> dict[str, str]:
+    """Of a rank, before its first import."""
+    threads = {"OMP_NUM_THREADS": str(job.threads_per_rank)}
+    if job.placement.gpus_per_rank:
+        return threads
+    return {**threads, "DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def _rank(told: dict[str, Any]) -> tuple[int | str | None, dict[str, Any]]:
+    """One rank: the exit code where the program left early, and its figures."""
+    os.chdir(told["folder"])
+    _print_to(Path(told["job"].output, f"job-rank-{os.environ['RANK']}.log"))
+    train = getattr(importlib.import_module(told["module"]), told["function"])
+    try:
+        return None, train(told["job"])
+    except SystemExit as leaving:
+        return leaving.code, {}
+
+
+def _print_to(log: Path) -> None:
+    """All that this process prints, from here on; added to what an earlier one printed."""
+    with log.open("ab") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+class _EndAtOnce(UserCallback):
+    """An error of ours ends the training: started again it would come again."""
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        for error in worker_exceptions.values():
+            if isinstance(error, MaskSearchError):
+                raise error
+
+
+def _reason(error: Exception, job: TrainingJob) -> MaskSearchError:
+    if isinstance(error, ControllerError) and isinstance(error.controller_failure, MaskSearchError):
+        return error.controller_failure
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return RunFailed(
+        f"the ranks failed, with {job.placement.restarts} restarts allowed ({lines[-1] if lines else repr(error)}); "
+        f"their logs are {job.output}/job-rank-*.log; run again to go on"
+    )
+
+
+def _resources(job: TrainingJob) -> dict[str, float]:
+    """What the job's processes take in the cluster: the ranks, and what the first of them starts beside itself."""
+    placement = job.placement
+    cpus, gpus = job.ranks * placement.cpus_per_rank, job.ranks * placement.gpus_per_rank
+    if isinstance(job, DapoJob):
+        processes = placement.engines * job.engine.tensor_parallel
+        cpus += processes * placement.cpus_per_engine + placement.searchers * placement.cpus_per_searcher
+        gpus += processes * placement.gpus_per_engine
+    return {"CPU": cpus, "GPU": gpus}
+
+
+def _refuse_more_than_there_is(job: TrainingJob, asked: dict[str, float]) -> None:
+    there = ray.cluster_resources()
+    if any(amount > there.get(name, 0) for name, amount in asked.items()):
+        raise BadInput(
+            f"runtime.placement asks for {asked['CPU']:g} CPUs and {asked['GPU']:g} GPUs ({job.ranks} ranks"
+            f"{', engines and searchers' if isinstance(job, DapoJob) else ''}), and the Ray cluster has "
+            f"{there.get('CPU', 0):g} and {there.get('GPU', 0):g}"
+        )
