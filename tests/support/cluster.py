@@ -39,7 +39,8 @@ class Cluster:
         (self.folder / f"{name}.json").write_text(json.dumps(asked))
         script = f"sh -c {shlex.quote(entry_point)}; echo $? > {shlex.quote(str(self.folder / name))}.code"
         environment = {key: value for key, value in os.environ.items() if not key.startswith("MASKSEARCH_JOB")}
-        process = subprocess.Popen(["sh", "-c", script], start_new_session=True, env=environment)
+        silent: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        process = subprocess.Popen(["sh", "-c", script], start_new_session=True, env=environment, **silent)
         (self.folder / f"{name}.pid").write_text(str(process.pid))
 
     def code(self, name: str) -> int | None:
