@@ -21,7 +21,7 @@ was, the job goes on from its last checkpoint, part or journal.
 """
 
 from tasks.jobs.folder import Attempt, JobError, Progress, StartedJob, result_of
-from tasks.jobs.program import TERMINATED, JobLost, main, report_progress
+from tasks.jobs.program import TERMINATED, main, report_progress
 from tasks.jobs.starting import cancel, is_running, start_or_attach
 from tasks.jobs.view import JobView, look
 from tasks.jobs.watching import watch
@@ -30,7 +30,6 @@ __all__ = [
     "TERMINATED",
     "Attempt",
     "JobError",
-    "JobLost",
     "JobView",
     "Progress",
     "StartedJob",

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from schemas.errors import BadInput, MaskSearchError, RunFailed
+from schemas.errors import BadInput, JobLost, MaskSearchError
 from schemas.jobs import Job, JobResult
 from tasks.jobs import folder
 from tasks.jobs.folder import JobError, Progress
@@ -27,10 +27,6 @@ _BEAT_SECONDS = 1.0
 _LOCK_SECONDS = 30.0
 
 AnyJob = TypeVar("AnyJob", bound=Job)
-
-
-class JobLost(RunFailed):
-    """A part of the job (a rank, an engine) died from outside: it is started again from its last checkpoint."""
 
 
 def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoReturn:

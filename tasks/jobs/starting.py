@@ -29,11 +29,12 @@ def start_or_attach(module: str, job: Job, runtime: JobsRuntime = _LOCAL) -> Non
         return
     try:
         last = folder.read(job.output, folder.STARTED, StartedJob)
-        if last is not None and _on_backend(last).state != State.ENDED:
-            return
-        folder.remove(job.output, folder.STOP)
         if last is not None:
-            folder.keep_attempt(job.output, last, how_it_ended(job.output, Status(State.ENDED, "ended unseen")))
+            status = _on_backend(last)
+            if status.state != State.ENDED:
+                return
+            folder.keep_attempt(job.output, last, how_it_ended(job.output, status))
+        folder.remove(job.output, folder.STOP)
         folder.write(job.output, folder.CONFIG, job)
         _start(job.output, module, runtime, last, restarts=0, lock=lock)
     finally:

@@ -44,7 +44,7 @@ class JobView(BaseModel):
         if self.heartbeat_age is not None and self.state == "running":
             words.append(f"heartbeat {self.heartbeat_age:.0f} s ago")
         if self.attempts:
-            words.append(f"{len(self.attempts)} attempts failed, the last {self.attempts[-1].how}")
+            words.append(f"failed {folder.times(len(self.attempts))}, the last time it {self.attempts[-1].how}")
         return ", ".join(words)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from schemas.errors import BadInput
+from schemas.errors import BadInput, JobLost
 from schemas.jobs import Job
 from tasks import jobs, storage
 
@@ -36,7 +36,7 @@ def sleep(job: SleeperJob) -> dict[str, Any]:
     if job.fails_with:
         raise BadInput(job.fails_with)
     if job.loses:
-        raise jobs.JobLost("a rank was ended by signal 9")
+        raise JobLost("a rank was ended by signal 9")
     attempt = len(starts.read_text().splitlines())
     naps = round(job.seconds / NAP) + 1
     for nap in range(naps):
