@@ -5,6 +5,8 @@ start the same attempt submit it once.
 """
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from schemas.runtime import RayJobs
@@ -17,48 +19,45 @@ class RayBackend:
     def __init__(self, runtime: RayJobs) -> None:
         """Raises Unreachable where no job server answers."""
         self._runtime = runtime
-        try:
+        with _asking():
             self._client = _client(runtime.address)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise _unreachable(error) from None
 
     def start(self, module: str, output: str, number: int, lock: int) -> str:
         name, is_there = attempt_on_cluster(output, number, self._find)
         if is_there:
             return name
         try:
-            return self._client.submit_job(
-                entrypoint=entry_point(module, output, self._runtime),
-                submission_id=name,
-                entrypoint_num_cpus=self._runtime.cpus,
-                entrypoint_num_gpus=self._runtime.gpus,
-                metadata={"output": output, "module": module},
-            )
-        except (ConnectionError, RuntimeError) as error:
-            if self._find(name) is not None:  # another flow was faster
-                return name
-            raise _unreachable(error) from None
+            with _asking():
+                return self._client.submit_job(
+                    entrypoint=entry_point(module, output, self._runtime),
+                    submission_id=name,
+                    entrypoint_num_cpus=self._runtime.cpus,
+                    entrypoint_num_gpus=self._runtime.gpus,
+                    metadata={"output": output, "module": module},
+                )
+        except Unreachable:
+            if self._find(name) is None:
+                raise
+            return name  # another flow was faster
 
     def status(self, handle: str) -> Status:
         return self._find(handle) or Status(State.ENDED, "is unknown to its Ray cluster, which may be another one now")
 
     def kill(self, handle: str) -> None:
         status = self._find(handle)
-        if status is None or status.state == State.ENDED:
-            return
-        try:
-            self._client.stop_job(handle)
-        except (ConnectionError, RuntimeError) as error:
-            raise _unreachable(error) from None
+        if status is not None and status.state != State.ENDED:
+            with _asking():
+                self._client.stop_job(handle)
 
     def _find(self, name: str) -> Status | None:
         """None where the cluster knows no such job."""
         try:
-            found = self._client.get_job_info(name)
-        except (ConnectionError, RuntimeError) as error:
+            with _asking():
+                found = self._client.get_job_info(name)
+        except Unreachable as error:
             if "status code 404" in str(error):
                 return None
-            raise _unreachable(error) from None
+            raise
         if found.status == "PENDING":
             return Status(State.WAITING)
         if found.status == "RUNNING":
@@ -76,5 +75,12 @@ def _client(address: str | None) -> Any:
     return JobSubmissionClient(address)
 
 
-def _unreachable(error: Exception) -> Unreachable:
-    return Unreachable(f"the Ray cluster's job server: {' '.join(str(error).split())}")
+@contextmanager
+def _asking() -> Iterator[None]:
+    """What the client raises where the server cannot be reached, refuses, or wants a token, in one line."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        raise Unreachable(f"the Ray cluster's job server: {' '.join(str(error).split())}") from None

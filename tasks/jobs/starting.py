@@ -97,12 +97,14 @@ def is_running(output: str) -> bool:
 
 
 def status_of(output: str, job: StartedJob) -> Status:
-    """What can be told from here: by the folder's lock, and where nobody holds it by the backend.
+    """What can be told from here: by the folder's lock, else by its documents, else by the backend.
 
     A backend that does not answer is taken to run the job: its heartbeat will tell.
     """
     if folder.is_locked(output):
         return Status(State.RUNNING)
+    if folder.result_of(output) is not None or folder.read(output, folder.ERROR, JobError) is not None:
+        return Status(State.ENDED)
     return _on_backend(job)
 
 

@@ -92,3 +92,20 @@ def test_a_cluster_that_does_not_answer_is_told_in_one_line(tmp_path):
         jobs.start_or_attach(SLEEPER, job(tmp_path), nowhere)
     assert "\n" not in str(error.value)
     assert jobs.look(job(tmp_path).output) is None
+
+
+def test_a_job_whose_cluster_stops_answering_is_watched_to_its_end(tmp_path, head):
+    sleeping = job(tmp_path, seconds=2.0)
+    with serving(head) as address:
+        runtime = RayJobs(address=address, working_dir=HERE, python=sys.executable, poll_seconds=0.2)
+        jobs.start_or_attach(SLEEPER, sleeping, runtime)
+        wait_until_started(tmp_path)
+    assert jobs.watch(sleeping.output, lambda _: None).figures == {"slept": 2.0}
+
+
+def test_a_cluster_that_wants_a_token_is_told_in_one_line(tmp_path):
+    with serving(lambda path, body, headers: (401, "Unauthorized: Missing authentication token")) as address:
+        runtime = RayJobs(address=address, working_dir=HERE)
+        with pytest.raises(RunFailed, match=r"^the Ray cluster's job server: .*(?i:token)") as error:
+            jobs.start_or_attach(SLEEPER, job(tmp_path), runtime)
+    assert "\n" not in str(error.value)
