@@ -36,12 +36,13 @@ class Unreachable(RunFailed):
 
 
 class Backend(Protocol):
-    def start(self, module: str, output: str, number: int, lock: int) -> str:
-        """Start ``python -m module`` on the folder's config, unless the attempt runs already; its handle.
+    def start(self, module: str, output: str, number: int, lock: int, note: Callable[[str], None]) -> None:
+        """Start ``python -m module`` on the folder's config, unless the attempt runs already.
 
         Args:
             number: of the attempt. The same folder and number is the same attempt, whoever starts it.
             lock: the folder's lock, which the caller holds.
+            note: keeps the handle; called before the job can begin, so that one that runs can always be found.
 
         Raises:
             Unreachable: nothing was started.

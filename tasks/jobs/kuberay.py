@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 from schemas.runtime import KubeRayJobs
@@ -17,12 +18,12 @@ class KubeRayBackend:
     def __init__(self, runtime: KubeRayJobs) -> None:
         self._runtime = runtime
 
-    def start(self, module: str, output: str, number: int, lock: int) -> str:
+    def start(self, module: str, output: str, number: int, lock: int, note: Callable[[str], None]) -> None:
         name, is_there = attempt_on_cluster(output, number, self._find)
+        note(name)
         if not is_there:
             manifest = ray_job(name, entry_point(module, output, self._runtime), output, self._runtime)
             self._kubectl("apply", "-f", "-", stdin=to_yaml(manifest))
-        return name
 
     def status(self, handle: str) -> Status:
         return self._find(handle) or Status(State.ENDED, "is unknown to its Kubernetes cluster: it was deleted")

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,11 +25,12 @@ _children: dict[str, subprocess.Popen[bytes]] = {}
 class LocalBackend:
     """See `backend.Backend`. A handle is the process, which leads its group."""
 
-    def start(self, module: str, output: str, number: int, lock: int) -> str:
+    def start(self, module: str, output: str, number: int, lock: int, note: Callable[[str], None]) -> None:
+        program = [sys.executable, "-m", module, str(Path(output) / folder.CONFIG)]
         with (Path(output) / folder.LOG).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, str(Path(output) / folder.CONFIG)],
-                stdin=subprocess.DEVNULL,
+                ["sh", "-c", 'read go && exec "$@" < /dev/null', "sh", *program],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -36,7 +38,10 @@ class LocalBackend:
                 env={**os.environ, HANDED_LOCK: str(lock)},
             )
         _children[str(process.pid)] = process
-        return str(process.pid)
+        assert process.stdin is not None
+        with suppress(BrokenPipeError), process.stdin as gate:
+            note(str(process.pid))
+            gate.write(b"go\n")
 
     def status(self, handle: str) -> Status:
         """How it ended; only to be asked when nobody holds the folder's lock any more."""

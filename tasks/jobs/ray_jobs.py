@@ -5,7 +5,7 @@ start the same attempt submit it once.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,13 +22,16 @@ class RayBackend:
         with _asking():
             self._client = _client(runtime.address)
 
-    def start(self, module: str, output: str, number: int, lock: int) -> str:
+    def start(self, module: str, output: str, number: int, lock: int, note: Callable[[str], None]) -> None:
         name, is_there = attempt_on_cluster(output, number, self._find)
-        if is_there:
-            return name
+        note(name)
+        if not is_there:
+            self._submit(name, module, output)
+
+    def _submit(self, name: str, module: str, output: str) -> None:
         try:
             with _asking():
-                return self._client.submit_job(
+                self._client.submit_job(
                     entrypoint=entry_point(module, output, self._runtime),
                     submission_id=name,
                     entrypoint_num_cpus=self._runtime.cpus,
@@ -36,9 +39,8 @@ class RayBackend:
                     metadata={"output": output, "module": module},
                 )
         except Unreachable:
-            if self._find(name) is None:
+            if self._find(name) is None:  # else another flow was faster
                 raise
-            return name  # another flow was faster
 
     def status(self, handle: str) -> Status:
         return self._find(handle) or Status(State.ENDED, "is unknown to its Ray cluster, which may be another one now")

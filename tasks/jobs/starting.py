@@ -80,12 +80,13 @@ def cancel(output: str, patience: float = 30.0) -> None:
 
 
 def kill(output: str, job: StartedJob) -> None:
-    """End all processes of the job, and wait until they have ended; nothing happens where they have.
+    """End all processes of this attempt, and wait until they have ended; nothing happens where they have.
 
     Raises:
         Unreachable: the backend does not answer.
     """
-    if is_running(output):
+    now = folder.read(output, folder.STARTED, StartedJob)
+    if now is not None and now.number == job.number and is_running(output):
         backend_of(job.runtime).kill(job.handle)
         _wait_for_end(output, _KILL_SECONDS)
 
@@ -126,13 +127,10 @@ def _start(output: str, module: str, runtime: JobsRuntime, last: StartedJob | No
     if last is not None:
         spent = last.spent + max(0.0, (folder.last_sign_of_life(output) or 0.0) - last.started)
     number = last.number + 1 if last else 1
-    folder.remove(output, folder.ERROR, folder.HEARTBEAT)
     started = time.time()
-    handle = backend_of(runtime).start(module, output, number, lock)
-    folder.write(
-        output,
-        folder.STARTED,
-        StartedJob(
+
+    def note(handle: str) -> None:
+        job = StartedJob(
             module=module,
             handle=handle,
             started=started,
@@ -140,8 +138,11 @@ def _start(output: str, module: str, runtime: JobsRuntime, last: StartedJob | No
             number=number,
             restarts=restarts,
             runtime=runtime,
-        ),
-    )
+        )
+        folder.write(output, folder.STARTED, job)
+
+    folder.remove(output, folder.ERROR, folder.HEARTBEAT)
+    backend_of(runtime).start(module, output, number, lock, note)
 
 
 def _why_not_again(output: str, job: StartedJob, how: str) -> MaskSearchError | None:

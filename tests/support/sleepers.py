@@ -21,7 +21,7 @@ def starts(tmp_path: Path) -> list[int]:
 
 def wait_until_started(tmp_path: Path, count: int = 1) -> int:
     """The process of that attempt, once it is at work."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(starts(tmp_path)) < count:
         assert time.monotonic() < deadline, "the job did not start"
         time.sleep(0.05)

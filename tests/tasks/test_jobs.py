@@ -1,6 +1,7 @@
 """A job is a real process: these tests start, attach to, look at and cancel one (tests/support/sleeper.py)."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +54,23 @@ def test_a_job_outlives_its_flow_and_the_next_flow_attaches(tmp_path):
     assert starts(tmp_path) == [process]
 
 
+def test_a_job_whose_flow_is_killed_while_it_starts_is_either_noted_or_never_begins(tmp_path):
+    code = (
+        "import os; from pathlib import Path; from tasks.jobs import local, starting\n"
+        "from tests.support.sleepers import SLEEPER, job\n"
+        "class Killed(local.LocalBackend):\n"
+        "    def start(self, module, output, number, lock, note):\n"
+        "        super().start(module, output, number, lock, lambda handle: os.kill(os.getpid(), 9))\n"
+        "starting.backend_of = lambda runtime: Killed()\n"
+        f"starting.start_or_attach(SLEEPER, job(Path({str(tmp_path)!r}), seconds=60.0))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    sleeping = job(tmp_path)
+    jobs.start_or_attach(SLEEPER, sleeping)
+    assert jobs.watch(sleeping.output, lambda _: None).figures == {"slept": 0.0}
+    assert len(starts(tmp_path)) == 1
+
+
 def test_a_flow_that_attached_starts_the_job_again_when_it_is_killed(tmp_path):
     sleeping = job(tmp_path, seconds=1.0)
     process = killed_flow(sleeping)
@@ -86,7 +104,7 @@ def test_a_cancelled_or_preempted_job_saves_and_leaves_and_is_not_started_again(
 
 
 def test_a_second_process_leaves_the_folder_of_a_running_job_alone(tmp_path):
-    sleeping = job(tmp_path, seconds=3.0)
+    sleeping = job(tmp_path, seconds=60.0)
     jobs.start_or_attach(SLEEPER, sleeping)
     process = wait_until_started(tmp_path)
     code = (
@@ -97,7 +115,8 @@ def test_a_second_process_leaves_the_folder_of_a_running_job_alone(tmp_path):
     second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert second.returncode == 2
     assert "another process works on the job" in second.stderr
-    assert jobs.watch(sleeping.output, lambda _: None).figures == {"slept": 3.0}
+    assert jobs.is_running(sleeping.output)
+    jobs.cancel(sleeping.output)
     assert starts(tmp_path) == [process]
 
 
@@ -107,14 +126,15 @@ def test_a_job_can_be_looked_at_while_it_runs(tmp_path):
     jobs.start_or_attach(SLEEPER, sleeping)
     wait_until_started(tmp_path)
     (tmp_path / "job" / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"ste')
-    time.sleep(1.5)
-    view = jobs.look(sleeping.output)
+    deadline = time.monotonic() + 60
+    while (view := jobs.look(sleeping.output)) is None or view.progress is None or not view.progress.per_second:
+        assert time.monotonic() < deadline, "it tells of no progress"
+        time.sleep(0.1)
     jobs.cancel(sleeping.output)
-    assert view is not None
     assert (view.state, view.log, view.metrics) == ("running", ["sleeping"], {"step": 2})
-    assert view.progress is not None and 5 < view.progress.per_second < 11
-    assert view.heartbeat_age is not None and view.heartbeat_age < 3
-    assert "of 601 naps, 9" in str(view) or "of 601 naps, 8" in str(view), str(view)
+    assert view.progress.per_second <= 11
+    assert view.heartbeat_age is not None
+    assert re.fullmatch(r"\d+ of 601 naps, [\d.]+ a second, [\d,]+ s left, heartbeat \d+ s ago", str(view)), str(view)
     view = jobs.look(sleeping.output)
     assert view is not None
     assert view.state == "ended"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from schemas.errors import RunFailed
-from schemas.runtime import KubeRayJobs, PodGroup, PodRuntime
+from schemas.runtime import KubeRayJobs, RuntimeSettings
 from tasks import jobs
 from tasks.jobs.backend import attempt_name, entry_point
 from tasks.jobs.folder import attempts_of
@@ -22,21 +22,8 @@ ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 SCHEMA = json.loads((KUBERNETES / "rayjob.schema.json").read_text())
 
-LARGE = KubeRayJobs(
-    namespace="research",
-    image="registry.example/masksearch:0.1.0",
-    volume_claim="masksearch",
-    mount="/shared",
-    working_dir="/shared/checkout",
-    secret="teacher-keys",
-    cpus=4,
-    head=PodRuntime(cpus=8, memory_gb=64),
-    workers=[
-        PodGroup(
-            name="gpus", replicas=2, cpus=32, gpus=8, memory_gb=512, shared_memory_gb=128, node_selector={"gpu": "h200"}
-        )
-    ],
-)
+EXAMPLE = yaml.safe_load((KUBERNETES / "jobs.example.yaml").read_text())["runtime"]
+LARGE = RuntimeSettings.model_validate(EXAMPLE).jobs
 
 
 def manifest_of(runtime):
@@ -92,7 +79,6 @@ def runtime(tmp_path):
         working_dir=str(ROOT),
         python=sys.executable,
         poll_seconds=0.2,
-        stuck_after=4,
     )
 
 

@@ -32,9 +32,7 @@ def head(tmp_path):
 @pytest.fixture
 def ray_jobs(head):
     with serving(head) as address:
-        yield RayJobs(
-            address=address, working_dir=HERE, python=sys.executable, cpus=2, gpus=1, poll_seconds=0.2, stuck_after=4
-        )
+        yield RayJobs(address=address, working_dir=HERE, python=sys.executable, cpus=2, gpus=1, poll_seconds=0.2)
 
 
 def test_a_job_is_submitted_once_under_the_name_of_its_folder(tmp_path, head, ray_jobs):
