@@ -14,8 +14,9 @@ from rich.table import Column, Table
 from flows.selection import configured
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
-from tasks import storage
+from tasks import jobs, storage
 from tasks.graph import Stage, stages_of
+from tasks.jobs import JobView
 from tasks.ledger import Ledger, differences
 
 
@@ -74,14 +75,15 @@ def _training_tokens(settings: PipelineConfig, stage: Stage) -> int:
 
 
 def status(root: str, as_json: bool, console: Console) -> None:
-    """Every snapshot under a root and its stages, finished or begun."""
+    """Every snapshot under a root and its stages, finished or begun; of a job that runs, how far it is."""
     rows = []
     for snapshot in storage.names_in(root):
         ledger = Ledger(root, snapshot)
         for stage in storage.names_in(storage.join(root, snapshot)):
             for label in storage.names_in(storage.join(root, snapshot, stage)):
-                if ledger.recipe(stage, label) is not None:
-                    rows.append(_state(ledger, snapshot, stage, label))
+                job = jobs.look(ledger.folder(stage, label))
+                if ledger.recipe(stage, label) is not None or (job is not None and job.state != "finished"):
+                    rows.append(_state(ledger, snapshot, stage, label, job))
     if not rows:
         raise BadInput(f"{root}: no snapshot of a pipeline lies there")
     if as_json:
@@ -97,19 +99,17 @@ def _status_table(snapshot: str, rows: list[dict[str, Any]]) -> Table:
         table.add_column(number, justify="right")
     table.add_column("finished", no_wrap=True)
     for row in sorted(rows, key=lambda row: row["finished"] or "~"):
+        state = f"{row['state']}: {row['job']['summary']}" if row["job"] else row["state"]
         numbers = (
             (f"{row['rows']:,}", f"{row['rejects']:,}", f"{row['seconds']:,.1f}") if row["finished"] else ("",) * 3
         )
-        table.add_row(f"{row['stage']}/{row['label']}", row["state"], *numbers, row["finished"][:16])
+        table.add_row(f"{row['stage']}/{row['label']}", state, *numbers, row["finished"][:16])
     return table
 
 
-def _state(ledger: Ledger, snapshot: str, stage: str, label: str) -> dict[str, Any]:
-    from tasks.jobs import is_running
-
+def _state(ledger: Ledger, snapshot: str, stage: str, label: str, job: JobView | None) -> dict[str, Any]:
     manifest = ledger.manifest(stage, label)
-    folder = ledger.folder(stage, label)
-    running = manifest is None and storage.exists(storage.join(folder, "job.json")) and is_running(folder)
+    running = job is not None and job.state in ("waiting", "running")
     return {
         "snapshot": snapshot,
         "stage": stage,
@@ -120,6 +120,7 @@ def _state(ledger: Ledger, snapshot: str, stage: str, label: str) -> dict[str, A
         "seconds": manifest.seconds if manifest else 0.0,
         "finished": manifest.finished if manifest else "",
         "commit": manifest.commit if manifest else "",
+        "job": {"summary": str(job), **job.model_dump(mode="json")} if job and not manifest else None,
     }
 
 

@@ -15,3 +15,7 @@ class BadInput(MaskSearchError):
 
 class RunFailed(MaskSearchError):
     """Work was begun and could not be finished; what was finished is kept, and the next run goes on from it."""
+
+
+class JobLost(RunFailed):
+    """A part of a job (a rank, an engine) died from outside: the job is started again (tasks/jobs/watching.py)."""

@@ -14,6 +14,7 @@ from schemas.settings import (
     DapoSettings,
     EvaluationSettings,
     EvolutionSettings,
+    IndexSettings,
     ModelSettings,
     SftSettings,
     TeacherSettings,
@@ -26,6 +27,13 @@ class Job(BaseModel):
 
     output: str
     snapshot: SnapshotName
+
+
+class IndexJob(Job):
+    """``python -m tasks.indexing_job``: an index of the passages of these Parquet files, in their order."""
+
+    settings: IndexSettings
+    passages: list[str]
 
 
 class NewModelJob(Job):

@@ -1,8 +1,8 @@
 """Settings that may differ from run to run over the same data: workers, devices, paths. No part of any fingerprint."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from schemas.settings import Positive, Share
 
@@ -56,6 +56,90 @@ class PlacementRuntime(Runtime):
     """How often one engine, one searcher, or the ranks together are started again after they died."""
 
 
+class SupervisedJobs(Runtime):
+    """Common to all places where jobs run: when a job is started again (tasks/jobs/watching.py)."""
+
+    restarts: Annotated[int, Field(ge=0)] = 2
+    """How often a job that died or was stuck is started again after somebody last started it."""
+    stuck_after: Annotated[float, Field(ge=4)] = 60
+    """Seconds without a heartbeat (there is one a second) after which a job is killed; before the first, ten times."""
+    poll_seconds: Annotated[float, Field(gt=0)] = 0.5
+    """How often the watcher looks."""
+
+
+class LocalJobs(SupervisedJobs):
+    """Jobs are processes of the machine that the flow runs on, and outlive it."""
+
+    backend: Literal["local"] = "local"
+
+
+class ClusterJobs(SupervisedJobs):
+    """Common to the jobs of a Ray cluster. Its nodes and the flow share a file system: the root and the code on it."""
+
+    python: str = "python"
+    poll_seconds: Annotated[float, Field(gt=0)] = 5
+    working_dir: str
+    """Where the entry point is started: a checkout of this project, as the cluster's nodes see it."""
+    cpus: NotNegative = 1
+    gpus: NotNegative = 0
+    """What Ray reserves for the job's main process; its ranks and engines under ``placement.layout: split`` come on
+    top of it."""
+
+
+class RayJobs(ClusterJobs):
+    """Jobs are submitted to a Ray cluster that is there (Ray Jobs)."""
+
+    backend: Literal["ray"] = "ray"
+    address: str | None = None
+    """Of its job server (http://head:8265); RAY_API_SERVER_ADDRESS or RAY_ADDRESS in the environment take its place."""
+
+
+class PodRuntime(Runtime):
+    """One pod of a Ray cluster on Kubernetes. Requests are limits."""
+
+    cpus: Positive = 2
+    gpus: Annotated[int, Field(ge=0)] = 0
+    memory_gb: Positive = 8
+    shared_memory_gb: Positive = 2
+    """Of ``memory_gb``: /dev/shm, where Ray keeps its objects."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+
+
+class PodGroup(PodRuntime):
+    name: str
+    replicas: Positive = 1
+
+
+class KubeRayJobs(ClusterJobs):
+    """Every job is a RayJob of the KubeRay operator, with a cluster of its own that ends with it."""
+
+    backend: Literal["kuberay"] = "kuberay"
+    namespace: str = "default"
+    image: str
+    """With Ray and what this project needs installed."""
+    ray_version: str = "2.60.0"
+    volume_claim: str
+    """The claim of the shared volume that holds root and checkout …"""
+    mount: str
+    """… and where it is mounted in every pod: the path under which the flow has it."""
+    secret: str | None = None
+    """A Secret whose entries are environment variables of every pod (keys of endpoints)."""
+    head: PodRuntime = PodRuntime()
+    workers: list[PodGroup] = Field(default_factory=list)
+
+
+def _backend_of(settings: Any) -> str:
+    """``local`` need not be said."""
+    return settings.get("backend", "local") if isinstance(settings, dict) else settings.backend
+
+
+JobsRuntime = Annotated[
+    Annotated[LocalJobs, Tag("local")] | Annotated[RayJobs, Tag("ray")] | Annotated[KubeRayJobs, Tag("kuberay")],
+    Discriminator(_backend_of),
+]
+"""Where jobs run: a setting that the chosen backend would not read is refused."""
+
+
 class RuntimeSettings(Runtime):
     root: str
     workers: Positive = 2
@@ -63,5 +147,6 @@ class RuntimeSettings(Runtime):
     threads_per_rank: Positive = 1
     engine: EngineRuntime = EngineRuntime()
     placement: PlacementRuntime = PlacementRuntime()
+    jobs: JobsRuntime = LocalJobs()
     teacher_endpoint: EndpointRuntime | None = None
     keep_checkpoints: Positive = 2

@@ -1,7 +1,7 @@
 """Indexes from files of passages, and searches from files of queries."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import fsspec
@@ -41,8 +41,13 @@ class _QueryLine(_Line):
 Line = TypeVar("Line", bound=_Line)
 
 
-def build_from_parquet(paths: list[str], out: str, settings: IndexSettings) -> IndexInfo:
+def build_from_parquet(
+    paths: list[str], out: str, settings: IndexSettings, on_passage: Callable[[], None] = lambda: None
+) -> IndexInfo:
     """Build an index of files of passages, in their order: Parquet, JSON lines, or folders of Parquet parts.
+
+    Args:
+        on_passage: called for every passage as the index takes it.
 
     Raises:
         BadInput: a file is missing, unreadable, or without the columns passage_id, title, text as strings; or as
@@ -51,7 +56,23 @@ def build_from_parquet(paths: list[str], out: str, settings: IndexSettings) -> I
     files = [file for path in paths for file in _files_of(path)]
     for file in files:
         _check_columns(file)
-    return build_index((passage for file in files for passage in _passages_of(file)), out, settings)
+    return build_index(_told(files, on_passage), out, settings)
+
+
+def count_passages(paths: list[str]) -> int:
+    """Passages in Parquet files, from their footers.
+
+    Raises:
+        BadInput: a file is missing or unreadable, or no file of passages.
+    """
+    return sum(_rows_of(path) for path in paths)
+
+
+def _told(files: list[str], on_passage: Callable[[], None]) -> Iterator[tuple[str, str, str]]:
+    for file in files:
+        for passage in _passages_of(file):
+            on_passage()
+            yield passage
 
 
 def search_many(index: str, queries: str, k: int) -> Iterator[dict[str, Any]]:
@@ -102,6 +123,12 @@ def _check_columns(path: str) -> None:
         kind = schema.field(column).type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             raise BadInput(f"{path}: column {column} is {kind}: it must hold strings")
+
+
+def _rows_of(path: str) -> int:
+    _check_columns(path)
+    with _opened(path) as file:
+        return pq.read_metadata(file).num_rows
 
 
 def _opened(path: str, **how: Any) -> Any:

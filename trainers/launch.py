@@ -19,7 +19,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any, TypeVar
 
-from schemas.errors import RunFailed
+from schemas.errors import JobLost
 from schemas.jobs import TrainingJob
 from tasks.jobs import TERMINATED
 from trainers.stopping import forget_stop
@@ -105,7 +105,7 @@ class _Ranks:
         """The exit code of the job: that of the first rank that failed.
 
         Raises:
-            RunFailed: a rank was ended from outside.
+            JobLost: a rank was ended from outside.
         """
         while True:
             codes = [process.poll() for process in self._processes]
@@ -120,7 +120,7 @@ class _Ranks:
             return TERMINATED
         code = failed[0] or 0
         if code < 0:
-            raise RunFailed(f"a rank was ended by signal {-code} (9 may mean that memory ran out); run again to go on")
+            raise JobLost(f"a rank was ended by signal {-code} (9 may mean that memory ran out); run again to go on")
         return code
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:

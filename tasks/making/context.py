@@ -98,9 +98,13 @@ class Making:
         return dict(sorted(done.items()))
 
     def run_job(self, module: str, job: Job) -> JobResult:
-        """Start the job or attach to it, and wait. Ctrl-C is passed on: the job saves what it has and leaves."""
+        """Start the job or attach to it, and wait. Ctrl-C is passed on: the job saves what it has and leaves.
+
+        Raises:
+            BadInput, RunFailed: as `tasks.jobs.watch` says.
+        """
         release()
-        jobs.start_or_attach(module, job)
+        jobs.start_or_attach(module, job, self.config.runtime.jobs)
         try:
             return jobs.watch(job.output, self.on_progress)
         except KeyboardInterrupt:

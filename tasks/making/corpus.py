@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from schemas.jobs import IndexJob
 from schemas.manifest import StageManifest
 from schemas.records import Alias, Page, Passage, Record, Redirect, Reject
 from schemas.settings import PageSettings, PassageSettings
@@ -93,12 +94,9 @@ def make_passages(making: Making) -> StageManifest:
 
 
 def make_index(making: Making) -> StageManifest:
-    from tasks.indexing import build_from_parquet
-
-    out = storage.join(making.folder, "index")
-    storage.remove(out)
     paths = list(making.upstream_parts("passages").values())
-    built = build_from_parquet(paths, out, making.config.index)
+    job = IndexJob(output=making.folder, snapshot=making.snapshot, settings=making.config.index, passages=paths)
+    built = making.run_job("tasks.indexing_job", job)
     return making.open.finish(
-        made="index", rows=built.documents, figures={"documents": built.documents, "bytes": built.bytes}
+        made="index", rows=built.figures["documents"], figures=built.figures, seconds=built.seconds
     )

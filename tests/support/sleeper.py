@@ -1,4 +1,4 @@
-"""A job that sleeps: what tests of tasks/jobs.py start."""
+"""A job that sleeps: what the tests of tasks/jobs start. It can die, freeze or fail on its first attempts."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from schemas.errors import BadInput
+from schemas.errors import BadInput, JobLost
 from schemas.jobs import Job
 from tasks import jobs, storage
 
@@ -15,25 +15,35 @@ NAP = 0.1
 
 
 class SleeperJob(Job):
-    seconds: float
-    fails_with: str
+    seconds: float = 0.0
+    fails_with: str = ""
+    signals: tuple[int, ...] = ()
+    """What it sends itself, an attempt each; what comes after them sleeps undisturbed."""
+    loses: bool = False
+    """Whether a part of it dies on every attempt."""
 
 
 def sleep(job: SleeperJob) -> dict[str, Any]:
     def save_and_leave(number: int, frame: FrameType | None) -> None:
         storage.write_bytes(storage.join(job.output, "saved"), b"what it had")
-        os._exit(jobs.TERMINATED)
+        raise SystemExit(jobs.TERMINATED)
 
     signal.signal(signal.SIGTERM, save_and_leave)
     print("sleeping", flush=True)
-    with (Path(job.output) / "starts").open("a") as starts:
-        starts.write(f"{os.getpid()}\n")
+    starts = Path(job.output) / "starts"
+    with starts.open("a") as file:
+        file.write(f"{os.getpid()}\n")
     if job.fails_with:
         raise BadInput(job.fails_with)
+    if job.loses:
+        raise JobLost("a rank was ended by signal 9")
+    attempt = len(starts.read_text().splitlines())
     naps = round(job.seconds / NAP) + 1
     for nap in range(naps):
         jobs.report_progress(job.output, nap + 1, naps, "naps")
         time.sleep(NAP if job.seconds else 0)
+        if attempt <= len(job.signals):
+            os.kill(os.getpid(), job.signals[attempt - 1])
     return {"slept": job.seconds}
 
 

@@ -1,0 +1,44 @@
+"""``python -m tasks.indexing_job CONFIG.json`` (`schemas.jobs.IndexJob`): the index of a corpus.
+
+An index is whole or not there: told to stop, or killed, the next run builds it from the first passage.
+"""
+
+import time
+from typing import Any
+
+from schemas.jobs import IndexJob
+from tasks import jobs, storage
+from tasks.indexing import build_from_parquet, count_passages
+
+FOLDER = "index"
+
+_PROGRESS_SECONDS = 1.0
+
+
+def build(job: IndexJob) -> dict[str, Any]:
+    """Write ``index/``; its passages and bytes."""
+    out = storage.join(job.output, FOLDER)
+    storage.remove(out)
+    taken = _Taken(job.output, count_passages(job.passages))
+    built = build_from_parquet(job.passages, out, job.settings, taken.one_more)
+    return {"documents": built.documents, "bytes": built.bytes}
+
+
+class _Taken:
+    """Counts the passages that the index took, and tells of them once a second."""
+
+    def __init__(self, output: str, total: int) -> None:
+        self._output, self._total = output, total
+        self._count, self._said = 0, 0.0
+
+    def one_more(self) -> None:
+        self._count += 1
+        is_last, now = self._count == self._total, time.monotonic()
+        if is_last or now - self._said >= _PROGRESS_SECONDS:
+            self._said = now
+            note = "now written and checked" if is_last else ""
+            jobs.report_progress(self._output, self._count, self._total, "passages", note)
+
+
+if __name__ == "__main__":
+    jobs.main(IndexJob, build)

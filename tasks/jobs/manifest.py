@@ -1,0 +1,92 @@
+"""The RayJob (ray.io/v1) of a job: plain data, from its settings alone.
+
+``deploy/kubernetes/rayjob.schema.json`` says which fields may be used and how.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from schemas.runtime import KubeRayJobs, PodRuntime
+
+
+def ray_job(name: str, entry_point: str, output: str, runtime: KubeRayJobs) -> dict[str, Any]:
+    """A RayJob that runs the entry point once, on a cluster of its own that is deleted after it.
+
+    Nothing in it starts anything again: that is the watcher's (tasks/jobs/watching.py).
+    """
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": {
+            "name": name,
+            "namespace": runtime.namespace,
+            "labels": {"app.kubernetes.io/name": "masksearch"},
+            "annotations": {"masksearch/output": str(Path(output).absolute())},
+        },
+        "spec": {
+            "entrypoint": entry_point,
+            "entrypointNumCpus": runtime.cpus,
+            "entrypointNumGpus": runtime.gpus,
+            "jobId": name,
+            # The operator submits the job itself: a submitter pod would have retries of its own.
+            "submissionMode": "HTTPMode",
+            "backoffLimit": 0,
+            "shutdownAfterJobFinishes": True,
+            "rayClusterSpec": _cluster(runtime),
+        },
+    }
+
+
+def to_yaml(manifest: dict[str, Any]) -> str:
+    return yaml.safe_dump(manifest, sort_keys=False, width=120)
+
+
+def _cluster(runtime: KubeRayJobs) -> dict[str, Any]:
+    return {
+        "rayVersion": runtime.ray_version,
+        "headGroupSpec": {
+            "rayStartParams": {"dashboard-host": "0.0.0.0"},
+            "template": _pod("ray-head", runtime.head, runtime),
+        },
+        "workerGroupSpecs": [
+            {
+                "groupName": group.name,
+                "replicas": group.replicas,
+                "minReplicas": group.replicas,
+                "maxReplicas": group.replicas,
+                "rayStartParams": {},
+                "template": _pod("ray-worker", group, runtime),
+            }
+            for group in runtime.workers
+        ],
+    }
+
+
+def _pod(container: str, pod: PodRuntime, runtime: KubeRayJobs) -> dict[str, Any]:
+    resources: dict[str, Any] = {"cpu": str(pod.cpus), "memory": f"{pod.memory_gb}Gi"}
+    if pod.gpus:
+        resources["nvidia.com/gpu"] = str(pod.gpus)
+    spec: dict[str, Any] = {
+        "containers": [
+            {
+                "name": container,
+                "image": runtime.image,
+                "resources": {"requests": resources, "limits": dict(resources)},
+                "volumeMounts": [
+                    {"name": "shared", "mountPath": runtime.mount},
+                    {"name": "shm", "mountPath": "/dev/shm"},
+                ],
+            }
+        ],
+        "volumes": [
+            {"name": "shared", "persistentVolumeClaim": {"claimName": runtime.volume_claim}},
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{pod.shared_memory_gb}Gi"}},
+        ],
+    }
+    if runtime.secret:
+        spec["containers"][0]["envFrom"] = [{"secretRef": {"name": runtime.secret}}]
+    if pod.node_selector:
+        spec["nodeSelector"] = pod.node_selector
+    return {"spec": spec}

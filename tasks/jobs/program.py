@@ -1,0 +1,128 @@
+"""Inside the job: the main of every job program, its heartbeat, and how it tells of its progress and its end."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+from schemas.errors import BadInput, JobLost, MaskSearchError
+from schemas.jobs import Job, JobResult
+from tasks.jobs import folder
+from tasks.jobs.folder import JobError, Progress
+
+TERMINATED = 143
+"""Exit code of a job that was told to stop (SIGTERM) and has saved what it had."""
+
+HANDED_LOCK = "MASKSEARCH_JOB_LOCK"
+"""Environment: the descriptor of the folder's lock, where who started the process has taken it already."""
+
+_PART_OF = "MASKSEARCH_JOB"
+_BEAT_SECONDS = 1.0
+_LOCK_SECONDS = 30.0
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoReturn:
+    """The main of every job program: read the config, do the work, write its figures; or say why not and exit.
+
+    SIGTERM, and a request to stop in the folder, end it with `TERMINATED`: at once, until ``body`` handles the signal
+    in a way of its own.
+    """
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: python -m {Path(sys.argv[0]).stem} CONFIG.json")
+    job = model.model_validate_json(Path(sys.argv[1]).read_bytes())
+    is_whole_job = _own(job.output)
+    if is_whole_job:
+        signal.signal(signal.SIGTERM, _leave)
+        threading.Thread(target=_beat, args=(job.output,), name="heartbeat", daemon=True).start()
+    began = time.time()
+    try:
+        figures = body(job)
+    except MaskSearchError as error:
+        _say_why(job.output, error)
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except SystemExit as leaving:
+        if is_whole_job and leaving.code == TERMINATED:
+            folder.write(job.output, folder.ERROR, stopped())
+        raise
+    result = JobResult(seconds=round(time.time() - began, 2), figures=figures)
+    folder.write(job.output, folder.RESULT, result)
+    sys.exit(0)
+
+
+def report_progress(output: str, done: int, total: int, unit: str, note: str = "") -> None:
+    """Tell how far the job is: to people, and to who watches it."""
+    now = time.monotonic()
+    began, there = _first_report.setdefault(output, (now, done))
+    per_second = round((done - there) / (now - began), 3) if now > began else 0.0
+    progress = Progress(done=done, total=total, unit=unit, note=note, per_second=max(per_second, 0.0))
+    folder.write(output, folder.PROGRESS, progress)
+
+
+_first_report: dict[str, tuple[float, int]] = {}
+"""By folder: when this process first told of progress, and how far it was."""
+
+
+def stopped() -> JobError:
+    """What is said of a job that was told to stop."""
+    return JobError(message="the job was told to stop and saved its state; run again to go on", exit_code=TERMINATED)
+
+
+def _own(output: str) -> bool:
+    """Make this process the one that works on the job; False for a part of one (a rank), whose main process does.
+
+    Raises:
+        SystemExit: another process works on it; its folder is left alone.
+    """
+    if os.environ.get(_PART_OF) == output or int(os.environ.get("RANK", "0")) > 0:
+        return False
+    if os.environ.pop(HANDED_LOCK, None) is None and not _lock_for_good(output):
+        print(f"error: another process works on the job in {output}: it goes on there", file=sys.stderr)
+        sys.exit(BadInput.exit_code)
+    os.environ[_PART_OF] = output
+    folder.remove(output, folder.ERROR, folder.STOP)
+    (Path(output) / folder.HEARTBEAT).touch()
+    return True
+
+
+def _lock_for_good(output: str) -> bool:
+    """Hold the folder's lock until the process ends. Who started it may hold it for a moment yet."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while folder.take_lock(output) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _beat(output: str) -> None:
+    """Touch the heartbeat for as long as Python runs here; hand on a request to stop as SIGTERM, once."""
+    heartbeat, stop = Path(output) / folder.HEARTBEAT, Path(output) / folder.STOP
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+    told = False
+    while True:
+        with suppress(OSError):  # a file system that is away for a moment: the next beat may get through
+            heartbeat.touch()
+            if stop.exists() and not told:
+                told = True
+                # To the main thread, which may sleep in a call that only a signal of its own ends.
+                signal.pthread_kill(main_thread, signal.SIGTERM)
+        time.sleep(_BEAT_SECONDS)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(TERMINATED)
+
+
+def _say_why(output: str, error: MaskSearchError) -> None:
+    lost = isinstance(error, JobLost)
+    folder.write(output, folder.ERROR, JobError(message=str(error), exit_code=error.exit_code, lost=lost))

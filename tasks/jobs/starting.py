@@ -1,0 +1,172 @@
+"""From outside: start a job or attach to it, start it again, stop it; whether it runs."""
+
+import os
+import time
+from pathlib import Path
+
+from schemas.errors import BadInput, MaskSearchError, RunFailed
+from schemas.jobs import Job
+from schemas.runtime import JobsRuntime, LocalJobs
+from tasks.jobs import folder
+from tasks.jobs.backend import State, Status, Unreachable, backend_of
+from tasks.jobs.folder import JobError, StartedJob
+from tasks.jobs.program import TERMINATED, stopped
+
+_LOCAL = LocalJobs()
+_KILL_SECONDS = 30.0
+
+
+def start_or_attach(module: str, job: Job, runtime: JobsRuntime = _LOCAL) -> None:
+    """Start the job, unless it runs already, wherever that is, or is done. It may be started again as often as ever.
+
+    Raises:
+        RunFailed: the backend does not take it.
+    """
+    if folder.result_of(job.output) is not None:
+        return
+    lock = folder.take_lock(job.output)
+    if lock is None:
+        return
+    try:
+        last = folder.read(job.output, folder.STARTED, StartedJob)
+        if last is not None:
+            status = _on_backend(last)
+            if status.state != State.ENDED:
+                return
+            folder.keep_attempt(job.output, last, how_it_ended(job.output, status))
+        folder.remove(job.output, folder.STOP)
+        folder.write(job.output, folder.CONFIG, job)
+        _start(job.output, module, runtime, last, restarts=0, lock=lock)
+    finally:
+        os.close(lock)
+
+
+def start_again(output: str, died: StartedJob, how: str) -> None:
+    """Start a job that died from its last checkpoint; nothing happens where somebody else did so first.
+
+    Raises:
+        BadInput, RunFailed: it said why it ended, it was told to stop, or it was started again often enough.
+    """
+    lock = folder.take_lock(output)
+    if lock is None:
+        return
+    try:
+        last = folder.read(output, folder.STARTED, StartedJob)
+        if last is None or last.number != died.number or folder.result_of(output) is not None:
+            return
+        folder.keep_attempt(output, died, how)
+        reason = _why_not_again(output, died, how)
+        if reason is not None:
+            raise reason
+        _start(output, died.module, died.runtime, died, restarts=died.restarts + 1, lock=lock)
+    finally:
+        os.close(lock)
+
+
+def cancel(output: str, patience: float = 30.0) -> None:
+    """Ask the job to save what it has and leave; after ``patience`` seconds all its processes are killed.
+
+    A job without a heartbeat has nothing to save yet and is killed at once.
+    """
+    job = folder.read(output, folder.STARTED, StartedJob)
+    if job is None or not is_running(output):
+        return
+    (Path(output) / folder.STOP).touch()
+    if (Path(output) / folder.HEARTBEAT).exists():
+        _wait_for_end(output, patience)
+    kill(output, job)
+    if folder.result_of(output) is None and folder.read(output, folder.ERROR, JobError) is None:
+        folder.write(output, folder.ERROR, stopped())
+
+
+def kill(output: str, job: StartedJob) -> None:
+    """End all processes of this attempt, and wait until they have ended; nothing happens where they have.
+
+    Raises:
+        Unreachable: the backend does not answer.
+    """
+    now = folder.read(output, folder.STARTED, StartedJob)
+    if now is not None and now.number == job.number and is_running(output):
+        backend_of(job.runtime).kill(job.handle)
+        _wait_for_end(output, _KILL_SECONDS)
+
+
+def is_running(output: str) -> bool:
+    """Whether the job of this folder runs or waits for resources."""
+    job = folder.read(output, folder.STARTED, StartedJob)
+    return status_of(output, job).state != State.ENDED if job else folder.is_locked(output)
+
+
+def status_of(output: str, job: StartedJob) -> Status:
+    """What can be told from here: by the folder's lock, else by its documents, else by the backend.
+
+    A backend that does not answer is taken to run the job: its heartbeat will tell.
+    """
+    if folder.is_locked(output):
+        return Status(State.RUNNING)
+    if folder.result_of(output) is not None or folder.read(output, folder.ERROR, JobError) is not None:
+        return Status(State.ENDED)
+    return _on_backend(job)
+
+
+def how_it_ended(output: str, status: Status) -> str:
+    """In the job's own words where it said something, else in the backend's."""
+    error = folder.read(output, folder.ERROR, JobError)
+    return f"ended: {error.message}" if error else status.how
+
+
+def _on_backend(job: StartedJob) -> Status:
+    try:
+        return backend_of(job.runtime).status(job.handle)
+    except Unreachable:
+        return Status(State.RUNNING)
+
+
+def _start(output: str, module: str, runtime: JobsRuntime, last: StartedJob | None, restarts: int, lock: int) -> None:
+    spent = 0.0
+    if last is not None:
+        spent = last.spent + max(0.0, (folder.last_sign_of_life(output) or 0.0) - last.started)
+    number = last.number + 1 if last else 1
+    started = time.time()
+
+    def note(handle: str) -> None:
+        job = StartedJob(
+            module=module,
+            handle=handle,
+            started=started,
+            spent=spent,
+            number=number,
+            restarts=restarts,
+            runtime=runtime,
+        )
+        folder.write(output, folder.STARTED, job)
+
+    folder.remove(output, folder.ERROR, folder.HEARTBEAT)
+    backend_of(runtime).start(module, output, number, lock, note)
+
+
+def _why_not_again(output: str, job: StartedJob, how: str) -> MaskSearchError | None:
+    """The error that ends the watching, or None where the job is to be started again."""
+    error = folder.read(output, folder.ERROR, JobError)
+    if (error is not None and error.exit_code == TERMINATED) or (Path(output) / folder.STOP).exists():
+        return _ended(output, "was told to stop and saved its state")
+    if error is not None and not error.lost:
+        return BadInput(error.message) if error.exit_code == BadInput.exit_code else RunFailed(error.message)
+    if job.restarts < job.runtime.restarts:
+        return None
+    again = f" after it was started again {folder.times(job.restarts)}" if job.restarts else ""
+    return _ended(output, f"{how}{again}")
+
+
+def _ended(output: str, how: str) -> RunFailed:
+    lines = folder.last_lines(output)
+    return RunFailed(
+        f"the job in {output} {how} ({lines[-1].strip() if lines else 'it printed nothing'}); "
+        f"its log is {Path(output) / folder.LOG}; run again to go on from where it was"
+    )
+
+
+def _wait_for_end(output: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while is_running(output) and time.monotonic() < deadline:
+        time.sleep(0.1)

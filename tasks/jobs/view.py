@@ -1,0 +1,86 @@
+"""What can be seen of a job while it runs, for people and for the command line."""
+
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.jobs import folder
+from tasks.jobs.backend import State
+from tasks.jobs.folder import Attempt, Progress, StartedJob
+from tasks.jobs.starting import status_of
+
+
+class JobView(BaseModel):
+    """A job as it is now. Ages are seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Literal["waiting", "running", "ended", "finished"]
+    """`ended` without a result: it failed, was stopped, or nobody watches it and starts it again."""
+    backend: str
+    started: float
+    restarts: int
+    progress: Progress | None
+    heartbeat_age: float | None
+    """None before the first one."""
+    attempts: list[Attempt]
+    """Those that failed."""
+    log: list[str]
+    metrics: dict[str, Any] | None
+    """The last line of metrics.jsonl, where the job writes one."""
+
+    def __str__(self) -> str:
+        words = {"waiting": ["waits for resources"], "ended": ["its job has ended"]}.get(self.state, [])
+        if self.progress:
+            told = self.progress
+            words.append(f"{told.done:,} of {told.total:,} {told.unit} {told.note}".rstrip())
+            if told.per_second and self.state == "running":
+                left = (told.total - told.done) / told.per_second
+                words.append(f"{told.per_second:,.3g} a second, {left:,.0f} s left")
+        if self.heartbeat_age is not None and self.state == "running":
+            words.append(f"heartbeat {self.heartbeat_age:.0f} s ago")
+        if self.attempts:
+            words.append(f"failed {folder.times(len(self.attempts))}, the last time it {self.attempts[-1].how}")
+        return ", ".join(words)
+
+
+def look(output: str) -> JobView | None:
+    """The job of this folder, or None where none was ever started."""
+    job = folder.read(output, folder.STARTED, StartedJob)
+    if job is None:
+        return None
+    state: Literal["waiting", "running", "ended", "finished"] = "finished"
+    if folder.result_of(output) is None:
+        found = status_of(output, job).state
+        state = "waiting" if found == State.WAITING else "running" if found == State.RUNNING else "ended"
+    return JobView(
+        state=state,
+        backend=job.runtime.backend,
+        started=job.started,
+        restarts=job.restarts,
+        progress=folder.read(output, folder.PROGRESS, Progress),
+        heartbeat_age=_age(Path(output) / folder.HEARTBEAT),
+        attempts=folder.attempts_of(output),
+        log=folder.last_lines(output),
+        metrics=_last_metrics(Path(output) / "metrics.jsonl"),
+    )
+
+
+def _age(path: Path) -> float | None:
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except FileNotFoundError:
+        return None
+
+
+def _last_metrics(path: Path) -> dict[str, Any] | None:
+    """The last line that is whole."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    for line in reversed(lines[-2:]):
+        with suppress(ValueError):
+            return json.loads(line)
+    return None

@@ -1,0 +1,91 @@
+"""Watching a job: its progress, whether it lives, and starting it again where it died or is stuck.
+
+Stuck is a heartbeat that has stopped: the program's Python does not run. That its progress stands still is no sign: a
+compilation or a large checkpoint takes its time.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from schemas.errors import RunFailed
+from schemas.jobs import JobResult
+from tasks.jobs import folder
+from tasks.jobs.backend import State, Status
+from tasks.jobs.folder import Progress, StartedJob
+from tasks.jobs.starting import how_it_ended, kill, start_again, status_of
+
+_GRACE = 10
+"""Before its first heartbeat a program imports its libraries: that many times ``stuck_after`` is given to it."""
+
+
+def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
+    """Wait for the job's result, starting it again where it died without a reason or is stuck.
+
+    The result's seconds are those of all attempts. The note of the progress tells how often it was started again.
+
+    Raises:
+        BadInput, RunFailed: it said why it ended, or was told to stop, or used up its restarts (``runtime.jobs``).
+    """
+    told: Progress | None = None
+    pulse: _Pulse | None = None
+    while True:
+        job = folder.read(output, folder.STARTED, StartedJob)
+        if job is None:
+            raise RunFailed(f"{output}: no job was started there")
+        if pulse is None or pulse.job.number != job.number:
+            pulse = _Pulse(output, job)
+        status = status_of(output, job)
+        progress = _progress(output, job)
+        if progress is not None and progress != told:
+            on_progress(progress)
+            told = progress
+        if status.state == State.ENDED:
+            result = folder.result_of(output)
+            if result is not None:
+                return result.model_copy(update={"seconds": round(result.seconds + job.spent, 2)})
+            start_again(output, job, how_it_ended(output, status))
+        elif pulse.is_stuck(status):
+            kill(output, job)
+            start_again(output, job, f"was stuck: no heartbeat for {pulse.silent:.0f} seconds")
+        time.sleep(job.runtime.poll_seconds)
+
+
+def _progress(output: str, job: StartedJob) -> Progress | None:
+    progress = folder.read(output, folder.PROGRESS, Progress)
+    if progress is None or job.restarts == 0:
+        return progress
+    how = folder.attempts_of(output)[-1].how
+    note = f"{progress.note} (started again {folder.times(job.restarts)}: {how})".lstrip()
+    return progress.model_copy(update={"note": note})
+
+
+class _Pulse:
+    """The heartbeat of one attempt, by the watcher's own clock: those of two machines may differ.
+
+    ``silent``: for how many seconds of watching there was none.
+    """
+
+    def __init__(self, output: str, job: StartedJob) -> None:
+        self.job = job
+        self.silent = 0.0
+        self._path = Path(output) / folder.HEARTBEAT
+        self._last: float | None = None
+        self._looked = time.monotonic()
+
+    def is_stuck(self, status: Status) -> bool:
+        now, beat = time.monotonic(), self._beat()
+        # Both may have been asleep, as in a machine that was paused: the watcher's first look then proves nothing.
+        between = min(now - self._looked, self.job.runtime.stuck_after / 4)
+        self._looked = now
+        if beat != self._last or status.state == State.WAITING:
+            self._last, self.silent = beat, 0.0
+        else:
+            self.silent += between
+        return self.silent > self.job.runtime.stuck_after * (1 if beat else _GRACE)
+
+    def _beat(self) -> float | None:
+        try:
+            return self._path.stat().st_mtime
+        except FileNotFoundError:
+            return None

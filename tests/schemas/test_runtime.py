@@ -1,0 +1,38 @@
+"""Where jobs run: settings that the chosen backend would not read are refused."""
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.runtime import KubeRayJobs, LocalJobs, RayJobs, RuntimeSettings
+
+
+def jobs_of(**settings):
+    return RuntimeSettings.model_validate({"root": "runs", "jobs": settings}).jobs
+
+
+def test_the_backend_decides_which_settings_there_are():
+    assert jobs_of() == jobs_of(backend="local") == LocalJobs()
+    assert jobs_of(restarts=5) == LocalJobs(restarts=5)
+    assert jobs_of(backend="ray", working_dir="/w") == RayJobs(working_dir="/w")
+    pods = {"image": "i", "volume_claim": "c", "mount": "/w", "working_dir": "/w"}
+    assert isinstance(jobs_of(backend="kuberay", **pods), KubeRayJobs)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"address": "http://head:8265"}, "address"),
+        ({"backend": "ray", "working_dir": "/w", "image": "i"}, "image"),
+        ({"backend": "kuberay", "working_dir": "/w"}, "image"),
+        ({"backend": "slurm"}, "slurm"),
+        ({"stuck_after": 1}, "greater than or equal to 4"),
+    ],
+)
+def test_what_the_backend_would_not_read_is_refused(settings, said):
+    with pytest.raises(ValidationError, match=said):
+        jobs_of(**settings)
+
+
+def test_the_backend_survives_the_job_s_document():
+    settings = RuntimeSettings(root="runs", jobs=RayJobs(working_dir="/w", address="http://head:8265"))
+    assert RuntimeSettings.model_validate_json(settings.model_dump_json()) == settings
