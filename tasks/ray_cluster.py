@@ -1,0 +1,27 @@
+"""The Ray cluster that this process belongs to: that of RAY_ADDRESS, or a local one of its own."""
+
+import logging
+import os
+from typing import Any
+
+from schemas.errors import BadInput
+
+
+def join(cpus: int) -> None:
+    """Join the cluster of RAY_ADDRESS, or start a local one of so many processors. Joining twice does no harm.
+
+    Raises:
+        BadInput: nothing answers at RAY_ADDRESS.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        return
+    address = os.environ.get("RAY_ADDRESS")
+    where: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **where)
+    except ConnectionError:
+        raise BadInput(f"no Ray cluster answers at {address} (RAY_ADDRESS)") from None
