@@ -109,6 +109,6 @@ def test_requests_are_shared_out_and_a_server_without_an_answer_is_left_out():
 
 
 def test_servers_of_different_models_are_refused():
-    with serving(lambda *_: (200, {"data": [{"id": "another"}]})) as one, serving(Server(_reply([9]))) as other:
-        with pytest.raises(BadInput, match="must serve one model"):
-            RemoteEngine([one, other], in_flight=1)
+    refused = pytest.raises(BadInput, match="must serve one model")
+    with serving(lambda *_: (200, {"data": [{"id": "other"}]})) as one, serving(Server(_reply([9]))) as other, refused:
+        RemoteEngine([one, other], in_flight=1)

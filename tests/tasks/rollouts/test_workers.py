@@ -20,7 +20,7 @@ from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.rollouts.worker import RolloutSetup
 from tasks.rollouts.workers import WorkerPool
-from tests.support.automaton import save_automaton
+from tests.support.automaton import save_chain
 from tests.support.examples import ramp_question
 
 pytestmark = pytest.mark.slow
@@ -32,18 +32,18 @@ SPLIT = PlacementRuntime(layout="split", engines=2, searchers=2, restarts=1)
 class Ground(NamedTuple):
     setup: RolloutSetup
     guesser: str
-    """The folder of a model that answers without a search; the setup's model searches first."""
+    """The folder of a model that answers without a search; the setup's model searches as often as it may."""
 
 
 def _save_models(folder: Path, tokenizer: AgentTokenizer) -> None:
     tags = ("<think>", "</think>", "<search>", "</search>", "<answer>", "</answer>", "</information>")
     think, thought, search, searched, answer, answered, told = map(tokenizer.tag_id, tags)
     newline, (kalo,), (tovi,) = tokenizer.encode("\n")[-1], tokenizer.encode("Kalo"), tokenizer.encode("Tovi")
-    start = {newline: [think], think: [thought]}
-    asks = {thought: [search], search: [kalo, tovi], kalo: [searched], tovi: [searched]}
-    save_automaton(folder / "seeker", tokenizer.vocabulary, start | asks | {told: [answer], answer: [kalo, tovi]})
-    replies = {thought: [answer], answer: [kalo, tovi], kalo: [answered], tovi: [answered]}
-    save_automaton(folder / "guesser", tokenizer.vocabulary, start | replies)
+    either, start = {kalo: 0.5, tovi: 0.5}, {newline: {think: 1.0}, think: {thought: 1.0}}
+    asks = {thought: {search: 1.0}, search: either, kalo: {searched: 1.0}, tovi: {searched: 1.0}}
+    save_chain(folder / "seeker", tokenizer.vocabulary, {**start, **asks, told: {think: 1.0}})
+    replies = {thought: {answer: 1.0}, answer: either, kalo: {answered: 1.0}, tovi: {answered: 1.0}}
+    save_chain(folder / "guesser", tokenizer.vocabulary, {**start, **replies})
 
 
 @pytest.fixture(scope="module")
