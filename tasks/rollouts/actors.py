@@ -19,6 +19,9 @@ from retrieval_index.hits import SearchFailed
 from schemas.errors import BadInput, MaskSearchError
 from tasks import ray_cluster
 
+START_SECONDS = 1800.0
+"""How long an actor may take to be ready: the cluster finds it a place, and it loads its model or index."""
+
 
 class ActorLost(Exception):
     """The actor is gone, or out of reach; why, in one line."""

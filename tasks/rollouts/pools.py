@@ -77,6 +77,6 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime) -> Rollou
             "runtime.engine: servers by address are asked from the job's own process: "
             "runtime.placement.layout must be together"
         )
-    from tasks.rollouts.workers import WorkerPool
+    from tasks.rollouts.worker_pool import WorkerPool
 
     return await WorkerPool.start(setup, placement)

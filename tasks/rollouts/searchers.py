@@ -3,6 +3,7 @@
 They hold no state, so Ray starts one that died again, and a batch that met its death is sent again.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,9 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
 from retrieval_index.opening import open_index
+from schemas.errors import RunFailed
 from schemas.runtime import PlacementRuntime
-from tasks.rollouts.actors import ActorLost, Need, meaning_of
+from tasks.rollouts.actors import START_SECONDS, ActorLost, Need, answer, meaning_of
 
 PATIENCE_SECONDS = 120.0
 """How long a batch is sent again before the search has failed: a searcher that is started anew needs some of it."""
@@ -35,7 +37,11 @@ class IndexSearcher:
         return open_index(self._folder, threads=self._threads)
 
     def open(self) -> None:
-        """Raises BadInput: there is no index, or a damaged one."""
+        """Open the index now.
+
+        Raises:
+            BadInput: there is none, or a damaged one.
+        """
         _ = self._index
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
@@ -47,12 +53,27 @@ def need_of(placement: PlacementRuntime) -> Need:
     return Need("searcher", placement.searchers, placement.cpus_per_searcher, 0)
 
 
-def start_searchers(folder: str, placement: PlacementRuntime) -> list[ActorHandle]:
-    """Actors with the index of a folder that every machine reads; whoever starts them ends them."""
+async def start_searchers(folder: str, placement: PlacementRuntime) -> list[ActorHandle]:
+    """Actors with the index of a folder that every machine reads; whoever starts them ends them.
+
+    Raises:
+        BadInput: there is no index, or a damaged one.
+        RunFailed: the actors do not start.
+    """
     actor: Any = ray.remote(IndexSearcher).options(
         num_cpus=placement.cpus_per_searcher, max_restarts=placement.restarts, max_task_retries=0
     )
-    return [actor.remote(folder, max(1, int(placement.cpus_per_searcher))) for _ in range(placement.searchers)]
+    threads = max(1, int(placement.cpus_per_searcher))
+    searchers = [actor.remote(folder, threads) for _ in range(placement.searchers)]
+    try:
+        await asyncio.wait_for(asyncio.gather(*(answer(each.open.remote()) for each in searchers)), START_SECONDS)
+    except BaseException as error:
+        for each in searchers:
+            ray.kill(each)
+        if isinstance(error, ActorLost | TimeoutError):
+            raise RunFailed(f"the searchers do not start: {error or f'not in {START_SECONDS:.0f} seconds'}") from None
+        raise
+    return searchers
 
 
 class SearcherClient:

@@ -1,13 +1,10 @@
-"""Rollouts by many engines: workers as Ray actors, each with an engine of its own, and the pool that shares out work.
+"""Rollout workers as Ray actors, each with an engine of its own; worker_pool.py shares out the work.
 
 A call to a worker is a whole trajectory, so that the driver is no bottleneck with thousands of them under way. Workers
-ask the searchers (searchers.py) themselves. A worker that dies, or whose engine does, is replaced by a new one with the
-weights published last, and its trajectories are begun again; seeds make them what they would have been.
+ask the searchers (searchers.py) themselves.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,24 +12,19 @@ import ray
 from ray.actor import ActorHandle
 
 from retrieval_index.client import BatchingSearcher
-from schemas.errors import RunFailed
 from schemas.records import Trajectory
 from schemas.runtime import PlacementRuntime
-from tasks.rollouts.actors import ActorLost, Need, answer, join_for
+from tasks.rollouts.actors import Need
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
-from tasks.rollouts.searchers import SearcherClient, need_of, start_searchers
-from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, RolloutWorker, capacity
-
-START_SECONDS = 1800.0
-"""How long a worker may take to be ready: the cluster finds it a place, and the engine loads its model."""
-_CLOSE_SECONDS = 30.0
-
-_log = logging.getLogger(__name__)
+from tasks.rollouts.searchers import SearcherClient
+from tasks.rollouts.worker import RolloutSetup, RolloutWorker, capacity
 
 
 @dataclass(frozen=True, slots=True)
-class _Weights:
+class Weights:
+    """A folder of safetensors, and the version that it was published as."""
+
     folder: str
     version: int
 
@@ -42,7 +34,7 @@ class WorkerActor:
 
     _worker: RolloutWorker
 
-    async def open(self, setup: RolloutSetup, searchers: Sequence[ActorHandle], weights: _Weights | None) -> None:
+    async def open(self, setup: RolloutSetup, searchers: Sequence[ActorHandle], weights: Weights | None) -> None:
         def search() -> BatchingSearcher:
             return BatchingSearcher(SearcherClient(searchers), workers=len(searchers))
 
@@ -55,7 +47,7 @@ class WorkerActor:
     ) -> Trajectory:
         return await self._worker.roll(rollout, sampling, label=label, model=model, retrieval=retrieval)
 
-    async def publish(self, weights: _Weights) -> None:
+    async def publish(self, weights: Weights) -> None:
         await self._worker.publish(weights.folder, weights.version)
 
     async def versions(self) -> list[int]:
@@ -68,202 +60,21 @@ class WorkerActor:
         await self._worker.close()
 
 
-class _Seat:
-    """A place for one worker after another; ``worker`` is None while a new one starts."""
-
-    def __init__(self) -> None:
-        self.worker: ActorHandle | None = None
-        self.open = 0
-        self.deaths = 0
-
-
-class WorkerPool:
-    """See `tasks.rollouts.pools.RolloutPool`."""
-
-    def __init__(self, setup: RolloutSetup, placement: PlacementRuntime, searchers: list[ActorHandle]) -> None:
-        self._setup, self._placement, self._searchers = setup, placement, searchers
-        self._seats = [_Seat() for _ in range(placement.engines)]
-        self._room = capacity(setup.engine)
-        self._weights: _Weights | None = None
-        self._publishing = False
-        self._failure: Exception | None = None
-        self._changed = asyncio.Condition()
-        """Told when a seat has room or a worker, or when the pool has failed."""
-        self._starting: set[asyncio.Task[None]] = set()
-
-    @classmethod
-    async def start(cls, setup: RolloutSetup, placement: PlacementRuntime) -> "WorkerPool":
-        """See `tasks.rollouts.pools.start_pool`."""
-        join_for([_need_of(setup, placement), need_of(placement)])
-        searchers = start_searchers(setup.index, placement)
-        pool = cls(setup, placement, searchers)
-        try:
-            await asyncio.gather(*(answer(searcher.open.remote()) for searcher in searchers))
-            await asyncio.gather(*(pool._fill(seat) for seat in pool._seats))
-            await pool.versions()
-        except BaseException:
-            await pool.close()
-            raise
-        return pool
-
-    @property
-    def replaced(self) -> int:
-        return sum(seat.deaths for seat in self._seats)
-
-    async def roll(
-        self, rollout: Rollout, sampling: TurnSampling, *, label: str, model: str, retrieval: str = LIVE
-    ) -> Trajectory:
-        while True:
-            seat, worker = await self._seat_with_room()
-            try:
-                return await answer(
-                    worker.roll.remote(rollout, sampling, label=label, model=model, retrieval=retrieval)
-                )
-            except (ActorLost, EngineEnded) as reason:
-                self._lose(seat, worker, reason)
-            finally:
-                seat.open -= 1
-                await self._tell(1)
-
-    async def publish(self, folder: str, version: int) -> None:
-        self._weights = weights = _Weights(folder, version)
-        self._publishing = True
-        try:
-            await self._of_each(lambda worker: worker.publish.remote(weights))
-            running = await self.versions()
-        finally:
-            self._publishing = False
-            await self._tell_all()
-        if set(running) != {version}:
-            raise RunFailed(f"the engines run the weights {sorted(set(running))}, not all of them {version}")
-
-    async def versions(self) -> list[int]:
-        return [version for told in await self._of_each(lambda worker: worker.versions.remote()) for version in told]
-
-    async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
-        return [
-            scores for told in await self._of_each(lambda worker: worker.score.remote(token_ids)) for scores in told
-        ]
-
-    async def close(self) -> None:
-        for task in self._starting:
-            task.cancel()
-        await asyncio.gather(*self._starting, return_exceptions=True)
-        workers = [seat.worker for seat in self._seats if seat.worker is not None]
-        closing = [asyncio.wait_for(answer(worker.close.remote()), _CLOSE_SECONDS) for worker in workers]
-        await asyncio.gather(*closing, return_exceptions=True)  # one that cannot close any more is killed all the same
-        for actor in [*workers, *self._searchers]:
-            ray.kill(actor)
-
-    # -- who is asked -----------------------------------------------------------------------------------------------
-
-    async def _seat_with_room(self) -> tuple[_Seat, ActorHandle]:
-        """The least loaded of the workers that are ready, one more trajectory counted as its own."""
-
-        def with_room() -> list[_Seat]:
-            return [seat for seat in self._seats if seat.worker is not None and seat.open < self._room]
-
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._failure or (not self._publishing and with_room()))
-            if self._failure is not None:
-                raise self._failure
-            seat = min(with_room(), key=lambda seat: seat.open)
-            assert seat.worker is not None
-            seat.open += 1
-            return seat, seat.worker
-
-    async def _of_each(self, ask: Callable[[ActorHandle], Awaitable[Any]]) -> list[Any]:
-        """What every worker says, that of a replacement for one that died over it."""
-
-        async def of(seat: _Seat) -> Any:
-            while True:
-                async with self._changed:
-                    await self._changed.wait_for(lambda: self._failure or seat.worker is not None)
-                if self._failure is not None:
-                    raise self._failure
-                worker = seat.worker
-                assert worker is not None
-                try:
-                    return await answer(ask(worker))
-                except (ActorLost, EngineEnded) as reason:
-                    self._lose(seat, worker, reason)
-
-        return await asyncio.gather(*(of(seat) for seat in self._seats))
-
-    async def _tell(self, waiting: int) -> None:
-        async with self._changed:
-            self._changed.notify(waiting)
-
-    async def _tell_all(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    # -- workers that die -------------------------------------------------------------------------------------------
-
-    def _lose(self, seat: _Seat, worker: ActorHandle, reason: Exception) -> None:
-        """Put another worker into the seat, unless another of the worker's trajectories has told already."""
-        if seat.worker is not worker:
-            return
-        seat.worker = None
-        ray.kill(worker)
-        self._count(seat, reason)
-        if self._failure is None:
-            self._begin(self._fill(seat))
-
-    def _count(self, seat: _Seat, reason: Exception) -> None:
-        seat.deaths += 1
-        if seat.deaths > self._placement.restarts:
-            self._failure = RunFailed(
-                f"a rollout worker died {seat.deaths} times (runtime.placement.restarts is "
-                f"{self._placement.restarts}), the last time for: {reason}"
-            )
-            self._begin(self._tell_all())
-        else:
-            _log.warning("a rollout worker died and is replaced: %s", reason)
-
-    async def _fill(self, seat: _Seat) -> None:
-        """Start workers in the seat until one is ready, or the pool has failed."""
-        actor: Any = ray.remote(WorkerActor).options(**_options(self._setup, self._placement))
-        while self._failure is None:
-            worker = actor.remote()
-            weights = self._weights
-            try:
-                await asyncio.wait_for(answer(worker.open.remote(self._setup, self._searchers, weights)), START_SECONDS)
-            except ActorLost as reason:
-                self._count(seat, reason)
-            except TimeoutError:
-                ray.kill(worker)
-                self._failure = RunFailed(f"a rollout worker was not ready in {START_SECONDS:.0f} seconds")
-            except asyncio.CancelledError:
-                ray.kill(worker)
-                raise
-            except Exception as error:  # whoever waits for this seat raises it
-                ray.kill(worker)
-                self._failure = error
-            else:
-                seat.worker = worker
-                break
-        await self._tell_all()
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
-
-
-def _need_of(setup: RolloutSetup, placement: PlacementRuntime) -> Need:
+def need_of(setup: RolloutSetup, placement: PlacementRuntime) -> Need:
     """All processes of one engine share a machine: they talk at every layer, which is too much for a network."""
     processes = setup.engine.tensor_parallel
     cpus, gpus = processes * placement.cpus_per_engine, processes * placement.gpus_per_engine
     return Need("engine", placement.engines, cpus, gpus)
 
 
-def _options(setup: RolloutSetup, placement: PlacementRuntime) -> dict[str, Any]:
-    need = _need_of(setup, placement)
-    return {
-        "num_cpus": need.cpus,
-        "num_gpus": need.gpus,
-        "max_concurrency": capacity(setup.engine) + 8,  # besides trajectories, what the pool asks in between
+def start_worker(setup: RolloutSetup, placement: PlacementRuntime) -> ActorHandle:
+    """An actor that is not open yet; whoever starts it ends it."""
+    need = need_of(setup, placement)
+    actor: Any = ray.remote(WorkerActor).options(
+        num_cpus=need.cpus,
+        num_gpus=need.gpus,
+        max_concurrency=capacity(setup.engine) + 8,  # besides trajectories, what the pool asks in between
         # Ray would give the processes of an actor one thread whatever the settings say.
-        "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(setup.engine.threads)}},
-    }
+        runtime_env={"env_vars": {"OMP_NUM_THREADS": str(setup.engine.threads)}},
+    )
+    return actor.remote()

@@ -1,6 +1,7 @@
 """Real engines and indexes in Ray actors: every trajectory comes back once, whoever is killed under way."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from tasks.rollouts.pools import in_flight, start_pool
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.rollouts.worker import RolloutSetup
-from tasks.rollouts.workers import WorkerPool
+from tasks.rollouts.worker_pool import WorkerPool
 from tests.support.automaton import save_chain
 from tests.support.examples import ramp_question
 
@@ -119,6 +120,10 @@ def test_trajectories_are_those_of_the_pool_in_process(pool, ground, loop):
     assert {row.searches[0].passage_ids[0] for row in sampled} == {"0-0", "1-0"}
     assert _told(loop.run(_roll_all(pool, 10, 0.0))) == _told(greedy)
     assert _told(loop.run(_roll_all(pool, 60))) == _told(sampled)
+
+
+def test_a_job_still_hears_that_it_is_told_to_stop(pool):
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, "as before Ray was joined"
 
 
 def test_a_searcher_that_is_killed_is_made_up_for(pool, loop):
