@@ -12,17 +12,19 @@ import ray
 
 from retrieval_index.opening import build_index
 from schemas.errors import BadInput, RunFailed
-from schemas.records import Question, Trajectory
+from schemas.records import Passage, Question, Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from schemas.settings import AgentSettings, IndexSettings
+from tasks import storage
+from tasks.evaluation.baselines import RandomRetrieval
 from tasks.rollouts.environment import TurnSampling
-from tasks.rollouts.pools import in_flight, start_pool
+from tasks.rollouts.pools import RolloutPool, in_flight, start_pool
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
-from tasks.rollouts.worker import RolloutSetup
+from tasks.rollouts.worker import LIVE, RolloutSetup
 from tasks.rollouts.worker_pool import WorkerPool
 from tests.support.automaton import save_chain
-from tests.support.examples import ramp_question
+from tests.support.examples import SNAPSHOT, ramp_question
 
 pytestmark = pytest.mark.slow
 
@@ -47,20 +49,31 @@ def _save_models(folder: Path, tokenizer: AgentTokenizer) -> None:
     save_chain(folder / "guesser", tokenizer.vocabulary, {**start, **replies})
 
 
+def _passage(page: int, title: str, text: str) -> Passage:
+    fields = {"snapshot": SNAPSHOT, "revision_id": 1, "section": "", "links": [], "lost": [], "n_words": 4}
+    return Passage(passage_id=f"{page}-0", page_id=page, title=title, text=text, **fields)
+
+
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     folder = tmp_path_factory.mktemp("ground")
     tokenizer = train_tokenizer([TEXT, "Kalo Tovi"] * 9, 330)
     tokenizer.save(str(folder / "tokenizer"))
     _save_models(folder, tokenizer)
-    passages = [("0-0", "Kalo", "the town of Kalo"), ("1-0", "Tovi", "the town of Tovi"), ("2-0", "Mare", "the sea")]
-    build_index(passages, str(folder / "index"), IndexSettings())
+    passages = [
+        _passage(0, "Kalo", "the town of Kalo"),
+        _passage(1, "Tovi", "the town of Tovi"),
+        _passage(2, "Mare", "the sea"),
+    ]
+    storage.write_rows(str(folder / "passages.parquet"), Passage, passages)
+    build_index([(row.passage_id, row.title, row.text) for row in passages], str(folder / "index"), IndexSettings())
     setup = RolloutSetup(
         model=str(folder / "seeker"),
         tokenizer=str(folder / "tokenizer"),
         index=str(folder / "index"),
         agent=AgentSettings(hits=1, max_searches=1, max_turn_tokens=12, max_tokens=256),
         engine=EngineRuntime(in_flight=16, threads=1),
+        retrievals={"random": RandomRetrieval([str(folder / "passages.parquet")], seed=1)},
     )
     return Ground(setup, str(folder / "guesser"))
 
@@ -84,9 +97,15 @@ def _questions(count: int) -> list[Question]:
     return [ramp_question(TEXT, ["Kalo"], question_id=f"q{number}") for number in range(count)]
 
 
-async def _roll_all(pool: Any, count: int, temperature: float = 1.0) -> list[Trajectory]:
+async def _roll_all(pool: RolloutPool, count: int, temperature: float = 1.0, retrieval: str = LIVE) -> list[Trajectory]:
     rolls = (
-        pool.roll(Rollout(question, 0), TurnSampling(temperature, seed=number), label="test", model="test")
+        pool.roll(
+            Rollout(question, 0),
+            TurnSampling(temperature, seed=number),
+            label="test",
+            model="test",
+            retrieval=retrieval,
+        )
         for number, question in enumerate(_questions(count))
     )
     return await asyncio.gather(*rolls)
@@ -109,17 +128,25 @@ def _told(trajectories: list[Trajectory]) -> list[tuple[Any, ...]]:
 
 
 def test_trajectories_are_those_of_the_pool_in_process(pool, ground, loop):
-    async def in_process() -> tuple[list[Trajectory], list[Trajectory]]:
+    ways: list[dict[str, Any]] = [
+        {"count": 10, "temperature": 0.0},
+        {"count": 60},
+        {"count": 20, "retrieval": "random"},
+    ]
+
+    async def in_process() -> list[list[Trajectory]]:
         here = await start_pool(ground.setup, PlacementRuntime())
         try:
-            return await _roll_all(here, 10, 0.0), await _roll_all(here, 60)
+            return [await _roll_all(here, **way) for way in ways]
         finally:
             await here.close()
 
-    greedy, sampled = loop.run(in_process())
-    assert {row.searches[0].passage_ids[0] for row in sampled} == {"0-0", "1-0"}
-    assert _told(loop.run(_roll_all(pool, 10, 0.0))) == _told(greedy)
-    assert _told(loop.run(_roll_all(pool, 60))) == _told(sampled)
+    expected = loop.run(in_process())
+    _, live, unrelated = ([row.searches[0].passage_ids for row in rows] for rows in expected)
+    assert sorted({tuple(shown) for shown in live}) == [("0-0",), ("1-0",)]
+    assert all(shown != other for shown, other in zip(live, unrelated, strict=False))
+    for way, rows in zip(ways, expected, strict=True):
+        assert _told(loop.run(_roll_all(pool, **way))) == _told(rows)
 
 
 def test_a_job_still_hears_that_it_is_told_to_stop(pool):
