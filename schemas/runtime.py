@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from schemas.settings import Positive, Share
 
@@ -17,13 +17,22 @@ class Runtime(BaseModel):
 
 class EngineRuntime(Runtime):
     kind: Literal["vllm", "remote"] = "vllm"
-    url: str | None = None
-    """Remote: the base address of an OpenAI-compatible server."""
+    urls: list[str] = []
+    """Remote: the base addresses of OpenAI-compatible servers of one model."""
     in_flight: Positive = 256
+    """Trajectories at one time, of every engine or server."""
     threads: Positive = 2
     cpu_cache_gb: Positive = 1
     gpu_memory_share: Share = 0.85
     tensor_parallel: Positive = 1
+
+    @model_validator(mode="after")
+    def _servers_are_named_where_they_are_asked(self) -> "EngineRuntime":
+        if self.kind == "remote" and not self.urls:
+            raise ValueError("kind remote needs urls: the addresses of OpenAI-compatible servers")
+        if self.kind == "vllm" and self.urls:
+            raise ValueError("urls would not be used: kind vllm runs the model here; set kind: remote")
+        return self
 
 
 class EndpointRuntime(Runtime):

@@ -1,6 +1,6 @@
 """``python -m tasks.evaluation.answer CONFIG.json`` (`schemas.jobs.EvaluationJob`): models answer the same questions.
 
-One engine takes the contestants' weights one after the other. Each contestant answers every question greedily and
+The engines take the contestants' weights one after the other. Each contestant answers every question greedily and
 sampled, all in one batch; its answers are parts of its own folder, so that a killed job asks nothing twice.
 """
 
@@ -10,23 +10,19 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, NamedTuple, cast
 
-from retrieval_index.client import BatchingSearcher
-from retrieval_index.hits import AsyncSearcher
-from retrieval_index.opening import open_index
 from schemas.errors import BadInput
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import digest_of
 from schemas.records import Answer, EndReason, Question, Reject, Trajectory
 from tasks import jobs, storage
-from tasks.evaluation.baselines import BANNED_TAGS, OPENING, PassagePool, RandomPassages, Retrieval
+from tasks.evaluation.baselines import BANNED_TAGS, OPENING, RandomRetrieval, Retrieval
 from tasks.ledger import Parts
-from tasks.rollouts.engine import Engine
-from tasks.rollouts.engines import local_engine
-from tasks.rollouts.environment import TurnSampling, run_trajectory
+from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.figures import sampled_tokens
-from tasks.rollouts.requests import FAILED, failed
+from tasks.rollouts.pools import RolloutPool, in_flight, start_pool
+from tasks.rollouts.requests import FAILED, Rollout, failed
 from tasks.rollouts.scheduling import Meter, Request, Schedule, laid_out, request_of, run_job, seed_of
-from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.rollouts.worker import LIVE, RolloutSetup
 from tasks.scoring import score
 
 Decoding = Literal["greedy", "sampled"]
@@ -74,23 +70,31 @@ async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
     rounds = [_Round(job, contestant, questions) for contestant in job.contestants]
     asking = [each for each in rounds if each.schedule.missing]
     if asking:
-        needs_pool = any(each.contestant.retrieval == "random" for each in asking)
-        pool = PassagePool.read(job.passages, job.settings.seed) if needs_pool else PassagePool([])
-        tokenizer = AgentTokenizer.load(job.tokenizer)
-        with local_engine(asking[0].contestant.model, job.engine, job.agent.max_tokens) as engine:
-            # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
-            live = BatchingSearcher(open_index(job.index))
-            missing = sum(each.schedule.missing for each in asking)
-            meter = Meter(job.output, sum(each.total for each in rounds), missing, "answers")
-            loaded = asking[0].contestant.model
-            for each in asking:
-                if each.contestant.model != loaded:
-                    engine.load_weights(each.contestant.model)
-                    loaded = each.contestant.model
-                await each.schedule.run(_Contest(each, engine, live, pool, tokenizer, meter).ask)
+        missing = sum(each.schedule.missing for each in asking)
+        meter = Meter(job.output, sum(each.total for each in rounds), missing, "answers")
+        pool = await start_pool(_setup(job, asking[0].contestant.model), job.placement)
+        try:
+            await _take_turns(asking, pool, meter)
+        finally:
+            await pool.close()
     for each in rounds:
         await each.schedule.commit_whole()
     return {Path(each.contestant.output).name: each.figures() for each in rounds}
+
+
+def _setup(job: EvaluationJob, model: str) -> RolloutSetup:
+    unrelated = RandomRetrieval(job.passages, job.settings.seed)
+    return RolloutSetup(model, job.tokenizer, job.index, job.agent, job.engine, {"random": unrelated})
+
+
+async def _take_turns(asking: list["_Round"], pool: RolloutPool, meter: Meter) -> None:
+    """Ask one contestant after the other; the pool was started with the first one's model."""
+    loaded = asking[0].contestant.model
+    for version, each in enumerate(asking):
+        if each.contestant.model != loaded:
+            loaded = each.contestant.model
+            await pool.publish(loaded, version)
+        await each.schedule.run(_Contest(each, pool, meter).ask)
 
 
 class _Round:
@@ -108,7 +112,7 @@ class _Round:
                 for question in questions
             ]
             self._requests |= laid_out(asked, job.settings.part_rows, f"{decoding}-")
-        self.schedule = Schedule(self._parts, Answer, self._requests, job.engine.in_flight)
+        self.schedule = Schedule(self._parts, Answer, self._requests, in_flight(job.engine, job.placement))
 
     @property
     def total(self) -> int:
@@ -122,45 +126,32 @@ class _Round:
 class _Contest:
     """One contestant at work."""
 
-    def __init__(
-        self,
-        each: _Round,
-        engine: Engine,
-        live: AsyncSearcher,
-        pool: PassagePool,
-        tokenizer: AgentTokenizer,
-        meter: Meter,
-    ) -> None:
+    def __init__(self, each: _Round, pool: RolloutPool, meter: Meter) -> None:
         self._job, self._contestant = each.job, each.contestant
-        self._engine, self._live, self._pool, self._tokenizer, self._meter = engine, live, pool, tokenizer, meter
+        self._pool, self._meter = pool, meter
 
     async def ask(self, asked: _Asked) -> Answer | Reject:
-        question, settings = asked.question, self._job.settings
-        seed = seed_of(settings.seed, question.question_id)
-        trajectory = await run_trajectory(
-            question,
-            engine=self._engine,
-            searcher=self._searcher(question),
-            tokenizer=self._tokenizer,
-            agent=self._job.agent,
-            sampling=TurnSampling(
-                temperature=0.0 if asked.decoding == "greedy" else settings.temperature,
-                seed=None if asked.decoding == "greedy" else seed,
-                banned_tags=BANNED_TAGS[self._contestant.retrieval],
-                opening=OPENING[self._contestant.retrieval],
-            ),
+        trajectory = await self._pool.roll(
+            Rollout(asked.question, 0),
+            self._sampling(asked),
             label=f"{self._contestant.name}-{self._contestant.retrieval}-{asked.decoding}",
             model=self._contestant.name,
+            retrieval="random" if self._contestant.retrieval == "random" else LIVE,
         )
         if trajectory.end_reason in FAILED:
             return failed(trajectory)
         self._meter.add(sampled_tokens(trajectory))
         return self._answer_of(asked, trajectory)
 
-    def _searcher(self, question: Question) -> AsyncSearcher:
-        if self._contestant.retrieval == "random":
-            return RandomPassages(self._live, self._pool, question, self._job.settings.seed)
-        return self._live
+    def _sampling(self, asked: _Asked) -> TurnSampling:
+        settings, retrieval = self._job.settings, self._contestant.retrieval
+        is_greedy = asked.decoding == "greedy"
+        return TurnSampling(
+            temperature=0.0 if is_greedy else settings.temperature,
+            seed=None if is_greedy else seed_of(settings.seed, asked.question.question_id),
+            banned_tags=BANNED_TAGS[retrieval],
+            opening=OPENING[retrieval],
+        )
 
     def _answer_of(self, asked: _Asked, trajectory: Trajectory) -> Answer:
         scores = score(asked.question, trajectory.answer)

@@ -10,6 +10,7 @@ import bisect
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from retrieval_index.hits import AsyncSearcher, Hit, Query, is_held_back
@@ -102,3 +103,20 @@ class RandomPassages:
 
     def _tells(self, text: str) -> bool:
         return any(holds(text, surface) for surfaces in accepted_surfaces(self._question) for surface in surfaces)
+
+
+class RandomRetrieval:
+    """Random passages in place of live search: a `tasks.rollouts.worker.SearchFor`.
+
+    The corpus is read by the process that searches, when it first does, so that this travels light.
+    """
+
+    def __init__(self, passages: list[str], seed: int) -> None:
+        self._passages, self._seed = passages, seed
+
+    def __call__(self, live: AsyncSearcher, question: Question) -> AsyncSearcher:
+        return RandomPassages(live, self._pool, question, self._seed)
+
+    @cached_property
+    def _pool(self) -> PassagePool:
+        return PassagePool.read(self._passages, self._seed)

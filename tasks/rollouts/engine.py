@@ -56,3 +56,27 @@ class Engine(Protocol):
         Raises:
             EngineFailed: there is no answer, after the engine's own bounded retries.
         """
+
+
+class ModelEngine(Engine, Protocol):
+    """An engine together with the weights that it runs."""
+
+    @property
+    def failure(self) -> EngineFailed | None:
+        """Why the engine will never answer again, or None."""
+
+    def load_weights(self, folder: str) -> None:
+        """Take the weights of another folder of the same architecture.
+
+        Raises:
+            EngineFailed: they could not be taken.
+            BadInput: the engine's weights are not ours to change.
+        """
+
+    def score(self, token_ids: Sequence[int]) -> list[float]:
+        """The log probability of every token but the first given those before it: ``len(token_ids) - 1`` values.
+
+        Raises:
+            EngineFailed: there is no answer.
+            BadInput: the engine tells none.
+        """

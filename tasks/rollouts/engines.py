@@ -1,41 +1,45 @@
 """The engine that a config names, open for a while."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from schemas.errors import BadInput, RunFailed
 from schemas.runtime import EngineRuntime
-from tasks.rollouts.engine import Engine, EngineFailed
+from tasks.rollouts.engine import EngineFailed, ModelEngine
 from tasks.rollouts.remote_engine import RemoteEngine
+from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.rollouts.vllm_engine import VllmEngine
+from tasks.rollouts.vllm_setup import ModelFacts
 
 
 @asynccontextmanager
-async def open_engine(model_folder: str, runtime: EngineRuntime, max_tokens: int) -> AsyncIterator[Engine]:
-    """vLLM with this model in this process, or the server at ``runtime.url``, whatever model that serves.
+async def open_engine(
+    model_folder: str, runtime: EngineRuntime, max_tokens: int, tokenizer: AgentTokenizer
+) -> AsyncIterator[ModelEngine]:
+    """vLLM with this model in this process, or the servers at ``runtime.urls``, whatever model they serve.
+
+    The event loop goes on while vLLM starts and ends.
 
     Raises:
-        BadInput: there is no such model, or nobody answers at the address.
+        BadInput: there is no such model, it has no row for some id of the tokenizer, or a server is out of reach.
         RunFailed: vLLM does not start.
     """
     if runtime.kind == "remote":
-        if runtime.url is None:
-            raise BadInput("runtime.engine: kind remote needs a url (the address of an OpenAI-compatible server)")
-        async with RemoteEngine(runtime.url, runtime.in_flight) as remote:
+        async with RemoteEngine(runtime.urls, runtime.in_flight) as remote:
             yield remote
-    else:
-        with local_engine(model_folder, runtime, max_tokens) as local:
-            yield local
-
-
-def local_engine(model_folder: str, runtime: EngineRuntime, max_tokens: int) -> VllmEngine:
-    """vLLM in this process.
-
-    Raises:
-        BadInput: there is no such model.
-        RunFailed: vLLM does not start.
-    """
+        return
+    rows = ModelFacts.read(model_folder).vocabulary
+    if rows < tokenizer.vocabulary:
+        raise BadInput(
+            f"{model_folder}: the model knows {rows} token ids, the tokenizer writes {tokenizer.vocabulary}: "
+            "they were not made for each other"
+        )
     try:
-        return VllmEngine(model_folder, runtime, max_tokens)
+        local = await asyncio.to_thread(VllmEngine, model_folder, runtime, max_tokens)
     except EngineFailed as error:
         raise RunFailed(f"vLLM did not start with {model_folder}: {error}") from error
+    try:
+        yield local
+    finally:
+        await asyncio.to_thread(local.close)

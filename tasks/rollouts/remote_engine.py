@@ -1,11 +1,16 @@
-"""An engine behind an OpenAI-compatible completions endpoint that takes and gives token ids: vLLM's own server.
+"""An engine behind OpenAI-compatible completions endpoints that take and give token ids: vLLM's own servers.
 
-The server runs with ``--logprobs-mode processed_logprobs``: logprobs are then those of the distribution sampled from.
-Its interface knows no ban: a banned token gets the largest penalty (-100), and a sample that holds one all the same is
-refused.
+Requests go to the server that has the fewest of ours. One that does not answer is left out for `REST_SECONDS` and its
+request goes to another.
+
+The servers run with ``--logprobs-mode processed_logprobs``: logprobs are then those of the distribution sampled from.
+Their interface knows no ban: a banned token gets the largest penalty (-100), and a sample that holds one all the same
+is refused.
 """
 
+import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +21,8 @@ from schemas.errors import BadInput
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
 
 ATTEMPTS = 5
+"""How often a request is sent, to whatever servers."""
+REST_SECONDS = 30.0
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 600.0
 
 
@@ -24,33 +31,38 @@ class _TryAgain(Exception):
 
 
 class RemoteEngine:
-    """See `tasks.rollouts.engine.Engine`. Used from one event loop."""
+    """See `tasks.rollouts.engine.ModelEngine`. Used from one event loop."""
 
-    def __init__(self, url: str, in_flight: int, first_wait: float = 0.5) -> None:
-        """Reach the server and learn the name of its model.
+    failure: EngineFailed | None = None
+    """None: servers come back."""
+
+    def __init__(self, urls: Sequence[str], in_flight: int, first_wait: float = 0.5) -> None:
+        """Reach every server and learn the name of the model. ``in_flight`` bounds the connections to each.
 
         Raises:
-            BadInput: nobody answers there, or what answers serves no model.
+            BadInput: nobody answers at an address, what answers serves no model, or they serve different ones.
         """
-        self._url = url.rstrip("/")
-        self._model = _model_served(self._url)
+        models = {url: _model_served(url.rstrip("/")) for url in urls}
+        if len(set(models.values())) > 1:
+            told = ", ".join(f"{url}: {model}" for url, model in models.items())
+            raise BadInput(f"runtime.engine.urls: the servers must serve one model under one name, not {told}")
+        self._model = models[urls[0]]
+        self._servers = [_Server(url.rstrip("/"), in_flight) for url in urls]
         self._first_wait = first_wait
-        self._client = httpx.AsyncClient(
-            base_url=self._url,
-            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=in_flight),
-        )
+        self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> "RemoteEngine":
+        for server in self._servers:
+            await self._closing.enter_async_context(server.client)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self._closing.aclose()
 
     async def generate(self, token_ids: Sequence[int], sampling: Sampling) -> Sample:
-        """See `tasks.rollouts.engine.Engine.generate`. Busy and broken servers are asked again, `ATTEMPTS` times."""
+        """See `tasks.rollouts.engine.Engine.generate`. Busy and broken servers are made up for, `ATTEMPTS` times."""
         body = {
             "model": self._model,
             "prompt": list(token_ids),
@@ -71,22 +83,61 @@ class RemoteEngine:
                 retry=retry_if_exception_type(_TryAgain),
             ):
                 with attempt:
-                    reply = await self._post(body)
+                    reply = await self._next_server().ask(body)
         except RetryError as error:
             reason = error.last_attempt.exception()
-            raise EngineFailed(f"{self._url}: no answer in {ATTEMPTS} attempts: {reason}") from None
+            raise EngineFailed(f"no answer in {ATTEMPTS} attempts: {reason}") from None
         return _sample_of(reply, sampling)
 
-    async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+    def load_weights(self, folder: str) -> None:
+        raise BadInput("servers keep the weights they were started with: runtime.engine.kind must be vllm")
+
+    def score(self, token_ids: Sequence[int]) -> list[float]:
+        raise BadInput("servers are not asked to score texts: runtime.engine.kind must be vllm")
+
+    def _next_server(self) -> "_Server":
+        """The one with the fewest requests among those that answer; among all where none does."""
+        now = time.monotonic()
+        answering = [server for server in self._servers if server.rests_until <= now]
+        return min(answering or self._servers, key=lambda server: server.open)
+
+
+class _Server:
+    """One address, how many requests it has of us, and until when it is left out."""
+
+    def __init__(self, url: str, in_flight: int) -> None:
+        self._url = url
+        self.client = httpx.AsyncClient(
+            base_url=url,
+            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=in_flight),
+        )
+        self.open = 0
+        self.rests_until = 0.0
+
+    async def ask(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The server's reply.
+
+        Raises:
+            _TryAgain: there is none now.
+            EngineFailed: the server refuses the request.
+        """
+        self.open += 1
         try:
-            response = await self._client.post("/v1/completions", json=body)
+            response = await self.client.post("/v1/completions", json=body)
         except httpx.TransportError as error:
-            raise _TryAgain(f"{type(error).__name__}: {error}") from error
+            raise self._without_answer(f"{type(error).__name__}: {error}") from error
+        finally:
+            self.open -= 1
         if response.status_code == 429 or response.status_code >= 500:
-            raise _TryAgain(f"status {response.status_code}")
+            raise self._without_answer(f"status {response.status_code}")
         if response.status_code >= 400:
             raise EngineFailed(f"{self._url}: status {response.status_code}: {response.text[:200]}")
         return response.json()
+
+    def _without_answer(self, reason: str) -> _TryAgain:
+        self.rests_until = time.monotonic() + REST_SECONDS
+        return _TryAgain(f"{self._url}: {reason}")
 
 
 def _model_served(url: str) -> str:
@@ -95,11 +146,11 @@ def _model_served(url: str) -> str:
         response.raise_for_status()
         return response.json()["data"][0]["id"]
     except httpx.HTTPStatusError as error:
-        raise BadInput(f"runtime.engine.url {url}: answers {error.response.status_code} to /v1/models") from None
+        raise BadInput(f"runtime.engine.urls {url}: answers {error.response.status_code} to /v1/models") from None
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise BadInput(f"runtime.engine.url {url}: cannot be reached ({error}); is the server up?") from None
+        raise BadInput(f"runtime.engine.urls {url}: cannot be reached ({error}); is the server up?") from None
     except (ValueError, LookupError, TypeError):
-        raise BadInput(f"runtime.engine.url {url}: is no OpenAI-compatible server (no model at /v1/models)") from None
+        raise BadInput(f"runtime.engine.urls {url}: is no OpenAI-compatible server (no model at /v1/models)") from None
 
 
 def _sample_of(reply: dict[str, Any], sampling: Sampling) -> Sample:

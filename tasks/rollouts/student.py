@@ -7,21 +7,17 @@ answered and exits with `tasks.jobs.TERMINATED`; whatever ends it, the next run 
 import logging
 from typing import Any
 
-from retrieval_index.client import BatchingSearcher
-from retrieval_index.hits import AsyncSearcher
-from retrieval_index.opening import open_index
 from schemas.jobs import RolloutJob
 from schemas.records import Reject, Trajectory
 from tasks import jobs, storage
 from tasks.ledger import Parts
-from tasks.rollouts.engine import Engine
-from tasks.rollouts.engines import open_engine
-from tasks.rollouts.environment import TurnSampling, run_trajectory
+from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.figures import figures_of, sampled_tokens
 from tasks.rollouts.judge import judge
+from tasks.rollouts.pools import RolloutPool, in_flight, start_pool
 from tasks.rollouts.requests import FAILED, Rollout, failed, rollout_requests
 from tasks.rollouts.scheduling import Meter, Schedule, laid_out, run_job, seed_of
-from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.rollouts.worker import RolloutSetup
 
 
 def answer_questions(job: RolloutJob) -> dict[str, Any]:
@@ -32,15 +28,17 @@ def answer_questions(job: RolloutJob) -> dict[str, Any]:
 async def _answer_questions(job: RolloutJob) -> dict[str, Any]:
     parts = Parts(job.output, job.fingerprint, Trajectory, job.snapshot)
     requests = laid_out(rollout_requests(job.questions, job.settings.rollouts, job.fingerprint), job.settings.part_rows)
-    schedule = Schedule(parts, Trajectory, requests, job.engine.in_flight)
+    schedule = Schedule(parts, Trajectory, requests, in_flight(job.engine, job.placement))
     speed = {}
     if schedule.missing:
-        async with open_engine(job.model, job.engine, job.agent.max_tokens) as engine:
-            # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
-            searcher = BatchingSearcher(open_index(job.index))
+        setup = RolloutSetup(job.model, job.tokenizer, job.index, job.agent, job.engine)
+        pool = await start_pool(setup, job.placement)
+        try:
             meter = Meter(job.output, sum(map(len, requests.values())), schedule.missing, "rollouts")
-            await schedule.run(_Student(job, engine, searcher, meter).ask)
-            speed = {"tokens_per_second": round(meter.tokens_per_second(), 1)}
+            await schedule.run(_Student(job, pool, meter).ask)
+            speed = {"tokens_per_second": round(meter.tokens_per_second(), 1), "workers_replaced": pool.replaced}
+        finally:
+            await pool.close()
     await schedule.commit_whole()
     rows = (row for key in requests for row in storage.read_rows(parts.data_path(key), Trajectory))
     return {**figures_of(rows), **speed}
@@ -49,24 +47,14 @@ async def _answer_questions(job: RolloutJob) -> dict[str, Any]:
 class _Student:
     """Asks the model, and judges what it says."""
 
-    def __init__(self, job: RolloutJob, engine: Engine, searcher: AsyncSearcher, meter: Meter) -> None:
-        self._job, self._engine, self._searcher, self._meter = job, engine, searcher, meter
-        self._tokenizer = AgentTokenizer.load(job.tokenizer)
+    def __init__(self, job: RolloutJob, pool: RolloutPool, meter: Meter) -> None:
+        self._job, self._pool, self._meter = job, pool, meter
 
     async def ask(self, asked: Rollout) -> Trajectory | Reject:
         settings = self._job.settings
         seed = seed_of(settings.seed, asked.question.question_id, asked.number)
-        trajectory = await run_trajectory(
-            asked.question,
-            engine=self._engine,
-            searcher=self._searcher,
-            tokenizer=self._tokenizer,
-            agent=self._job.agent,
-            sampling=TurnSampling(settings.temperature, seed=seed),
-            rollout=asked.number,
-            label=self._job.label,
-            model=self._job.model_name,
-        )
+        sampling = TurnSampling(settings.temperature, seed=seed)
+        trajectory = await self._pool.roll(asked, sampling, label=self._job.label, model=self._job.model_name)
         if trajectory.end_reason in FAILED:
             return failed(trajectory)
         self._meter.add(sampled_tokens(trajectory))

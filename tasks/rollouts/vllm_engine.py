@@ -95,6 +95,11 @@ class VllmEngine:
     ) -> None:
         self.close()
 
+    @property
+    def failure(self) -> EngineFailed | None:
+        """Why the engine will never answer again, or None."""
+        return self._failure
+
     async def generate(self, token_ids: Sequence[int], sampling: Sampling) -> Sample:
         """See `tasks.rollouts.engine.Engine.generate`."""
         request = self._submit(token_ids, params_of(sampling))

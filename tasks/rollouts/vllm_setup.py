@@ -21,6 +21,8 @@ class ModelFacts:
     dtype: str
     """As its config tells: left to itself, vLLM makes bfloat16 of float32."""
     longest: int
+    vocabulary: int
+    """Rows of its embedding: token ids are below this number."""
 
     @classmethod
     def read(cls, folder: str) -> "ModelFacts":
@@ -29,7 +31,7 @@ class ModelFacts:
             raise BadInput(f"{folder}: no model there (a folder with config.json and safetensors)")
         config = json.loads(path.read_text())
         dtype = config.get("dtype") or config.get("torch_dtype") or "auto"
-        return cls(dtype, config["max_position_embeddings"])
+        return cls(dtype, config["max_position_embeddings"], config["vocab_size"])
 
 
 def _set_environment(runtime: EngineRuntime) -> None:

@@ -1,9 +1,9 @@
-"""Where jobs run: settings that the chosen backend would not read are refused."""
+"""Runtime settings: what a chosen backend or engine would not read is refused."""
 
 import pytest
 from pydantic import ValidationError
 
-from schemas.runtime import KubeRayJobs, LocalJobs, RayJobs, RuntimeSettings
+from schemas.runtime import EngineRuntime, KubeRayJobs, LocalJobs, RayJobs, RuntimeSettings
 
 
 def jobs_of(**settings):
@@ -36,3 +36,16 @@ def test_what_the_backend_would_not_read_is_refused(settings, said):
 def test_the_backend_survives_the_job_s_document():
     settings = RuntimeSettings(root="runs", jobs=RayJobs(working_dir="/w", address="http://head:8265"))
     assert RuntimeSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"kind": "remote"}, "kind remote needs urls"),
+        ({"kind": "remote", "urls": []}, "kind remote needs urls"),
+        ({"urls": ["http://127.0.0.1:9"]}, "urls would not be used"),
+    ],
+)
+def test_addresses_are_given_where_they_are_asked_and_nowhere_else(given, said):
+    with pytest.raises(ValidationError, match=said):
+        EngineRuntime.model_validate(given)

@@ -141,4 +141,4 @@ def test_too_few_questions_are_refused(job):
 
 def test_a_remote_engine_cannot_take_turns(job):
     with pytest.raises(BadInput, match="kind must be vllm"):
-        answer_all(job.model_copy(update={"engine": EngineRuntime(kind="remote", url="http://127.0.0.1:9")}))
+        answer_all(job.model_copy(update={"engine": EngineRuntime(kind="remote", urls=["http://127.0.0.1:9"])}))

@@ -1,12 +1,13 @@
 """Passages in place of results: as many, about as long, and never one that helps."""
 
 import asyncio
+import pickle
 from pathlib import Path
 
 from retrieval_index.hits import Hit, Query
 from schemas.records import Passage
 from tasks import storage
-from tasks.evaluation.baselines import PassagePool, RandomPassages
+from tasks.evaluation.baselines import PassagePool, RandomPassages, RandomRetrieval
 from tests.support.examples import SNAPSHOT, ramp_question
 
 QUESTION = ramp_question("The mayor of Kalo is Marel Tovi.", ["Marel Tovi"], {"Marel Tovi": ["M. Tovi"]})
@@ -80,3 +81,10 @@ def test_where_live_search_finds_nothing_there_is_nothing(tmp_path):
 
 def test_of_a_large_corpus_a_part_is_enough(tmp_path):
     assert len(_found(_pool(tmp_path, size=150))) == 2
+
+
+def test_retrieval_by_lot_is_the_same_in_another_process(tmp_path):
+    expected = _found(_pool(tmp_path))
+    retrieval = RandomRetrieval([str(tmp_path / f"part-{part}.parquet") for part in range(4)], seed=1)
+    for there in (retrieval, pickle.loads(pickle.dumps(retrieval))):
+        assert asyncio.run(there(Live(), QUESTION).search(Query("kalo", hold_back="11"), 2)) == expected

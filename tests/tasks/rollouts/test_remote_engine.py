@@ -35,7 +35,7 @@ class Server:
 
 def _generate(server: Server) -> Sample:
     async def once(url: str) -> Sample:
-        async with RemoteEngine(url, in_flight=2, first_wait=0.01) as engine:
+        async with RemoteEngine([url], in_flight=2, first_wait=0.01) as engine:
             return await engine.generate([1, 2], SAMPLING)
 
     with serving(server) as url:
@@ -59,7 +59,7 @@ def test_a_busy_server_is_asked_again_a_bounded_number_of_times():
     server = Server((503, {}), (429, {}), _reply([9]))
     assert _generate(server).token_ids == [9]
     server = Server((500, {}))
-    with pytest.raises(EngineFailed, match=f"no answer in {ATTEMPTS} attempts: status 500"):
+    with pytest.raises(EngineFailed, match=f"no answer in {ATTEMPTS} attempts: .*: status 500"):
         _generate(server)
     assert len(server.bodies) == ATTEMPTS
 
@@ -85,8 +85,30 @@ def test_text_without_ids_and_banned_tokens_are_not_believed(reply, message):
 
 def test_what_is_no_engine_is_told_before_work_begins():
     with pytest.raises(BadInput, match="cannot be reached"):
-        RemoteEngine("http://127.0.0.1:9", in_flight=1)
+        RemoteEngine(["http://127.0.0.1:9"], in_flight=1)
     with serving(lambda *_: (200, {"hello": "world"})) as url, pytest.raises(BadInput, match="no OpenAI-compatible"):
-        RemoteEngine(url, in_flight=1)
+        RemoteEngine([url], in_flight=1)
     with serving(lambda *_: (404, {})) as url, pytest.raises(BadInput, match="answers 404"):
-        RemoteEngine(url, in_flight=1)
+        RemoteEngine([url], in_flight=1)
+
+
+def test_requests_are_shared_out_and_a_server_without_an_answer_is_left_out():
+    async def many(urls: list[str]) -> list[Sample]:
+        async with RemoteEngine(urls, in_flight=8, first_wait=0.01) as engine:
+            return await asyncio.gather(*(engine.generate([1, 2], SAMPLING) for _ in range(8)))
+
+    servers = Server(_reply([9])), Server(_reply([9]))
+    with serving(servers[0]) as one, serving(servers[1]) as other:
+        asyncio.run(many([one, other]))
+    assert [len(server.bodies) for server in servers] == [4, 4]
+
+    broken, sound = Server((503, {})), Server(_reply([9]))
+    with serving(broken) as one, serving(sound) as other:
+        assert len(asyncio.run(many([one, other]))) == len(sound.bodies) == 8
+    assert len(broken.bodies) == 4
+
+
+def test_servers_of_different_models_are_refused():
+    refused = pytest.raises(BadInput, match="must serve one model")
+    with serving(lambda *_: (200, {"data": [{"id": "other"}]})) as one, serving(Server(_reply([9]))) as other, refused:
+        RemoteEngine([one, other], in_flight=1)

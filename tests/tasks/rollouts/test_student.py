@@ -99,7 +99,7 @@ def job(tmp_path: Path, questions: list[Question], tokenizer: AgentTokenizer, mo
         questions=[str(tmp_path / "questions.parquet")],
         agent=AgentSettings(hits=2),
         settings=settings,
-        engine=EngineRuntime(kind="remote", url=model[1], in_flight=4),
+        engine=EngineRuntime(kind="remote", urls=[model[1]], in_flight=4),
         fingerprint="f1",
     )
 
@@ -174,7 +174,7 @@ def test_trajectories_are_judged_and_the_figures_told(job):
 
 
 def test_an_unreachable_engine_is_one_line_before_anything_begins(job):
-    unreachable = job.model_copy(update={"engine": EngineRuntime(kind="remote", url="http://127.0.0.1:9")})
+    unreachable = job.model_copy(update={"engine": EngineRuntime(kind="remote", urls=["http://127.0.0.1:9"])})
     assert _start(unreachable).wait(60) == 2
     error = storage.read_document(str(Path(job.output) / "job-error.json"), jobs.JobError)
     assert "cannot be reached" in error.message

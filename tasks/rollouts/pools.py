@@ -1,0 +1,82 @@
+"""Where rollouts are run: in this process, or by many workers in a Ray cluster, behind one interface."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from retrieval_index.client import BatchingSearcher
+from retrieval_index.opening import open_index
+from schemas.errors import BadInput
+from schemas.records import Trajectory
+from schemas.runtime import EngineRuntime, PlacementRuntime
+from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.requests import Rollout
+from tasks.rollouts.worker import LIVE, RolloutSetup, RolloutWorker, capacity
+
+
+class RolloutPool(Protocol):
+    """Engines with the same weights, and search. Used from one event loop."""
+
+    @property
+    def replaced(self) -> int:
+        """Workers that died and were replaced so far."""
+
+    async def roll(
+        self, rollout: Rollout, sampling: TurnSampling, *, label: str, model: str, retrieval: str = LIVE
+    ) -> Trajectory:
+        """One trajectory, not judged yet; waits while every engine is full. What is sampled is the seed's alone.
+
+        A worker's death is made up for: its trajectories are begun again elsewhere. Cancelling the call ends the
+        trajectory. An end as `requests.FAILED` names it says that the engine or the index could not answer.
+
+        Raises:
+            RunFailed: there is no engine any more that could answer.
+        """
+
+    async def publish(self, folder: str, version: int) -> None:
+        """Give every engine the weights of a folder of safetensors; no trajectory begins before all have them.
+
+        Trajectories under way go on under the new weights. The folder stays as it is until the next call: an engine
+        that is replaced takes its weights from there.
+
+        Raises:
+            BadInput: there are no weights, or the engines are servers by address.
+            RunFailed: an engine cannot take them.
+        """
+
+    async def versions(self) -> list[int]:
+        """The version that each engine runs: 0, the model it was started with, or one that was published."""
+
+    async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
+        """Of each engine, the log probability of every token but the first given those before it.
+
+        Raises:
+            RunFailed: an engine does not tell.
+        """
+
+    async def close(self) -> None:
+        """End engines and search; trajectories under way fail."""
+
+
+def in_flight(engine: EngineRuntime, placement: PlacementRuntime) -> int:
+    """How many trajectories such a pool runs at one time."""
+    return capacity(engine) * (placement.engines if placement.layout == "split" else 1)
+
+
+async def start_pool(setup: RolloutSetup, placement: PlacementRuntime) -> RolloutPool:
+    """The pool of a placement, ready; its owner closes it.
+
+    Raises:
+        BadInput: model, tokenizer or index is not there, they do not fit each other, a server is out of reach, or the
+            cluster cannot hold the placement.
+        RunFailed: an engine does not start.
+    """
+    if placement.layout == "together":
+        return await RolloutWorker.open(setup, lambda: BatchingSearcher(open_index(setup.index)))
+    if setup.engine.kind == "remote":
+        raise BadInput(
+            "runtime.engine: servers by address are asked from the job's own process: "
+            "runtime.placement.layout must be together"
+        )
+    from tasks.rollouts.worker_pool import WorkerPool
+
+    return await WorkerPool.start(setup, placement)

@@ -1,0 +1,140 @@
+"""A rollout worker: an engine, the tokenizer and search under one roof, that runs whole trajectories.
+
+In the job's own process it is the whole pool (`tasks.rollouts.pools.RolloutPool`); in a Ray actor it is one of many
+(workers.py).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from retrieval_index.client import BatchingSearcher
+from retrieval_index.hits import AsyncSearcher
+from schemas.errors import BadInput, RunFailed
+from schemas.records import EndReason, Question, Trajectory
+from schemas.runtime import EngineRuntime
+from schemas.settings import AgentSettings
+from tasks.rollouts.engine import EngineFailed, ModelEngine
+from tasks.rollouts.engines import open_engine
+from tasks.rollouts.environment import TurnSampling, run_trajectory
+from tasks.rollouts.requests import Rollout
+from tasks.rollouts.tokenizer import AgentTokenizer
+
+SearchFor = Callable[[AsyncSearcher, Question], AsyncSearcher]
+"""What one question searches instead of the index, made of the search in the index. Is pickled to other processes."""
+
+LIVE = "live"
+"""Retrieval from the index as it is."""
+
+
+@dataclass(frozen=True)
+class RolloutSetup:
+    """What every worker is made of. ``retrievals``: ways of retrieval besides `LIVE`, by name."""
+
+    model: str
+    tokenizer: str
+    index: str
+    agent: AgentSettings
+    engine: EngineRuntime
+    retrievals: Mapping[str, SearchFor] = field(default_factory=dict)
+
+
+def capacity(engine: EngineRuntime) -> int:
+    """How many trajectories one worker runs at one time."""
+    return engine.in_flight * max(1, len(engine.urls))
+
+
+class EngineEnded(RunFailed):
+    """The engine of this worker will never answer again; another worker's may."""
+
+
+class RolloutWorker:
+    """Used from one event loop. Runs `capacity` trajectories at one time; more wait for their turn."""
+
+    replaced = 0
+    """A worker does not replace itself."""
+
+    def __init__(
+        self,
+        setup: RolloutSetup,
+        tokenizer: AgentTokenizer,
+        engine: ModelEngine,
+        searcher: AsyncSearcher,
+        closing: AsyncExitStack,
+    ) -> None:
+        self._setup, self._tokenizer, self._engine, self._searcher = setup, tokenizer, engine, searcher
+        self._closing = closing
+        self._room = asyncio.Semaphore(capacity(setup.engine))
+        self._version = 0
+
+    @classmethod
+    async def open(cls, setup: RolloutSetup, open_searcher: Callable[[], BatchingSearcher]) -> "RolloutWorker":
+        """Start the engine, then search.
+
+        Raises:
+            BadInput: the model, the tokenizer or the index is not there, or they do not fit each other.
+            RunFailed: vLLM does not start.
+        """
+        tokenizer = AgentTokenizer.load(setup.tokenizer)
+        async with AsyncExitStack() as closing:
+            engine = await closing.enter_async_context(
+                open_engine(setup.model, setup.engine, setup.agent.max_tokens, tokenizer)
+            )
+            # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
+            searcher = open_searcher()
+            closing.callback(searcher.close)
+            return cls(setup, tokenizer, engine, searcher, closing.pop_all())
+
+    async def roll(
+        self, rollout: Rollout, sampling: TurnSampling, *, label: str, model: str, retrieval: str = LIVE
+    ) -> Trajectory:
+        """See `tasks.rollouts.pools.RolloutPool.roll`.
+
+        Raises:
+            EngineEnded: the engine has failed for good.
+        """
+        async with self._room:
+            trajectory = await run_trajectory(
+                rollout.question,
+                engine=self._engine,
+                searcher=self._searcher_for(rollout.question, retrieval),
+                tokenizer=self._tokenizer,
+                agent=self._setup.agent,
+                sampling=sampling,
+                rollout=rollout.number,
+                label=label,
+                model=model,
+            )
+        if trajectory.end_reason == EndReason.ENGINE_FAILED and self._engine.failure is not None:
+            raise EngineEnded(f"{self._engine.failure}; what was answered is kept; run again to go on")
+        return trajectory
+
+    async def publish(self, folder: str, version: int) -> None:
+        """See `tasks.rollouts.pools.RolloutPool.publish`."""
+        if not any(Path(folder).glob("*.safetensors")):
+            raise BadInput(f"{folder}: no weights there (safetensors)")
+        try:
+            await asyncio.to_thread(self._engine.load_weights, folder)
+        except EngineFailed as error:
+            raise RunFailed(f"{folder}: the engine cannot take these weights: {error}") from error
+        self._version = version
+
+    async def versions(self) -> list[int]:
+        """See `tasks.rollouts.pools.RolloutPool.versions`."""
+        return [self._version]
+
+    async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
+        """See `tasks.rollouts.pools.RolloutPool.score`."""
+        try:
+            return [await asyncio.to_thread(self._engine.score, token_ids)]
+        except EngineFailed as error:
+            raise EngineEnded(f"the engine does not score a text: {error}") from error
+
+    async def close(self) -> None:
+        """End the engine and search; trajectories under way fail."""
+        await self._closing.aclose()
+
+    def _searcher_for(self, question: Question, retrieval: str) -> AsyncSearcher:
+        return self._searcher if retrieval == LIVE else self._setup.retrievals[retrieval](self._searcher, question)

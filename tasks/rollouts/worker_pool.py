@@ -1,0 +1,210 @@
+"""The pool of rollout workers in a Ray cluster: who is asked, what all are told, who takes the place of the dead.
+
+A worker that dies, or whose engine does, is replaced by a new one with the weights published last, and its trajectories
+are begun again; their seeds make them what they would have been.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+
+from schemas.errors import MaskSearchError, RunFailed
+from schemas.records import Trajectory
+from schemas.runtime import PlacementRuntime
+from tasks.rollouts import searchers, workers
+from tasks.rollouts.actors import START_SECONDS, ActorLost, answer, join_for
+from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.requests import Rollout
+from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, capacity
+from tasks.rollouts.workers import Weights
+
+_CLOSE_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class _Seat:
+    """A place for one worker after another; ``worker`` is None while a new one starts."""
+
+    def __init__(self) -> None:
+        self.worker: ActorHandle | None = None
+        self.open = 0
+        self.deaths = 0
+
+
+class WorkerPool:
+    """See `tasks.rollouts.pools.RolloutPool`."""
+
+    def __init__(self, setup: RolloutSetup, placement: PlacementRuntime, index: list[ActorHandle]) -> None:
+        self._setup, self._placement, self._searchers = setup, placement, index
+        self._seats = [_Seat() for _ in range(placement.engines)]
+        self._room = capacity(setup.engine)
+        self._weights: Weights | None = None
+        self._publishing = False
+        self._failure: Exception | None = None
+        self._changed = asyncio.Condition()
+        """Told when a seat has room or a worker, or when the pool has failed."""
+        self._starting: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def start(cls, setup: RolloutSetup, placement: PlacementRuntime) -> "WorkerPool":
+        """See `tasks.rollouts.pools.start_pool`."""
+        join_for([workers.need_of(setup, placement), searchers.need_of(placement)])
+        pool = cls(setup, placement, await searchers.start_searchers(setup.index, placement))
+        try:
+            await asyncio.gather(*(pool._fill(seat) for seat in pool._seats))
+            await pool.versions()
+        except BaseException:
+            await pool.close()
+            raise
+        return pool
+
+    @property
+    def replaced(self) -> int:
+        return sum(seat.deaths for seat in self._seats)
+
+    async def roll(
+        self, rollout: Rollout, sampling: TurnSampling, *, label: str, model: str, retrieval: str = LIVE
+    ) -> Trajectory:
+        while True:
+            seat, worker = await self._seat_with_room()
+            try:
+                return await answer(
+                    worker.roll.remote(rollout, sampling, label=label, model=model, retrieval=retrieval)
+                )
+            except (ActorLost, EngineEnded) as reason:
+                self._lose(seat, worker, reason)
+            finally:
+                seat.open -= 1
+                await self._tell(1)
+
+    async def publish(self, folder: str, version: int) -> None:
+        before, self._weights = self._weights, Weights(folder, version)
+        self._publishing = True
+        try:
+            await self._of_each(lambda worker: worker.publish.remote(self._weights))
+            running = await self.versions()
+        except MaskSearchError:
+            self._weights = before
+            raise
+        finally:
+            self._publishing = False
+            await self._tell_all()
+        if set(running) != {version}:
+            raise RunFailed(f"the engines run the weights {sorted(set(running))}, not all of them {version}")
+
+    async def versions(self) -> list[int]:
+        return [version for told in await self._of_each(lambda worker: worker.versions.remote()) for version in told]
+
+    async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
+        return [
+            scores for told in await self._of_each(lambda worker: worker.score.remote(token_ids)) for scores in told
+        ]
+
+    async def close(self) -> None:
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        seated = [seat.worker for seat in self._seats if seat.worker is not None]
+        closing = [asyncio.wait_for(answer(worker.close.remote()), _CLOSE_SECONDS) for worker in seated]
+        await asyncio.gather(*closing, return_exceptions=True)  # one that cannot close any more is killed all the same
+        for actor in [*seated, *self._searchers]:
+            ray.kill(actor)
+
+    # -- who is asked -----------------------------------------------------------------------------------------------
+
+    async def _seat_with_room(self) -> tuple[_Seat, ActorHandle]:
+        """The least loaded of the workers that are ready, one more trajectory counted as its own."""
+
+        def with_room() -> list[_Seat]:
+            return [seat for seat in self._seats if seat.worker is not None and seat.open < self._room]
+
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._failure or (not self._publishing and with_room()))
+            if self._failure is not None:
+                raise self._failure
+            seat = min(with_room(), key=lambda seat: seat.open)
+            assert seat.worker is not None
+            seat.open += 1
+            return seat, seat.worker
+
+    async def _of_each(self, ask: Callable[[ActorHandle], Awaitable[Any]]) -> list[Any]:
+        """What every worker says, that of a replacement for one that died over it."""
+
+        async def of(seat: _Seat) -> Any:
+            while True:
+                async with self._changed:
+                    await self._changed.wait_for(lambda: self._failure or seat.worker is not None)
+                if self._failure is not None:
+                    raise self._failure
+                worker = seat.worker
+                assert worker is not None
+                try:
+                    return await answer(ask(worker))
+                except (ActorLost, EngineEnded) as reason:
+                    self._lose(seat, worker, reason)
+
+        return await asyncio.gather(*(of(seat) for seat in self._seats))
+
+    async def _tell(self, waiting: int) -> None:
+        async with self._changed:
+            self._changed.notify(waiting)
+
+    async def _tell_all(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    # -- workers that die -------------------------------------------------------------------------------------------
+
+    def _lose(self, seat: _Seat, worker: ActorHandle, reason: Exception) -> None:
+        """Put another worker into the seat, unless another of the worker's trajectories has told already."""
+        if seat.worker is not worker:
+            return
+        seat.worker = None
+        ray.kill(worker)
+        self._count(seat, reason)
+        if self._failure is None:
+            self._begin(self._fill(seat))
+
+    def _count(self, seat: _Seat, reason: Exception) -> None:
+        seat.deaths += 1
+        if seat.deaths > self._placement.restarts:
+            self._failure = RunFailed(
+                f"a rollout worker died {seat.deaths} times (runtime.placement.restarts is "
+                f"{self._placement.restarts}), the last time for: {reason}"
+            )
+            self._begin(self._tell_all())
+        else:
+            _log.warning("a rollout worker died and is replaced: %s", reason)
+
+    async def _fill(self, seat: _Seat) -> None:
+        """Start workers in the seat until one is ready, or the pool has failed."""
+        while self._failure is None:
+            worker = workers.start_worker(self._setup, self._placement)
+            opening = worker.open.remote(self._setup, self._searchers, self._weights)
+            try:
+                await asyncio.wait_for(answer(opening), START_SECONDS)
+            except ActorLost as reason:
+                self._count(seat, reason)
+            except TimeoutError:
+                ray.kill(worker)
+                self._failure = RunFailed(f"a rollout worker was not ready in {START_SECONDS:.0f} seconds")
+            except asyncio.CancelledError:
+                ray.kill(worker)
+                raise
+            except Exception as error:  # whoever waits for this seat raises it
+                ray.kill(worker)
+                self._failure = error
+            else:
+                seat.worker = worker
+                break
+        await self._tell_all()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)

@@ -1,0 +1,80 @@
+"""Rollout workers as Ray actors, each with an engine of its own; worker_pool.py shares out the work.
+
+A call to a worker is a whole trajectory, so that the driver is no bottleneck with thousands of them under way. Workers
+ask the searchers (searchers.py) themselves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+
+from retrieval_index.client import BatchingSearcher
+from schemas.records import Trajectory
+from schemas.runtime import PlacementRuntime
+from tasks.rollouts.actors import Need
+from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.requests import Rollout
+from tasks.rollouts.searchers import SearcherClient
+from tasks.rollouts.worker import RolloutSetup, RolloutWorker, capacity
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A folder of safetensors, and the version that it was published as."""
+
+    folder: str
+    version: int
+
+
+class WorkerActor:
+    """The actor's side: a `RolloutWorker`, once it is open."""
+
+    _worker: RolloutWorker
+
+    async def open(self, setup: RolloutSetup, searchers: Sequence[ActorHandle], weights: Weights | None) -> None:
+        def search() -> BatchingSearcher:
+            return BatchingSearcher(SearcherClient(searchers), workers=len(searchers))
+
+        self._worker = await RolloutWorker.open(setup, search)
+        if weights is not None:
+            await self._worker.publish(weights.folder, weights.version)
+
+    async def roll(
+        self, rollout: Rollout, sampling: TurnSampling, *, label: str, model: str, retrieval: str
+    ) -> Trajectory:
+        return await self._worker.roll(rollout, sampling, label=label, model=model, retrieval=retrieval)
+
+    async def publish(self, weights: Weights) -> None:
+        await self._worker.publish(weights.folder, weights.version)
+
+    async def versions(self) -> list[int]:
+        return await self._worker.versions()
+
+    async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
+        return await self._worker.score(token_ids)
+
+    async def close(self) -> None:
+        await self._worker.close()
+
+
+def need_of(setup: RolloutSetup, placement: PlacementRuntime) -> Need:
+    """All processes of one engine share a machine: they talk at every layer, which is too much for a network."""
+    processes = setup.engine.tensor_parallel
+    cpus, gpus = processes * placement.cpus_per_engine, processes * placement.gpus_per_engine
+    return Need("engine", placement.engines, cpus, gpus)
+
+
+def start_worker(setup: RolloutSetup, placement: PlacementRuntime) -> ActorHandle:
+    """An actor that is not open yet; whoever starts it ends it."""
+    need = need_of(setup, placement)
+    actor: Any = ray.remote(WorkerActor).options(
+        num_cpus=need.cpus,
+        num_gpus=need.gpus,
+        max_concurrency=capacity(setup.engine) + 8,  # besides trajectories, what the pool asks in between
+        # Ray would give the processes of an actor one thread whatever the settings say.
+        runtime_env={"env_vars": {"OMP_NUM_THREADS": str(setup.engine.threads)}},
+    )
+    return actor.remote()

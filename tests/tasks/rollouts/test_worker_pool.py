@@ -1,0 +1,222 @@
+"""Real engines and indexes in Ray actors: every trajectory comes back once, whoever is killed under way."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import ray
+
+from retrieval_index.opening import build_index
+from schemas.errors import BadInput, RunFailed
+from schemas.records import Passage, Question, Trajectory
+from schemas.runtime import EngineRuntime, PlacementRuntime
+from schemas.settings import AgentSettings, IndexSettings
+from tasks import storage
+from tasks.evaluation.baselines import RandomRetrieval
+from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.pools import RolloutPool, in_flight, start_pool
+from tasks.rollouts.requests import Rollout
+from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.rollouts.worker import LIVE, RolloutSetup
+from tasks.rollouts.worker_pool import WorkerPool
+from tests.support.automaton import save_chain
+from tests.support.examples import SNAPSHOT, ramp_question
+
+pytestmark = pytest.mark.slow
+
+TEXT = "Arlen lives in Kalo near Tovi."
+SPLIT = PlacementRuntime(layout="split", engines=2, searchers=2, restarts=1)
+
+
+class Ground(NamedTuple):
+    setup: RolloutSetup
+    guesser: str
+    """The folder of a model that answers without a search; the setup's model searches as often as it may."""
+
+
+def _save_models(folder: Path, tokenizer: AgentTokenizer) -> None:
+    tags = ("<think>", "</think>", "<search>", "</search>", "<answer>", "</answer>", "</information>")
+    think, thought, search, searched, answer, answered, told = map(tokenizer.tag_id, tags)
+    newline, (kalo,), (tovi,) = tokenizer.encode("\n")[-1], tokenizer.encode("Kalo"), tokenizer.encode("Tovi")
+    either, start = {kalo: 0.5, tovi: 0.5}, {newline: {think: 1.0}, think: {thought: 1.0}}
+    asks = {thought: {search: 1.0}, search: either, kalo: {searched: 1.0}, tovi: {searched: 1.0}}
+    save_chain(folder / "seeker", tokenizer.vocabulary, {**start, **asks, told: {think: 1.0}})
+    replies = {thought: {answer: 1.0}, answer: either, kalo: {answered: 1.0}, tovi: {answered: 1.0}}
+    save_chain(folder / "guesser", tokenizer.vocabulary, {**start, **replies})
+
+
+def _passage(page: int, title: str, text: str) -> Passage:
+    fields = {"snapshot": SNAPSHOT, "revision_id": 1, "section": "", "links": [], "lost": [], "n_words": 4}
+    return Passage(passage_id=f"{page}-0", page_id=page, title=title, text=text, **fields)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    folder = tmp_path_factory.mktemp("ground")
+    tokenizer = train_tokenizer([TEXT, "Kalo Tovi"] * 9, 330)
+    tokenizer.save(str(folder / "tokenizer"))
+    _save_models(folder, tokenizer)
+    passages = [
+        _passage(0, "Kalo", "the town of Kalo"),
+        _passage(1, "Tovi", "the town of Tovi"),
+        _passage(2, "Mare", "the sea"),
+    ]
+    storage.write_rows(str(folder / "passages.parquet"), Passage, passages)
+    build_index([(row.passage_id, row.title, row.text) for row in passages], str(folder / "index"), IndexSettings())
+    setup = RolloutSetup(
+        model=str(folder / "seeker"),
+        tokenizer=str(folder / "tokenizer"),
+        index=str(folder / "index"),
+        agent=AgentSettings(hits=1, max_searches=1, max_turn_tokens=12, max_tokens=256),
+        engine=EngineRuntime(in_flight=16, threads=1),
+        retrievals={"random": RandomRetrieval([str(folder / "passages.parquet")], seed=1)},
+    )
+    return Ground(setup, str(folder / "guesser"))
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def pool(ground: Ground, loop: asyncio.Runner) -> Iterator[WorkerPool]:
+    started = loop.run(start_pool(ground.setup, SPLIT))
+    assert isinstance(started, WorkerPool)
+    yield started
+    loop.run(started.close())
+    ray.shutdown()
+
+
+def _questions(count: int) -> list[Question]:
+    return [ramp_question(TEXT, ["Kalo"], question_id=f"q{number}") for number in range(count)]
+
+
+async def _roll_all(pool: RolloutPool, count: int, temperature: float = 1.0, retrieval: str = LIVE) -> list[Trajectory]:
+    rolls = (
+        pool.roll(
+            Rollout(question, 0),
+            TurnSampling(temperature, seed=number),
+            label="test",
+            model="test",
+            retrieval=retrieval,
+        )
+        for number, question in enumerate(_questions(count))
+    )
+    return await asyncio.gather(*rolls)
+
+
+async def _roll_and_kill(pool: WorkerPool, victim: ray.actor.ActorHandle, *, restarted: bool) -> list[Trajectory]:
+    """Kill an actor as soon as trajectories are under way everywhere."""
+    rolling = asyncio.create_task(_roll_all(pool, 200))
+    while not all(seat.open for seat in pool._seats):
+        await asyncio.sleep(0.001)
+    ray.kill(victim, no_restart=not restarted)
+    return await rolling
+
+
+def _told(trajectories: list[Trajectory]) -> list[tuple[Any, ...]]:
+    return [
+        (row.trajectory_id, row.end_reason, row.answer, row.searches, [segment.token_ids for segment in row.segments])
+        for row in trajectories
+    ]
+
+
+def test_trajectories_are_those_of_the_pool_in_process(pool, ground, loop):
+    ways: list[dict[str, Any]] = [
+        {"count": 10, "temperature": 0.0},
+        {"count": 60},
+        {"count": 20, "retrieval": "random"},
+    ]
+
+    async def in_process() -> list[list[Trajectory]]:
+        here = await start_pool(ground.setup, PlacementRuntime())
+        try:
+            return [await _roll_all(here, **way) for way in ways]
+        finally:
+            await here.close()
+
+    expected = loop.run(in_process())
+    _, live, unrelated = ([row.searches[0].passage_ids for row in rows] for rows in expected)
+    assert sorted({tuple(shown) for shown in live}) == [("0-0",), ("1-0",)]
+    assert all(shown != other for shown, other in zip(live, unrelated, strict=False))
+    for way, rows in zip(ways, expected, strict=True):
+        assert _told(loop.run(_roll_all(pool, **way))) == _told(rows)
+
+
+def test_a_job_still_hears_that_it_is_told_to_stop(pool):
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, "as before Ray was joined"
+
+
+def test_a_searcher_that_is_killed_is_made_up_for(pool, loop):
+    rows = loop.run(_roll_and_kill(pool, pool._searchers[0], restarted=True))
+    assert [row.question_id for row in rows] == [f"q{number}" for number in range(200)]
+    assert {row.searches[0].outcome for row in rows} == {"found"}
+
+
+def test_weights_reach_every_worker_and_one_that_replaces_a_killed_one(pool, ground, loop):
+    before = loop.run(pool.score([1, 2, 3]))
+    loop.run(pool.publish(ground.guesser, 1))
+    assert loop.run(pool.versions()) == [1, 1]
+    scores = loop.run(pool.score([1, 2, 3]))
+    assert scores[0] == pytest.approx(scores[1])
+    assert scores[0] != pytest.approx(before[0])
+
+    rows = loop.run(_roll_and_kill(pool, pool._seats[0].worker, restarted=False))
+    assert [row.question_id for row in rows] == [f"q{number}" for number in range(200)]
+    assert {(row.end_reason, len(row.searches)) for row in rows} == {("answered", 0)}
+    assert loop.run(pool.versions()) == [1, 1]
+    assert loop.run(pool.score([1, 2, 3]))[0] == pytest.approx(scores[1])
+    assert pool.replaced == 1
+
+
+def test_a_cancelled_trajectory_leaves_its_place(pool, loop):
+    async def cancel() -> None:
+        rolling = asyncio.create_task(_roll_all(pool, 30))
+        await asyncio.sleep(0.02)
+        rolling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await rolling
+
+    loop.run(cancel())
+    assert [seat.open for seat in pool._seats] == [0, 0]
+    assert len(loop.run(_roll_all(pool, 10))) == 10
+
+
+def test_weights_that_are_not_there_are_refused_and_the_old_ones_stay(pool, loop, tmp_path):
+    with pytest.raises(BadInput, match="no weights there"):
+        loop.run(pool.publish(str(tmp_path), 2))
+    assert loop.run(pool.versions()) == [1, 1]
+
+
+def test_a_model_that_cannot_be_loaded_is_one_line_and_not_tried_again(pool, ground, loop, tmp_path):
+    small = PlacementRuntime(layout="split", cpus_per_engine=0, cpus_per_searcher=0)
+    with pytest.raises(BadInput, match="no model there") as refused:
+        loop.run(start_pool(replace(ground.setup, model=str(tmp_path)), small))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [({"engines": 99}, "asks for 101 CPUs"), ({"gpus_per_engine": 1}, "and 2 GPUs")]
+)
+def test_a_placement_that_the_cluster_cannot_hold_is_refused(pool, ground, loop, asked, said):
+    with pytest.raises(BadInput, match=said):
+        loop.run(start_pool(ground.setup, SPLIT.model_copy(update=asked)))
+
+
+def test_a_worker_that_dies_too_often_ends_the_run(pool, loop):
+    """The last test of the module: it leaves no pool behind."""
+    with pytest.raises(RunFailed, match=r"died 2 times \(runtime.placement.restarts is 1\)"):
+        loop.run(_roll_and_kill(pool, pool._seats[0].worker, restarted=False))
+
+
+def test_capacity_counts_engines_and_servers():
+    servers = EngineRuntime(kind="remote", urls=["http://one", "http://two", "http://three"], in_flight=5)
+    assert in_flight(servers, PlacementRuntime()) == 15
+    assert in_flight(EngineRuntime(in_flight=5), SPLIT) == 10
+    assert in_flight(EngineRuntime(in_flight=5), PlacementRuntime(engines=2)) == 5
