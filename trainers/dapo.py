@@ -15,10 +15,10 @@ from schemas.jobs import DapoJob
 from schemas.records import Question
 from tasks import jobs, storage
 from trainers import launch
-from trainers.rollouts import Rollouts, open_rollouts
+from trainers.rollouts import PooledRollouts, Rollouts
 
 
-def train(job: DapoJob, open_rollouts: Callable[[DapoJob], Rollouts] = open_rollouts) -> dict[str, Any]:
+def train(job: DapoJob, open_rollouts: Callable[[DapoJob], Rollouts] = PooledRollouts) -> dict[str, Any]:
     """Train the policy, and write ``model/``."""
     questions = [question for path in job.questions for question in storage.read_rows(path, Question)]
     if not questions:
@@ -27,12 +27,14 @@ def train(job: DapoJob, open_rollouts: Callable[[DapoJob], Rollouts] = open_roll
 
     from tasks.rollouts.protocol import prompt_of
     from tasks.rollouts.tokenizer import AgentTokenizer
+    from trainers.controller import Controller
     from trainers.deepspeed_engine import TrainingEngine
     from trainers.generation import Generation
     from trainers.parity import EngineWeights
     from trainers.policy_training import PolicyTraining
     from trainers.prompts import PromptOrder
     from trainers.stopping import StopSignal
+    from trainers.stream import Stream
 
     torch.set_num_threads(job.threads_per_rank)
     torch.manual_seed(job.settings.seed)
@@ -44,13 +46,19 @@ def train(job: DapoJob, open_rollouts: Callable[[DapoJob], Rollouts] = open_roll
         rollouts = generation = None
         if trainer.rank == 0:
             rollouts = closed_at_the_end.enter_context(closing(open_rollouts(job)))
-            order = PromptOrder(questions, settings.seed)
-            generation = closed_at_the_end.enter_context(
-                closing(Generation(rollouts.roll, order, settings, agent.max_tokens, stop))
-            )
         probe = tokenizer.encode(prompt_of(questions[0], agent))[: agent.max_tokens - 1]
         weights = EngineWeights(trainer, rollouts, probe, settings.parity_tolerance, scratch)
-        figures = PolicyTraining(job, trainer, weights, generation, tokenizer, stop).run()
+        if rollouts is not None:
+            order, roll = PromptOrder(questions, settings.seed), rollouts.roll
+            generation = closed_at_the_end.enter_context(
+                closing(
+                    Stream(roll, order, settings, agent.max_tokens, stop, lambda: weights.version)
+                    if settings.staleness
+                    else Generation(roll, order, settings, agent.max_tokens, stop)
+                )
+            )
+        controller = Controller(job, rollouts, generation, tokenizer) if rollouts and generation else None
+        figures = PolicyTraining(job, trainer, weights, controller, stop).run()
         trainer.save_weights(str(Path(job.output) / "model"))  # closing an engine may end all torch.distributed groups
         if trainer.rank == 0:
             shutil.rmtree(scratch)

@@ -1,5 +1,6 @@
 """Rollouts of one question as a group, whose rewards are compared with each other and with nothing else."""
 
+import time
 from collections.abc import Iterable
 from statistics import fmean
 
@@ -27,6 +28,7 @@ class Group(BaseModel):
     rewards: list[Reward]
     failed: int
     """Rollouts left out because a tool or the engine failed."""
+    reward_seconds: float = 0.0
 
     @property
     def is_informative(self) -> bool:
@@ -72,13 +74,16 @@ def group_of(
     rollouts = list(rollouts)
     if any(trajectory.question_id != question.question_id for trajectory in rollouts):
         raise ValueError(f"rollouts of other questions in the group of {question.question_id}")
+    began = time.perf_counter()
     kept = [trajectory for trajectory in rollouts if is_signal(trajectory)]
+    rewards = [reward_of(question, trajectory, settings, max_tokens) for trajectory in kept]
     return Group(
         question_id=question.question_id,
         place=place,
         trajectories=kept,
-        rewards=[reward_of(question, trajectory, settings, max_tokens) for trajectory in kept],
+        rewards=rewards,
         failed=len(rollouts) - len(kept),
+        reward_seconds=time.perf_counter() - began,
     )
 
 

@@ -1,5 +1,6 @@
 """New weights to the engines, and the check that engines and trainer then agree on a text."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -20,9 +21,11 @@ class EngineWeights:
         self, trainer: TrainingEngine, rollouts: Rollouts | None, probe: list[int], tolerance: float, scratch: Path
     ) -> None:
         self._trainer, self._rollouts, self._probe = trainer, rollouts, probe
-        self._tolerance, self._folder = tolerance, str(scratch / "model")
+        self._tolerance, self._scratch = tolerance, scratch
+        self.version = 0
+        """The one that was handed over last."""
 
-    def publish(self) -> float:
+    def publish(self, version: int) -> float:
         """Hand the trainer's weights over; gives back the largest difference of log probabilities on the probe.
 
         All ranks call this together.
@@ -30,9 +33,12 @@ class EngineWeights:
         Raises:
             RunFailed: it is larger than the tolerance: what is sampled would not be what is trained.
         """
-        self._trainer.save_weights(self._folder)
+        folder = self._scratch / str(version)
+        self._trainer.save_weights(str(folder))
         ours = self._logprobs()
-        return on_rank_0(self._trainer, lambda: self._hand_over(ours))
+        gap = on_rank_0(self._trainer, lambda: self._hand_over(ours, folder, version))
+        self.version = version
+        return gap
 
     def _logprobs(self) -> list[float]:
         """Those of the trainer."""
@@ -40,9 +46,11 @@ class EngineWeights:
         with torch.no_grad():
             return self._trainer.score(tokens_BT, torch.ones_like(tokens_BT, dtype=torch.bool)).logprobs_N.tolist()
 
-    def _hand_over(self, ours: list[float]) -> float:
+    def _hand_over(self, ours: list[float], folder: Path, version: int) -> float:
         assert self._rollouts is not None, "rank 0 has the engines"
-        self._rollouts.publish(self._folder)
+        self._rollouts.publish(str(folder), version)
+        for older in set(self._scratch.iterdir()) - {folder}:  # no engine takes its weights from there any more
+            shutil.rmtree(older)
         gap = max(
             abs(one - other)
             for theirs in self._rollouts.score(self._probe)

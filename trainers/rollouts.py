@@ -1,9 +1,19 @@
 """What the controller of reinforcement learning, rank 0, asks of engines and search, wherever they live."""
 
-from typing import Protocol
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
+from schemas.errors import BadInput
 from schemas.jobs import DapoJob
 from schemas.records import Question, Trajectory
+from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.pools import start_pool
+from tasks.rollouts.requests import Rollout
+from tasks.rollouts.worker import RolloutSetup, Usage
+
+Result = TypeVar("Result")
 
 
 class Rollouts(Protocol):
@@ -15,8 +25,8 @@ class Rollouts(Protocol):
         It never raises for what engine or search do: such a trajectory ends with a reason that makes it no signal.
         """
 
-    def publish(self, folder: str) -> None:
-        """Every engine takes the weights of a model's folder, which may be written over afterwards.
+    def publish(self, folder: str, version: int) -> None:
+        """Every engine takes the weights of a model's folder, which stays as it is until the next call.
 
         Raises:
             RunFailed: one does not.
@@ -25,16 +35,64 @@ class Rollouts(Protocol):
     def score(self, token_ids: list[int]) -> list[list[float]]:
         """By each engine, the log probability of every token but the first given those before it."""
 
+    def usage(self) -> list[Usage]:
+        """Of each engine, what its time was spent on since it was started."""
+
     def close(self) -> None:
         """End the engines and the search."""
 
 
-def open_rollouts(job: DapoJob) -> Rollouts:
-    """Start engines and search where the job places them.
+class PooledRollouts:
+    """A pool of rollout workers, in this process or in a Ray cluster, on an event loop in a thread of its own.
 
-    Raises:
-        BadInput: they cannot start from what the job names.
+    In this process, closing it ends all torch.distributed groups.
     """
-    from trainers.rollouts_here import RolloutsHere
 
-    return RolloutsHere(job)
+    def __init__(self, job: DapoJob) -> None:
+        """Start engines and search where the job places them.
+
+        Raises:
+            BadInput: they cannot start from what the job names; or an engine in this process beside other ranks, whose
+                group vLLM's would be mistaken for.
+            RunFailed: an engine does not start.
+        """
+        if job.placement.layout == "together" and job.ranks != 1:
+            raise BadInput(f"DAPO with its engine in the trainer's process runs on one rank, not on {job.ranks}")
+        self._temperature = job.settings.temperature
+        setup = RolloutSetup(
+            model=job.start, tokenizer=job.tokenizer, index=job.index, agent=job.agent, engine=job.engine
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rollouts", daemon=True)
+        self._thread.start()
+        try:
+            self._pool = self._wait(start_pool(setup, job.placement))
+        except BaseException:
+            self._end_loop()
+            raise
+
+    async def roll(self, question: Question, rollout: int, seed: int) -> Trajectory:
+        sampling = TurnSampling(self._temperature, seed=seed)
+        rolling = self._pool.roll(Rollout(question, rollout), sampling, label="dapo", model="dapo")
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(rolling, self._loop))
+
+    def publish(self, folder: str, version: int) -> None:
+        self._wait(self._pool.publish(folder, version))
+
+    def score(self, token_ids: list[int]) -> list[list[float]]:
+        return self._wait(self._pool.score(token_ids))
+
+    def usage(self) -> list[Usage]:
+        return self._wait(self._pool.usage())
+
+    def close(self) -> None:
+        self._wait(self._pool.close())
+        self._end_loop()
+
+    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -131,9 +131,10 @@ def make_dapo(making: Making) -> StageManifest:
     storage.write_rows(chosen, Question, questions)
     runtime = making.config.runtime
     common = _training(making, making.upstream("models").recipe.label)
-    one_process = {"ranks": 1, "threads_per_rank": runtime.ranks * runtime.threads_per_rank}
+    together = runtime.placement.layout == "together"  # one process then, on all processors
+    ranks = {"ranks": 1, "threads_per_rank": runtime.ranks * runtime.threads_per_rank} if together else {}
     job = DapoJob(
-        **{**common.model_dump(), **one_process},
+        **{**common.model_dump(), **ranks},
         settings=settings,
         agent=making.config.agent,
         questions=[chosen],

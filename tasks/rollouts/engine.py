@@ -65,8 +65,12 @@ class ModelEngine(Engine, Protocol):
     def failure(self) -> EngineFailed | None:
         """Why the engine will never answer again, or None."""
 
-    def load_weights(self, folder: str) -> None:
-        """Take the weights of another folder of the same architecture.
+    @property
+    def busy_seconds(self) -> float:
+        """Time that it has spent on sampling since it was started; 0 where it does not tell."""
+
+    def load_weights(self, folder: str, version: int) -> None:
+        """Take the weights of another folder of the same architecture; tokens are sampled under ``version`` then.
 
         Raises:
             EngineFailed: they could not be taken.

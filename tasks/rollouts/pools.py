@@ -10,7 +10,7 @@ from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
-from tasks.rollouts.worker import LIVE, RolloutSetup, RolloutWorker, capacity
+from tasks.rollouts.worker import LIVE, RolloutSetup, RolloutWorker, Usage, capacity
 
 
 class RolloutPool(Protocol):
@@ -45,6 +45,9 @@ class RolloutPool(Protocol):
 
     async def versions(self) -> list[int]:
         """The version that each engine runs: 0, the model it was started with, or one that was published."""
+
+    async def usage(self) -> list[Usage]:
+        """Of each engine, what its time was spent on since it was started."""
 
     async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
         """Of each engine, the log probability of every token but the first given those before it.

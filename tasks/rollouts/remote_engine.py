@@ -89,7 +89,10 @@ class RemoteEngine:
             raise EngineFailed(f"no answer in {ATTEMPTS} attempts: {reason}") from None
         return _sample_of(reply, sampling)
 
-    def load_weights(self, folder: str) -> None:
+    busy_seconds = 0.0
+    """Servers do not tell."""
+
+    def load_weights(self, folder: str, version: int) -> None:
         raise BadInput("servers keep the weights they were started with: runtime.engine.kind must be vllm")
 
     def score(self, token_ids: Sequence[int]) -> list[float]:

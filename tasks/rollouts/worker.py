@@ -5,13 +5,15 @@ In the job's own process it is the whole pool (`tasks.rollouts.pools.RolloutPool
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from retrieval_index.client import BatchingSearcher
-from retrieval_index.hits import AsyncSearcher
+from retrieval_index.hits import AsyncSearcher, Hit, Query
 from schemas.errors import BadInput, RunFailed
 from schemas.records import EndReason, Question, Trajectory
 from schemas.runtime import EngineRuntime
@@ -46,6 +48,32 @@ def capacity(engine: EngineRuntime) -> int:
     return engine.in_flight * max(1, len(engine.urls))
 
 
+class Usage(NamedTuple):
+    """What a worker's time was spent on since it was started: seconds of the clock, and of all its trajectories."""
+
+    alive: float
+    sampling: float
+    """Of the clock: while its engine was at work."""
+    rolling: float
+    """Of trajectories: from begin to end."""
+    searching: float
+    """Of trajectories: waiting for search."""
+
+
+class _TimedSearcher:
+    """An `AsyncSearcher` that adds up how long it was waited for."""
+
+    def __init__(self, searcher: AsyncSearcher) -> None:
+        self._searcher, self.seconds = searcher, 0.0
+
+    async def search(self, query: Query, k: int) -> list[Hit]:
+        began = time.perf_counter()
+        try:
+            return await self._searcher.search(query, k)
+        finally:
+            self.seconds += time.perf_counter() - began
+
+
 class EngineEnded(RunFailed):
     """The engine of this worker will never answer again; another worker's may."""
 
@@ -64,8 +92,9 @@ class RolloutWorker:
         searcher: AsyncSearcher,
         closing: AsyncExitStack,
     ) -> None:
-        self._setup, self._tokenizer, self._engine, self._searcher = setup, tokenizer, engine, searcher
-        self._closing = closing
+        self._setup, self._tokenizer, self._engine = setup, tokenizer, engine
+        self._searcher, self._closing = _TimedSearcher(searcher), closing
+        self._began, self._rolling = time.perf_counter(), 0.0
         self._room = asyncio.Semaphore(capacity(setup.engine))
         self._version = 0
 
@@ -96,6 +125,7 @@ class RolloutWorker:
             EngineEnded: the engine has failed for good.
         """
         async with self._room:
+            began = time.perf_counter()
             trajectory = await run_trajectory(
                 rollout.question,
                 engine=self._engine,
@@ -107,6 +137,7 @@ class RolloutWorker:
                 label=label,
                 model=model,
             )
+            self._rolling += time.perf_counter() - began
         if trajectory.end_reason == EndReason.ENGINE_FAILED and self._engine.failure is not None:
             raise EngineEnded(f"{self._engine.failure}; what was answered is kept; run again to go on")
         return trajectory
@@ -116,7 +147,7 @@ class RolloutWorker:
         if not any(Path(folder).glob("*.safetensors")):
             raise BadInput(f"{folder}: no weights there (safetensors)")
         try:
-            await asyncio.to_thread(self._engine.load_weights, folder)
+            await asyncio.to_thread(self._engine.load_weights, folder, version)
         except EngineFailed as error:
             raise RunFailed(f"{folder}: the engine cannot take these weights: {error}") from error
         self._version = version
@@ -124,6 +155,11 @@ class RolloutWorker:
     async def versions(self) -> list[int]:
         """See `tasks.rollouts.pools.RolloutPool.versions`."""
         return [self._version]
+
+    async def usage(self) -> list[Usage]:
+        """See `tasks.rollouts.pools.RolloutPool.usage`."""
+        alive = time.perf_counter() - self._began
+        return [Usage(alive, self._engine.busy_seconds, self._rolling, self._searcher.seconds)]
 
     async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
         """See `tasks.rollouts.pools.RolloutPool.score`."""

@@ -19,7 +19,7 @@ from tasks.rollouts import searchers, workers
 from tasks.rollouts.actors import START_SECONDS, ActorLost, answer, join_for
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
-from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, capacity
+from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, Usage, capacity
 from tasks.rollouts.workers import Weights
 
 _CLOSE_SECONDS = 30.0
@@ -99,6 +99,9 @@ class WorkerPool:
 
     async def versions(self) -> list[int]:
         return [version for told in await self._of_each(lambda worker: worker.versions.remote()) for version in told]
+
+    async def usage(self) -> list[Usage]:
+        return [usage for told in await self._of_each(lambda worker: worker.usage.remote()) for usage in told]
 
     async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
         return [

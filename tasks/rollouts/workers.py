@@ -18,7 +18,7 @@ from tasks.rollouts.actors import Need
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.searchers import SearcherClient
-from tasks.rollouts.worker import RolloutSetup, RolloutWorker, capacity
+from tasks.rollouts.worker import RolloutSetup, RolloutWorker, Usage, capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,9 @@ class WorkerActor:
 
     async def versions(self) -> list[int]:
         return await self._worker.versions()
+
+    async def usage(self) -> list[Usage]:
+        return await self._worker.usage()
 
     async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
         return await self._worker.score(token_ids)

@@ -14,6 +14,7 @@ from schemas.records import Author, EndReason, Question, Segment, Trajectory
 from tasks import jobs
 from tasks.rollouts.protocol import answer_turn
 from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.rollouts.worker import Usage
 from tests.support.examples import trajectory
 from trainers import dapo, launch
 from trainers.batches import batch_of
@@ -43,11 +44,14 @@ class ScriptedRollouts:
         answer = Segment(author=Author.MODEL, text=row.segments[1].text, token_ids=spoken, logprobs=logprobs)
         return row.model_copy(update={"segments": [row.segments[0], answer], "rollout": rollout})
 
-    def publish(self, folder: str) -> None:
+    def publish(self, folder: str, version: int) -> None:
         self._model = LanguageModel(load_model(folder))
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
         return [self._logprobs(token_ids)]
+
+    def usage(self) -> list[Usage]:
+        return [Usage(alive=1.0, sampling=0.5, rolling=1.0, searching=0.0)]
 
     def close(self) -> None:
         del self._model

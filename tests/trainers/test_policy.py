@@ -92,7 +92,7 @@ class Deaf:
     def __init__(self, engine: PlainEngine, *, takes: bool) -> None:
         self._engines, self._takes = [engine, engine], takes
 
-    def publish(self, folder: str) -> None:
+    def publish(self, folder: str, version: int) -> None:
         taken = PlainEngine(folder)
         self._engines = [taken, taken if self._takes else self._engines[1]]
 
@@ -108,10 +108,11 @@ def test_an_engine_that_did_not_take_the_weights_is_found_out(
     PolicyUpdate(engine, _settings(), lambda number: 1e-2).run(0, _samples(engine))
     before = PlainEngine(str(training_files / "model"))
     listening = EngineWeights(engine, Deaf(before, takes=True), list(range(20, 40)), 1e-3, tmp_path)
-    assert listening.publish() < 1e-5
+    assert listening.publish(1) < 1e-5
+    assert listening.version == 1
     deaf = EngineWeights(engine, Deaf(before, takes=False), list(range(20, 40)), 1e-3, tmp_path)
     with pytest.raises(RunFailed, match=r"differ by \d.*parity_tolerance is 0.001"):
-        deaf.publish()
+        deaf.publish(1)
 
 
 def test_the_rate_warms_up_stays_and_decays_to_its_floor():
