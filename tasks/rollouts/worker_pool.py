@@ -39,8 +39,8 @@ class _Seat:
 class WorkerPool:
     """See `tasks.rollouts.pools.RolloutPool`."""
 
-    def __init__(self, setup: RolloutSetup, placement: PlacementRuntime, index: list[ActorHandle]) -> None:
-        self._setup, self._placement, self._searchers = setup, placement, index
+    def __init__(self, setup: RolloutSetup, placement: PlacementRuntime, index_actors: list[ActorHandle]) -> None:
+        self._setup, self._placement, self._searchers = setup, placement, index_actors
         self._seats = [_Seat() for _ in range(placement.engines)]
         self._room = capacity(setup.engine)
         self._weights: Weights | None = None
