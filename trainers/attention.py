@@ -1,8 +1,8 @@
 """Attention of packed rows: each sequence goes through the plain causal kernel by itself.
 
-No mask is built and nothing is computed between sequences, so that a row costs what its sequences cost alone; a
-block-diagonal mask would cost the square of the row. Kernels that take no mask (flash attention among them) stay in
-reach of `torch.nn.functional.scaled_dot_product_attention` on every device.
+No mask is built and nothing is computed between sequences, so that a row costs what its sequences cost alone; with a
+block-diagonal mask it would cost the square of its length (see tests/bench/bench_training.py). Without a mask
+`torch.nn.functional.scaled_dot_product_attention` may take its flash kernels, on every device that has them.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ def use_packed_attention(model: PreTrainedModel) -> None:
     """Make the model attend within sequences, whose ``lengths`` every call of its base model must then be given.
 
     Raises:
-        BadInput: a layer of the model does not see the whole of a sequence, which only a mask could tell it.
+        BadInput: a layer of the model does not see the whole of a sequence, which only a mask could tell it, or the
+            model does not let its attention be chosen.
     """
     kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(model.config, "sliding_window", None):
@@ -30,6 +31,8 @@ def use_packed_attention(model: PreTrainedModel) -> None:
             f"a model of type {model.config.model_type} with sliding or other special attention: not trained"
         )
     model.set_attn_implementation(_NAME)
+    if model.config._attn_implementation != _NAME:
+        raise BadInput(f"a model of type {model.config.model_type} has attention of its own: not trained")
 
 
 def _attention(
@@ -44,7 +47,8 @@ def _attention(
 ) -> tuple[Tensor, None]:
     """Causal attention within each of the sequences that lie one after another; their lengths add up to T.
 
-    G key heads serve H query heads. ``lengths`` has no default: a model that does not hand it on fails, and leaks not.
+    G key heads serve H query heads. ``lengths`` has no default: a model that does not hand it on fails, and does not
+    leak.
     """
     parts = zip(*(states.split(list(lengths), dim=2) for states in (query_BHTK, key_BGTK, value_BGTK)), strict=True)
     outputs_BTHK = [

@@ -71,7 +71,9 @@ async def start_searchers(folder: str, placement: PlacementRuntime) -> list[Acto
         for each in searchers:
             ray.kill(each)
         if isinstance(error, ActorLost | TimeoutError):
-            raise RunFailed(f"the searchers do not start: {error or f'not in {START_SECONDS:.0f} seconds'}") from None
+            raise RunFailed(
+                f"the searchers do not start: {str(error) or f'not in {START_SECONDS:.0f} seconds'}"
+            ) from None
         raise
     return searchers
 

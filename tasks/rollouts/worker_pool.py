@@ -39,8 +39,8 @@ class _Seat:
 class WorkerPool:
     """See `tasks.rollouts.pools.RolloutPool`."""
 
-    def __init__(self, setup: RolloutSetup, placement: PlacementRuntime, index: list[ActorHandle]) -> None:
-        self._setup, self._placement, self._searchers = setup, placement, index
+    def __init__(self, setup: RolloutSetup, placement: PlacementRuntime, index_actors: list[ActorHandle]) -> None:
+        self._setup, self._placement, self._searchers = setup, placement, index_actors
         self._seats = [_Seat() for _ in range(placement.engines)]
         self._room = capacity(setup.engine)
         self._weights: Weights | None = None
@@ -188,7 +188,7 @@ class WorkerPool:
         """Start workers in the seat until one is ready, or the pool has failed."""
         while self._failure is None:
             worker = workers.start_worker(self._setup, self._placement)
-            opening = worker.open.remote(self._setup, self._searchers, self._weights)
+            opening: Awaitable[Any] = worker.open.remote(self._setup, self._searchers, self._weights)
             try:
                 await asyncio.wait_for(answer(opening), START_SECONDS)
             except ActorLost as reason:

@@ -53,8 +53,8 @@ def main() -> None:
         )
         if "packing" in arguments.parts:
             load = partial(load_model, str(files / "model"))
-            print(training_packing.compare(load, 100, 400, 1024, 16_384, arguments.repeats), flush=True)
-            print(training_packing.compare(load, 200, 2000, 4096, 32_768, arguments.repeats), flush=True)
+            print(training_packing.compare(load, 100, 400, 1024, 8_192, arguments.repeats), flush=True)
+            print(training_packing.compare(load, 200, 2000, 4096, 16_384, arguments.repeats), flush=True)
         if "loop" in arguments.parts:
             course = _course(trajectories, tokenizer, settings)
             print(training_loop.compare(course, str(files / "model"), settings, arguments.repeats), flush=True)
