@@ -7,7 +7,7 @@ computes it. The learning rate of a step is given to it, so that there is no sch
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +16,6 @@ from schemas.settings import EngineeringSettings, OptimiserSettings
 from trainers.language_model import LanguageModel, TokenScores
 from trainers.launch import COLLECTIVE_TIMEOUT
 from trainers.weights import load_model, save_model
-
-Shared = TypeVar("Shared")
 
 _TAG = "state"
 
@@ -90,11 +88,11 @@ class TrainingEngine:
         torch.distributed.all_reduce(sums)
         return sums.tolist()
 
-    def from_rank_0(self, value: Shared | None) -> Shared:
+    def from_rank_0(self, value: Any) -> Any:
         """The value that rank 0 called this with, pickled; what the other ranks call it with is not read."""
         values = [value]
         torch.distributed.broadcast_object_list(values, src=0, device=self.device)
-        return cast(Shared, values[0])
+        return values[0]
 
     def barrier(self) -> None:
         torch.distributed.barrier()

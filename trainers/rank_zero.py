@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from schemas.errors import MaskSearchError
 from trainers.generation import Interrupted
 
 Result = TypeVar("Result")
-Shared = TypeVar("Shared")
 
 
 class Ranks(Protocol):
@@ -20,7 +19,7 @@ class Ranks(Protocol):
     @property
     def ranks(self) -> int: ...
 
-    def from_rank_0(self, value: Shared | None) -> Shared: ...
+    def from_rank_0(self, value: Any) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,13 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
-from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchConfig
+
+# What `ray.train` exports; type checkers take the names there for those of Ray Train's first version.
+from ray.train.v2.api.callback import UserCallback
+from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError
+from ray.train.v2.torch.torch_trainer import TorchTrainer
 
 from schemas.errors import BadInput, MaskSearchError, RunFailed
 from schemas.jobs import DapoJob, TrainingJob
@@ -46,7 +50,7 @@ def run(module: str, function: str, job: TrainingJob) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, lambda number, frame: request_stop(job.output))  # after Ray, which sets its own
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     try:
-        result = _trainer(module, function, job).fit()
+        result: Any = _trainer(module, function, job).fit()
     except (TrainingFailedError, RayError) as error:
         raise _reason(error, job) from error
     exit_code, figures = result.return_value
@@ -73,7 +77,7 @@ def _trainer(module: str, function: str, job: TrainingJob) -> TorchTrainer:
             name="ray-train",
             storage_path=str(Path(job.output).resolve()),
             failure_config=FailureConfig(max_failures=placement.restarts),
-            callbacks=[_EndAtOnce()],  # type: ignore[list-item]  # Ray's types are those of its first version
+            callbacks=[_EndAtOnce()],
             worker_runtime_env={"env_vars": _environment(job)},
         ),
     )

@@ -65,7 +65,7 @@ class Training:
 
     def finish(self) -> None:
         for process in self.start():
-            process.join(400)
+            process.join(120)
             assert process.exitcode == 0
 
     def lines(self) -> list[dict[str, Any]]:
@@ -165,28 +165,28 @@ def test_one_rank_trains_on_the_same_data_as_two(trainings: Callable[..., Traini
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "engineering"),
+    ("before", "after", "engineering", "near"),
     [
-        (2, 1, {}),
-        (1, 2, {}),
-        (2, 1, {"zero_stage": 2}),
-        (2, 1, {"zero_stage": 3}),
-        (2, 1, {"zero_stage": 2, "dtype": "bf16"}),
-        (2, 1, {"zero_stage": 3, "dtype": "bf16"}),
+        (2, 1, {"zero_stage": 1}, 1e-6),
+        (1, 2, {"zero_stage": 1}, 1e-6),
+        (2, 1, {"zero_stage": 2}, 1e-6),
+        (2, 1, {"zero_stage": 3}, 1e-6),
+        (2, 1, {"zero_stage": 3, "dtype": "bf16"}, 1e-3),
     ],
 )
 def test_another_number_of_ranks_goes_on_near_where_it_was(
-    trainings: Callable[..., Training], before: int, after: int, engineering: dict[str, Any]
+    trainings: Callable[..., Training], before: int, after: int, engineering: dict[str, Any], near: float
 ):
-    name = f"from-{before}-to-{after}-{len(engineering)}-{engineering.get('zero_stage', 1)}"
+    name = f"from-{before}-to-{after}-{'-'.join(str(value) for value in engineering.values())}"
     whole, changed = trainings(name, ranks=before, **engineering), trainings(f"{name}-on", ranks=after, **engineering)
     whole.finish()
     shutil.copytree(whole.output / "checkpoints" / "step-00000020", changed.output / "checkpoints" / "step-00000020")
     shutil.copy(whole.output / "metrics.jsonl", changed.output)
     changed.finish()
+    assert [line["step"] for line in changed.lines()] == list(range(1, STEPS + 1))
     for mine, theirs in zip(changed.lines()[20:], whole.lines()[20:], strict=True):
-        print(name, mine["loss"] / theirs["loss"] - 1)
-        assert mine["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
+        assert mine["loss"] == pytest.approx(theirs["loss"], rel=near)
+    assert not list((changed.output / "checkpoints").glob(".*"))
 
 
 def test_sharded_gradients_learn_the_same(trainings: Callable[..., Training], undisturbed: Training):
