@@ -22,6 +22,9 @@ from tasks.making.context import Making
 Name = tuple[str, str]
 """A stage and its label."""
 
+TRAINING_VERSION = 2
+"""Of all models that are trained: raised when batches, losses or updates change what comes out."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -125,7 +128,7 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
     text = _named(config, "dump", "passages")
     made = [
         Stage("tokenizer", tokenizer[1], models.make_tokenizer, text, identity_of(tokenizer=config.tokenizer)),
-        _model(config, "untrained", models.make_untrained, (tokenizer,), identity_of(model=config.model)),
+        _model(config, "untrained", models.make_untrained, (tokenizer,), identity_of(model=config.model), version=1),
     ]
 
     def last() -> Name:
@@ -156,8 +159,9 @@ def _model(
     make: Callable[[Making], StageManifest],
     upstreams: tuple[Name, ...],
     settings: StageSettings,
+    version: int = TRAINING_VERSION,
 ) -> Stage:
-    return Stage("models", config.label(name), make, upstreams, settings)
+    return Stage("models", config.label(name), make, upstreams, settings, version)
 
 
 def _evolution_stages(
