@@ -34,9 +34,15 @@ def plan(
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table("stage", "will be", "why", "tokens to train on", title=f"{settings.name}: {settings.snapshot}")
+    table = Table(
+        Column("stage", no_wrap=True),
+        Column("will be", no_wrap=True),
+        "why",
+        Column("to train on", justify="right", no_wrap=True),
+        title=f"{settings.name}: {settings.snapshot}",
+    )
     for row in rows:
-        table.add_row(row["stage"], row["action"], row["why"], f"{row['tokens']:,}" if row["tokens"] else "")
+        table.add_row(row["stage"], row["action"], row["why"], f"{row['tokens']:,} tokens" if row["tokens"] else "")
     console.print(table)
     conflicts = [row["stage"] for row in rows if row["action"] == "refused"]
     if conflicts:
@@ -47,7 +53,7 @@ def _planned(settings: PipelineConfig, ledger: Ledger, stage: Stage) -> dict[str
     recipe, known = stage.recipe(ledger), ledger.recipe(stage.stage, stage.label)
     manifest = ledger.manifest(stage.stage, stage.label)
     if recipe is None:
-        action, why = "built", "something it is made from will be built first"
+        action, why = "built", "after what it is made from"
     elif known is None:
         action, why = "built", "not there yet"
     elif known.fingerprint != recipe.fingerprint:
@@ -59,7 +65,8 @@ def _planned(settings: PipelineConfig, ledger: Ledger, stage: Stage) -> dict[str
         )
         action, why = "finished", f"begun: {parts} parts are there"
     else:
-        action, why = "skipped", f"finished {manifest.finished}, {manifest.rows:,} rows"
+        rows = f", {manifest.rows:,} rows" if manifest.rows else ""
+        action, why = "skipped", f"finished {manifest.finished[:16].replace('T', ' ')}{rows}"
     tokens = _training_tokens(settings, stage) if action in ("built", "finished") else 0
     return {"stage": str(stage), "action": action, "why": why, "tokens": tokens}
 
