@@ -1,0 +1,158 @@
+"""One run that survives: two Ray nodes, two ZeRO-3 ranks, two engines, two searchers, a flow run by a Prefect worker.
+
+While DAPO runs, the worker with its flow, an engine, a rank and a searcher are killed, each at a moment of its own. The
+run must end, its job never started twice, with every step and every prompt accounted for once.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from ray.cluster_utils import Cluster
+
+from schemas.config import read_config
+from tasks import jobs, storage
+from tasks.jobs import StartedJob
+from tasks.ledger import Ledger
+from tests.support.prefect_server import BIN, ROOT, prefect, running_server, running_worker
+from trainers.generation import Cursor
+from trainers.prompt_ledger import PromptLedger
+from trainers.prompts import Place
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+STEPS = 20
+SEED = random.SystemRandom().randrange(1000)
+
+CONFIG = """
+extends: {parent}
+dapo:
+  steps: {steps}
+  checkpoint_every: 2
+  curriculum:
+    - {{max_masks: 4, steps: {steps}}}
+  engineering: {{zero_stage: 3}}
+runtime:
+  root: {root}
+  ranks: 2
+  placement:
+    layout: split
+    engines: 2
+    searchers: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A Ray cluster of two nodes, on this machine."""
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "object_store_memory": 200 << 20})
+    started.add_node(num_cpus=4, object_store_memory=200 << 20)
+    yield started
+    started.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, cluster) -> Iterator[dict[str, str]]:
+    with running_server(tmp_path_factory.mktemp("prefect")) as environment:
+        yield {**environment, "RAY_ADDRESS": cluster.address}
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> Path:
+    """A pipeline whose models up to sft-1 are there; what is left is DAPO, placed on the cluster."""
+    folder = tmp_path_factory.mktemp("cluster")
+    parent = ROOT / "tests" / "chaos" / "tiny.yaml"
+    path = folder / "config.yaml"
+    path.write_text(CONFIG.format(parent=parent, steps=STEPS, root=folder / "root"))
+    builder = [sys.executable, "-m", "tests.support.builder", str(parent), str(folder / "root"), "2", "models/sft-1"]
+    subprocess.run(builder, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def actors(cluster, kind) -> list[psutil.Process]:
+    """The processes of the actors of a class, on all nodes: Ray names them so, and raylets are their parents."""
+    raylets = [node.all_processes["raylet"][0].process.pid for node in cluster.list_all_nodes()]
+    workers = [worker for raylet in raylets for worker in psutil.Process(raylet).children()]
+    return [worker for worker in workers if " ".join(worker.cmdline()).startswith(f"ray::{kind}")]
+
+
+def steps_done(folder) -> int:
+    with suppress(FileNotFoundError):
+        return len((Path(folder) / "metrics.jsonl").read_text().splitlines())
+    return 0
+
+
+def wait_for(condition, what, seconds=400.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} seconds"
+        time.sleep(0.25)
+
+
+def kill_with_children(process: subprocess.Popen) -> None:
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    jobs_of_ours = [child for child in family if "trainers.dapo" in " ".join(child.cmdline())]
+    for child in family:
+        if child not in jobs_of_ours:
+            with suppress(psutil.NoSuchProcess):
+                child.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_run_survives_the_death_of_everything_once(cluster, server, config):
+    draw = random.Random(SEED)
+    print(f"seed {SEED}")
+    settings = read_config(config)
+    folder = Ledger(settings.runtime.root, settings.snapshot).folder("models", "dapo")
+    words = ("--param", f"config={config}", "--param", "until=rl")
+    prefect(server, "work-pool", "create", "masksearch", "--type", "process")
+    prefect(server, "deploy", "--name", "sample")
+    with running_worker(server, config.parent) as worker:
+        prefect(server, "deployment", "run", "masksearch/sample", *words)
+        wait_for(lambda: steps_done(folder) >= draw.randint(1, 3), "the first steps")
+        kill_with_children(worker)
+    victims = ["WorkerActor", "IndexSearcher", "RayTrainWorker"]
+    draw.shuffle(victims)
+    with running_worker(server, config.parent):
+        again = subprocess.Popen(
+            [BIN / "prefect", "--no-prompt", "deployment", "run", "masksearch/sample", *words, "--watch"],
+            cwd=ROOT,
+            env=server,
+            stdout=subprocess.DEVNULL,
+        )
+        for victim in victims:
+            reached = steps_done(folder) + draw.randint(1, 3)
+            wait_for(lambda reached=reached: steps_done(folder) >= min(reached, STEPS - 2), f"step {reached}")
+            wait_for(lambda victim=victim: actors(cluster, victim), victim)
+            draw.choice(actors(cluster, victim)).send_signal(signal.SIGKILL)
+        assert again.wait(timeout=900) == 0
+    check(folder, settings)
+
+
+def check(folder, settings):
+    started = storage.read_document(storage.join(folder, "job.json"), StartedJob)
+    assert (started.number, jobs.is_running(folder)) == (1, False), "the job was attached to, not started again"
+    lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
+    assert all(line["parity"] < settings.dapo.parity_tolerance for line in lines if line["trained_tokens"])
+    fates = PromptLedger(Path(folder) / "prompts.jsonl").fates()
+    newest = max(Path(folder, "checkpoints").glob("step-*"))
+    cursor = Cursor.model_validate(json.loads((newest / "progress.json").read_text())["cursor"])
+    told = [Place(fate.max_masks, fate.position) for fate in fates]
+    told += [*cursor.in_flight, *(group.place for group in cursor.carried)]
+    assert Counter(told) == Counter(Place(4, position) for position in range(cursor.position))
+    figures = jobs.result_of(folder).figures
+    shares = {name: share for name, share in figures.items() if name.startswith("share_")}
+    print(json.dumps(shares))
+    assert {"share_generation", "share_update", "share_training", "share_reward", "share_engine_idle"} <= set(shares)
