@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ Config = Annotated[str, typer.Argument(help="A pipeline config, such as deploy/c
 Snapshot = Annotated[str | None, typer.Option(help="wiki-YYYYMMDD in place of the config's.")]
 Root = Annotated[str | None, typer.Option(help="Folder or bucket in place of the config's.")]
 Dump = Annotated[str | None, typer.Option(help="A dump in place of the config's.")]
+Mode = Literal["missing", "failed", "all"]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
@@ -75,19 +76,21 @@ def status(
 @app.command()
 def backfill(
     config: Config,
-    snapshots: Annotated[list[str], typer.Option(help="Snapshots to build; may be given several times.")],
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    snapshots: Annotated[list[str] | None, typer.Option(help="Snapshots to build, one or several.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Instead: all whose dumps are there, from this date (YYYYMMDD) …")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="to this one.")] = None,
+    mode: Annotated[Mode, typer.Option(help="Only those with something missing, or failed; or all.")] = "missing",
     root: Root = None,
-    dry_run: Annotated[bool, typer.Option(help="Only say what would be built.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be built.")] = False,
 ) -> None:
     """Run the pipeline for several snapshots, one after the other. The config's dump may hold {wiki} and {date}."""
-    from flows.overview import plan
-    from flows.running import run
+    from flows.backfill import backfill
 
-    for snapshot in snapshots:
-        if dry_run:
-            plan(config, snapshot, root, None, False, _console())
-        else:
-            run(config, snapshot, root, None, None, _console())
+    # Options take one word: those behind the first snapshot come as arguments.
+    backfill(config, [*(snapshots or []), *(more or [])], since, until, root, mode, dry_run, _console())
 
 
 @app.command()

@@ -1,0 +1,93 @@
+"""`masksearch backfill`: the pipeline for several snapshots, one after the other; one that fails stops no other."""
+
+import re
+from typing import Literal
+
+import fsspec
+from rich.console import Console
+
+from flows.selection import configured
+from schemas.config import PipelineConfig
+from schemas.errors import BadInput, MaskSearchError, RunFailed
+from schemas.snapshot import wiki_of
+from tasks import graph
+from tasks.ledger import Ledger
+
+Mode = Literal["missing", "failed", "all"]
+
+_DATE = re.compile(r"\d{8}")
+
+
+def backfill(
+    config: str,
+    snapshots: list[str],
+    since: str | None,
+    until: str | None,
+    root: str | None,
+    mode: Mode,
+    dry_run: bool,
+    console: Console,
+) -> None:
+    """Run, or plan, every snapshot that is named, or whose dump is there and dated from ``since`` to ``until``.
+
+    Raises:
+        BadInput: none is meant, or none is there.
+        RunFailed: some failed; the others were built.
+    """
+    from flows.overview import plan
+    from flows.running import run
+
+    named = _named(config, snapshots, since, until)
+    chosen = [name for name in named if _is_meant(configured(config, name, root), mode)]
+    if not chosen:
+        console.print(f"nothing to do: of {', '.join(named)} none has anything {mode}", highlight=False)
+    failed: dict[str, MaskSearchError] = {}
+    for snapshot in chosen:
+        console.rule(snapshot)
+        try:
+            if dry_run:
+                plan(config, snapshot, root, None, False, console)
+            else:
+                run(config, snapshot, root, None, None, console)
+        except MaskSearchError as error:
+            console.print(f"[red]✗[/] {snapshot}: {error}", highlight=False)
+            failed[snapshot] = error
+    if failed:
+        reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise RunFailed(f"{len(failed)} of {len(chosen)} snapshots failed: {reasons}")
+
+
+def _named(config: str, snapshots: list[str], since: str | None, until: str | None) -> list[str]:
+    if bool(snapshots) == bool(since or until):
+        raise BadInput("name --snapshots, or the dates of their dumps: --since YYYYMMDD, --until YYYYMMDD")
+    return snapshots or _between(configured(config), since or "00000000", until or "99999999")
+
+
+def _between(config: PipelineConfig, since: str, until: str) -> list[str]:
+    """Snapshots of the config's wiki whose dumps are there, oldest first."""
+    for date in (since, until):
+        if not _DATE.fullmatch(date):
+            raise BadInput(f"{date}: a date is eight digits, as in 20261101")
+    if config.dump is None or "{date}" not in config.dump:
+        raise BadInput("--since and --until look for dumps by their date: the config's dump must hold {date}")
+    wiki = wiki_of(config.snapshot)
+    before, _, behind = config.dump.replace("{wiki}", wiki).partition("{date}")
+    any_date = "[0-9]" * 8
+    filesystem, pattern = fsspec.core.url_to_fs(before + any_date + behind.replace("{date}", any_date))
+    paths = filesystem.glob(pattern)
+    # Told by the path's end: its beginning may be a scheme, or relative.
+    shape = re.compile(r"(\d{8})" + re.escape(behind).replace(re.escape("{date}"), r"\1") + "$")
+    dates = sorted({told[1] for path in paths if (told := shape.search(path))})
+    found = [f"{wiki}-{date}" for date in dates if since <= date <= until]
+    if not found:
+        raise BadInput(f"{config.dump}: no dump of {wiki} is there from {since} to {until}")
+    return found
+
+
+def _is_meant(config: PipelineConfig, mode: Mode) -> bool:
+    """`missing`: something is yet to be built; `failed`: something was begun and is not finished; `all`: always."""
+    ledger = Ledger(config.runtime.root, config.snapshot)
+    stages = graph.stages_of(config)
+    if mode == "failed":
+        return any(ledger.recipe(*stage.name) and not ledger.manifest(*stage.name) for stage in stages)
+    return mode == "all" or any(ledger.manifest(*stage.name) is None for stage in stages)

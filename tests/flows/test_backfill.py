@@ -1,0 +1,76 @@
+"""Several snapshots in one go: which are meant, and that one which fails stops no other."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.dumpfiles import page_xml, write_multistream
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+name: several
+snapshot: enwiki-20240101
+dump: {folder}/{{wiki}}/{{date}}/{{wiki}}-{{date}}-pages.xml.bz2
+ramp: {{splits: held_out, min_words: 5}}
+runtime: {{root: {folder}/root, workers: 1}}
+"""
+TEXT = "[[Ostel]] has 12,500 people. It was founded in 1931 by [[Karlo Vint]] on the river. " * 3
+
+
+@pytest.fixture
+def config(tmp_path):
+    for number, date in enumerate(("20240101", "20240201", "20240301")):
+        folder = tmp_path / "enwiki" / date
+        folder.mkdir(parents=True)
+        pages = [page_xml(number + 1, "Old Town", TEXT.replace("12,500", f"12,50{number}"))]
+        write_multistream(folder, [pages], with_index=False).rename(folder / f"enwiki-{date}-pages.xml.bz2")
+    (tmp_path / "enwiki" / "20240201" / "enwiki-20240201-pages.xml.bz2").write_bytes(b"no bzip2")
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(folder=tmp_path))
+    return path
+
+
+def backfill(config, *words):
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "backfill", str(config), *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def snapshots_in(said):
+    return [line.strip("─ ") for line in said.splitlines() if line.startswith("─") and "enwiki-" in line]
+
+
+def test_snapshots_are_named_or_told_by_their_dumps(config):
+    named = backfill(config, "--snapshots", "enwiki-20240101", "enwiki-20240301", "--dry-run")
+    assert snapshots_in(named.stdout) == ["enwiki-20240101", "enwiki-20240301"], named.stderr
+    dated = backfill(config, "--since", "20240115", "--dry-run")
+    assert snapshots_in(dated.stdout) == ["enwiki-20240201", "enwiki-20240301"], dated.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "name --snapshots, or the dates"),
+        (("--snapshots", "enwiki-20240101", "--since", "20240101"), "name --snapshots, or the dates"),
+        (("--since", "January"), "January: a date is eight digits"),
+        (("--since", "20250101"), "no dump of enwiki is there from 20250101 to 99999999"),
+        (("--snapshots", "november"), "wiki-YYYYMMDD"),
+    ],
+)
+def test_what_means_no_snapshot_is_bad_input(config, words, said):
+    run = backfill(config, *words, "--dry-run")
+    assert run.returncode == 2
+    assert said in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_one_that_fails_stops_no_other_and_only_it_is_asked_again(config):
+    run = backfill(config, "--until", "20240301")
+    assert run.returncode == 1
+    assert "1 of 3 snapshots failed: enwiki-20240201" in run.stderr
+    root = config.parent / "root"
+    for date in ("20240101", "20240301"):
+        assert (root / f"enwiki-{date}" / "questions" / "v1" / "stage.json").exists(), run.stdout
+    assert snapshots_in(backfill(config, "--until", "20240301", "--dry-run").stdout) == ["enwiki-20240201"]
