@@ -24,7 +24,7 @@ from schemas.config import read_config
 from tasks import jobs, storage
 from tasks.jobs import StartedJob
 from tasks.ledger import Ledger
-from tests.support.prefect_server import BIN, ROOT, prefect, running_server, running_worker
+from tests.support.prefect_server import BIN, ROOT, crash_runs, prefect, running_server, running_worker
 from trainers.generation import Cursor
 from trainers.prompt_ledger import PromptLedger
 from trainers.prompts import Place
@@ -122,6 +122,7 @@ def test_a_run_survives_the_death_of_everything_once(cluster, server, config):
         prefect(server, "deployment", "run", "masksearch/sample", *words)
         wait_for(lambda: steps_done(folder) >= draw.randint(1, 3), "the first steps")
         kill_with_children(worker)
+    crash_runs(server)  # nobody else tells the server that the run is gone, and the deployment allows one at a time
     victims = ["WorkerActor", "IndexSearcher", "RayTrainWorker"]
     draw.shuffle(victims)
     with running_worker(server, config.parent):

@@ -62,8 +62,18 @@ def running_worker(environment: dict[str, str], folder: Path) -> Iterator[subpro
     try:
         yield worker
     finally:
-        worker.terminate()
+        if worker.poll() is None:
+            worker.terminate()
         worker.wait(timeout=60)
+
+
+def crash_runs(environment: dict[str, str]) -> None:
+    """Set every flow run that is under way to crashed, as an operator does whose worker was killed."""
+    url = environment["PREFECT_API_URL"]
+    wanted = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}}
+    for run in httpx.post(f"{url}/flow_runs/filter", json=wanted).json():
+        state = {"state": {"type": "CRASHED", "name": "Crashed"}, "force": True}
+        httpx.post(f"{url}/flow_runs/{run['id']}/set_state", json=state).raise_for_status()
 
 
 def _healthy(url: str) -> bool:
