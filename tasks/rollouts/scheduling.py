@@ -111,6 +111,7 @@ class Schedule(Generic[Item, Row]):
             MaskSearchError: ``ask`` raised it, which ends the run at once.
         """
         queue = iter([(part, request) for part in self._open.values() for request in part.unanswered()])
+        self._committed = time.time()
         try:
             await self.commit_whole()
             async with asyncio.TaskGroup() as group:
