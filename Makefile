@@ -11,7 +11,7 @@ run: $(READY)
 
 test: $(READY)
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -n 3 --dist loadfile
 
 lint: $(READY)
 	$(VENV)/bin/ruff format --check .

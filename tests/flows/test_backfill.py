@@ -16,7 +16,7 @@ dump: {folder}/{{wiki}}/{{date}}/{{wiki}}-{{date}}-pages.xml.bz2
 ramp: {{splits: held_out, min_words: 5}}
 runtime: {{root: {folder}/root, workers: 1}}
 """
-TEXT = "[[Ostel]] has 12,500 people. It was founded in 1931 by [[Karlo Vint]] on the river. " * 3
+TEXT = "[[Ostel]] has 12,500 people and a harbour. It was founded in 1931 by [[Karlo Vint]] on the river."
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ SNAPSHOT = "enwiki-20261101"
 
 def test_a_running_job_is_shown_with_its_progress_and_what_failed_before(tmp_path, capsys):
     Ledger(str(tmp_path), SNAPSHOT).open(
-        Recipe(stage="models", label="job", snapshot=SNAPSHOT, version=1, settings={}, upstreams=[])
+        Recipe(stage="models", label="job", snapshot=SNAPSHOT, version=1, settings={}, given={}, upstreams=[])
     )
     models = tmp_path / SNAPSHOT / "models"
     sleeping = job(models, seconds=60.0)

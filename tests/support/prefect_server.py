@@ -62,8 +62,7 @@ def running_worker(environment: dict[str, str], folder: Path) -> Iterator[subpro
     try:
         yield worker
     finally:
-        if worker.poll() is None:
-            worker.terminate()
+        worker.kill()  # told to end, it may wait for minutes
         worker.wait(timeout=60)
 
 
