@@ -22,7 +22,9 @@ def join(cpus: int) -> None:
     if ray.is_initialized():
         return
     address = os.environ.get("RAY_ADDRESS")
-    where: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
+    # Without "local" Ray would join whatever cluster was last started on this machine, which nobody asked for.
+    local = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
+    where: dict[str, Any] = {} if address else local
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **where)
     except ConnectionError:
