@@ -85,7 +85,15 @@ def actors(cluster, kind) -> list[psutil.Process]:
     """The processes of the actors of a class, on all nodes: Ray names them so, and raylets are their parents."""
     raylets = [node.all_processes["raylet"][0].process.pid for node in cluster.list_all_nodes()]
     workers = [worker for raylet in raylets for worker in psutil.Process(raylet).children()]
-    return [worker for worker in workers if " ".join(worker.cmdline()).startswith(f"ray::{kind}")]
+    return [worker for worker in workers if name_of(worker).startswith(f"ray::{kind}")]
+
+
+def name_of(process: psutil.Process) -> str:
+    """Empty where it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 def steps_done(folder) -> int:
