@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 from schemas.errors import JobLost
 from schemas.jobs import TrainingJob
 from tasks.jobs import TERMINATED
-from trainers.stopping import forget_stop
 
 Job = TypeVar("Job", bound=TrainingJob)
 
@@ -40,7 +39,6 @@ def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> d
     Gives back the figures in one process alone; all others exit, with the exit code of what failed.
     """
     if "RANK" not in os.environ:
-        forget_stop(job.output)
         if job.placement.layout == "split":
             from trainers import ray_ranks
 

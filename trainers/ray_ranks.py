@@ -10,14 +10,12 @@ folder (trainers.stopping). All machines see that folder, and the working direct
 
 import importlib
 import logging
-import math
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray.exceptions import RayError
 from ray.train.torch import TorchConfig
 
@@ -27,9 +25,10 @@ from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError
 from ray.train.v2.torch.torch_trainer import TorchTrainer
 
-from schemas.errors import BadInput, MaskSearchError, RunFailed
+from schemas.errors import MaskSearchError, RunFailed
 from schemas.jobs import DapoJob, TrainingJob
-from tasks import ray_cluster
+from tasks.ray_cluster import Need, join_for
+from tasks.rollouts import searchers, workers
 from trainers.launch import COLLECTIVE_TIMEOUT
 from trainers.stopping import request_stop
 
@@ -44,10 +43,8 @@ def run(module: str, function: str, job: TrainingJob) -> dict[str, Any]:
         BadInput, RunFailed: a rank raised it. The ranks are not started again for that.
         RunFailed: the ranks failed once more than they may be started again.
     """
-    asked = _resources(job)
-    ray_cluster.join(math.ceil(asked["CPU"]))
-    _refuse_more_than_there_is(job, asked)
-    signal.signal(signal.SIGTERM, lambda number, frame: request_stop(job.output))  # after Ray, which sets its own
+    join_for(_needs(job))
+    signal.signal(signal.SIGTERM, lambda number, frame: request_stop(job.output))
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     try:
         result: Any = _trainer(module, function, job).fit()
@@ -130,22 +127,10 @@ def _reason(error: Exception, job: TrainingJob) -> MaskSearchError:
     )
 
 
-def _resources(job: TrainingJob) -> dict[str, float]:
-    """What the job's processes take in the cluster: the ranks, and what the first of them starts beside itself."""
+def _needs(job: TrainingJob) -> list[Need]:
+    """What the job takes in the cluster: the ranks, and what the first of them starts beside itself."""
     placement = job.placement
-    cpus, gpus = job.ranks * placement.cpus_per_rank, job.ranks * placement.gpus_per_rank
-    if isinstance(job, DapoJob):
-        processes = placement.engines * job.engine.tensor_parallel
-        cpus += processes * placement.cpus_per_engine + placement.searchers * placement.cpus_per_searcher
-        gpus += processes * placement.gpus_per_engine
-    return {"CPU": cpus, "GPU": gpus}
-
-
-def _refuse_more_than_there_is(job: TrainingJob, asked: dict[str, float]) -> None:
-    there = ray.cluster_resources()
-    if any(amount > there.get(name, 0) for name, amount in asked.items()):
-        raise BadInput(
-            f"runtime.placement asks for {asked['CPU']:g} CPUs and {asked['GPU']:g} GPUs ({job.ranks} ranks"
-            f"{', engines and searchers' if isinstance(job, DapoJob) else ''}), and the Ray cluster has "
-            f"{there.get('CPU', 0):g} and {there.get('GPU', 0):g}"
-        )
+    ranks = Need("rank", job.ranks, placement.cpus_per_rank, placement.gpus_per_rank)
+    if not isinstance(job, DapoJob):
+        return [ranks]
+    return [ranks, workers.need_of(job.engine, placement), searchers.need_of(placement)]

@@ -9,14 +9,14 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-_REQUEST = "job-stop"
+from tasks.jobs.folder import STOP
 
 
 class StopSignal:
     """Whether this process or its job was told to stop, from the time this is made. A look costs one `stat`."""
 
     def __init__(self, output: str) -> None:
-        self._request = Path(output, _REQUEST)
+        self._request = Path(output, STOP)
         self._signalled = False
         if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
             signal.signal(signal.SIGTERM, self._note)
@@ -30,10 +30,5 @@ class StopSignal:
 
 
 def request_stop(output: str) -> None:
-    """Tell all ranks of the job of this folder to stop."""
-    Path(output, _REQUEST).touch()
-
-
-def forget_stop(output: str) -> None:
-    """Take back what an earlier process of this job was told."""
-    Path(output, _REQUEST).unlink(missing_ok=True)
+    """Tell all ranks of the job of this folder to stop, as `tasks.jobs.cancel` does."""
+    Path(output, STOP).touch()

@@ -19,7 +19,8 @@ from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
 from retrieval_index.opening import open_index
 from schemas.errors import RunFailed
 from schemas.runtime import PlacementRuntime
-from tasks.rollouts.actors import START_SECONDS, ActorLost, Need, answer, meaning_of
+from tasks.ray_cluster import Need
+from tasks.rollouts.actors import START_SECONDS, ActorLost, answer, meaning_of
 
 PATIENCE_SECONDS = 120.0
 """How long a batch is sent again before the search has failed: a searcher that is started anew needs some of it."""

@@ -15,8 +15,9 @@ from ray.actor import ActorHandle
 from schemas.errors import MaskSearchError, RunFailed
 from schemas.records import Trajectory
 from schemas.runtime import PlacementRuntime
+from tasks.ray_cluster import join_for
 from tasks.rollouts import searchers, workers
-from tasks.rollouts.actors import START_SECONDS, ActorLost, answer, join_for
+from tasks.rollouts.actors import START_SECONDS, ActorLost, answer
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, Usage, capacity
@@ -53,7 +54,7 @@ class WorkerPool:
     @classmethod
     async def start(cls, setup: RolloutSetup, placement: PlacementRuntime) -> "WorkerPool":
         """See `tasks.rollouts.pools.start_pool`."""
-        join_for([workers.need_of(setup, placement), searchers.need_of(placement)])
+        join_for([workers.need_of(setup.engine, placement), searchers.need_of(placement)])
         pool = cls(setup, placement, await searchers.start_searchers(setup.index, placement))
         try:
             await asyncio.gather(*(pool._fill(seat) for seat in pool._seats))

@@ -13,8 +13,8 @@ from ray.actor import ActorHandle
 
 from retrieval_index.client import BatchingSearcher
 from schemas.records import Trajectory
-from schemas.runtime import PlacementRuntime
-from tasks.rollouts.actors import Need
+from schemas.runtime import EngineRuntime, PlacementRuntime
+from tasks.ray_cluster import Need
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.searchers import SearcherClient
@@ -63,16 +63,16 @@ class WorkerActor:
         await self._worker.close()
 
 
-def need_of(setup: RolloutSetup, placement: PlacementRuntime) -> Need:
+def need_of(engine: EngineRuntime, placement: PlacementRuntime) -> Need:
     """All processes of one engine share a machine: they talk at every layer, which is too much for a network."""
-    processes = setup.engine.tensor_parallel
+    processes = engine.tensor_parallel
     cpus, gpus = processes * placement.cpus_per_engine, processes * placement.gpus_per_engine
     return Need("engine", placement.engines, cpus, gpus)
 
 
 def start_worker(setup: RolloutSetup, placement: PlacementRuntime) -> ActorHandle:
     """An actor that is not open yet; whoever starts it ends it."""
-    need = need_of(setup, placement)
+    need = need_of(setup.engine, placement)
     actor: Any = ray.remote(WorkerActor).options(
         num_cpus=need.cpus,
         num_gpus=need.gpus,

@@ -91,8 +91,8 @@ def test_every_prompt_is_used_or_dropped_once_or_still_waits(streams):
     waiting = [*cursor.in_flight, *(group.place for group in cursor.carried)]
     assert sorted([*_places(harvests), *waiting]) == [Place(4, position) for position in range(cursor.position)]
     dropped = {fate.question_id: fate.reason for harvest in harvests for fate in harvest.fates(1) if fate.reason}
-    assert set(dropped) <= policy.dull
-    assert set(dropped.values()) == {Drop.EQUAL}
+    assert set(dropped.values()) <= {Drop.EQUAL, Drop.STALE}  # stale: where the machine was slow for a moment
+    assert {question for question, reason in dropped.items() if reason == Drop.EQUAL} <= policy.dull
 
 
 def test_a_group_older_than_is_allowed_is_dropped_as_stale(streams):
