@@ -5,6 +5,7 @@
                                      /rejects-{key}.parquet its dropped and failed rows
                                      /part-{key}.json       its manifest, written last: the part is done
                                      /stage.json            the stage is done and its gates have passed
+                                     /lease-{token}.json    which run makes its parts now (tasks/leases.py)
 
 Nothing here is ever overwritten by other settings under the same label: that is an error which names what differs.
 """
@@ -19,7 +20,7 @@ from schemas.config import DATA_STAGES
 from schemas.errors import BadInput, RunFailed
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Record, Reject
-from tasks import storage
+from tasks import leases, storage
 
 RECIPE = "recipe.json"
 STAGE = "stage.json"
@@ -44,10 +45,16 @@ def commit_of_code() -> str:
 
 
 class Parts:
-    """The parts of one making of a stage: which are done, and the way to add one. Safe to use from many processes."""
+    """The parts of one making of a stage: which are done, and the way to add one. Safe to use from many processes.
 
-    def __init__(self, folder: str, fingerprint: str, model: type[Record], snapshot: str) -> None:
+    Under a ``lease`` (its token, tasks.leases) nothing is committed once another run has taken the stage over.
+    """
+
+    def __init__(
+        self, folder: str, fingerprint: str, model: type[Record], snapshot: str, lease: int | None = None
+    ) -> None:
         self.folder, self.fingerprint, self.model, self.snapshot = folder, fingerprint, model, snapshot
+        self._lease = lease
 
     def data_path(self, key: str) -> str:
         return storage.join(self.folder, f"part-{key}.parquet")
@@ -69,7 +76,13 @@ class Parts:
     def commit(
         self, key: str, rows: Sequence[Record], rejects: Sequence[Reject], inputs: dict[str, str], started: float
     ) -> PartManifest:
-        """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began."""
+        """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began.
+
+        Raises:
+            RunFailed: another run has taken the stage over.
+        """
+        if self._lease is not None:
+            leases.check(self.folder, self._lease)
         data = storage.write_rows(self.data_path(key), self.model, rows)
         dropped = storage.join(self.folder, f"rejects-{key}.parquet")
         if rejects:
@@ -102,8 +115,8 @@ class OpenStage:
         self.ledger, self.recipe, self._began = ledger, recipe, time.time()
         self.folder = ledger.folder(recipe.stage, recipe.label)
 
-    def parts(self, model: type[Record]) -> Parts:
-        return Parts(self.folder, self.recipe.fingerprint, model, self.ledger.snapshot)
+    def parts(self, model: type[Record], lease: int | None = None) -> Parts:
+        return Parts(self.folder, self.recipe.fingerprint, model, self.ledger.snapshot, lease)
 
     def finish(
         self,

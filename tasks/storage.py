@@ -5,6 +5,7 @@ import io
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,7 +70,13 @@ def write_bytes(path: str, data: bytes) -> None:
     if not _is_local(filesystem):
         filesystem.pipe_file(inner, data)
         return
-    target = Path(inner)
+    with _written(Path(inner), data) as temporary:
+        temporary.replace(inner)
+
+
+@contextmanager
+def _written(target: Path, data: bytes) -> Iterator[Path]:
+    """A file beside the target under a name of its own, safely on the disk; whatever is left of it is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -77,9 +84,23 @@ def write_bytes(path: str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def create(path: str, data: bytes) -> bool:
+    """Write a file that nobody has written yet; of many who try at one time, it is True for one alone."""
+    filesystem, inner = _open(path)
+    try:
+        if not _is_local(filesystem):
+            filesystem.pipe_file(inner, data, mode="create")  # a put on condition that there is no such object
+            return True
+        with _written(Path(inner), data) as temporary:
+            os.link(temporary, inner)
+    except FileExistsError:
+        return False
+    return True
 
 
 def remove(path: str) -> None:

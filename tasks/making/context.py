@@ -9,7 +9,7 @@ from schemas.config import PipelineConfig
 from schemas.jobs import Job, JobResult
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Record, Reject
-from tasks import jobs
+from tasks import jobs, leases
 from tasks.fanout import fan_out, release
 from tasks.jobs import Progress
 from tasks.ledger import Ledger, OpenStage, Parts
@@ -83,9 +83,18 @@ class Making:
     ) -> dict[str, PartManifest]:
         """Make the parts that are missing, one from each item, and give back all of them by key.
 
-        A part that holds failed rows counts as missing: the next run tries them again.
+        A part that holds failed rows counts as missing: the next run tries them again. While another run makes the
+        same stage this one waits, and finds what that one made.
         """
-        parts = self.open.parts(model)
+        waiting = lambda holder: self.on_progress(  # noqa: E731
+            Progress(done=0, total=len(items), unit="parts", note=f"{holder} makes them; waiting for it")
+        )
+        with leases.held(self.folder, waiting) as lease:
+            return self._map_parts(self.open.parts(model, lease), items, work)
+
+    def _map_parts(
+        self, parts: Parts, items: dict[str, Item], work: Callable[[Item], Output]
+    ) -> dict[str, PartManifest]:
         done = {key: part for key, part in parts.done().items() if key in items and not part.failed}
         missing = [(key, item) for key, item in items.items() if key not in done]
 
