@@ -4,8 +4,6 @@ CONFIG ?= deploy/configs/sample.yaml
 VENV := .venv
 READY := $(VENV)/.ready-$(ACCELERATOR)
 
-# The tests run one after the other, and the pool of workers in a process of its own: Java must not start before vLLM
-# is imported where both work hard in one process.
 .PHONY: run test setup lint bench clean
 
 run: $(READY)
@@ -13,8 +11,7 @@ run: $(READY)
 
 test: $(READY)
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/python -m pytest --ignore=tests/tasks/rollouts/test_worker_pool.py
-	$(VENV)/bin/python -m pytest tests/tasks/rollouts/test_worker_pool.py
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadgroup
 
 lint: $(READY)
 	$(VENV)/bin/ruff format --check .
