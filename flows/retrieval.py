@@ -53,6 +53,8 @@ def serve(index: str, host: str, port: int) -> None:
     """Answer searches over HTTP until stopped."""
     import uvicorn
 
+    from retrieval_index.folder import read_info
     from retrieval_index.service import create_app
 
-    uvicorn.run(create_app(open_index(index, verify=True)), host=host, port=port, log_level="warning")
+    app = create_app(open_index(index, verify=True), read_info(index).digest)
+    uvicorn.run(app, host=host, port=port, log_level="warning")

@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
-from retrieval_index.remote import HttpSearcher
+from retrieval_index.replicas import PATIENCE_SECONDS, ServicesSearcher
 
 
 class _Batch:
@@ -84,12 +85,13 @@ class BatchingSearcher:
 
 
 class RemoteSearcher(BatchingSearcher):
-    """A `hits.AsyncSearcher` over a search service, asking ``workers`` batches at one time."""
+    """A `hits.AsyncSearcher` over the search services of one index, asking each for ``workers`` batches at one time."""
 
-    def __init__(self, url: str, timeout: float = 30.0, attempts: int = 6, workers: int = 4) -> None:
-        self._service = HttpSearcher(url, timeout, attempts)
-        super().__init__(self._service, workers=workers)
+    def __init__(self, urls: Sequence[str], workers: int = 4, patience: float = PATIENCE_SECONDS) -> None:
+        """Raises BadInput where one is no http address."""
+        self.services = ServicesSearcher(urls, patience)
+        super().__init__(self.services, workers=workers * len(urls))
 
     def close(self) -> None:
         super().close()
-        self._service.close()
+        self.services.close()

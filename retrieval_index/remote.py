@@ -5,7 +5,7 @@ import tenacity
 from pydantic import ValidationError
 
 from retrieval_index.hits import Hit, Query, SearchFailed
-from retrieval_index.wire import MAX_QUERIES, ErrorReply, SearchReply, SearchRequest
+from retrieval_index.wire import MAX_QUERIES, ErrorReply, Health, SearchReply, SearchRequest
 from schemas.errors import BadInput
 
 
@@ -22,8 +22,8 @@ class HttpSearcher:
 
     def __init__(self, url: str, timeout: float = 30.0, attempts: int = 6, longest_pause: float = 10.0) -> None:
         """Raises BadInput where ``url`` is no http address."""
-        self._url = url.rstrip("/")
-        if not self._url.startswith(("http://", "https://")):
+        self.url = url.rstrip("/")
+        if not self.url.startswith(("http://", "https://")):
             raise BadInput(f"{url}: not the address of a search service: give http://host:port")
         self._http = httpx.Client(timeout=timeout)
         self._retrying = tenacity.Retrying(
@@ -45,6 +45,20 @@ class HttpSearcher:
             found += self._asked(queries[start : start + MAX_QUERIES], k)
         return found
 
+    def index(self) -> str:
+        """The digest of the passages that are searched there.
+
+        Raises:
+            BadInput: the service cannot be reached, or is none.
+        """
+        try:
+            response = self._http.get(f"{self.url}/health")
+            return Health.model_validate_json(response.content).index
+        except (httpx.InvalidURL, httpx.TransportError) as error:
+            raise BadInput(f"{self.url}: no search service answers there ({error}); is it up?") from None
+        except ValidationError:
+            raise BadInput(f"{self.url}: what answers there is no search service (masksearch serve)") from None
+
     def close(self) -> None:
         self._http.close()
 
@@ -52,31 +66,31 @@ class HttpSearcher:
         try:
             body = SearchRequest.of(queries, k).model_dump_json().encode()
         except ValidationError as error:
-            raise BadInput(f"{self._url}: a query that the service would refuse: {error.errors()[0]['msg']}") from None
+            raise BadInput(f"{self.url}: a query that the service would refuse: {error.errors()[0]['msg']}") from None
         try:
             reply = self._retrying(self._post, body)
         except _Transient as error:
-            raise SearchFailed(f"{self._url}: {error}") from None
+            raise SearchFailed(f"{self.url}: {error}") from None
         if len(reply.hits) != len(queries):
-            raise SearchFailed(f"{self._url}: hits for {len(reply.hits)} of {len(queries)} queries")
+            raise SearchFailed(f"{self.url}: hits for {len(reply.hits)} of {len(queries)} queries")
         return reply.plain()
 
     def _post(self, body: bytes) -> SearchReply:
         headers = {"Content-Type": "application/json"}
         try:
-            response = self._http.post(f"{self._url}/search", content=body, headers=headers)
+            response = self._http.post(f"{self.url}/search", content=body, headers=headers)
         except httpx.InvalidURL as error:
-            raise BadInput(f"{self._url}: {error}: give http://host:port") from None
+            raise BadInput(f"{self.url}: {error}: give http://host:port") from None
         except httpx.TransportError as error:
             raise _Transient(str(error) or type(error).__name__) from None
         if response.status_code >= 500 or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise _Transient(_said(response))
         if not response.is_success:
-            raise BadInput(f"{self._url}: {_said(response)}")
+            raise BadInput(f"{self.url}: {_said(response)}")
         try:
             return SearchReply.model_validate_json(response.content)
         except ValidationError:
-            raise SearchFailed(f"{self._url}: the answer is none of a search service") from None
+            raise SearchFailed(f"{self.url}: the answer is none of a search service") from None
 
 
 def _said(response: httpx.Response) -> str:

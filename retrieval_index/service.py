@@ -38,10 +38,11 @@ class _Counter:
     taken = 0
 
 
-def create_app(searcher: Searcher, *, workers: int = 2, max_waiting: int = 64) -> FastAPI:
+def create_app(searcher: Searcher, index: str, *, workers: int = 2, max_waiting: int = 64) -> FastAPI:
     """The service over a searcher, which stays the caller's to close.
 
     Args:
+        index: the digest of the passages, so that a client can tell whether it asks the index it means.
         workers: requests that search at one time.
         max_waiting: requests that may wait for them; the next is told at once that the service is busy.
     """
@@ -67,6 +68,6 @@ def create_app(searcher: Searcher, *, workers: int = 2, max_waiting: int = 64) -
 
     @app.get("/health")
     async def health() -> Health:
-        return Health(running=min(counter.taken, workers), waiting=max(0, counter.taken - workers))
+        return Health(index=index, running=min(counter.taken, workers), waiting=max(0, counter.taken - workers))
 
     return app

@@ -69,5 +69,7 @@ class ErrorReply(_Message):
 
 class Health(_Message):
     status: Literal["ok"] = "ok"
+    index: str
+    """The digest of the passages that are searched (`folder.IndexInfo.digest`)."""
     running: int
     waiting: int

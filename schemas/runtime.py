@@ -55,6 +55,8 @@ class PlacementRuntime(Runtime):
     engines: Positive = 1
     searchers: Positive = 1
     """Processes that hold the index and search it."""
+    search_urls: list[str] = []
+    """Instead of these: the addresses of search services of this snapshot's index (``masksearch serve``)."""
     cpus_per_rank: NotNegative = 1
     gpus_per_rank: NotNegative = 0
     cpus_per_engine: NotNegative = 1

@@ -1,10 +1,13 @@
 """Where rollouts are run: in this process, or by many workers in a Ray cluster, behind one interface."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Protocol
 
-from retrieval_index.client import BatchingSearcher
+from retrieval_index.client import BatchingSearcher, RemoteSearcher
+from retrieval_index.folder import read_info
 from retrieval_index.opening import open_index
+from retrieval_index.replicas import ServicesSearcher
 from schemas.errors import BadInput
 from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
@@ -73,8 +76,11 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime) -> Rollou
             cluster cannot hold the placement.
         RunFailed: an engine does not start.
     """
+    if placement.search_urls:
+        with closing(ServicesSearcher(placement.search_urls)) as services:
+            services.check_index(read_info(setup.index).digest)
     if placement.layout == "together":
-        return await RolloutWorker.open(setup, lambda: BatchingSearcher(open_index(setup.index)))
+        return await RolloutWorker.open(setup, lambda: _searcher(setup.index, placement.search_urls))
     if setup.engine.kind == "remote":
         raise BadInput(
             "runtime.engine: servers by address are asked from the job's own process: "
@@ -83,3 +89,7 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime) -> Rollou
     from tasks.rollouts.worker_pool import WorkerPool
 
     return await WorkerPool.start(setup, placement)
+
+
+def _searcher(index: str, urls: Sequence[str]) -> BatchingSearcher:
+    return RemoteSearcher(urls) if urls else BatchingSearcher(open_index(index))

@@ -4,10 +4,7 @@ They hold no state, so Ray starts one that died again, and a batch that met its 
 """
 
 import asyncio
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,14 +14,11 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
 from retrieval_index.opening import open_index
+from retrieval_index.replicas import PATIENCE_SECONDS, ReplicaLost, Replicas
 from schemas.errors import RunFailed
 from schemas.runtime import PlacementRuntime
 from tasks.ray_cluster import Need
 from tasks.rollouts.actors import START_SECONDS, ActorLost, answer, meaning_of
-
-PATIENCE_SECONDS = 120.0
-"""How long a batch is sent again before the search has failed: a searcher that is started anew needs some of it."""
-_PAUSE_SECONDS = 0.5
 
 
 class IndexSearcher:
@@ -51,7 +45,9 @@ class IndexSearcher:
 
 
 def need_of(placement: PlacementRuntime) -> Need:
-    return Need("searcher", placement.searchers, placement.cpus_per_searcher, 0)
+    """None where search services are asked instead."""
+    count = 0 if placement.search_urls else placement.searchers
+    return Need("searcher", count, placement.cpus_per_searcher, 0)
 
 
 async def start_searchers(folder: str, placement: PlacementRuntime) -> list[ActorHandle]:
@@ -65,7 +61,7 @@ async def start_searchers(folder: str, placement: PlacementRuntime) -> list[Acto
         num_cpus=placement.cpus_per_searcher, max_restarts=placement.restarts, max_task_retries=0
     )
     threads = max(1, int(placement.cpus_per_searcher))
-    searchers = [actor.remote(folder, threads) for _ in range(placement.searchers)]
+    searchers = [actor.remote(folder, threads) for _ in range(need_of(placement).count)]
     try:
         await asyncio.wait_for(asyncio.gather(*(answer(each.open.remote()) for each in searchers)), START_SECONDS)
     except BaseException as error:
@@ -83,9 +79,7 @@ class SearcherClient:
     """A `hits.Searcher` over these actors; safe to call from several threads."""
 
     def __init__(self, actors: Sequence[ActorHandle], patience: float = PATIENCE_SECONDS) -> None:
-        self._open = dict.fromkeys(actors, 0)
-        self._counting = threading.Lock()
-        self._patience = patience
+        self._actors = Replicas(actors, patience)
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
         """Ask the searcher with the fewest batches of ours, and another where it is lost.
@@ -94,32 +88,14 @@ class SearcherClient:
             SearchFailed: the index could not be asked, or no searcher answered for `PATIENCE_SECONDS`.
             BadInput: there is no index, or a damaged one.
         """
-        deadline = time.monotonic() + self._patience
-        tried: set[ActorHandle] = set()
-        while True:
-            with self._least_loaded(tried) as actor:
-                try:
-                    return ray.get(actor.search.remote(queries, k), timeout=max(0.0, deadline - time.monotonic()))
-                except GetTimeoutError:
-                    raise SearchFailed(f"no searcher answered in {self._patience:.0f} seconds") from None
-                except RayError as error:
-                    reason = meaning_of(error)
-                    if not isinstance(reason, ActorLost):
-                        raise reason from None
-            tried.add(actor)
-            if time.monotonic() + _PAUSE_SECONDS > deadline:
-                raise SearchFailed(f"no searcher answered in {self._patience:.0f} seconds: {reason}")
-            if len(tried) == len(self._open):
-                tried.clear()
-                time.sleep(_PAUSE_SECONDS)
 
-    @contextmanager
-    def _least_loaded(self, tried: set[ActorHandle]) -> Iterator[ActorHandle]:
-        with self._counting:
-            actor = min((each for each in self._open if each not in tried), key=self._open.__getitem__)
-            self._open[actor] += 1
-        try:
-            yield actor
-        finally:
-            with self._counting:
-                self._open[actor] -= 1
+        def call(actor: ActorHandle, seconds: float) -> list[list[Hit]]:
+            try:
+                return ray.get(actor.search.remote(queries, k), timeout=seconds)
+            except GetTimeoutError:
+                raise SearchFailed(f"no searcher answered in {seconds:.0f} seconds") from None
+            except RayError as error:
+                reason = meaning_of(error)
+                raise (ReplicaLost(str(reason)) if isinstance(reason, ActorLost) else reason) from None
+
+        return self._actors.ask(call)

@@ -189,7 +189,8 @@ class WorkerPool:
         """Start workers in the seat until one is ready, or the pool has failed."""
         while self._failure is None:
             worker = workers.start_worker(self._setup, self._placement)
-            opening: Awaitable[Any] = worker.open.remote(self._setup, self._searchers, self._weights)
+            services = self._placement.search_urls
+            opening: Awaitable[Any] = worker.open.remote(self._setup, self._searchers, services, self._weights)
             try:
                 await asyncio.wait_for(answer(opening), START_SECONDS)
             except ActorLost as reason:

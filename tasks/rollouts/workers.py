@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray.actor import ActorHandle
 
-from retrieval_index.client import BatchingSearcher
+from retrieval_index.client import BatchingSearcher, RemoteSearcher
 from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from tasks.ray_cluster import Need
@@ -34,8 +34,18 @@ class WorkerActor:
 
     _worker: RolloutWorker
 
-    async def open(self, setup: RolloutSetup, searchers: Sequence[ActorHandle], weights: Weights | None) -> None:
+    async def open(
+        self,
+        setup: RolloutSetup,
+        searchers: Sequence[ActorHandle],
+        services: Sequence[str],
+        weights: Weights | None,
+    ) -> None:
+        """Search by the actors ``searchers``, or where there are addresses of ``services``, by these."""
+
         def search() -> BatchingSearcher:
+            if services:
+                return RemoteSearcher(services)
             return BatchingSearcher(SearcherClient(searchers), workers=len(searchers))
 
         self._worker = await RolloutWorker.open(setup, search)

@@ -1,7 +1,6 @@
 """The service behind a real socket, and what its client makes of bad days."""
 
 import asyncio
-import contextlib
 import itertools
 import socket
 import threading
@@ -9,7 +8,6 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from retrieval_index.client import RemoteSearcher
@@ -18,20 +16,9 @@ from retrieval_index.opening import open_index
 from retrieval_index.remote import HttpSearcher
 from retrieval_index.service import create_app
 from schemas.errors import BadInput
+from tests.support.app_server import serving_app
 
-
-@contextlib.contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The address of an application that answers on a free port of this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+DIGEST = "d" * 64
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +28,7 @@ def local(index: str) -> Searcher:
 
 @pytest.fixture(scope="module")
 def address(local: Searcher) -> Iterator[str]:
-    with serving(create_app(local)) as url:
+    with serving_app(create_app(local, DIGEST)) as url:
         yield url
 
 
@@ -49,7 +36,7 @@ QUERIES = [Query(text, hold) for text in ("tower of Dara", "Mila Fenn", "\ud800 
 
 
 def test_a_service_answers_as_the_index_does(local: Searcher, address: str) -> None:
-    remote = RemoteSearcher(address)
+    remote = RemoteSearcher([address])
 
     async def ask() -> list[list[Hit]]:
         return await asyncio.gather(*(remote.search(query, 2) for query in QUERIES))
@@ -81,7 +68,7 @@ def test_a_refused_request_is_bad_input_at_once(address: str) -> None:
     with pytest.raises(BadInput, match="HTTP 404"):
         HttpSearcher(f"{address}/elsewhere").search(QUERIES, 1)
     with pytest.raises(BadInput, match="not the address"):
-        RemoteSearcher("localhost:8000")
+        RemoteSearcher(["localhost:8000"])
 
 
 class Failing:
@@ -98,13 +85,16 @@ class Failing:
 
 
 def test_a_service_that_fails_now_and_then_is_asked_again() -> None:
-    with serving(create_app(Failing(2))) as url:
+    with serving_app(create_app(Failing(2), DIGEST)) as url:
         assert HttpSearcher(url, longest_pause=0.01).search([Query("a")], 1) == [[]]
 
 
 def test_a_service_that_keeps_failing_is_a_failed_search_not_an_empty_one() -> None:
     failing = Failing(100)
-    with serving(create_app(failing)) as url, pytest.raises(SearchFailed, match="HTTP 503: the disk is gone"):
+    with (
+        serving_app(create_app(failing, DIGEST)) as url,
+        pytest.raises(SearchFailed, match="HTTP 503: the disk is gone"),
+    ):
         HttpSearcher(url, attempts=3, longest_pause=0.01).search([Query("a")], 1)
     assert failing.left == 97
 
@@ -119,7 +109,7 @@ def test_a_service_that_is_not_there() -> None:
 def test_a_service_that_is_none_of_ours() -> None:
     other = FastAPI()
     other.add_api_route("/search", lambda: {"welcome": "home"}, methods=["POST"])
-    with serving(other) as url, pytest.raises(SearchFailed, match="none of a search service"):
+    with serving_app(other) as url, pytest.raises(SearchFailed, match="none of a search service"):
         HttpSearcher(url).search([Query("a")], 1)
 
 
@@ -153,10 +143,10 @@ def test_a_busy_service_bounds_what_runs_and_what_waits() -> None:
             while waiting.now < 2:
                 await asyncio.sleep(0.01)
             waiting.go.set()
-            assert health == {"status": "ok", "running": 2, "waiting": 3}
+            assert health == {"status": "ok", "index": DIGEST, "running": 2, "waiting": 3}
             assert refused == [503] * 5
             return sorted([(await task).status_code for task in asked])
 
-    with serving(create_app(waiting, workers=2, max_waiting=3)) as url:
+    with serving_app(create_app(waiting, DIGEST, workers=2, max_waiting=3)) as url:
         assert asyncio.run(crowd(url)) == [200] * 5 + [503] * 5
     assert waiting.most == 2

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 import ray
 
-from retrieval_index.opening import build_index
+from retrieval_index.folder import read_info
+from retrieval_index.opening import build_index, open_index
+from retrieval_index.service import create_app
 from schemas.errors import BadInput, RunFailed
 from schemas.records import Passage, Question, Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
@@ -23,6 +25,7 @@ from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.rollouts.worker import LIVE, RolloutSetup
 from tasks.rollouts.worker_pool import WorkerPool
+from tests.support.app_server import serving_app
 from tests.support.automaton import save_chain
 from tests.support.examples import SNAPSHOT, ramp_question
 
@@ -147,6 +150,27 @@ def test_trajectories_are_those_of_the_pool_in_process(pool, ground, loop):
     assert all(shown != other for shown, other in zip(live, unrelated, strict=False))
     for way, rows in zip(ways, expected, strict=True):
         assert _told(loop.run(_roll_all(pool, **way))) == _told(rows)
+
+
+def test_search_services_take_the_place_of_searchers(pool, ground, loop):
+    service = create_app(open_index(ground.setup.index), read_info(ground.setup.index).digest)
+    other = create_app(open_index(ground.setup.index), "of another index")
+
+    async def by_services(*urls: str) -> tuple[int, list[Trajectory]]:
+        placement = PlacementRuntime(layout="split", cpus_per_engine=0, search_urls=list(urls))
+        started = await start_pool(ground.setup, placement)
+        assert isinstance(started, WorkerPool)
+        try:
+            return len(started._searchers), await _roll_all(started, 10, temperature=0.0)
+        finally:
+            await started.close()
+
+    with serving_app(service) as url, serving_app(other) as another:
+        searchers, rows = loop.run(by_services(url))
+        with pytest.raises(BadInput, match="searches another index"):
+            loop.run(by_services(url, another))
+    assert searchers == 0
+    assert _told(rows) == _told(loop.run(_roll_all(pool, 10, temperature=0.0)))
 
 
 def test_a_job_still_hears_that_it_is_told_to_stop(pool):
