@@ -8,6 +8,7 @@ import pytest
 APART = ("tests/chaos/", "tests/tasks/rollouts/test_worker_pool.py")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes share the suite, each with an order of its own that is always the same.
 
