@@ -1,0 +1,68 @@
+"""What generation beside the training is worth: DAPO with and without staleness, in turns, from the same model.
+
+    python -m tests.bench.bench_dapo runs/sample [--steps 12] [--staleness 1]
+
+``runs/sample`` is the root of a pipeline whose DAPO is there: its questions, index and starting model are used, each
+run under a folder of its own. The engine has one thread and the trainer one, so that on two cores both can work at one
+time. Shares are of the steps' time, the first two left out: the engine idle, the trainer waiting for rollouts.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import fmean
+
+from schemas.errors import BadInput
+from schemas.jobs import DapoJob
+
+_WARM_UP = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--staleness", type=int, default=1)
+    arguments = parser.parse_args()
+    job = _job_of(arguments.root)
+    print("staleness  seconds a step  engine idle  trainer waits  reward  stale groups")
+    for staleness in (0, arguments.staleness):
+        with tempfile.TemporaryDirectory() as folder:
+            print(_line(staleness, _run(job, Path(folder), arguments.steps, staleness)), flush=True)
+
+
+def _job_of(root: Path) -> DapoJob:
+    for path in root.glob("*/models/*/job-config.json"):
+        if path.parent.name == "dapo":
+            return DapoJob.model_validate_json(path.read_text())
+    raise BadInput(f"{root}: no DAPO training is there; run the pipeline first")
+
+
+def _run(job: DapoJob, folder: Path, steps: int, staleness: int) -> list[dict[str, float]]:
+    """The lines of metrics of a training that is done."""
+    curriculum = [{"max_masks": 4, "steps": steps}]
+    told = job.model_dump()
+    told["settings"] |= {"steps": steps, "curriculum": curriculum, "staleness": staleness, "checkpoint_every": steps}
+    told["engine"] |= {"threads": 1}
+    config = folder / "job-config.json"
+    changed = DapoJob.model_validate({**told, "output": str(folder), "threads_per_rank": 1})
+    config.write_text(changed.model_dump_json())
+    subprocess.run([sys.executable, "-m", "trainers.dapo", str(config)], check=True)
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def _line(staleness: int, lines: list[dict[str, float]]) -> str:
+    steady = lines[_WARM_UP:]
+    seconds = sum(line["seconds"] for line in steady)
+    idle = sum(line["engine_idle"] * line["seconds"] for line in steady) / seconds
+    waits = sum(line["seconds_generation"] for line in steady) / seconds
+    reward = fmean(line["reward"] for line in steady if "reward" in line)
+    stale = sum(line["stale_groups"] for line in steady)
+    return f"{staleness:9}  {seconds / len(steady):14.1f}  {idle:11.1%}  {waits:13.1%}  {reward:6.3f}  {stale:12.0f}"
+
+
+if __name__ == "__main__":
+    main()
