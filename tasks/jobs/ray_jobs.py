@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import tenacity
+
 from schemas.runtime import RayJobs
 from tasks.jobs.backend import State, Status, Unreachable, attempt_on_cluster, entry_point
+
+_HEAD_SECONDS = 60.0
 
 
 class RayBackend:
@@ -30,14 +34,15 @@ class RayBackend:
 
     def _submit(self, name: str, module: str, output: str) -> None:
         try:
-            with _asking():
-                self._client.submit_job(
-                    entrypoint=entry_point(module, output, self._runtime),
-                    submission_id=name,
-                    entrypoint_num_cpus=self._runtime.cpus,
-                    entrypoint_num_gpus=self._runtime.gpus,
-                    metadata={"output": output, "module": module},
-                )
+            for attempt in _while_the_head_comes_up():
+                with attempt, _asking():
+                    self._client.submit_job(
+                        entrypoint=entry_point(module, output, self._runtime),
+                        submission_id=name,
+                        entrypoint_num_cpus=self._runtime.cpus,
+                        entrypoint_num_gpus=self._runtime.gpus,
+                        metadata={"output": output, "module": module},
+                    )
         except Unreachable:
             if self._find(name) is None:  # else another flow was faster
                 raise
@@ -75,6 +80,16 @@ def _client(address: str | None) -> Any:
     from ray.job_submission import JobSubmissionClient
 
     return JobSubmissionClient(address)
+
+
+def _while_the_head_comes_up() -> tenacity.Retrying:
+    """A job server answers before there is an agent to run a job: it says so, and to try again later."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lambda error: "No available agent" in str(error)),
+        stop=tenacity.stop_after_delay(_HEAD_SECONDS),
+        wait=tenacity.wait_fixed(1.0),
+        reraise=True,
+    )
 
 
 @contextmanager
