@@ -24,7 +24,15 @@ from schemas.config import read_config
 from tasks import jobs, storage
 from tasks.jobs import StartedJob
 from tasks.ledger import Ledger
-from tests.support.prefect_server import BIN, ROOT, crash_runs, prefect, running_server, running_worker
+from tests.support.prefect_server import (
+    BIN,
+    ROOT,
+    crash_runs,
+    kill_with_children,
+    prefect,
+    running_server,
+    running_worker,
+)
 from trainers.generation import Cursor
 from trainers.prompt_ledger import PromptLedger
 from trainers.prompts import Place
@@ -109,16 +117,6 @@ def wait_for(condition, what, seconds=400.0):
         time.sleep(0.25)
 
 
-def kill_with_children(process: subprocess.Popen) -> None:
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    jobs_of_ours = [child for child in family if "trainers.dapo" in " ".join(child.cmdline())]
-    for child in family:
-        if child not in jobs_of_ours:
-            with suppress(psutil.NoSuchProcess):
-                child.send_signal(signal.SIGKILL)
-    process.wait()
-
-
 def test_a_run_survives_the_death_of_everything_once(cluster, server, config):
     draw = random.Random(SEED)
     print(f"seed {SEED}")
@@ -130,7 +128,7 @@ def test_a_run_survives_the_death_of_everything_once(cluster, server, config):
     with running_worker(server, config.parent) as worker:
         prefect(server, "deployment", "run", "masksearch/sample", *words)
         wait_for(lambda: steps_done(folder) >= draw.randint(1, 3), "the first steps")
-        kill_with_children(worker)
+        kill_with_children(worker, but="trainers.dapo")
     crash_runs(server)  # nobody else tells the server that the run is gone, and the deployment allows one at a time
     victims = ["WorkerActor", "IndexSearcher", "RayTrainWorker"]
     draw.shuffle(victims)

@@ -1,6 +1,7 @@
 """A real Prefect server: the run and what its stages show are on its dashboard."""
 
 import subprocess
+import sys
 
 import httpx
 import pytest
@@ -41,8 +42,13 @@ def test_a_worker_runs_the_deployment_of_prefect_yaml(server, tmp_path):
     config.write_text(f"extends: {parent}\nruntime: {{root: {tmp_path / 'root'}, workers: 1}}\n")
     prefect(server, "work-pool", "create", "masksearch", "--type", "process")
     prefect(server, "deploy", "--name", "sample")
+    for _ in range(2):
+        subprocess.run([sys.executable, "-m", "deploy.automations"], cwd=ROOT, env=server, check=True)
     with running_worker(server, tmp_path):
         words = ("--param", f"config={config}", "--param", "until=corpus", "--watch", "--watch-timeout", "300")
         prefect(server, "deployment", "run", "masksearch/sample", *words, timeout=330)
     assert list((tmp_path / "root").glob("*/index/v1/stage.json"))
     assert (tmp_path / "root" / "report.html").exists()
+    (automation,) = httpx.post(f"{server['PREFECT_API_URL']}/automations/filter", json={}).json()
+    assert automation["enabled"]
+    assert [action["state"] for action in automation["actions"]] == ["CRASHED"]

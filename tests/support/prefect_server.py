@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -64,6 +65,23 @@ def running_worker(environment: dict[str, str], folder: Path) -> Iterator[subpro
     finally:
         worker.kill()  # told to end, it may wait for minutes
         worker.wait(timeout=60)
+
+
+def kill_with_children(worker: subprocess.Popen[bytes], but: str = "") -> None:
+    """By SIGKILL; those of its children that have ``but`` in their command go on."""
+    family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
+    spared = [child for child in family if but and but in " ".join(child.cmdline())]
+    for child in family:
+        if child not in spared:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+    worker.wait()
+
+
+def states_of_runs(environment: dict[str, str]) -> list[str]:
+    """Of all flow runs on the server."""
+    runs = httpx.post(f"{environment['PREFECT_API_URL']}/flow_runs/filter", json={}).json()
+    return [run["state_type"] for run in runs]
 
 
 def crash_runs(environment: dict[str, str]) -> None:

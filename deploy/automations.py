@@ -1,0 +1,63 @@
+"""What a Prefect server does by itself for the pipeline's runs: ``python -m deploy.automations``, once a server.
+
+A flow run whose process was killed tells its server nothing: it would stay Running, and a deployment that allows one
+run at a time would never run again. Runs of deployments send heartbeats (``prefect.yaml`` asks for them); one that
+falls silent is set to Crashed, and the next goes on from what lies on disk.
+"""
+
+from datetime import timedelta
+from typing import cast
+
+from prefect.automations import Automation, EventTrigger, Posture, ResourceSpecification
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+
+NAME = "masksearch: a silent run has crashed"
+SILENCE = timedelta(seconds=100)
+"""Three heartbeats."""
+_ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
+
+
+def silent_runs_crash() -> Automation:
+    """Of the flow ``masksearch``: a heartbeat after which neither another one nor an end of the run follows."""
+    ends = {f"prefect.flow-run.{end}" for end in _ENDS}
+    return Automation(
+        name=NAME,
+        description="Sets a flow run to Crashed whose process does not send heartbeats any more.",
+        trigger=EventTrigger(
+            match=ResourceSpecification.model_validate({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=ResourceSpecification.model_validate(
+                {"prefect.resource.role": "flow", "prefect.resource.name": "masksearch"}
+            ),
+            for_each={"prefect.resource.id"},
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *ends},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=SILENCE,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                name="Crashed",
+                state=StateType.CRASHED,
+                message=f"No heartbeat for {SILENCE.seconds} seconds",
+                force=False,
+            )
+        ],
+    )
+
+
+def register() -> None:
+    """Make the automation on the server of PREFECT_API_URL, or bring the one that is there up to date."""
+    wanted = silent_runs_crash()
+    try:
+        there = cast(Automation, Automation.read(name=NAME))
+    except ValueError:
+        wanted.create()
+    else:
+        wanted.id = there.id
+        wanted.update()
+
+
+if __name__ == "__main__":
+    register()
