@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,9 +24,7 @@ from tasks import jobs, storage
 from tasks.jobs import StartedJob
 from tasks.ledger import Ledger
 from tests.support.prefect_server import BIN, ROOT, crash_runs, prefect, running_server, running_worker
-from trainers.generation import Cursor
-from trainers.prompt_ledger import PromptLedger
-from trainers.prompts import Place
+from trainers.accounting import wrong_prompts, wrong_steps
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -154,16 +151,11 @@ def check(folder, settings):
     started = storage.read_document(storage.join(folder, "job.json"), StartedJob)
     assert (started.number, jobs.is_running(folder)) == (1, False), "the job was attached to, not started again"
     lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
+    assert wrong_steps(folder, settings.dapo) == []
     updates = [line for line in lines if line["trained_tokens"]]
     assert len(updates) > STEPS / 2
     assert all(line["parity"] < settings.dapo.parity_tolerance for line in updates)
-    fates = PromptLedger(Path(folder) / "prompts.jsonl").fates()
-    newest = max(Path(folder, "checkpoints").glob("step-*"))
-    cursor = Cursor.model_validate(json.loads((newest / "progress.json").read_text())["cursor"])
-    told = [Place(fate.max_masks, fate.position) for fate in fates]
-    told += [*cursor.in_flight, *(group.place for group in cursor.carried)]
-    assert Counter(told) == Counter(Place(4, position) for position in range(cursor.position))
+    assert wrong_prompts(folder, settings.dapo) == []
     figures = jobs.result_of(folder).figures
     shares = {name: share for name, share in figures.items() if name.startswith("share_")}
     print(json.dumps(shares))
