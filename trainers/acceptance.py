@@ -221,7 +221,7 @@ class _Acceptance:
         wrong_steps, wrong_prompts = [], []
         if error is None:
             wrong_steps = accounting.wrong_steps(folder, settings)
-            wrong_prompts = accounting.wrong_prompts(folder, settings)
+            wrong_prompts = accounting.wrong_prompts(folder)
         return [
             items.whole_item("DAPO: steps", wrong_steps, f"each of {settings.steps} once", error),
             items.whole_item("DAPO: prompts", wrong_prompts, "each used once, or dropped with a reason", error),

@@ -18,7 +18,7 @@ def wrong_steps(output: str, settings: DapoSettings) -> list[str]:
     return _wrong(Counter(told), Counter(range(1, settings.steps + 1)), "step")
 
 
-def wrong_prompts(output: str, settings: DapoSettings) -> list[str]:
+def wrong_prompts(output: str) -> list[str]:
     """What is wrong with the prompts up to where the newest checkpoint stands: each has one fate, or waits there."""
     fates = PromptLedger(Path(output) / "prompts.jsonl").fates()
     newest = max(Path(output, "checkpoints").glob("step-*"))
@@ -35,6 +35,6 @@ def wrong_prompts(output: str, settings: DapoSettings) -> list[str]:
 def _wrong(told: Counter[Any], wanted: Counter[Any], what: str) -> list[str]:
     missing, more = wanted - told, told - wanted
     return [f"{what} {name} is missing" for name in sorted(missing)] + [
-        f"{what} {name} is there {told[name]} times" if wanted[name] else f"{what} {name} was never drawn"
+        f"{what} {name} is there {told[name]} times" if wanted[name] else f"{what} {name} was never due"
         for name in sorted(more)
     ]

@@ -1,5 +1,7 @@
-"""The cluster's test takes ten minutes by itself: it runs where it is named, `pytest tests/chaos/test_cluster.py`."""
+"""Tests that take minutes by themselves are run where they are named: `pytest tests/chaos/test_cluster.py`."""
 
 import sys
 
-collect_ignore = [] if any("test_cluster" in word for word in sys.argv) else ["test_cluster.py"]
+_BY_NAME = ("test_cluster", "test_acceptance")
+
+collect_ignore = [f"{name}.py" for name in _BY_NAME if not any(name in word for word in sys.argv)]

@@ -155,7 +155,7 @@ def check(folder, settings):
     updates = [line for line in lines if line["trained_tokens"]]
     assert len(updates) > STEPS / 2
     assert all(line["parity"] < settings.dapo.parity_tolerance for line in updates)
-    assert wrong_prompts(folder, settings.dapo) == []
+    assert wrong_prompts(folder) == []
     figures = jobs.result_of(folder).figures
     shares = {name: share for name, share in figures.items() if name.startswith("share_")}
     print(json.dumps(shares))
