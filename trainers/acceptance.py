@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from schemas.acceptance import FILE, Acceptance, Item, Rates
 from schemas.config import PipelineConfig
 from schemas.jobs import RetrievalLoadJob, RolloutRateJob, TrainingRateJob
+from schemas.settings import DapoSettings
 from schemas.sizes import SIZES, parameters_of
-from tasks import storage
+from tasks import jobs, storage
 from tasks.acceptance import items
 from tasks.acceptance.derived import (
     accepted_sections,
@@ -25,11 +26,10 @@ from tasks.acceptance.derived import (
     victims_of_sft,
 )
 from tasks.expectations import seen_by_students
-from tasks.jobs import StartedJob
 from tasks.ledger import Ledger, commit_of_code
 from trainers import accounting
 from trainers.metrics import Metrics
-from trainers.trial import Tell, Trial
+from trainers.trial import Tell, Training, Trial
 
 ROLLOUT_SECONDS = 40.0
 RETRIEVAL_SECONDS = 60.0
@@ -78,22 +78,22 @@ class _Acceptance:
 
     def train(self) -> None:
         """SFT and DAPO, while processes of them die."""
-        trial = self._trial
-        of_sft = victims_of_sft(self._config)
-        error = trial.make_under_strikes(_SFT, "trainers.sft", of_sft)
-        if of_sft:
-            self._items += items.kill_items("SFT", of_sft, trial.strikes(_SFT), error)
-            self._items.append(self._restarts("SFT", _SFT, error))
-        if error is not None:
-            self._items.append(items.failed_item("SFT trains", error))
+        sft, dapo = accepted_sections(self._small)
+        victims = victims_of_sft(self._config)
+        training = self._trial.make_under_strikes(_SFT, "trainers.sft", victims, sft.checkpoint_every + 1)
+        if victims:
+            self._items += items.kill_items("SFT", victims, *training)
+            self._items.append(self._restarts("SFT", _SFT, training))
+        if training.error is not None:
+            self._items.append(items.failed_item("SFT trains", training.error))
             return
         victims = victims_of(self._config)
-        error = trial.make_under_strikes(_DAPO, "trainers.dapo", victims)
+        training = self._trial.make_under_strikes(_DAPO, "trainers.dapo", victims, dapo.checkpoint_every + 1)
         lines = self._metrics()
-        self._items.append(items.parity_item(lines, self._dapo.parity_tolerance, error))
-        self._items += items.kill_items("DAPO", victims, trial.strikes(_DAPO), error)
-        self._items += self._whole(error)
-        self._items.append(self._restarts("DAPO", _DAPO, error))
+        self._items.append(items.parity_item(lines, dapo.parity_tolerance, training.error))
+        self._items += items.kill_items("DAPO", victims, *training) if victims else [items.OUT_OF_REACH]
+        self._items += self._whole(dapo, training.error)
+        self._items.append(self._restarts("DAPO", _DAPO, training))
         seconds = [line["seconds_update"] for line in lines if line["trained_tokens"]]
         self._items.append(update := items.update_item(seconds))
         if update.value is not None:
@@ -214,10 +214,9 @@ class _Acceptance:
     def _metrics(self) -> list[dict[str, Any]]:
         return Metrics(Path(self._trial.folder(_DAPO)) / "metrics.jsonl").lines()
 
-    def _whole(self, error: str | None) -> list[Item]:
+    def _whole(self, settings: DapoSettings, error: str | None) -> list[Item]:
         """Each step and each prompt of DAPO, once."""
-        settings, folder = self._small.dapo, self._trial.folder(_DAPO)
-        assert settings is not None
+        folder = self._trial.folder(_DAPO)
         wrong_steps, wrong_prompts = [], []
         if error is None:
             wrong_steps = accounting.wrong_steps(folder, settings)
@@ -227,12 +226,13 @@ class _Acceptance:
             items.whole_item("DAPO: prompts", wrong_prompts, "each used once, or dropped with a reason", error),
         ]
 
-    def _restarts(self, training: str, stage: str, error: str | None) -> Item:
+    def _restarts(self, name: str, stage: str, training: Training) -> Item:
         """A job is started again for its main process, and together for a rank, which ends the others with it."""
         is_split = self._small.runtime.placement.layout == "split"
-        ends_job = [strike for strike in self._trial.strikes(stage) if strike.victim == "main process" or not is_split]
-        job = storage.read_document(storage.join(self._trial.folder(stage), "job.json"), StartedJob)
-        return items.restarts_item(training, job.number, len(ends_job), error)
+        ends_job = [strike for strike in training.strikes if strike.victim == "main process" or not is_split]
+        job = jobs.look(self._trial.folder(stage))
+        died = [attempt for attempt in job.attempts if not attempt.was_stopped] if job else []
+        return items.restarts_item(name, len(died), len(ends_job), training.error)
 
 
 class _Index(NamedTuple):

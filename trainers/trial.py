@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.config import PipelineConfig
 from schemas.errors import RunFailed
@@ -17,8 +17,13 @@ from tasks.ledger import Ledger
 Tell = Callable[[str, Progress | StageManifest], None]
 """Hears how far a stage or a measurement is, by its name."""
 
-_STRIKES_FROM = 2
-"""Steps after which the first process is killed: there is a checkpoint then, or will soon be."""
+
+class Training(NamedTuple):
+    """How a training under strikes went; an error is why it, or the strikes, failed."""
+
+    strikes: list[Strike]
+    error: str | None
+    strikes_error: str | None
 
 
 class Trial:
@@ -44,25 +49,25 @@ class Trial:
             if name == last:
                 return
 
-    def make_under_strikes(self, name: str, module: str, victims: Sequence[Victim]) -> str | None:
-        """The training stage of this name, which loses a process of each of these kinds; why it failed, or None.
+    def make_under_strikes(self, name: str, module: str, victims: Sequence[Victim], after_step: int) -> Training:
+        """The training stage of this name, which loses a process of each of these kinds, the first after that step.
 
         Raises:
             BadInput: the stage says that its input is wrong.
         """
-        strikes = self._strikes(name, module, victims)
-        if victims and self.ledger.manifest(*self._stages[name].name) is None:
-            jobs.start_or_attach("tasks.acceptance.strikes", strikes, self._runtime_of_jobs)
+        strikes = self._strikes(name, module, victims, after_step)
+        if victims:
+            jobs.start_or_attach("tasks.acceptance.strikes", strikes, self.config.runtime.jobs)
+        error = strikes_error = None
         try:
             self._make(self._stages[name])
-        except RunFailed as error:
-            return str(error)
-        else:
             if victims:
-                jobs.watch(strikes.output, lambda progress: None)
-            return None
+                strikes_error = _error_of(strikes.output)
+        except RunFailed as failed:
+            error = str(failed)
         finally:
             jobs.cancel(strikes.output)
+        return Training(strikes_of(strikes.output), error, strikes_error)
 
     def run(self, name: str, module: str, job: Job) -> dict[str, Any] | str:
         """A measurement: its figures, or why there are none.
@@ -70,7 +75,7 @@ class Trial:
         Raises:
             BadInput: it says that its input is wrong.
         """
-        jobs.start_or_attach(module, job, self._runtime_of_jobs)
+        jobs.start_or_attach(module, job, self.config.runtime.jobs)
         try:
             return jobs.watch(job.output, lambda progress: self._tell(name, progress)).figures
         except RunFailed as error:
@@ -79,10 +84,6 @@ class Trial:
             jobs.cancel(job.output)
             raise
 
-    def strikes(self, name: str) -> list[Strike]:
-        """What was killed while a stage was made."""
-        return strikes_of(self._strikes_folder(name))
-
     def folder(self, name: str) -> str:
         return self.ledger.folder(*self._stages[name].name)
 
@@ -90,27 +91,29 @@ class Trial:
         """Of a job that is no stage's."""
         return storage.join(self.config.runtime.root, self.config.snapshot, "jobs", name)
 
-    @property
-    def _runtime_of_jobs(self) -> Any:
-        return self.config.runtime.jobs
-
     def _make(self, stage: Stage) -> None:
         was_there = graph.is_finished(self.config, stage)
         manifest = graph.make(self.config, stage, lambda progress: self._tell(str(stage), progress))
         if not was_there:
             self._tell(str(stage), manifest)
 
-    def _strikes_folder(self, name: str) -> str:
-        return self.job_folder(f"strikes-{name.replace('/', '-')}")
-
-    def _strikes(self, name: str, module: str, victims: Sequence[Victim]) -> StrikeJob:
+    def _strikes(self, name: str, module: str, victims: Sequence[Victim], after_step: int) -> StrikeJob:
         runtime = self.config.runtime
         return StrikeJob(
-            output=self._strikes_folder(name),
+            output=self.job_folder(f"strikes-{name.replace('/', '-')}"),
             snapshot=self.config.snapshot,
             target=self.folder(name),
             module=module,
             victims=list(victims),
-            after_step=_STRIKES_FROM,
+            after_step=after_step,
             in_ray=runtime.placement.layout == "split" or runtime.jobs.backend != "local",
         )
+
+
+def _error_of(output: str) -> str | None:
+    """Wait for a job; why it failed, or None."""
+    try:
+        jobs.watch(output, lambda progress: None)
+    except RunFailed as error:
+        return str(error)
+    return None

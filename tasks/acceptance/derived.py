@@ -1,5 +1,6 @@
 """The small pipeline that stands for a user's config: its runtime and arithmetic, a model of the size that is asked."""
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,12 @@ _RATE = 0.25
 
 
 def victims_of(config: PipelineConfig) -> list[Victim]:
-    """Which kinds of process DAPO consists of, as the config places it."""
+    """Which kinds of process DAPO consists of, as the config places it, and can be reached.
+
+    A job of KubeRay has a cluster of its own.
+    """
+    if config.runtime.jobs.backend == "kuberay":
+        return []
     if config.runtime.placement.layout == "together":
         return ["main process"]
     return ["engine", "searcher", "rank", "main process"]
@@ -33,7 +39,8 @@ def victims_of(config: PipelineConfig) -> list[Victim]:
 def victims_of_sft(config: PipelineConfig) -> list[Victim]:
     """Those that only SFT has: together, DAPO is one process."""
     runtime = config.runtime
-    return ["rank"] if runtime.placement.layout == "together" and runtime.ranks > 1 else []
+    is_alone = runtime.ranks == 1 or runtime.jobs.backend == "kuberay"
+    return ["rank"] if runtime.placement.layout == "together" and not is_alone else []
 
 
 def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings]:
@@ -49,6 +56,12 @@ def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings
         raise BadInput(
             f"runtime.root: {config.runtime.root} is remote, and jobs need files that all nodes share: "
             "give a folder (--root)"
+        )
+    runtime = config.runtime
+    if runtime.placement.layout == "split" and runtime.jobs.backend == "local" and "RAY_ADDRESS" not in os.environ:
+        raise BadInput(
+            "runtime.placement.layout is split: set RAY_ADDRESS to the cluster that is to be tried "
+            "(without it every job would start a local one of its own)"
         )
     assert config.sft is not None
     assert config.dapo is not None

@@ -6,6 +6,7 @@ from typing import Any
 from schemas.acceptance import Accelerator, Item
 from schemas.jobs import Victim
 from tasks.acceptance.strikes import Strike
+from tasks.jobs.folder import times
 
 Figures = Mapping[str, Any]
 """Those of a job that measured."""
@@ -24,16 +25,32 @@ def parity_item(lines: Sequence[Figures], tolerance: float, error: str | None) -
     return Item(name=name, outcome="pass" if holds else "fail", detail=detail, value=max(gaps), unit="log probability")
 
 
-def kill_items(training: str, victims: Sequence[Victim], strikes: Sequence[Strike], error: str | None) -> list[Item]:
-    """One for each kind of process that was to die in a training."""
+OUT_OF_REACH = Item(
+    name="DAPO: processes killed",
+    outcome="not tried",
+    detail="a job of KubeRay has a cluster of its own, whose processes nobody else can kill",
+)
+
+
+def kill_items(
+    training: str,
+    victims: Sequence[Victim],
+    strikes: Sequence[Strike],
+    error: str | None,
+    strikes_error: str | None = None,
+) -> list[Item]:
+    """One for each kind of process that was to die in a training; errors are why it, or what kills, failed."""
     by_victim = {strike.victim: strike for strike in strikes}
-    return [_kill_item(f"{training}: {victim} killed", by_victim.get(victim), error) for victim in victims]
+    return [
+        _kill_item(f"{training}: {victim} killed", by_victim.get(victim), error, strikes_error) for victim in victims
+    ]
 
 
-def _kill_item(name: str, strike: Strike | None, error: str | None) -> Item:
+def _kill_item(name: str, strike: Strike | None, error: str | None, strikes_error: str | None) -> Item:
     if strike is None:
-        why = f"the training failed before: {error}" if error else "the training ended before it could be killed"
-        return Item(name=name, outcome="not tried" if error else "fail", detail=why)
+        if error or strikes_error:
+            return Item(name=name, outcome="not tried", detail=f"failed before: {error or strikes_error}")
+        return Item(name=name, outcome="fail", detail="the training ended before it could be killed")
     if strike.recovered is None:
         why = error or "the training ended first"
         return Item(name=name, outcome="fail", detail=f"after step {strike.step}; it did not come back: {why}")
@@ -51,14 +68,13 @@ def whole_item(name: str, wrong: Sequence[str], right: str, error: str | None) -
     return Item(name=name, outcome="fail" if wrong else "pass", detail=detail)
 
 
-def restarts_item(training: str, started: int, killed: int, error: str | None) -> Item:
-    """A job that was ``started`` so often, and whose processes were killed so often from outside."""
+def restarts_item(training: str, died: int, killed: int, error: str | None) -> Item:
+    """A job of which so many attempts ``died``, and that was ``killed`` so often."""
     name = f"{training}: restarts"
     if error is not None:
         return Item(name=name, outcome="fail", detail=f"the training failed: {error}")
-    again = started - 1
-    detail = f"the job was started again {again} times, and had been killed {killed} times"
-    return Item(name=name, outcome="pass" if again == killed else "fail", detail=detail, value=again, unit="restarts")
+    detail = f"the job was started again {times(died)}, and had been killed {times(killed)}"
+    return Item(name=name, outcome="pass" if died == killed else "fail", detail=detail, value=died, unit="restarts")
 
 
 def failed_item(name: str, error: str) -> Item:

@@ -62,7 +62,7 @@ class RayProcesses:
     def __init__(self, job: StrikeJob) -> None:
         from tasks import ray_cluster
 
-        ray_cluster.join(1)
+        ray_cluster.join_for([])  # nothing of its own: it only looks
         self._job = job
 
     def find(self, kind: Victim) -> list[Found]:

@@ -14,6 +14,12 @@ CONFIGS = Path(__file__).parents[3] / "deploy" / "configs"
 SPLIT = {"runtime": {"placement": {"layout": "split", "engines": 2, "searchers": 2}}}
 
 
+@pytest.fixture(autouse=True)
+def a_cluster(monkeypatch):
+    """Only named: nothing here asks it."""
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+
+
 def sample(**overrides):
     return read_config(CONFIGS / "sample.yaml", overrides)
 
@@ -60,6 +66,12 @@ def test_lengths_are_the_configs_where_the_model_reaches_so_far():
     config = read_config(CONFIGS / "enwiki.yaml")
     assert rolling_agent(config, "7B") == config.agent
     assert rolling_agent(config, "tiny").max_tokens <= SIZES["tiny"].max_position
+
+
+def test_a_placement_in_a_cluster_needs_to_know_which(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS")
+    with pytest.raises(BadInput, match="set RAY_ADDRESS"):
+        derived(sample(**SPLIT), "tiny")
 
 
 @pytest.mark.parametrize(
