@@ -76,7 +76,10 @@ class Estimates:
         if self._acceptance is None:
             return [f"`masksearch accept` with this config would tell hours ({FILE} under the root)"]
         accepted, kind = self._acceptance, self._acceptance.rates.accelerator
-        hours = total([hours for stage in stages if (hours := self.hours(stage)) is not None])
+        known = [hours for stage in stages if (hours := self.hours(stage)) is not None]
+        if not known:
+            return ["no hours: nothing is to be built that the last acceptance measured"]
+        hours = total(known)
         lines = [f"in all {hours.clock / 24:,.2f} days, {hours.devices:,.1f} {kind}-hours: {self._what_is_counted()}"]
         if price is not None:
             cost = f"cost: {hours.devices * price:,.2f} at {price:g} a GPU-hour"
@@ -128,7 +131,7 @@ def _action(ledger: Ledger, stage: Stage) -> tuple[str, str]:
     recipe, known = stage.recipe(ledger), ledger.recipe(stage.stage, stage.label)
     manifest = ledger.manifest(stage.stage, stage.label)
     if recipe is None:
-        return "built", "after what it is made from"
+        return "built", "after its inputs"
     if known is None:
         return "built", "not there yet"
     if known.fingerprint != recipe.fingerprint:
@@ -142,26 +145,24 @@ def _action(ledger: Ledger, stage: Stage) -> tuple[str, str]:
 
 
 def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+    """Tokens are those to train on; of rollouts, those to write."""
     table = Table(Column("stage", no_wrap=True), Column("will be", no_wrap=True), "why", title=title)
-    for name in ("rows", "trained tokens", "written tokens", "hours", "device-hours"):
+    for name in ("rows", "tokens", "hours"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         bound = "≤" if row["at_most"] else ""
-        trained_bound = bound if row["generated_tokens"] else ""
-        numbers = (
-            _number(row["rows"]),
-            _number(row["tokens"], trained_bound),
-            _number(row["generated_tokens"], bound),
-            _hours(row["hours"], bound),
-            _hours(row["device_hours"], bound),
+        rows_expected = f"{row['rows']:,}" if row["rows"] else ""
+        tokens = row["tokens"] or row["generated_tokens"]
+        hours = "" if row["hours"] is None else f"{bound}{row['hours']:,.2f}"
+        table.add_row(
+            row["stage"], row["action"], row["why"], rows_expected, f"{bound}{_large(tokens)}" if tokens else "", hours
         )
-        table.add_row(row["stage"], row["action"], row["why"], *numbers)
     return table
 
 
-def _number(value: int | None, bound: str = "") -> str:
-    return f"{bound}{value:,}" if value else ""
-
-
-def _hours(value: float | None, bound: str) -> str:
-    return "" if value is None else f"{bound}{value:,.2f}"
+def _large(number: int) -> str:
+    """In three figures: 2.05 M."""
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {letter}"
+    return str(number)

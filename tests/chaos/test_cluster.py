@@ -5,7 +5,6 @@ run must end, its job never started twice, with every step and every prompt acco
 """
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -17,7 +16,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ray.cluster_utils import Cluster
 
 from schemas.config import read_config
 from tasks import jobs, storage
@@ -48,16 +46,6 @@ runtime:
     engines: 2
     searchers: 2
 """
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """A Ray cluster of two nodes, on this machine."""
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "object_store_memory": 200 << 20})
-    started.add_node(num_cpus=4, object_store_memory=200 << 20)
-    yield started
-    started.shutdown()
 
 
 @pytest.fixture(scope="module")
