@@ -34,7 +34,7 @@ def backfill(
         BadInput: none is meant, or none is there.
         RunFailed: some failed; the others were built.
     """
-    from flows.overview import plan
+    from flows.planning import plan
     from flows.running import run
 
     named = _named(config, snapshots, since, until)

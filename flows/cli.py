@@ -57,10 +57,27 @@ _group("evaluate", "Answer the test questions with every model, and build what t
 
 @app.command()
 def plan(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None, json: AsJson = False) -> None:
-    """Say what would be built or skipped, and why. Builds nothing."""
-    from flows.overview import plan
+    """Say what would be built or skipped, and why, and what it would take. Builds nothing."""
+    from flows.planning import plan
 
     plan(config, snapshot, root, dump, json, _console())
+
+
+@app.command()
+def accept(
+    config: Config,
+    size: Annotated[
+        str | None, typer.Option(help="tiny, 0.5B … 70B; default: tiny on CPUs, else nearest to the config's model.")
+    ] = None,
+    price_per_gpu_hour: Annotated[
+        float | None, typer.Option(min=0, help="To tell what the config's plan costs.")
+    ] = None,
+    root: Root = None,
+) -> None:
+    """Test the cluster that the config's runtime names, in a quarter of an hour, and say what the config would take."""
+    from flows.accept import accept
+
+    accept(config, size, price_per_gpu_hour, root, _console())
 
 
 @app.command()

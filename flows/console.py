@@ -43,13 +43,13 @@ class Terminal:
     ) -> None:
         self._bars.stop()
 
-    def __call__(self, stage: Stage, news: Progress | StageManifest) -> None:
+    def __call__(self, stage: Stage | str, news: Progress | StageManifest) -> None:
         if isinstance(news, StageManifest):
             self._finished(stage, news)
         else:
             self._progressed(stage, news)
 
-    def _progressed(self, stage: Stage, progress: Progress) -> None:
+    def _progressed(self, stage: Stage | str, progress: Progress) -> None:
         if self._stage != str(stage):
             self._stage, self._first = str(stage), (time.monotonic(), progress.done)
             if self._task is not None:
@@ -69,7 +69,7 @@ class Terminal:
         done, seconds = progress.done - there, time.monotonic() - began
         return f", {(progress.total - progress.done) * seconds / done:.0f} s left" if done else ""
 
-    def _finished(self, stage: Stage, manifest: StageManifest) -> None:
+    def _finished(self, stage: Stage | str, manifest: StageManifest) -> None:
         if self._task is not None:
             self._bars.remove_task(self._task)
             self._task = self._stage = None

@@ -1,4 +1,4 @@
-"""What there is and what would be done: `masksearch plan`, `status` and `doctor`. Nothing here builds anything."""
+"""What there is: `masksearch status` and `doctor`. Nothing here builds anything."""
 
 import importlib.metadata
 import importlib.util
@@ -15,70 +15,8 @@ from flows.selection import configured
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from tasks import jobs, storage
-from tasks.graph import Stage, stages_of
 from tasks.jobs import JobView
-from tasks.ledger import Ledger, differences
-
-
-def plan(
-    config: str, snapshot: str | None, root: str | None, dump: str | None, as_json: bool, console: Console
-) -> None:
-    """One line a stage: built, to go on with, to build, or in conflict; and what training will read.
-
-    Raises:
-        BadInput: the config is wrong, or a label holds something made in another way (after the table is printed).
-    """
-    settings = configured(config, snapshot, root, dump)
-    ledger = Ledger(settings.runtime.root, settings.snapshot)
-    rows = [_planned(settings, ledger, stage) for stage in stages_of(settings)]
-    if as_json:
-        print(json.dumps(rows))
-        return
-    table = Table(
-        Column("stage", no_wrap=True),
-        Column("will be", no_wrap=True),
-        "why",
-        Column("to train on", justify="right", no_wrap=True),
-        title=f"{settings.name}: {settings.snapshot}",
-    )
-    for row in rows:
-        table.add_row(row["stage"], row["action"], row["why"], f"{row['tokens']:,} tokens" if row["tokens"] else "")
-    console.print(table)
-    conflicts = [row["stage"] for row in rows if row["action"] == "refused"]
-    if conflicts:
-        raise BadInput(f"{', '.join(conflicts)}: made with other settings under the same label; see the table")
-
-
-def _planned(settings: PipelineConfig, ledger: Ledger, stage: Stage) -> dict[str, Any]:
-    recipe, known = stage.recipe(ledger), ledger.recipe(stage.stage, stage.label)
-    manifest = ledger.manifest(stage.stage, stage.label)
-    if recipe is None:
-        action, why = "built", "after what it is made from"
-    elif known is None:
-        action, why = "built", "not there yet"
-    elif known.fingerprint != recipe.fingerprint:
-        action, why = "refused", "; ".join(differences(known, recipe))
-    elif manifest is None:
-        parts = sum(
-            name.startswith("part-") and name.endswith(".json")
-            for name in storage.names_in(ledger.folder(stage.stage, stage.label))
-        )
-        action, why = "finished", f"begun: {parts} parts are there"
-    else:
-        rows = f", {manifest.rows:,} rows" if manifest.rows else ""
-        action, why = "skipped", f"finished {manifest.finished[:16].replace('T', ' ')}{rows}"
-    tokens = _training_tokens(settings, stage) if action in ("built", "finished") else 0
-    return {"stage": str(stage), "action": action, "why": why, "tokens": tokens}
-
-
-def _training_tokens(settings: PipelineConfig, stage: Stage) -> int:
-    """Tokens that a supervised stage will be trained on (steps × tokens a step); 0 for all others."""
-    trained = {"base": settings.base, "sft-0": settings.sft}
-    if settings.evolution:
-        trained |= {f"sft-{number}": settings.evolution.sft for number in range(1, settings.evolution.rounds + 1)}
-    by_name = {("models", settings.label(name)): section for name, section in trained.items()}
-    section = by_name.get(stage.name)
-    return section.steps * section.tokens_per_step if section else 0
+from tasks.ledger import Ledger
 
 
 def status(root: str, as_json: bool, console: Console) -> None:

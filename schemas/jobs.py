@@ -3,7 +3,7 @@
 A job writes only under ``output``; ``result.json``, written last, says that it is done and holds its figures.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +12,7 @@ from schemas.settings import (
     AgentSettings,
     BaseSettings,
     DapoSettings,
+    EngineeringSettings,
     EvaluationSettings,
     EvolutionSettings,
     IndexSettings,
@@ -140,6 +141,67 @@ class EvaluationJob(Job):
     settings: EvaluationSettings
     engine: EngineRuntime
     placement: PlacementRuntime = PlacementRuntime()
+
+
+Victim = Literal["main process", "rank", "engine", "searcher"]
+"""A kind of process of a job."""
+
+
+class StrikeJob(Job):
+    """``python -m tasks.acceptance.strikes``: while the training in the folder ``target`` runs, processes of it die.
+
+    One of each kind of ``victims``, in this order, each when the training has gone on after the one before.
+    """
+
+    target: str
+    module: str
+    """The program that works on ``target``."""
+    victims: list[Victim]
+    after_step: int
+    """The first one dies after so many steps."""
+    in_ray: bool
+    """Whether processes of ``target`` are on the nodes of a Ray cluster (RAY_ADDRESS), or on this machine alone."""
+
+
+class RolloutRateJob(Job):
+    """``python -m tasks.acceptance.rollouts``: how fast engines write, in rollouts of full turns, for ``seconds``."""
+
+    model: str
+    tokenizer: str
+    index: str
+    questions: list[str]
+    agent: AgentSettings
+    engine: EngineRuntime
+    placement: PlacementRuntime
+    seconds: float
+
+
+class RetrievalLoadJob(Job):
+    """``python -m tasks.acceptance.retrieval``: how long searches take under the load of a training step.
+
+    ``queries`` in all, ``in_flight`` at one time, shared out to as many ``clients`` as there are engines; nothing new
+    is asked after ``seconds``.
+    """
+
+    index: str
+    questions: list[str]
+    agent: AgentSettings
+    placement: PlacementRuntime
+    clients: int
+    in_flight: int
+    queries: int
+    seconds: float
+
+
+class TrainingRateJob(TrainingJob):
+    """``python -m trainers.throughput``: how fast the ranks train on packed rows, for ``seconds``; no model is written.
+
+    Sequences have up to ``longest`` tokens.
+    """
+
+    engineering: EngineeringSettings
+    longest: int
+    seconds: float
 
 
 class JobResult(BaseModel):

@@ -156,6 +156,14 @@ class ModelSettings(Identity):
     rope_base: float = 10_000.0
     init_std: float = 0.02
     seed: int = 1
+    key_value_heads: Positive | None = None
+    """Of keys and values, where several query heads share one; None: as many as ``heads``."""
+    vocabulary: Positive | None = None
+    """Rows of the embedding, where there are to be more than the tokenizer has ids."""
+    tied: bool = True
+    """Whether the head is the embedding."""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """Of the weights as they are written: what an engine runs."""
 
 
 class OptimiserSettings(Identity):

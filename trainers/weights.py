@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def new_model(settings: ModelSettings, vocabulary: int, out: str) -> None:
     """Write a model's folder whose embedding has a row for every one of ``vocabulary`` token ids.
 
-    From nothing, a Qwen2 with tied embeddings, its weights drawn by ``settings.seed``; or, where ``settings.path``
-    names a model's folder, that model, with rows added for tokens that it does not know.
+    From nothing, a Qwen2, its weights drawn by ``settings.seed``; or, where ``settings.path`` names a model's folder,
+    that model, with rows added for tokens that it does not know.
 
     Raises:
         BadInput: the settings fit no architecture, or the folder holds no model.
@@ -64,22 +64,30 @@ def _from_nothing(settings: ModelSettings, vocabulary: int) -> "PreTrainedModel"
 
     if settings.hidden % settings.heads or settings.hidden // settings.heads % 2:
         raise BadInput(f"model.hidden ({settings.hidden}) must be an even multiple of model.heads ({settings.heads})")
+    shared = settings.key_value_heads or settings.heads
+    if settings.heads % shared:
+        raise BadInput(f"model.heads ({settings.heads}) must be a multiple of model.key_value_heads ({shared})")
     torch.manual_seed(settings.seed)
     config = Qwen2Config(
-        vocab_size=vocabulary,
+        vocab_size=max(vocabulary, settings.vocabulary or 0),
         hidden_size=settings.hidden,
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
-        num_key_value_heads=settings.heads,
+        num_key_value_heads=shared,
         intermediate_size=settings.intermediate,
         max_position_embeddings=settings.max_position,
         rope_parameters={"rope_type": "default", "rope_theta": settings.rope_base},
         initializer_range=settings.init_std,
-        tie_word_embeddings=True,
+        tie_word_embeddings=settings.tied,
         bos_token_id=None,
         eos_token_id=None,
     )
-    return Qwen2ForCausalLM(config)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16 if settings.dtype == "bf16" else torch.float32)
+    try:  # drawn in their precision: a copy in another one might not fit beside them
+        return Qwen2ForCausalLM(config)
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _fitted(settings: ModelSettings, vocabulary: int) -> "PreTrainedModel":

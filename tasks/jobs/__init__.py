@@ -20,8 +20,8 @@ a Ray cluster (``runtime.placement.restarts``). Prefect's tasks, Ray Jobs and Ku
 was, the job goes on from its last checkpoint, part or journal.
 """
 
-from tasks.jobs.folder import Attempt, JobError, Progress, StartedJob, result_of
-from tasks.jobs.program import TERMINATED, main, report_progress
+from tasks.jobs.folder import TERMINATED, Attempt, JobError, Progress, StartedJob, result_of
+from tasks.jobs.program import main, report_progress
 from tasks.jobs.starting import cancel, is_running, start_or_attach
 from tasks.jobs.view import JobView, look
 from tasks.jobs.watching import watch

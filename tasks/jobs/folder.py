@@ -17,6 +17,9 @@ CONFIG, STARTED, LOG = "job-config.json", "job.json", "job.log"
 PROGRESS, HEARTBEAT, STOP = "progress.json", "heartbeat", "stop"
 ERROR, RESULT, ATTEMPTS = "job-error.json", "result.json", "attempts.jsonl"
 
+TERMINATED = 143
+"""Exit code of a job that was told to stop (SIGTERM) and has saved what it had."""
+
 _LOCK = "job.lock"
 _LAST_LINES = 20
 _LAST_BYTES = 16_384
@@ -81,6 +84,8 @@ class Attempt(_Document):
     how: str
     log: list[str]
     """The last lines that it printed."""
+    was_stopped: bool = False
+    """It was told to stop, and had saved its state."""
 
 
 def read(output: str, name: str, model: type[Document]) -> Document | None:
@@ -162,7 +167,15 @@ def keep_attempt(output: str, job: StartedJob, how: str) -> None:
     if any(attempt.number == job.number for attempt in attempts_of(output)):
         return
     ended = max(last_sign_of_life(output) or 0.0, job.started)
-    attempt = Attempt(number=job.number, started=job.started, ended=ended, how=how, log=last_lines(output))
+    error = read(output, ERROR, JobError)
+    attempt = Attempt(
+        number=job.number,
+        started=job.started,
+        ended=ended,
+        how=how,
+        log=last_lines(output),
+        was_stopped=error is not None and error.exit_code == TERMINATED,
+    )
     with (Path(output) / ATTEMPTS).open("a") as file:
         file.write(attempt.model_dump_json() + "\n")
 

@@ -14,10 +14,7 @@ from typing import Any, NoReturn, TypeVar
 from schemas.errors import BadInput, JobLost, MaskSearchError
 from schemas.jobs import Job, JobResult
 from tasks.jobs import folder
-from tasks.jobs.folder import JobError, Progress
-
-TERMINATED = 143
-"""Exit code of a job that was told to stop (SIGTERM) and has saved what it had."""
+from tasks.jobs.folder import TERMINATED, JobError, Progress
 
 HANDED_LOCK = "MASKSEARCH_JOB_LOCK"
 """Environment: the descriptor of the folder's lock, where who started the process has taken it already."""

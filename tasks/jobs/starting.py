@@ -9,8 +9,8 @@ from schemas.jobs import Job
 from schemas.runtime import JobsRuntime, LocalJobs
 from tasks.jobs import folder
 from tasks.jobs.backend import State, Status, Unreachable, backend_of
-from tasks.jobs.folder import JobError, StartedJob
-from tasks.jobs.program import TERMINATED, stopped
+from tasks.jobs.folder import TERMINATED, JobError, StartedJob
+from tasks.jobs.program import stopped
 
 _LOCAL = LocalJobs()
 _KILL_SECONDS = 30.0

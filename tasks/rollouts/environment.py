@@ -34,6 +34,8 @@ class TurnSampling:
     banned_tags: tuple[str, ...] = ()
     opening: str = ""
     """What every turn begins with: the model goes on from there, and is not asked whether it would have."""
+    closing: str = ""
+    """What every turn ends with, after as many tokens as one may have: for a model that does not know how to end it."""
 
 
 async def run_trajectory(
@@ -110,7 +112,7 @@ class _Loop:
                 _log.warning("%s: %s", self._question.question_id, error)
                 return EndReason.ENGINE_FAILED
             turn = self._take(sample)
-            if sample.stop_reason == StopReason.LENGTH:
+            if sample.stop_reason == StopReason.LENGTH and not self._sampling.closing:
                 return EndReason.LENGTH
             if turn is None:
                 return EndReason.MALFORMED
@@ -125,9 +127,12 @@ class _Loop:
         return EndReason.TURNS
 
     def _open_turn(self) -> None:
-        opening = self._sampling.opening
-        if opening:
-            self._append(Segment(author=Author.ENVIRONMENT, text=opening, token_ids=self._tokenizer.encode(opening)))
+        self._say(self._sampling.opening)
+
+    def _say(self, text: str) -> None:
+        """Words that are put into the model's mouth, if there are any."""
+        if text:
+            self._append(Segment(author=Author.ENVIRONMENT, text=text, token_ids=self._tokenizer.encode(text)))
 
     def _room(self) -> int:
         return self._agent.max_tokens - len(self.token_ids)
@@ -136,7 +141,7 @@ class _Loop:
         return Sampling(
             temperature=self._sampling.temperature,
             max_tokens=min(self._agent.max_turn_tokens, self._room()),
-            stop_ids=self._stop_ids,
+            stop_ids=() if self._sampling.closing else self._stop_ids,
             banned_ids=self._banned_ids,
             seed=None if self._sampling.seed is None else _seed_of_turn(self._sampling.seed, number),
             top_p=self._sampling.top_p,
@@ -153,7 +158,8 @@ class _Loop:
                 versions=sample.versions,
             )
         )
-        return parse_turn(self._sampling.opening + text)
+        self._say(self._sampling.closing)
+        return parse_turn(self._sampling.opening + text + self._sampling.closing)
 
     async def _search(self, queries: list[str]) -> EndReason | None:
         """Ask, and tell the model what was found; or why the rollout ends here."""

@@ -33,6 +33,7 @@ def figures_of(trajectories: Iterable[Trajectory]) -> dict[str, Any]:
         "mean_searches": fmean(len(row.searches) for row in rows),
         "found": _share(sum(search.outcome == SearchOutcome.FOUND for search in searches), len(searches)),
         "mean_tokens": fmean(row.n_tokens for row in rows),
+        "mean_generated": fmean(sampled_tokens(row) for row in rows),
         "distinct_queries": _distinct(" ".join(words(query)) for search in searches for query in search.queries),
         "distinct_thought_trigrams": _distinct(trigram for row in rows for trigram in _thought_trigrams(row)),
     }

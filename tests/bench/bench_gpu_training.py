@@ -1,19 +1,12 @@
 """How well training uses a GPU: Qwen2 of 0.5B and 1.5B parameters with random weights, on packed rows.
 
-    python -m tests.bench.bench_gpu_training [--steps 8]     on one GPU, in bf16 with ZeRO-2
+    python -m tests.bench.bench_gpu_training [--seconds 10]    on one GPU, in bf16 with ZeRO-2
     python -m tests.bench.bench_gpu_training --tiny          the same program with tiny sizes, on CPUs too
 
 It has been run with ``--tiny`` on CPUs alone, not on a GPU yet.
 
 Every case is a process of its own, so that its peak of memory is its own; one that runs out of memory is a line that
-says so. Model flops utilisation (MFU) is the share of the matrix rate, as measured on the device just before, that the
-model's own arithmetic takes, forward and backward; what activation checkpointing computes again does not count:
-
-    flops = 6 N tokens + 6 L H K Σ n²
-
-after PaLM (arXiv 2204.02311, appendix B): N parameters, the embedding's once (it is the tied output head); L layers of
-H heads of size K; n the length of each sequence. PaLM's 12 is halved, because causal attention computes half of the
-scores. All tokens are trained, so that the head runs at every place.
+says so. Model flops utilisation (MFU) is that of trainers/flops.py.
 """
 
 import argparse
@@ -22,40 +15,12 @@ import os
 import platform
 import resource
 import tempfile
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 
-_SHAPES = {
-    "0.5B": {
-        "vocab_size": 151_936,
-        "hidden_size": 896,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 14,
-        "num_key_value_heads": 2,
-        "intermediate_size": 4864,
-    },
-    "1.5B": {
-        "vocab_size": 151_936,
-        "hidden_size": 1536,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 12,
-        "num_key_value_heads": 2,
-        "intermediate_size": 8960,
-    },
-    "tiny": {
-        "vocab_size": 512,
-        "hidden_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "intermediate_size": 128,
-    },
-}
-_WARM_UP = 3
-_ROWS_PER_STEP = 4
-_LR = 1e-5
+from schemas.sizes import SIZES, parameters_of
+from trainers.throughput import ROWS_PER_STEP, WARM_UP
 
 
 @dataclass(frozen=True)
@@ -80,7 +45,7 @@ class Figures:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=8, help=f"measured, after {_WARM_UP} to warm up")
+    parser.add_argument("--seconds", type=float, default=10, help=f"of a case, after {WARM_UP} steps to warm up")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: does the program work?")
     arguments = parser.parse_args()
     import torch
@@ -95,20 +60,20 @@ def main() -> None:
             for model in ("0.5B", "1.5B")
             for row_tokens, checkpointing in _both((4096, 8192))
         ]
-    print(f"{_machine()}: bf16, ZeRO-2, one rank, {_ROWS_PER_STEP} rows a step")
+    print(f"{_machine()}: bf16, ZeRO-2, one rank, {ROWS_PER_STEP} rows a step")
     print("model  row tokens  checkpointing  parameters  tokens/s     MFU  matrix TFLOP/s  peak GiB")
     for case in cases:
-        print(_line(case, arguments.steps), flush=True)
+        print(_line(case, arguments.seconds), flush=True)
 
 
 def _both(row_tokens: tuple[int, ...]) -> product:
     return product(row_tokens, (False, True))
 
 
-def _line(case: Case, steps: int) -> str:
+def _line(case: Case, seconds: float) -> str:
     start = f"{case.model:5}  {case.row_tokens:10,}  {'on' if case.checkpointing else 'off':13}"
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        figures = process.submit(_measure, case, steps).result()
+        figures = process.submit(_measure, case, seconds).result()
     if figures is None:
         return f"{start}  out of memory"
     return (
@@ -125,92 +90,36 @@ def _machine() -> str:
     return f"{platform.node()}, {platform.machine()}, {os.cpu_count()} cores"
 
 
-def _measure(case: Case, steps: int) -> Figures | None:
-    """Train some steps on ready rows; None where memory runs out."""
+def _measure(case: Case, seconds: float) -> Figures | None:
+    """Train for so long on ready rows; None where memory runs out."""
     import torch
 
-    from schemas.settings import EngineeringSettings, OptimiserSettings
-    from tests.bench.training_packing import made_up_sequences
-    from trainers.batches import batch_of, n_trained, packed
-    from trainers.deepspeed_engine import TrainingEngine
+    from schemas.settings import EngineeringSettings
     from trainers.launch import environment_of, free_port
-    from trainers.losses import cross_entropy
+    from trainers.throughput import throughput
+    from trainers.weights import new_model
 
     os.environ.update(environment_of(rank=0, ranks=1, port=free_port()))
-    matrix_flops = _matrix_flops()
-    sequences = made_up_sequences(case.shortest, case.longest, _ROWS_PER_STEP * case.row_tokens)
-    trained = n_trained(sequences)
-    engineering = EngineeringSettings(dtype="bf16", zero_stage=2, activation_checkpointing=case.checkpointing)
+    engineering = EngineeringSettings(
+        dtype="bf16",
+        zero_stage=2,
+        activation_checkpointing=case.checkpointing,
+        micro_batch_tokens=case.row_tokens,
+    )
+    model = SIZES[case.model].model_copy(update={"dtype": "bf16"})
     try:
         with tempfile.TemporaryDirectory() as folder:
-            parameters = _write_model(case.model, folder)
-            engine = TrainingEngine(folder, OptimiserSettings(lr=_LR), engineering)
-        batches = [batch_of(row, engine.device) for row in packed(sequences, case.row_tokens, len)]
-        for step in range(_WARM_UP + steps):
-            if step == _WARM_UP:
-                _finish()
-                began = time.perf_counter()
-            for batch in batches:
-                engine.backward(cross_entropy(engine.score(*batch).logprobs_N, trained))
-            engine.step(_LR)
-        _finish()
+            new_model(model, 0, f"{folder}/model")
+            found = throughput(f"{folder}/model", engineering, case.shortest, case.longest, seconds)
     except torch.OutOfMemoryError:
         return None
-    seconds = (time.perf_counter() - began) / steps
-    lengths = [len(sequence) for sequence in sequences]
     return Figures(
-        parameters=parameters,
-        tokens_per_second=sum(lengths) / seconds,
-        mfu=_flops(case.model, parameters, lengths) / seconds / matrix_flops,
-        matrix_tflops=matrix_flops / 1e12,
+        parameters=parameters_of(model),
+        tokens_per_second=found.tokens_per_second,
+        mfu=found.mfu,
+        matrix_tflops=found.matrix_flops_per_second / 1e12,
         peak_gib=_peak_bytes() / 2**30,
     )
-
-
-def _write_model(name: str, folder: str) -> int:
-    """Random weights in bf16; gives back how many."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    from trainers.weights import save_model
-
-    torch.manual_seed(1)
-    config = Qwen2Config(**_SHAPES[name], max_position_embeddings=32_768, tie_word_embeddings=True)
-    model = Qwen2ForCausalLM(config).to(torch.bfloat16)
-    save_model(model, folder)
-    return sum(weight.numel() for weight in model.parameters())
-
-
-def _flops(name: str, parameters: int, lengths: list[int]) -> float:
-    """Of one step, forward and backward: see the module's docstring."""
-    shape = _SHAPES[name]
-    squares = sum(length**2 for length in lengths)
-    return 6 * parameters * sum(lengths) + 6 * shape["num_hidden_layers"] * shape["hidden_size"] * squares
-
-
-def _matrix_flops() -> float:
-    """Flops a second of a large bf16 matrix product, the best of several."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    size = 8192 if device == "cuda" else 512
-    left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
-    best = float("inf")
-    for _ in range(20):
-        _finish()
-        began = time.perf_counter()
-        left @ right
-        _finish()
-        best = min(best, time.perf_counter() - began)
-    return 2 * size**3 / best
-
-
-def _finish() -> None:
-    """Wait until the device has done what it was told."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def _peak_bytes() -> int:

@@ -7,7 +7,6 @@ same packed rows, kept apart by transformers' block-diagonal mask in one call of
 import statistics
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -17,6 +16,7 @@ from tests.bench.training_timing import interleaved, ratio
 from trainers.batches import Batch, batch_of, packed
 from trainers.language_model import LanguageModel
 from trainers.sequences import Sequence
+from trainers.throughput import made_up_sequences
 
 
 def compare(
@@ -48,16 +48,6 @@ def compare(
         f"packed is {ratio(seconds['packed'], seconds['padded']):.2f} times padded ({padding:.1%} padding) "
         f"and {ratio(seconds['packed'], seconds['masked']):.2f} times masked"
     )
-
-
-def made_up_sequences(shortest: int, longest: int, n_tokens: int) -> list[Sequence]:
-    """Random tokens below 300, ``n_tokens`` in all or a little more."""
-    random, made, held = np.random.default_rng(1), [], 0
-    while held < n_tokens:
-        token_ids = random.integers(0, 300, int(random.integers(shortest, longest))).astype(np.int32)
-        made.append(Sequence(token_ids, np.ones(len(token_ids), np.bool_)))
-        held += len(token_ids)
-    return made
 
 
 def _blocks(sequences: list[Sequence], micro_batch_tokens: int) -> list[list[Sequence]]:

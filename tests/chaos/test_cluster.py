@@ -5,20 +5,17 @@ run must end, its job never started twice, with every step and every prompt acco
 """
 
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from ray.cluster_utils import Cluster
 
 from schemas.config import read_config
 from tasks import jobs, storage
@@ -33,9 +30,7 @@ from tests.support.prefect_server import (
     running_server,
     running_worker,
 )
-from trainers.generation import Cursor
-from trainers.prompt_ledger import PromptLedger
-from trainers.prompts import Place
+from trainers.accounting import wrong_prompts, wrong_steps
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -59,16 +54,6 @@ runtime:
     engines: 2
     searchers: 2
 """
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """A Ray cluster of two nodes, on this machine."""
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "object_store_memory": 200 << 20})
-    started.add_node(num_cpus=4, object_store_memory=200 << 20)
-    yield started
-    started.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -152,16 +137,11 @@ def check(folder, settings):
     started = storage.read_document(storage.join(folder, "job.json"), StartedJob)
     assert (started.number, jobs.is_running(folder)) == (1, False), "the job was attached to, not started again"
     lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
+    assert wrong_steps(folder, settings.dapo) == []
     updates = [line for line in lines if line["trained_tokens"]]
     assert len(updates) > STEPS / 2
     assert all(line["parity"] < settings.dapo.parity_tolerance for line in updates)
-    fates = PromptLedger(Path(folder) / "prompts.jsonl").fates()
-    newest = max(Path(folder, "checkpoints").glob("step-*"))
-    cursor = Cursor.model_validate(json.loads((newest / "progress.json").read_text())["cursor"])
-    told = [Place(fate.max_masks, fate.position) for fate in fates]
-    told += [*cursor.in_flight, *(group.place for group in cursor.carried)]
-    assert Counter(told) == Counter(Place(4, position) for position in range(cursor.position))
+    assert wrong_prompts(folder) == []
     figures = jobs.result_of(folder).figures
     shares = {name: share for name, share in figures.items() if name.startswith("share_")}
     print(json.dumps(shares))

@@ -74,11 +74,17 @@ def test_the_command_line_grows_only_on_purpose():
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert commands == {
         *("run", "plan", "status", "backfill", "corpus", "ramp", "trajectories", "sft", "rl", "evaluate"),
-        *("index", "search", "serve", "show", "doctor"),
+        *("index", "search", "serve", "show", "doctor", "accept"),
     }
 
 
-@pytest.mark.parametrize("module", ["flows.cli", "flows.selection", "flows.overview", "flows.running", "schemas.jobs"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("flows.cli", "flows.selection", "flows.overview", "flows.planning", "flows.accept", "flows.running"),
+        "schemas.jobs",
+    ],
+)
 def test_what_the_command_line_starts_with_is_light(module):
     code = f"import sys, {module}; print(*[name for name in {HEAVY} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -104,6 +110,8 @@ def test_help_names_every_command():
         (("show", "nowhere.parquet"), "error: nowhere.parquet"),
         (("search", "nowhere", "a query"), "error: nowhere"),
         (("status", "--root", "nowhere"), "error: nowhere"),
+        (("accept", "deploy/configs/sample.yaml", "--size", "8B"), "error: size '8B': there are tiny"),
+        (("accept", "deploy/configs/enwiki-sample.yaml"), "error: enwiki-sample: accept tries what trains"),
         (("run", "deploy/configs/enwiki-sample.yaml", "--dump", "nowhere.xml.bz2"), "error: nowhere.xml.bz2"),
     ],
 )

@@ -240,6 +240,17 @@ def test_a_turn_that_is_opened_for_the_model_is_read_as_one_and_is_not_its_own_t
     assert [segment.text for segment in trajectory.segments if segment.author == Author.MODEL] == ["marel</answer>"]
 
 
+def test_a_turn_that_is_closed_for_the_model_searches_whatever_it_wrote(tokenizer):
+    searcher = FixedSearcher()
+    closed = TurnSampling(1.0, opening="<think>", closing="</think><search>kalo</search>")
+    trajectory, engine = _run(tokenizer, ["first second"] * 3, searcher, sampling=closed)
+    assert trajectory.end_reason == EndReason.TURNS
+    assert [query.text for query in searcher.queries] == ["kalo", "kalo"]
+    assert all(sampling.stop_ids == () for sampling in engine.samplings), "it writes as many tokens as a turn may have"
+    own = [segment.text for segment in trajectory.segments if segment.author == Author.MODEL]
+    assert own == ["first second"] * 3, "what is put into its mouth is not its own text"
+
+
 _WORDS = st.sampled_from(["kalo", "marel", "first", "<think>", "</think>", "<search>", "</search>", "\n", "<eos>"])
 _TURNS = st.one_of(
     st.lists(_WORDS, max_size=12).map(" ".join),

@@ -1,0 +1,83 @@
+"""`masksearch accept`: a test of the cluster that a config's runtime names, and what the config would take there."""
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from flows.console import Terminal
+from flows.planning import Estimates
+from flows.selection import configured
+from schemas.acceptance import FILE, Acceptance
+from schemas.config import PipelineConfig
+from schemas.errors import BadInput, RunFailed
+from schemas.sizes import SIZES, parameters_of
+from tasks import storage
+from tasks.acceptance.derived import derived, devices_of
+from tasks.expectations import parameters_in
+from tasks.graph import stages_of
+
+_COLOURS = {"pass": "green", "fail": "red", "not tried": "yellow"}
+
+
+def accept(config: str, size: str | None, price: float | None, root: str | None, console: Console) -> None:
+    """Run it, print what passed and failed, and what every stage of the config would take.
+
+    Raises:
+        BadInput: the config lacks what is tried, there is no such size, or the runtime asks for what is not there.
+        RunFailed: an item failed (after the table is printed).
+    """
+    settings = configured(config, root=root)
+    size = size or _size_for(settings)
+    derived(settings, size)  # says what is wrong before anything heavy is started
+    console.print(f"accepting with a model of size {size}, random weights", highlight=False)
+    from trainers import acceptance
+
+    with Terminal(console) as terminal:
+        found = acceptance.accept(settings, size, terminal)
+    console.print(_table(found))
+    _print_plan(settings, found, price, console)
+    console.print(f"written to {storage.join(settings.runtime.root, FILE)}", highlight=False)
+    failed = [item.name for item in found.items if item.outcome == "fail"]
+    if failed:
+        raise RunFailed(f"not accepted: {', '.join(failed)}")
+
+
+def _size_for(settings: PipelineConfig) -> str:
+    """Tiny on CPUs; on GPUs the one nearest to the config's model.
+
+    Raises:
+        BadInput: that model cannot be read here.
+    """
+    if devices_of(settings).kind == "CPU":
+        return "tiny"
+    parameters = parameters_in(settings)
+    if parameters is None:
+        raise BadInput(f"the config's model cannot be read here: name a --size, one of {', '.join(SIZES)}")
+    return min(SIZES, key=lambda name: abs(parameters_of(SIZES[name]) - parameters))
+
+
+def _table(found: Acceptance) -> Table:
+    title = f"acceptance of {found.config}: size {found.size}, {'; '.join(found.devices)}, {found.seconds:,.0f} s"
+    table = Table(Column("item", no_wrap=True), Column("", no_wrap=True), "found", title=title)
+    for item in found.items:
+        table.add_row(item.name, f"[{_COLOURS[item.outcome]}]{item.outcome}[/]", item.detail)
+    return table
+
+
+def _print_plan(settings: PipelineConfig, found: Acceptance, price: float | None, console: Console) -> None:
+    """Of the whole config, as if nothing of it were there."""
+    estimates, stages = Estimates(settings, found), stages_of(settings)
+    kind = found.rates.accelerator
+    headings = ("hours", "days", f"{kind}-hours") + (("cost",) if price is not None and kind == "GPU" else ())
+    table = Table(Column("stage", no_wrap=True), title=f"what {settings.name} would take")
+    for name in headings:
+        table.add_column(name, justify="right", no_wrap=True)
+    for stage in stages:
+        hours = estimates.hours(stage)
+        if hours is not None:
+            bound = "≤" if estimates.work(stage).is_bound else ""
+            cost = (f"{bound}{hours.devices * price:,.2f}",) if price is not None and kind == "GPU" else ()
+            clock, days, devices = (f"{bound}{n:,.2f}" for n in (hours.clock, hours.clock / 24, hours.devices))
+            table.add_row(str(stage), clock, days, devices, *cost)
+    console.print(table)
+    for line in estimates.words(stages, price):
+        console.print(line, highlight=False)

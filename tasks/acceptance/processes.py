@@ -1,0 +1,126 @@
+"""The processes of a training job, by kind, wherever it has them; and ending one of them.
+
+They are found by their command line, on this machine or by a small task on every node of a Ray cluster. Ranks, engines
+and searchers that are actors are in Ray's table of actors, under the job whose driver is the training's main process.
+"""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import psutil
+
+from schemas.jobs import StrikeJob, Victim
+from tasks.jobs import folder
+
+_ACTORS: dict[Victim, str] = {"rank": "RayTrainWorker", "engine": "WorkerActor", "searcher": "IndexSearcher"}
+"""By kind, the class of its actors."""
+
+
+class Found(NamedTuple):
+    """A process, and the Ray node that it is on; "" for this machine."""
+
+    pid: int
+    node: str = ""
+
+
+class Processes(Protocol):
+    def find(self, kind: Victim) -> list[Found]:
+        """Those of a kind that live now."""
+
+    def kill(self, found: Found) -> None:
+        """SIGKILL; nothing happens where it has ended."""
+
+
+def processes_of(job: StrikeJob) -> Processes:
+    """Those of the training that a strike is for.
+
+    Raises:
+        BadInput: nothing answers at RAY_ADDRESS.
+    """
+    return RayProcesses(job) if job.in_ray else LocalProcesses(job)
+
+
+class LocalProcesses:
+    """Of a training whose processes are all on this machine."""
+
+    def __init__(self, job: StrikeJob) -> None:
+        self._job = job
+
+    def find(self, kind: Victim) -> list[Found]:
+        return [Found(pid) for pid in _here(*_command_of(self._job), kind)]
+
+    def kill(self, found: Found) -> None:
+        _kill(found.pid)
+
+
+class RayProcesses:
+    """Of a training that is in the Ray cluster of RAY_ADDRESS, or has actors there."""
+
+    def __init__(self, job: StrikeJob) -> None:
+        from tasks import ray_cluster
+
+        ray_cluster.join_for([])  # nothing of its own: it only looks
+        self._job = job
+
+    def find(self, kind: Victim) -> list[Found]:
+        main = self._by_command_line("main process")
+        if kind == "main process":
+            return main
+        return self._actors(kind, main) or (self._by_command_line(kind) if kind == "rank" else [])
+
+    def kill(self, found: Found) -> None:
+        import ray
+
+        ray.get(_on(found.node, _kill).remote(found.pid))
+
+    def _by_command_line(self, kind: Victim) -> list[Found]:
+        import ray
+
+        # Two nodes may share a machine.
+        nodes = {node["NodeManagerHostname"]: node["NodeID"] for node in ray.nodes() if node["Alive"]}.values()
+        asked = [_on(node, _here).remote(*_command_of(self._job), kind) for node in nodes]
+        return [Found(pid, node) for node, pids in zip(nodes, ray.get(asked), strict=True) for pid in pids]
+
+    def _actors(self, kind: Victim, main: list[Found]) -> list[Found]:
+        # Ray's public table of actors (ray.util.state) is its dashboard's, which a cluster need not have.
+        from ray._private import state
+
+        drivers = {found.pid for found in main}
+        jobs = {job["JobID"] for job in state.jobs() if job["DriverPid"] in drivers and not job["IsDead"]}
+        return [
+            Found(actor["Pid"], actor["Address"]["NodeID"])
+            for actor in state.actors(actor_state_name="ALIVE").values()
+            if actor["ActorClassName"] == _ACTORS[kind] and actor["JobID"] in jobs
+        ]
+
+
+def _command_of(job: StrikeJob) -> tuple[str, str]:
+    return job.module, str(Path(job.target).absolute() / folder.CONFIG)
+
+
+def _here(module: str, config: str, kind: Victim) -> list[int]:
+    """Processes of this machine that run a module with the config at this path: main ones, or ranks they started."""
+    ours = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            words = process.cmdline()
+            if words[1:3] == ["-m", module] and str(Path(process.cwd(), words[-1])) == config:
+                ours[process.pid] = process.ppid()
+    return [pid for pid, parent in ours.items() if (parent in ours) == (kind == "rank")]
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _on(node: str, work: Any) -> Any:
+    """A function as a task of a node, beside all that runs there."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(work).options(num_cpus=0, scheduling_strategy=there)

@@ -1,0 +1,113 @@
+"""``python -m tasks.acceptance.strikes CONFIG.json`` (`schemas.jobs.StrikeJob`): a training loses processes as it runs.
+
+``strikes.jsonl`` keeps what was killed, when, and how long it took until the training had gone on: a line for a kill
+and one for the recovery, so that a strike that was itself interrupted kills nothing twice.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.jobs import StrikeJob, Victim
+from tasks import jobs
+from tasks.acceptance.processes import Found, Processes, processes_of
+
+_JOURNAL = "strikes.jsonl"
+_LOOK_SECONDS = 0.1
+
+
+class Strike(BaseModel):
+    """``step`` had been made when the process died; ``recovered`` is None until the training was whole and a step on.
+
+    Times are seconds since the epoch.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    victim: Victim
+    step: int
+    killed: float
+    alive: int
+    """Processes of the kind there were."""
+    recovered: float | None = None
+
+
+def strikes_of(output: str) -> list[Strike]:
+    """Those of a strike job's folder, in their order; a line that was cut off by a kill is left out."""
+    path = Path(output, _JOURNAL)
+    text = path.read_text() if path.exists() else ""
+    told = [Strike.model_validate_json(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return list({strike.victim: strike for strike in told}.values())
+
+
+def strike(job: StrikeJob) -> dict[str, Any]:
+    """Kill one process of each kind, as long as the training runs; how many there were."""
+    strikes = _Strikes(job, processes_of(job))
+    for number, victim in enumerate(job.victims):
+        strikes.see_to(victim)
+        jobs.report_progress(job.output, number + 1, len(job.victims), "kills", victim)
+    return {"strikes": len(strikes_of(job.output))}
+
+
+class _Strikes:
+    def __init__(self, job: StrikeJob, processes: Processes) -> None:
+        self._job, self._processes = job, processes
+        self._done = {strike.victim: strike for strike in strikes_of(job.output)}
+
+    def see_to(self, victim: Victim) -> None:
+        """One of a kind is killed, and the training goes on; nothing happens where it ends before."""
+        strike = self._done.get(victim) or self._kill_one(victim)
+        if strike is None or strike.recovered is not None:
+            return
+        if self._wait_for(lambda: self._has_gone_on(strike)) or self._steps() > strike.step:
+            self._note(strike.model_copy(update={"recovered": time.time()}))
+
+    def _kill_one(self, victim: Victim) -> Strike | None:
+        found: list[Found] = []
+
+        def is_due() -> bool:
+            if self._steps() < self._job.after_step:
+                return False
+            found[:] = self._processes.find(victim)
+            return bool(found)
+
+        if not self._wait_for(is_due):
+            return None
+        strike = Strike(victim=victim, step=self._steps(), killed=time.time(), alive=len(found))
+        self._note(strike)
+        self._processes.kill(found[-1])
+        return strike
+
+    def _has_gone_on(self, strike: Strike) -> bool:
+        return self._steps() > strike.step and len(self._processes.find(strike.victim)) >= strike.alive
+
+    def _wait_for(self, holds: Callable[[], bool]) -> bool:
+        """Whether it held before the training was done."""
+        while not self._is_done():
+            if holds():
+                return True
+            time.sleep(_LOOK_SECONDS)
+        return False
+
+    def _steps(self) -> int:
+        """Steps that the training has made."""
+        path = Path(self._job.target, "metrics.jsonl")
+        text = path.read_text() if path.exists() else ""
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        return json.loads(lines[-1])["step"] if lines else 0
+
+    def _is_done(self) -> bool:
+        return jobs.result_of(self._job.target) is not None
+
+    def _note(self, strike: Strike) -> None:
+        self._done[strike.victim] = strike
+        with Path(self._job.output, _JOURNAL).open("a") as file:
+            file.write(strike.model_dump_json() + "\n")
+
+
+if __name__ == "__main__":
+    jobs.main(StrikeJob, strike)

@@ -1,0 +1,72 @@
+"""`masksearch plan` tells hours where an acceptance measured, and says from which one; without one it says how."""
+
+import io
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from flows.planning import plan
+from schemas.acceptance import Acceptance, Item, Rates
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = str(ROOT / "deploy/configs/sample.yaml")
+ACCEPTANCE = Acceptance(
+    config="sample",
+    size="tiny",
+    finished="2026-11-27T01:40:00+00:00",
+    seconds=400.0,
+    commit="abc",
+    devices=["2 ranks on a CPU"],
+    items=[Item(name="SFT", outcome="pass", detail="fast", value=1000.0, unit="tokens/s")],
+    rates=Rates(
+        parameters=470_000,
+        accelerator="CPU",
+        training_devices=2,
+        engine_devices=2,
+        engines=1,
+        together=True,
+        training_tokens_per_second=1000.0,
+        generated_tokens_per_second=500.0,
+        update_seconds=0.1,
+    ),
+)
+
+
+def told(root, as_json=False):
+    text = io.StringIO()
+    plan(SAMPLE, None, str(root), None, as_json, Console(file=text, width=250))
+    return text.getvalue()
+
+
+def rows_of(root, capsys):
+    told(root, as_json=True)
+    return {row["stage"]: row for row in json.loads(capsys.readouterr().out)}
+
+
+def test_without_an_acceptance_there_are_rows_and_tokens_and_the_way_to_hours(tmp_path, capsys):
+    assert "`masksearch accept` with this config would tell hours" in told(tmp_path)
+    rows = rows_of(tmp_path, capsys)
+    assert rows["models/sft-0"]["tokens"] == 3000 * 2048
+    assert rows["trajectories/student-1"]["rows"] == 1024
+    assert rows["models/sft-0"]["hours"] is None
+
+
+def test_hours_are_those_of_the_last_acceptance_scaled_by_parameters(tmp_path, capsys):
+    (tmp_path / "acceptance.json").write_text(ACCEPTANCE.model_dump_json())
+    words = told(tmp_path)
+    assert "acceptance of 2026-11-27 01:40 UTC, size tiny, scaled by parameters from 470,000 to" in words
+    assert "CPU-hours" in words
+    rows = rows_of(tmp_path, capsys)
+    # Four layers of 128 with four heads and 384 within, 1,000 ids: 984,192 parameters.
+    layer = 128 * 128 * 4 + 3 * 128 + 3 * 128 * 384 + 2 * 128
+    scale = (4 * layer + 128 + 1000 * 128) / 470_000
+    hours = 3000 * 2048 * scale / 1000 / 3600
+    assert abs(rows["models/sft-0"]["hours"] - hours) < 1e-6
+    assert abs(rows["models/sft-0"]["device_hours"] - 2 * hours) < 1e-6
+    assert rows["pages/v1"]["hours"] is None, "nothing was measured that tells"
+
+
+def test_an_acceptance_of_another_version_is_none(tmp_path):
+    (tmp_path / "acceptance.json").write_text('{"size": "tiny"}')
+    assert "would tell hours" in told(tmp_path)
