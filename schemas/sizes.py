@@ -28,7 +28,7 @@ def _qwen2(
 
 SIZES: dict[str, ModelSettings] = {
     "tiny": ModelSettings(
-        hidden=64, layers=2, heads=4, key_value_heads=2, intermediate=128, vocabulary=1024, max_position=4096
+        hidden=64, layers=2, heads=2, key_value_heads=1, intermediate=128, vocabulary=1024, max_position=4096
     ),
     "0.5B": _qwen2(896, 24, 14, 2, 4864, 151_936, tied=True),
     "1.5B": _qwen2(1536, 28, 12, 2, 8960, 151_936, tied=True),

@@ -51,10 +51,10 @@ def measure(job: TrainingRateJob) -> dict[str, Any]:
 
     torch.set_num_threads(job.threads_per_rank)
 
-    def told(step: int) -> None:
-        jobs.report_progress(job.output, step, step, "steps")
+    def tell(passed: float) -> None:
+        jobs.report_progress(job.output, round(min(passed, job.seconds)), round(job.seconds), "seconds")
 
-    found = throughput(job.start, job.engineering, job.longest // 10, job.longest, job.seconds, told)
+    found = throughput(job.start, job.engineering, job.longest // 10, job.longest, job.seconds, tell)
     return asdict(found)
 
 
@@ -64,11 +64,12 @@ def throughput(
     shortest: int,
     longest: int,
     seconds: float,
-    on_step: Callable[[int], None] = lambda step: None,
+    tell: Callable[[float], None] = lambda passed: None,
 ) -> Throughput:
     """Train the model of a folder for so long, and some steps at least. All ranks call this together.
 
-    Sequences are of even chances for lengths in [shortest, longest), packed in rows of the settings' tokens.
+    Sequences are of even chances for lengths in [shortest, longest), packed in rows of the settings' tokens. Rank 0
+    tells the seconds that were measured so far.
     """
     from trainers.course import Step
     from trainers.deepspeed_engine import TrainingEngine
@@ -82,17 +83,17 @@ def throughput(
     (matrix_of_all,) = engine.sum_over_ranks(matrix)
     tokens = ROWS_PER_STEP * engineering.micro_batch_tokens * engine.ranks
     step = Step(stage=0, sequences=made_up_sequences(shortest, longest, tokens))
-    done, began = 0, 0.0
+    done, began = 0, time.perf_counter()
     while True:
         if done == WARM_UP:
             finish(engine.device)
             began = time.perf_counter()
         update(engine, step, engineering.micro_batch_tokens, _LR)
         done += 1
-        over = done >= WARM_UP + _LEAST_STEPS and time.perf_counter() - began > seconds
-        if engine.rank == 0:
-            on_step(done)
-        if engine.from_rank_0(over):
+        passed = time.perf_counter() - began
+        if engine.rank == 0 and done > WARM_UP:
+            tell(passed)
+        if engine.from_rank_0(done >= WARM_UP + _LEAST_STEPS and passed > seconds):
             break
     finish(engine.device)
     steps = done - WARM_UP
