@@ -137,7 +137,16 @@ def read_config(path: str | Path, overrides: dict[str, Any] | None = None) -> Pi
     Raises:
         BadInput: naming file, field and what is allowed.
     """
-    document = _merged(_read_yaml(Path(path)), overrides or {})
+    return config_of(path, document_of(path, overrides))
+
+
+def document_of(path: str | Path, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a config says, unchecked, with what it extends and ``overrides``."""
+    return _merged(_read_yaml(Path(path)), overrides or {})
+
+
+def config_of(path: str | Path, document: dict[str, Any]) -> PipelineConfig:
+    """The config that a document of this path says; raises BadInput as `read_config` does."""
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:

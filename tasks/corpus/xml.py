@@ -8,14 +8,13 @@ live) is ever read. A page that goes on behind the range's end is read to its en
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO
 
 from lxml import etree
 
 from tasks import storage
 from tasks.corpus.dumps import DumpRange
 from tasks.corpus.reasons import Reason
-from tasks.corpus.streams import Damage, as_utf8, decompressed, open_binary
+from tasks.corpus.streams import Damage, SourceFile, as_utf8, decompressed
 
 _OPEN, _CLOSE = b"<page>", b"</page>"
 _PAGE_ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
@@ -63,7 +62,7 @@ class Broken:
 def read_site(dump_range: DumpRange) -> Site:
     """The site of the file that a range is part of, read from the file's head."""
     head = b""
-    with open_binary(dump_range.path) as file:
+    with SourceFile(dump_range.path) as file:
         for piece in _utf8_pieces(file, dump_range, 0, storage.size_of(dump_range.path)):
             if isinstance(piece, Damage):
                 break
@@ -92,12 +91,12 @@ def read_raw_pages(
 # -- cutting pages out ----------------------------------------------------------------------------------------------
 
 
-def _utf8_pieces(file: IO[bytes], dump_range: DumpRange, start: int, end: int) -> Iterator[bytes | Damage]:
+def _utf8_pieces(file: SourceFile, dump_range: DumpRange, start: int, end: int) -> Iterator[bytes | Damage]:
     return as_utf8(decompressed(file, dump_range.compression, start, end), dump_range.encoding)
 
 
 def _page_elements(dump_range: DumpRange) -> Iterator[bytes | Broken]:
-    with open_binary(dump_range.path) as file:
+    with SourceFile(dump_range.path) as file:
         cutter = _PageCutter(dump_range)
         for piece in _utf8_pieces(file, dump_range, dump_range.start, dump_range.end):
             yield from cutter.damaged(piece) if isinstance(piece, Damage) else cutter.feed(piece)

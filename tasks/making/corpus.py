@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from schemas.errors import BadInput
 from schemas.jobs import IndexJob
 from schemas.manifest import StageManifest
 from schemas.records import Alias, Page, Passage, Record, Redirect, Reject
@@ -14,8 +15,15 @@ from tasks.making.context import Making, Output, has_rows, no_failed_rows
 
 
 def dump_of(making: Making) -> Dump:
-    """The dump that the config names, or that the small world's stage wrote."""
-    return dumps.find_dump(making.config.dump_path or making.ledger.folder("dump", making.config.label("dump")))
+    """The dump that the config names, or that the small world's stage wrote.
+
+    Raises:
+        BadInput: there is none, it is not whole, or it is of another snapshot.
+    """
+    dump = dumps.find_dump(making.config.dump_path or making.ledger.folder("dump", making.config.label("dump")))
+    if dump.snapshot not in (None, making.snapshot):
+        raise BadInput(f"{dump.path}: a dump of {dump.snapshot}, and the snapshot is {making.snapshot}: change either")
+    return dump
 
 
 def make_dump(making: Making) -> StageManifest:
