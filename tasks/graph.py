@@ -98,9 +98,15 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
     at = lambda *names: _named(config, *names)  # noqa: E731
     return [
         stage("dump", corpus.make_dump, world=config.world),
-        stage("redirects", corpus.make_redirects, at("dump"), pages=config.pages),
+        stage("redirects", corpus.make_redirects, at("dump"), version=2, pages=Part(config.pages, only=("part_mb",))),
         stage("aliases", corpus.make_aliases, at("redirects")),
-        stage("pages", corpus.make_pages, at("dump", "aliases"), pages=config.pages),
+        stage(
+            "pages",
+            corpus.make_pages,
+            at("dump", "aliases"),
+            version=2,
+            pages=Part(config.pages, without=("max_lost_share",)),
+        ),
         stage("passages", corpus.make_passages, at("pages"), passages=config.passages),
         stage("index", corpus.make_index, at("passages"), index=config.index),
         stage(

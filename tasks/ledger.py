@@ -52,6 +52,10 @@ class Parts:
     def data_path(self, key: str) -> str:
         return storage.join(self.folder, f"part-{key}.parquet")
 
+    def rejects_path(self, key: str) -> str:
+        """Where a part's dropped and failed rows are, if it has any."""
+        return storage.join(self.folder, f"rejects-{key}.parquet")
+
     def done(self) -> dict[str, PartManifest]:
         """Finished parts by key: manifest there, of this fingerprint, with data of the size it tells."""
         names = storage.names_in(self.folder)
@@ -71,7 +75,7 @@ class Parts:
     ) -> PartManifest:
         """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began."""
         data = storage.write_rows(self.data_path(key), self.model, rows)
-        dropped = storage.join(self.folder, f"rejects-{key}.parquet")
+        dropped = self.rejects_path(key)
         if rejects:
             storage.write_rows(dropped, Reject, rejects)
         else:

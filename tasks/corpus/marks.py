@@ -35,10 +35,11 @@ def without_controls(text: str) -> str:
 
 
 class LinkMarks:
-    """Numbers the links of one page and remembers their targets."""
+    """Numbers the links of one page and remembers their targets, and the categories that links put it into."""
 
     def __init__(self) -> None:
         self.targets: list[str] = []
+        self.categories: list[str] = []
 
     def mark(self, target: str, anchor: str) -> str:
         self.targets.append(target)

@@ -24,6 +24,7 @@ class Wiki:
 
     dropped: frozenset[str]
     """Files and categories: nothing of the link is shown."""
+    categories: frozenset[str]
     outside: frozenset[str]
     """Other namespaces and projects: the words are shown, but they are no link to an article."""
     languages: frozenset[str]
@@ -53,9 +54,11 @@ def _wiki(
 ) -> Wiki:
     everywhere = _data()["all"]
     words = "|".join(map(re.escape, everywhere["redirects"]))
-    dropped = frozenset(everywhere["files"]) | frozenset(everywhere["categories"]) | files | categories
+    categories |= frozenset(everywhere["categories"])
+    dropped = frozenset(everywhere["files"]) | files | categories
     return Wiki(
         dropped=dropped,
+        categories=categories,
         outside=(frozenset(everywhere["projects"]) | others) - dropped,
         languages=frozenset(everywhere["languages"]),
         redirects=re.compile(rf"\s*#\s*(?:{words})\s*:?\s*\[\[([^\[\]|]+)", re.IGNORECASE),

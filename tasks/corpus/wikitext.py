@@ -60,13 +60,16 @@ class Cleaned(NamedTuple):
     text: str
     links: list[Link]
     lost: list[Lost]
-    is_disambiguation: bool
+    templates: set[str]
+    """Names of the templates that the page calls, in lower case."""
+    categories: list[str]
+    """Names, without namespace, of the categories that the page puts itself into."""
 
 
 def clean(wikitext: str, wiki: Wiki) -> Cleaned:
     """What a reader of the page sees as running text."""
     text = _without_elements(without_controls(wikitext))
-    text, is_disambiguation = expand(text, template_table())
+    text, templates = expand(text, template_table())
     text = _without_tables(text)
     links = LinkMarks()
     text = _EXTERNAL.sub(r"\1", _with_links(text, wiki, links))
@@ -75,7 +78,7 @@ def clean(wikitext: str, wiki: Wiki) -> Cleaned:
     text = _LEFT_OVER.sub(_left_over, _SWITCH.sub("", text))
     text = html.unescape(text)
     marked = unmark(assemble(text), links.targets)
-    return Cleaned(*marked, is_disambiguation)
+    return Cleaned(*marked, templates, links.categories)
 
 
 # -- elements and tables --------------------------------------------------------------------------------------------
@@ -144,6 +147,9 @@ def _link(body: str, trail: str, wiki: Wiki, links: LinkMarks) -> str:
     prefix, colon, _ = target.partition(":")
     if colon and prefix and not target.startswith(":"):
         lowered = prefix.strip().lower()
+        if lowered in wiki.categories:
+            links.categories.append(target[len(prefix) + 1 :].strip())
+            return trail
         if lowered in wiki.dropped or (wiki.is_language(prefix) and lowered not in wiki.outside):
             return trail
     anchor = (words if pipe else target.removeprefix(":")).strip().replace("\n", " ") + trail

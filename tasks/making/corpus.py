@@ -5,12 +5,13 @@ from functools import partial
 
 from schemas.errors import BadInput
 from schemas.jobs import IndexJob
-from schemas.manifest import StageManifest
+from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Alias, Page, Passage, Record, Redirect, Reject
 from schemas.settings import PageSettings, PassageSettings
 from tasks import storage
 from tasks.corpus import dumps, pages, passages
 from tasks.corpus.dumps import Dump, DumpRange
+from tasks.corpus.losses import losses_of
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 
 
@@ -79,15 +80,30 @@ def read_aliases(paths: list[str]) -> dict[str, list[str]]:
     return {row.title: row.redirects for path in paths for row in storage.read_rows(path, Alias)}
 
 
-def _pages(snapshot: str, digests: dict[str, str], alias_paths: list[str], found: DumpRange) -> Output:
-    return _sorted_out(list(pages.read_pages(found, snapshot, read_aliases(alias_paths))), digests)
+def _pages(
+    snapshot: str, settings: PageSettings, digests: dict[str, str], alias_paths: list[str], found: DumpRange
+) -> Output:
+    return _sorted_out(list(pages.read_pages(found, snapshot, read_aliases(alias_paths), settings)), digests)
 
 
 def make_pages(making: Making) -> StageManifest:
     digests = {stage: making.upstream(stage).digest for stage in ("dump", "aliases")}
-    work = partial(_pages, making.snapshot, digests, list(making.upstream_parts("aliases").values()))
-    parts = making.map_parts(Page, _ranges(making, making.config.pages), work)
-    return making.open.finish(parts=parts, gates=[has_rows(parts), no_failed_rows(parts)])
+    settings = making.config.pages
+    work = partial(_pages, making.snapshot, settings, digests, list(making.upstream_parts("aliases").values()))
+    parts = making.map_parts(Page, _ranges(making, settings), work)
+    gates = [has_rows(parts), no_failed_rows(parts), _little_lost(making, parts)]
+    return making.open.finish(parts=parts, gates=gates)
+
+
+def _little_lost(making: Making, parts: dict[str, PartManifest]) -> Gate:
+    """Whether what could not be read of the dump is within what the config allows."""
+    of_pages = making.open.parts(Page)
+    paths = [of_pages.rejects_path(key) for key, part in parts.items() if part.rejects]
+    losses = losses_of(row for path in paths for row in storage.read_rows(path, Reject))
+    n_pages = sum(part.rows + sum(part.rejects.values()) for part in parts.values())
+    share, allowed = losses.share(dump_of(making).size, n_pages), making.config.pages.max_lost_share
+    detail = f"{share:.2%} of the dump could not be read ({losses}); pages.max_lost_share allows {allowed:.2%}"
+    return Gate(name="little is lost", holds=share <= allowed, detail=detail)
 
 
 def _passages(settings: PassageSettings, path: str) -> Output:
