@@ -10,6 +10,8 @@ import yaml
 from tasks.corpus.xml import Site
 
 _NO_TITLE = re.compile(r"[<>\[\]{}|\n\x02]")
+_PLAIN_TITLE = re.compile(r"[^\W_](?:[^\s#_:<>\[\]{}|\x02]| (?=\S))*")
+"""Most titles: nothing in them needs a closer look."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -34,6 +36,8 @@ class Wiki:
 
     def article(self, target: str) -> str | None:
         """The title that a link leads to; None where it leads to no article."""
+        if _PLAIN_TITLE.fullmatch(target):
+            return target[0].upper() + target[1:] if self.first_letter else target
         title = " ".join(target.partition("#")[0].replace("_", " ").split()).removeprefix(":").strip()
         if not title or _NO_TITLE.search(title):
             return None

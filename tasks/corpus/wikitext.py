@@ -36,13 +36,12 @@ _UNCLOSED_REF = re.compile(r"<ref\b[^\n]*", re.IGNORECASE)
 _TABLE = re.compile(r"^[ \t:*#]*\{\|(?:(?!^[ \t:*#]*\{\|).)*?^[ \t]*\|\}", re.DOTALL | re.MULTILINE)
 _UNCLOSED_TABLE = re.compile(r"^[ \t:*#]*\{\|.*?(?=^==|\Z)", re.DOTALL | re.MULTILINE)
 _HTML_TABLE = re.compile(r"<table\b(?:(?!<table\b).)*?</table\s*>", re.DOTALL | re.IGNORECASE)
-_TABLE_LINE = re.compile(r"^[ \t]*\|.*$", re.MULTILINE)
+_TABLE_LINE = re.compile(r"\n[ \t]*\|[^\n]*")
 _EXTERNAL = re.compile(
     r"\[(?:(?:https?:|ftps?:|irc:)?//|mailto:|news:)[^\s\[\]<>]++[ \t]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\]",
     re.IGNORECASE,
 )
-_BOLD_LINE = re.compile(r"^.*'''.*$", re.MULTILINE)
-_QUOTES = re.compile(r"'{2,}")
+_QUOTES = re.compile(r"''+")
 _RAISED = re.compile(r"<sup\b[^<>]*>([^<>]*)</sup\s*>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|hr)\b[^<>]*>", re.IGNORECASE)
 _BLOCK = re.compile(
@@ -115,7 +114,7 @@ def _without_tables(text: str) -> str:
                 break
     if "{|" in text:
         text = _UNCLOSED_TABLE.sub("", text)
-    return _TABLE_LINE.sub("", text)
+    return _TABLE_LINE.sub("\n", f"\n{text}")
 
 
 # -- links ----------------------------------------------------------------------------------------------------------
@@ -165,7 +164,9 @@ def _link(body: str, trail: str, wiki: Wiki, links: LinkMarks) -> str:
 def _without_quotes(text: str) -> str:
     if "''" not in text:
         return text
-    return _QUOTES.sub(_quote, _BOLD_LINE.sub(_with_apostrophe, text))
+    if "'''" in text:
+        text = "\n".join(_with_apostrophe(line) if "'''" in line else line for line in text.split("\n"))
+    return _QUOTES.sub(_quote, text)
 
 
 def _quote(found: re.Match[str]) -> str:
@@ -174,19 +175,19 @@ def _quote(found: re.Match[str]) -> str:
     return "'" if length == 4 else "'" * (length - 5)
 
 
-def _with_apostrophe(line: re.Match[str]) -> str:
+def _with_apostrophe(line: str) -> str:
     """MediaWiki's rule for ``''Titanic'''s``: where bold and italics are both left open, a bold is an apostrophe."""
-    runs = list(_QUOTES.finditer(line[0]))
+    runs = list(_QUOTES.finditer(line))
     bold = [run for run in runs if len(run[0]) in (3, 4)]
     both = sum(len(run[0]) >= 5 for run in runs)
     italic = sum(len(run[0]) == 2 for run in runs)
     if not bold or (len(bold) + both) % 2 == 0 or (italic + both) % 2 == 0:
-        return line[0]
-    before = [line[0][max(0, run.start() - 2) : run.start()] for run in bold]
+        return line
+    before = [line[max(0, run.start() - 2) : run.start()] for run in bold]
     single = [run for run, two in zip(bold, before, strict=True) if two[-1:].strip() and not two[:-1].strip()]
     word = [run for run, two in zip(bold, before, strict=True) if two[-1:].strip()]
     chosen = (single or word or bold)[0]
-    return f"{line[0][: chosen.start()]}&#39;{line[0][chosen.start() + 1 :]}"
+    return f"{line[: chosen.start()]}&#39;{line[chosen.start() + 1 :]}"
 
 
 def _without_tags(text: str) -> str:
