@@ -10,7 +10,7 @@ Nothing here is ever overwritten by other settings under the same label: that is
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -71,10 +71,15 @@ class Parts:
         return found
 
     def commit(
-        self, key: str, rows: Sequence[Record], rejects: Sequence[Reject], inputs: dict[str, str], started: float
+        self, key: str, rows: Iterable[Record], rejects: Sequence[Reject], inputs: dict[str, str], started: float
     ) -> PartManifest:
-        """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began."""
-        data = storage.write_rows(self.data_path(key), self.model, rows)
+        """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began.
+
+        ``rejects`` may grow while ``rows`` are drawn.
+        """
+        table = storage.gathered(self.model, rows)
+        data = storage.parquet_bytes(table)
+        storage.write_bytes(self.data_path(key), data)
         dropped = self.rejects_path(key)
         if rejects:
             storage.write_rows(dropped, Reject, rejects)
@@ -87,7 +92,7 @@ class Parts:
             key=key,
             fingerprint=self.fingerprint,
             inputs=inputs,
-            rows=len(rows),
+            rows=table.num_rows,
             rejects=dict(sorted(reasons.items())),
             failed=sum(reject.failed for reject in rejects),
             digest=storage.digest_of_bytes(data),

@@ -5,6 +5,7 @@ import io
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 from schemas.records import table_of
 
 Row = TypeVar("Row", bound=BaseModel)
+_ROWS_AT_ONCE = 256
 
 
 def _open(path: str) -> tuple[AbstractFileSystem, str]:
@@ -105,9 +107,18 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
+def gathered(model: type[BaseModel], rows: Iterable[BaseModel]) -> pa.Table:
+    """Rows as one table; few of them are objects at one time, so that they may come from a generator."""
+    remaining = iter(rows)
+    batches = [table_of(model, [])]
+    while batch := list(islice(remaining, _ROWS_AT_ONCE)):
+        batches.append(table_of(model, batch))
+    return pa.concat_tables(batches).combine_chunks()
+
+
 def write_rows(path: str, model: type[BaseModel], rows: Iterable[BaseModel]) -> bytes:
     """Write rows as Parquet and give back the bytes that were written."""
-    data = parquet_bytes(table_of(model, rows))
+    data = parquet_bytes(gathered(model, rows))
     write_bytes(path, data)
     return data
 

@@ -1,7 +1,7 @@
 """What every stage's function is given: settings, upstream files, its own folder, a place to say how far it is."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -18,15 +18,18 @@ Item = TypeVar("Item")
 
 
 class Output(NamedTuple):
-    """What the work on one part gives: its rows, what it dropped, and the digests of what it read."""
+    """What the work on one part gives: its rows, what it dropped, and the digests of what it read.
 
-    rows: Sequence[Record]
+    Where rows come from a generator, what it drops is known when they are drawn.
+    """
+
+    rows: Iterable[Record]
     rejects: Sequence[Reject]
     inputs: dict[str, str]
 
 
 @dataclass(frozen=True)
-class _PartWork(Generic[Item]):
+class PartWork(Generic[Item]):
     """Makes and commits one part; travels to Ray's workers."""
 
     parts: Parts
@@ -94,7 +97,7 @@ class Making:
             rows = sum(manifest.rows for manifest in done.values())
             self.on_progress(Progress(done=len(done), total=len(items), unit="parts", note=f"{rows:,} rows"))
 
-        fan_out(missing, _PartWork(parts, work), self.config.runtime.workers, committed)
+        fan_out(missing, PartWork(parts, work), self.config.runtime.workers, committed)
         return dict(sorted(done.items()))
 
     def run_job(self, module: str, job: Job) -> JobResult:

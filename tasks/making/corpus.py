@@ -1,6 +1,6 @@
 """Dump → redirects → aliases → pages → passages → index."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from schemas.errors import BadInput
@@ -44,13 +44,21 @@ def _ranges(making: Making, settings: PageSettings) -> dict[str, DumpRange]:
     return {found.key: found for found in dumps.cut(dump_of(making), settings.part_mb)}
 
 
-def _sorted_out(rows: Sequence[Record], inputs: dict[str, str]) -> Output:
-    kept = [row for row in rows if not isinstance(row, Reject)]
-    return Output(kept, [row for row in rows if isinstance(row, Reject)], inputs)
+def _sorted_out(rows: Iterable[Record], inputs: dict[str, str]) -> Output:
+    rejects: list[Reject] = []
+
+    def kept() -> Iterator[Record]:
+        for row in rows:
+            if isinstance(row, Reject):
+                rejects.append(row)
+            else:
+                yield row
+
+    return Output(kept(), rejects, inputs)
 
 
 def _redirects(snapshot: str, dump: str, found: DumpRange) -> Output:
-    return _sorted_out(list(pages.read_redirects(found, snapshot)), {"dump": dump})
+    return _sorted_out(pages.read_redirects(found, snapshot), {"dump": dump})
 
 
 def make_redirects(making: Making) -> StageManifest:
@@ -83,7 +91,7 @@ def read_aliases(paths: list[str]) -> dict[str, list[str]]:
 def _pages(
     snapshot: str, settings: PageSettings, digests: dict[str, str], alias_paths: list[str], found: DumpRange
 ) -> Output:
-    return _sorted_out(list(pages.read_pages(found, snapshot, read_aliases(alias_paths), settings)), digests)
+    return _sorted_out(pages.read_pages(found, snapshot, read_aliases(alias_paths), settings), digests)
 
 
 def make_pages(making: Making) -> StageManifest:
@@ -107,7 +115,7 @@ def _little_lost(making: Making, parts: dict[str, PartManifest]) -> Gate:
 
 
 def _passages(settings: PassageSettings, path: str) -> Output:
-    rows = [row for page in storage.read_rows(path, Page) for row in passages.passages_of(page, settings)]
+    rows = (row for page in storage.read_rows(path, Page) for row in passages.passages_of(page, settings))
     return Output(rows, [], {"pages": storage.digest_of_file(path)})
 
 
