@@ -23,6 +23,7 @@ from schemas.settings import (
     EvolutionSettings,
     IndexSettings,
     ModelSettings,
+    NearDuplicateSettings,
     PageSettings,
     PassageSettings,
     RampSettings,
@@ -33,7 +34,10 @@ from schemas.settings import (
 )
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 
-DATA_STAGES = ("dump", "redirects", "aliases", "pages", "passages", "index", "questions", "tokenizer")
+DATA_STAGES = (
+    *("dump", "redirects", "aliases", "pages", "passages", "signatures", "duplicates", "index", "questions"),
+    "tokenizer",
+)
 """Stages with one making each; all others (models, trajectories, answers) have many, each by its own name."""
 _INSTANCE = re.compile(r"untrained|base|dapo|scripted|multi_agent|sft-\d+|student-[1-9]\d*")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -53,6 +57,7 @@ class PipelineConfig(BaseModel):
     """Path of a dump, {wiki} and {date} being the snapshot's. A location, not identity: it is known by its digest."""
     pages: PageSettings = PageSettings()
     passages: PassageSettings = PassageSettings()
+    near_duplicates: NearDuplicateSettings | None = None
     index: IndexSettings = IndexSettings()
     ramp: RampSettings = RampSettings()
     certified_only: bool = True

@@ -20,7 +20,8 @@ from tasks.corpus.page_kinds import disambiguating_templates
 _INNERMOST = re.compile(r"\{\{((?>[^{}]+|\{(?!\{)|\}(?!\}))*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{[^{}]*\}\}\}")
 _PLACE = re.compile(r"\{([^{}]+)\}")
-_GAPS = re.compile(f"{GAP}+")
+_LEADING_GAPS = re.compile(rf"\n{GAP}+")
+_TRAILING_GAPS = re.compile(rf"{GAP}{GAP}*(?=\n|\Z)")
 _ASIDE = re.compile(r"(?:'''|[(（][^()（）\n]*)\s*$")
 _ASIDE_WITHIN = 300
 _MAGIC = re.compile(r"(#?[a-z]+):(.*)", re.DOTALL | re.IGNORECASE)
@@ -86,14 +87,12 @@ def expand(text: str, table: TemplateTable) -> tuple[str, set[str]]:
         text, count = _INNERMOST.subn(words, text)
         if not count:
             break
-    return _GAPS.sub(_inner_gap, text), names
+    return _without_outer_gaps(text), names
 
 
-def _inner_gap(gaps: re.Match[str]) -> str:
+def _without_outer_gaps(text: str) -> str:
     """Nothing of gaps at an edge of a line: a heading or table behind a gap is still one."""
-    text, start, end = gaps.string, gaps.start(), gaps.end()
-    is_outer = start == 0 or text[start - 1] == "\n" or text[end : end + 1] in ("", "\n")
-    return "" if is_outer else gaps[0]
+    return _TRAILING_GAPS.sub("", _LEADING_GAPS.sub("\n", text.lstrip(GAP)))
 
 
 _NO_ARGUMENTS = Arguments([], {})

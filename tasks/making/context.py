@@ -1,7 +1,9 @@
 """What every stage's function is given: settings, upstream files, its own folder, a place to say how far it is."""
 
+import gc
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -38,8 +40,21 @@ class PartWork(Generic[Item]):
     def __call__(self, keyed: tuple[str, Item]) -> PartManifest:
         key, item = keyed
         started = time.time()
-        output = self.work(item)
-        return self.parts.commit(key, output.rows, output.rejects, output.inputs, started)
+        with rare_collections():
+            output = self.work(item)
+            return self.parts.commit(key, output.rows, output.rejects, output.inputs, started)
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Python's search for cycles of objects runs a hundred times less often: rows hold none, and it took a fifth of
+    the time that a dump takes."""
+    before = gc.get_threshold()
+    gc.set_threshold(100 * before[0], *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Dump → redirects → aliases → pages → passages → index."""
+"""Dump → redirects → aliases → pages → passages → near-duplicates, index."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -6,8 +6,8 @@ from functools import partial
 from schemas.errors import BadInput
 from schemas.jobs import IndexJob
 from schemas.manifest import Gate, PartManifest, StageManifest
-from schemas.records import Alias, Page, Passage, Record, Redirect, Reject
-from schemas.settings import PageSettings, PassageSettings
+from schemas.records import Alias, Duplicate, Page, Passage, Record, Redirect, Reject, Signature
+from schemas.settings import NearDuplicateSettings, PageSettings, PassageSettings
 from tasks import storage
 from tasks.corpus import dumps, pages, passages
 from tasks.corpus.dumps import Dump, DumpRange
@@ -123,6 +123,49 @@ def make_passages(making: Making) -> StageManifest:
     work = partial(_passages, making.config.passages)
     parts = making.map_parts(Passage, making.upstream_parts("pages"), work)
     return making.open.finish(parts=parts, gates=[has_rows(parts), no_failed_rows(parts)])
+
+
+def _signatures(settings: NearDuplicateSettings, path: str) -> Output:
+    from tasks.corpus.near_duplicates import signatures_of
+
+    rows = signatures_of(storage.read_rows(path, Passage), settings)
+    return Output(rows, [], {"passages": storage.digest_of_file(path)})
+
+
+def make_signatures(making: Making) -> StageManifest:
+    settings = making.config.near_duplicates
+    assert settings is not None
+    parts = making.map_parts(Signature, making.upstream_parts("passages"), partial(_signatures, settings))
+    return making.open.finish(parts=parts, gates=[no_failed_rows(parts)])
+
+
+def _duplicates(snapshot: str, settings: NearDuplicateSettings, digest: str, paths: list[str]) -> Output:
+    from tasks.corpus.near_duplicates import duplicates_of
+
+    return Output(duplicates_of(paths, settings, snapshot), [], {"signatures": digest})
+
+
+def make_duplicates(making: Making) -> StageManifest:
+    """Reduce: the passages that are nearly the same as one that is kept."""
+    settings, upstream = making.config.near_duplicates, making.upstream("signatures")
+    assert settings is not None
+    work = partial(_duplicates, making.snapshot, settings, upstream.digest)
+    parts = making.map_parts(Duplicate, {"all": list(making.upstream_parts("signatures").values())}, work)
+    dropped = sum(part.rows for part in parts.values())
+    figures = {"passages": upstream.rows, "dropped": dropped, "share": round(dropped / max(upstream.rows, 1), 4)}
+    return making.open.finish(parts=parts, gates=[no_failed_rows(parts)], figures=figures)
+
+
+def duplicate_paths(making: Making) -> list[str]:
+    """The parts of the table of near-duplicates; none where the config does not look for them."""
+    return [] if making.config.near_duplicates is None else list(making.upstream_parts("duplicates").values())
+
+
+def read_duplicates(paths: list[str]) -> frozenset[str]:
+    """The ids of the passages that another one stands for."""
+    return frozenset(
+        name for path in paths for name in storage.read_table(path, columns=["passage_id"])["passage_id"].to_pylist()
+    )
 
 
 def make_index(making: Making) -> StageManifest:

@@ -9,10 +9,10 @@ process of its own, reads the same file on one core, and takes its turns with th
     bz2                decompression alone: the limit
     pages              this project: rows with links and losses
     mwparserfromhell   the same, its tree walked in place of the scanner (text and links)
-    wikiextractor      without templates and links; AGPL, so no dependency: PYTHON is that of an environment that has it
+    wikiextractor      without templates and links; AGPL, so no dependency: PYTHON is of an environment that has it
 
-With --workers: wall seconds of the stage on about a minute's work, by one process and by two of Ray, Ray's start counted
-and not.
+With --workers: wall seconds of the stage on about a minute's work, by one process and by two of Ray, with Ray's start
+and without.
 """
 
 import os
@@ -32,10 +32,10 @@ from tasks.corpus.pages import read_pages
 from tasks.corpus.streams import SourceFile, stream_starts
 from tasks.fanout import fan_out
 from tasks.ledger import Parts
-from tasks.making.context import Output, PartWork
+from tasks.making.context import Output, PartWork, rare_collections
 
 SNAPSHOT = "enwiki-20240101"
-REPEATS, ROUNDS = 6, 3
+REPEATS, ROUNDS = 8, 3
 BZ2 = """
 import bz2, sys
 with bz2.open(sys.argv[1]) as file:
@@ -54,9 +54,10 @@ def repeated(dump: Path, target: Path, times: int) -> None:
 
 
 def pages(path: str) -> None:
-    for part in cut(find_dump(path), 99):
-        for row in read_pages(part, SNAPSHOT, {}):
-            assert row
+    with rare_collections():
+        for part in cut(find_dump(path), 99):
+            for row in read_pages(part, SNAPSHOT, {}):
+                assert row
 
 
 def walked(path: str) -> None:
