@@ -129,6 +129,17 @@ def read_table(path: str, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(file, columns=columns)
 
 
+def range_of(path: str, column: str) -> tuple[int, int] | None:
+    """The smallest and largest value of a column of integers, by the file's statistics; None where it has no rows."""
+    filesystem, inner = _open(path)
+    with filesystem.open(inner, "rb") as file:
+        metadata = pq.ParquetFile(file).metadata
+    place = metadata.schema.names.index(column)
+    groups = [metadata.row_group(group).column(place).statistics for group in range(metadata.num_row_groups)]
+    found = [(group.min, group.max) for group in groups if group is not None and group.has_min_max]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+
+
 def read_rows(path: str, model: type[Row]) -> Iterator[Row]:
     """The rows of one Parquet file as row models, a batch in memory at a time."""
     filesystem, inner = _open(path)

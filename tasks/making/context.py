@@ -2,9 +2,10 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from schemas.config import PipelineConfig
@@ -22,12 +23,13 @@ Item = TypeVar("Item")
 class Output(NamedTuple):
     """What the work on one part gives: its rows, what it dropped, and the digests of what it read.
 
-    Where rows come from a generator, what it drops is known when they are drawn.
+    Where rows come from a generator, what it drops and counts is known when they are drawn.
     """
 
     rows: Iterable[Record]
     rejects: Sequence[Reject]
     inputs: dict[str, str]
+    figures: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class PartWork(Generic[Item]):
         started = time.time()
         with rare_collections():
             output = self.work(item)
-            return self.parts.commit(key, output.rows, output.rejects, output.inputs, started)
+            return self.parts.commit(key, output.rows, output.rejects, output.inputs, started, output.figures)
 
 
 @contextmanager

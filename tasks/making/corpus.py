@@ -1,17 +1,22 @@
 """Dump → redirects → aliases → pages → passages → near-duplicates, index."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from schemas.errors import BadInput
 from schemas.jobs import IndexJob
-from schemas.manifest import Gate, PartManifest, StageManifest
+from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Alias, Duplicate, Page, Passage, Record, Redirect, Reject, Signature
 from schemas.settings import NearDuplicateSettings, PageSettings, PassageSettings
 from tasks import storage
 from tasks.corpus import dumps, pages, passages
 from tasks.corpus.dumps import Dump, DumpRange
 from tasks.corpus.losses import losses_of
+from tasks.corpus.reuse import EarlierPages, EarlierPart, earlier_part
+from tasks.corpus.xml import read_site
+from tasks.ledger import Parts
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 
 
@@ -88,19 +93,68 @@ def read_aliases(paths: list[str]) -> dict[str, list[str]]:
     return {row.title: row.redirects for path in paths for row in storage.read_rows(path, Alias)}
 
 
-def _pages(
-    snapshot: str, settings: PageSettings, digests: dict[str, str], alias_paths: list[str], found: DumpRange
-) -> Output:
-    return _sorted_out(pages.read_pages(found, snapshot, read_aliases(alias_paths), settings), digests)
+@dataclass(frozen=True)
+class PageWork:
+    """What the work on every part of the pages needs besides its range."""
+
+    snapshot: str
+    settings: PageSettings
+    inputs: dict[str, str]
+    aliases: list[str]
+    earlier: list[EarlierPart]
+
+    def __call__(self, found: DumpRange) -> Output:
+        earlier = EarlierPages(self.earlier)
+        rows = pages.read_pages(found, self.snapshot, read_aliases(self.aliases), self.settings, earlier)
+        return _sorted_out(rows, self.inputs)._replace(figures=earlier.counts)
 
 
 def make_pages(making: Making) -> StageManifest:
-    digests = {stage: making.upstream(stage).digest for stage in ("dump", "aliases")}
-    settings = making.config.pages
-    work = partial(_pages, making.snapshot, settings, digests, list(making.upstream_parts("aliases").values()))
-    parts = making.map_parts(Page, _ranges(making, settings), work)
+    settings, ranges = making.config.pages, _ranges(making, making.config.pages)
+    inputs = {stage: making.upstream(stage).digest for stage in ("dump", "aliases")}
+    inputs["sites"] = _digest_of_sites(list(ranges.values()))
+    aliases = list(making.upstream_parts("aliases").values())
+    work = PageWork(making.snapshot, settings, inputs, aliases, _earlier_parts(making, inputs["sites"]))
+    parts = making.map_parts(Page, ranges, work)
+    counts = [part.figures for part in parts.values()]
+    figures = {name: sum(found.get(name, 0) for found in counts) for name in ("reused", "read_anew")}
     gates = [has_rows(parts), no_failed_rows(parts), _little_lost(making, parts)]
-    return making.open.finish(parts=parts, gates=gates)
+    return making.open.finish(parts=parts, gates=gates, figures=figures)
+
+
+def _digest_of_sites(ranges: list[DumpRange]) -> str:
+    """Of what the files say of namespaces and titles, which cleaning reads."""
+    sites = [read_site(found) for found in {found.path: found for found in ranges}.values()]
+    return digest_of(sorted({digest_of([sorted(site.namespaces.items()), site.first_letter]) for site in sites}))
+
+
+def _earlier_parts(making: Making, sites: str) -> list[EarlierPart]:
+    """The parts of the latest earlier snapshot of this wiki whose pages were cleaned in the same way.
+
+    None for the small world: its revisions are numbers of pages, whatever they say.
+    """
+    if making.config.world is not None:
+        return []
+    for ledger in making.ledger.siblings("pages"):
+        for manifest in ledger.finished("pages"):
+            recipe = manifest.recipe
+            if recipe.version == making.open.recipe.version and _cleaning(recipe) == _cleaning(making.open.recipe):
+                folder = ledger.folder(recipe.stage, recipe.label)
+                done = Parts(folder, manifest.fingerprint, Page, ledger.snapshot).done()
+                paths = [
+                    storage.join(folder, f"part-{key}.parquet") for key, part in done.items() if _same(part, sites)
+                ]
+                return [part for path in paths if (part := earlier_part(path)) is not None]
+    return []
+
+
+def _cleaning(recipe: Recipe) -> dict[str, Any]:
+    """The settings that rows depend on: how a dump is cut is not one of them."""
+    return {name: value for name, value in recipe.settings["pages"].items() if name != "part_mb"}
+
+
+def _same(part: PartManifest, sites: str) -> bool:
+    return part.inputs.get("sites") == sites
 
 
 def _little_lost(making: Making, parts: dict[str, PartManifest]) -> Gate:
