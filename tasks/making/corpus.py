@@ -1,6 +1,6 @@
 """Dump → redirects → aliases → pages → passages → near-duplicates, index."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from schemas.errors import BadInput
 from schemas.jobs import IndexJob
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
-from schemas.records import Alias, Duplicate, Page, Passage, Record, Redirect, Reject, Signature
+from schemas.records import Alias, Duplicate, Page, Passage, Question, Record, Redirect, Reject, Signature
 from schemas.settings import NearDuplicateSettings, PageSettings, PassageSettings
 from tasks import storage
 from tasks.corpus import dumps, pages, passages
@@ -220,6 +220,21 @@ def read_duplicates(paths: list[str]) -> frozenset[str]:
     return frozenset(
         name for path in paths for name in storage.read_table(path, columns=["passage_id"])["passage_id"].to_pylist()
     )
+
+
+def asked_once(rows: Iterable[Question | Reject], duplicates: Collection[str]) -> Iterator[Question | Reject]:
+    """A reject in place of every question about a passage that another one stands for."""
+    for row in rows:
+        if isinstance(row, Question) and row.passage_id in duplicates:
+            yield Reject(
+                snapshot=row.snapshot,
+                row_id=row.question_id,
+                reason="near_duplicate",
+                failed=False,
+                detail=str(row.passage_id),
+            )
+        else:
+            yield row
 
 
 def make_index(making: Making) -> StageManifest:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval_index.hits import Hit, Query
 from schemas.config import PipelineConfig
 from schemas.errors import RunFailed
 from schemas.manifest import StageManifest
@@ -18,6 +19,7 @@ from tasks.corpus.dumps import cut, find_dump
 from tasks.corpus.smallworld import write_world
 from tasks.graph import make, stages_of
 from tasks.ledger import Ledger
+from tasks.making import ramp
 from tests.support.dumpfiles import page_xml, write_multistream
 
 STREAMS = [[page_xml(10 * s + p, f"Page {s}.{p}", f"Text {s} {p}. " * 60) for p in range(3)] for s in range(1, 4)]
@@ -154,3 +156,46 @@ def test_nothing_is_reused_of_another_wiki_of_other_settings_or_of_a_later_snaps
     unnamed = tmp_path / "dump.xml.bz2"
     unnamed.write_bytes(next(after.iterdir()).read_bytes())
     assert made(config_of(tmp_path / "root", unnamed, snapshot, pages=pages), "pages").figures["reused"] == 0
+
+
+# -- near-duplicates ------------------------------------------------------------------------------------------------
+
+
+class Nothing:
+    """A searcher that finds nothing."""
+
+    def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
+        return [[] for _ in queries]
+
+
+def questions_of(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> StageManifest:
+    """The questions' manifest, made with an index that holds nothing."""
+    monkeypatch.setattr(ramp, "searcher_of", lambda folder: Nothing())
+    ledger = Ledger(config.runtime.root, config.snapshot)
+    for stage in stages_of(config):
+        if stage.stage == "index":
+            recipe = stage.recipe(ledger)
+            assert recipe is not None
+            ledger.open(recipe).finish(rows=0)
+        else:
+            manifest = make(config, stage, lambda progress: None)
+        if stage.stage == "questions":
+            return manifest
+    raise AssertionError("no questions")
+
+
+def test_nearly_the_same_passages_become_questions_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "'''{name}''' was founded in 1871 by [[Anna Brandt]] beside the river and grew slowly for many years. After "
+        "the fire of 3 May 1902 it was built again by [[Karl Lindner]], who lived there with all of his family."
+    )
+    streams = [[page_xml(number, name, text.format(name=name)) for number, name in enumerate(["Ober", "Unter"], 1)]]
+    dump = write_multistream(tmp_path, streams)
+    ramp_settings = {"splits": "held_out", "min_words": 20}
+    once = config_of(tmp_path / "once", dump, ramp=ramp_settings, near_duplicates={})
+    twice = config_of(tmp_path / "twice", dump, ramp=ramp_settings)
+    assert questions_of(twice, monkeypatch).rows == 2
+    manifest = questions_of(once, monkeypatch)
+    assert (manifest.rows, manifest.rejects) == (1, {"near_duplicate": 1})
+    found = Ledger(once.runtime.root, once.snapshot).manifest("duplicates", "v1")
+    assert found is not None and found.figures == {"passages": 2, "dropped": 1, "share": 0.5}
