@@ -77,6 +77,8 @@ def expand(text: str, table: TemplateTable) -> tuple[str, set[str]]:
             name, pipe, body = magic[1], "|", call[1].partition(":")[2]
         names.add(name)
         function = table.function(name)
+        if function is _nothing:
+            return GAP
         shown = function(parse_arguments(body) if pipe else _NO_ARGUMENTS) if function else None
         if shown is None and table.is_pronunciation(name) and _is_aside(call):
             return GAP

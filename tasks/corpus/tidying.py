@@ -16,6 +16,7 @@ _HAS_MARK = re.compile(_MARK)
 _EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{_MARK}|[ ,;:/–])*)[)）]")
 _AFTER_BRACKET = re.compile(rf"([(\[（])((?:{_MARK}|[ ,;:/–])+)")
 _BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–])((?:{_MARK}|[ ,;:/–])+)([)\]）])")
+_BRACKET = re.compile(r"[()\[\]（）]")
 _DOUBLED = re.compile(rf"([,;])((?:{_MARK}| )*(?:[,;](?:{_MARK}| )*)+)(?= )")
 _DANGLING = re.compile(rf"–({_MARK}+)(?=[ ,.;]|$)")
 _BEFORE_STOP = re.compile(rf" +({_MARK}+)([.,;](?:\s|$))")
@@ -57,12 +58,16 @@ def _neighbourhoods(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _tidied(text: str) -> str:
-    text = _EMPTY_BRACKETS.sub(lambda found: _if_marked(found, found[1], "", ""), text)
-    text = _AFTER_BRACKET.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
-    text = _BEFORE_BRACKET.sub(lambda found: _if_marked(found, found[1], "", found[2]), text)
-    text = _DOUBLED.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
-    text = _BEFORE_STOP.sub(r"\1\2", _DANGLING.sub(r"\1", text))
-    return _WITH_SPACES.sub(_with_one_space, text)
+    if "(" in text or "（" in text:
+        text = _EMPTY_BRACKETS.sub(lambda found: _if_marked(found, found[1], "", ""), text)
+    if _BRACKET.search(text):
+        text = _AFTER_BRACKET.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
+        text = _BEFORE_BRACKET.sub(lambda found: _if_marked(found, found[1], "", found[2]), text)
+    if "," in text or ";" in text:
+        text = _DOUBLED.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
+    if "–" in text:
+        text = _DANGLING.sub(r"\1", text)
+    return _WITH_SPACES.sub(_with_one_space, _BEFORE_STOP.sub(r"\1\2", text))
 
 
 def _if_marked(found: re.Match[str], left_over: str, before: str, after: str) -> str:

@@ -10,8 +10,6 @@ import yaml
 from tasks.corpus.xml import Site
 
 _NO_TITLE = re.compile(r"[<>\[\]{}|\n\x02]")
-_PLAIN_TITLE = re.compile(r"[^\W_](?:[^\s#_:<>\[\]{}|\x02]| (?=\S))*")
-"""Most titles: nothing in them needs a closer look."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -36,14 +34,16 @@ class Wiki:
 
     def article(self, target: str) -> str | None:
         """The title that a link leads to; None where it leads to no article."""
-        if _PLAIN_TITLE.fullmatch(target):
-            return target[0].upper() + target[1:] if self.first_letter else target
         title = " ".join(target.partition("#")[0].replace("_", " ").split()).removeprefix(":").strip()
         if not title or _NO_TITLE.search(title):
             return None
         if ":" in title and self._leads_out(title.partition(":")[0].strip()):
             return None
-        return title[0].upper() + title[1:] if self.first_letter else title
+        return self.titled(title)
+
+    def titled(self, name: str) -> str:
+        """A page's name as the wiki writes it."""
+        return name[0].upper() + name[1:] if self.first_letter else name
 
     def _leads_out(self, prefix: str) -> bool:
         return prefix.lower() in self.outside or prefix.lower() in self.dropped or self.is_language(prefix)

@@ -119,6 +119,11 @@ def _without_tables(text: str) -> str:
 
 # -- links ----------------------------------------------------------------------------------------------------------
 
+_PLAIN_LINK = re.compile(
+    r"([^\W_](?:[^\s#_:<>\[\]{}|&\x01-\x07]| (?=[^\s|]))*)(?:\|([^\s\x01-\x07]+(?: [^\s\x01-\x07]+)*))?"
+)
+"""Most links: a title without prefix or section, and words without marks. Nothing in them needs a closer look."""
+
 
 @lru_cache(maxsize=8)
 def _link_pattern(trail: str) -> re.Pattern[str]:
@@ -129,6 +134,9 @@ def _with_links(text: str, wiki: Wiki, links: LinkMarks) -> str:
     """Links as marks, from the innermost: links in a file's caption come before the file, and go with it."""
 
     def shown(found: re.Match[str]) -> str:
+        plain = _PLAIN_LINK.fullmatch(found[1])
+        if plain is not None:
+            return links.mark(wiki.titled(plain[1]), (plain[2] or plain[1]) + (found[2] or ""))
         return _link(found[1], found[2] or "", wiki, links)
 
     for _ in range(_PASSES):
