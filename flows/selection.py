@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.config import PipelineConfig, read_config
+from schemas.config import PipelineConfig, config_of, document_of
 from schemas.errors import BadInput
 from tasks.graph import Stage, stages_of
 
@@ -20,7 +20,11 @@ GROUPS = {
 def configured(
     config: str, snapshot: str | None = None, root: str | None = None, dump: str | None = None
 ) -> PipelineConfig:
-    """The config with what the caller overrides."""
+    """The config with what the caller overrides. Where nobody names a snapshot, the dump's files do.
+
+    Raises:
+        BadInput: the config is wrong.
+    """
     overrides: dict[str, Any] = {}
     if snapshot:
         overrides["snapshot"] = snapshot
@@ -28,7 +32,20 @@ def configured(
         overrides["runtime"] = {"root": root}
     if dump:
         overrides |= {"dump": dump, "world": None}
-    return read_config(config, overrides)
+    document = document_of(config, overrides)
+    if "snapshot" not in document and isinstance(document.get("dump"), str):
+        document["snapshot"] = _told_by(document["dump"])
+    return config_of(config, document)
+
+
+def _told_by(path: str) -> str:
+    """The snapshot that a dump's files are named after."""
+    from tasks.corpus.dumps import find_dump
+
+    told = find_dump(path).snapshot
+    if told is None:
+        raise BadInput(f"{path}: its name does not tell the snapshot (enwiki-20261101-…): give snapshot")
+    return told
 
 
 def wanted(config: PipelineConfig, until: str | None) -> list[Stage]:

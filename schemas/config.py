@@ -23,6 +23,7 @@ from schemas.settings import (
     EvolutionSettings,
     IndexSettings,
     ModelSettings,
+    NearDuplicateSettings,
     PageSettings,
     PassageSettings,
     RampSettings,
@@ -33,7 +34,10 @@ from schemas.settings import (
 )
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 
-DATA_STAGES = ("dump", "redirects", "aliases", "pages", "passages", "index", "questions", "tokenizer")
+DATA_STAGES = (
+    *("dump", "redirects", "aliases", "pages", "passages", "signatures", "duplicates", "index", "questions"),
+    "tokenizer",
+)
 """Stages with one making each; all others (models, trajectories, answers) have many, each by its own name."""
 _INSTANCE = re.compile(r"untrained|base|dapo|scripted|multi_agent|sft-\d+|student-[1-9]\d*")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -53,6 +57,7 @@ class PipelineConfig(BaseModel):
     """Path of a dump, {wiki} and {date} being the snapshot's. A location, not identity: it is known by its digest."""
     pages: PageSettings = PageSettings()
     passages: PassageSettings = PassageSettings()
+    near_duplicates: NearDuplicateSettings | None = None
     index: IndexSettings = IndexSettings()
     ramp: RampSettings = RampSettings()
     certified_only: bool = True
@@ -137,7 +142,16 @@ def read_config(path: str | Path, overrides: dict[str, Any] | None = None) -> Pi
     Raises:
         BadInput: naming file, field and what is allowed.
     """
-    document = _merged(_read_yaml(Path(path)), overrides or {})
+    return config_of(path, document_of(path, overrides))
+
+
+def document_of(path: str | Path, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a config says, unchecked, with what it extends and ``overrides``."""
+    return _merged(_read_yaml(Path(path)), overrides or {})
+
+
+def config_of(path: str | Path, document: dict[str, Any]) -> PipelineConfig:
+    """The config that a document of this path says; raises BadInput as `read_config` does."""
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Document(BaseModel):
@@ -55,6 +55,8 @@ class PartManifest(_Document):
     bytes: int
     started: str
     seconds: float
+    figures: dict[str, int] = Field(default_factory=dict)
+    """What else was counted, by name; the stage adds up."""
 
 
 class Gate(_Document):

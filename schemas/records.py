@@ -77,6 +77,24 @@ class Alias(Record):
     redirects: list[str]
 
 
+class Signature(Record):
+    """MinHash of one passage: ``values`` of 32 bits, and a hash of each band of them."""
+
+    snapshot: str
+    passage_id: str
+    bands: list[int]
+    values: list[int]
+
+
+class Duplicate(Record):
+    """A passage that is nearly the same as another, which is kept for both. The index holds both."""
+
+    snapshot: str
+    passage_id: str
+    kept: str
+    similarity: float
+
+
 # -- questions ------------------------------------------------------------------------------------------------------
 
 

@@ -34,13 +34,51 @@ class WorldSettings(Identity):
     """Longer pages of one family that retell facts of several of its entities in other words."""
 
 
+class PageMarks(Identity):
+    """What marks the pages of a kind, besides what is known of each wiki (tasks/corpus/page_kinds.yaml).
+
+    Names without namespace, in any case; ``*`` stands for any letters.
+    """
+
+    titles: list[str] = []
+    templates: list[str] = []
+    categories: list[str] = []
+
+
 class PageSettings(Identity):
     part_mb: Annotated[float, Field(gt=0)] = 16
     """Compressed megabytes of whole streams that make one part."""
+    disambiguation: PageMarks = PageMarks()
+    list_pages: Literal["kept", "dropped"] = "kept"
+    lists: PageMarks = PageMarks()
+    max_lost_share: Share = 0.01
+    """The share of the dump that may be unreadable: damaged bytes of all, and broken pages of all pages. A file that is
+    cut off counts as all of it, since nobody knows what is missing."""
+
+    @model_validator(mode="after")
+    def _marks_where_they_are_used(self) -> "PageSettings":
+        if self.list_pages == "kept" and self.lists != PageMarks():
+            raise ValueError("lists would not be used: set list_pages: dropped")
+        return self
 
 
 class PassageSettings(Identity):
     max_words: Positive = 200
+
+
+class NearDuplicateSettings(Identity):
+    """Passages that say nearly the same become questions once (tasks/corpus/near_duplicates.py)."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """The Jaccard similarity of shingles, as estimated, from which two passages are nearly the same. One other word of
+    fifty leaves .88, three leave .68."""
+    words: Positive = 3
+    """Words in a shingle …"""
+    characters: Positive = 6
+    """… and characters, where words are written without spaces."""
+    permutations: Annotated[int, Field(ge=16)] = 128
+    """Values of a signature. With 128 an estimate of .8 is right within .07, nineteen times of twenty."""
+    seed: int = 1
 
 
 class EncoderSettings(Identity):

@@ -9,8 +9,12 @@ _PATTERN = re.compile(r"(?P<wiki>[a-z][a-z0-9_]*)-(?P<date>\d{8})")
 _LANGUAGE = re.compile(r"(?P<language>[a-z_]+?)wiki(?:$|[^a-z])")
 
 
+def is_snapshot(name: str) -> bool:
+    return bool(_PATTERN.fullmatch(name))
+
+
 def _checked(name: str) -> str:
-    if not _PATTERN.fullmatch(name):
+    if not is_snapshot(name):
         raise ValueError(f"a snapshot is named wiki-YYYYMMDD, as in enwiki-20261101, not {name!r}")
     return name
 

@@ -96,17 +96,33 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
         return Stage(name, config.label(name), make, upstreams, identity_of(**settings), version)
 
     at = lambda *names: _named(config, *names)  # noqa: E731
+    near = config.near_duplicates
+    duplicates = (
+        ()
+        if near is None
+        else (
+            stage("signatures", corpus.make_signatures, at("passages"), near_duplicates=near),
+            stage("duplicates", corpus.make_duplicates, at("signatures"), near_duplicates=near),
+        )
+    )
     return [
         stage("dump", corpus.make_dump, world=config.world),
-        stage("redirects", corpus.make_redirects, at("dump"), pages=config.pages),
+        stage("redirects", corpus.make_redirects, at("dump"), version=2, pages=Part(config.pages, only=("part_mb",))),
         stage("aliases", corpus.make_aliases, at("redirects")),
-        stage("pages", corpus.make_pages, at("dump", "aliases"), pages=config.pages),
+        stage(
+            "pages",
+            corpus.make_pages,
+            at("dump", "aliases"),
+            version=2,
+            pages=Part(config.pages, without=("max_lost_share",)),
+        ),
         stage("passages", corpus.make_passages, at("pages"), passages=config.passages),
+        *duplicates,
         stage("index", corpus.make_index, at("passages"), index=config.index),
         stage(
             "questions",
             ramp.make_questions,
-            at("dump", "aliases", "passages", "index"),
+            at("dump", "aliases", "passages", "index", *(found.stage for found in duplicates[1:])),
             version=2,
             ramp=config.ramp,
             hits=config.agent.hits,

@@ -11,19 +11,22 @@ Nothing here is ever overwritten by other settings under the same label: that is
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from schemas.config import DATA_STAGES
 from schemas.errors import BadInput, RunFailed
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Record, Reject
+from schemas.snapshot import date_of, is_snapshot, wiki_of
 from tasks import leases, storage
 
 RECIPE = "recipe.json"
 STAGE = "stage.json"
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 def _utc(seconds: float) -> str:
@@ -59,6 +62,10 @@ class Parts:
     def data_path(self, key: str) -> str:
         return storage.join(self.folder, f"part-{key}.parquet")
 
+    def rejects_path(self, key: str) -> str:
+        """Where a part's dropped and failed rows are, if it has any."""
+        return storage.join(self.folder, f"rejects-{key}.parquet")
+
     def done(self) -> dict[str, PartManifest]:
         """Finished parts by key: manifest there, of this fingerprint, with data of the size it tells."""
         names = storage.names_in(self.folder)
@@ -74,17 +81,27 @@ class Parts:
         return found
 
     def commit(
-        self, key: str, rows: Sequence[Record], rejects: Sequence[Reject], inputs: dict[str, str], started: float
+        self,
+        key: str,
+        rows: Iterable[Record],
+        rejects: Sequence[Reject],
+        inputs: dict[str, str],
+        started: float,
+        figures: Mapping[str, int] = _NOTHING,
     ) -> PartManifest:
         """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began.
+
+        ``rejects`` and ``figures`` may grow while ``rows`` are drawn.
 
         Raises:
             RunFailed: another run has taken the stage over.
         """
+        table = storage.gathered(self.model, rows)
+        data = storage.parquet_bytes(table)
         if self._lease is not None:
             leases.check(self.folder, self._lease)
-        data = storage.write_rows(self.data_path(key), self.model, rows)
-        dropped = storage.join(self.folder, f"rejects-{key}.parquet")
+        storage.write_bytes(self.data_path(key), data)
+        dropped = self.rejects_path(key)
         if rejects:
             storage.write_rows(dropped, Reject, rejects)
         else:
@@ -96,13 +113,14 @@ class Parts:
             key=key,
             fingerprint=self.fingerprint,
             inputs=inputs,
-            rows=len(rows),
+            rows=table.num_rows,
             rejects=dict(sorted(reasons.items())),
             failed=sum(reject.failed for reject in rejects),
             digest=storage.digest_of_bytes(data),
             bytes=len(data),
             started=_utc(started),
             seconds=round(time.time() - started, 3),
+            figures=dict(sorted(figures.items())),
         )
         storage.write_document(storage.join(self.folder, f"part-{key}.json"), manifest)
         return manifest
@@ -210,6 +228,25 @@ class Ledger:
             if (manifest := self.manifest(stage, label)) is not None
         ]
         return sorted(found, key=lambda manifest: manifest.finished)
+
+    def siblings(self, stage: str) -> list["Ledger"]:
+        """Of the wiki's earlier snapshots under the same root that have such a stage, the latest first."""
+        wiki, date = wiki_of(self.snapshot), date_of(self.snapshot)
+        earlier = [
+            name
+            for name in storage.names_in(self.root)
+            if is_snapshot(name) and wiki_of(name) == wiki and date_of(name) < date
+        ]
+        return [
+            Ledger(self.root, name)
+            for name in sorted(earlier, key=date_of, reverse=True)
+            if storage.names_in(storage.join(self.root, name, stage))
+        ]
+
+    def finished(self, stage: str) -> list[StageManifest]:
+        """The finished makings of a stage, by label."""
+        labels = storage.names_in(storage.join(self.root, self.snapshot, stage))
+        return [manifest for label in labels if (manifest := self.manifest(stage, label)) is not None]
 
     def data_paths(self, stage: str, label: str) -> list[str]:
         """Paths of the parts of a finished stage, by key; empty where it is not finished."""

@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel
 from schemas.records import table_of
 
 Row = TypeVar("Row", bound=BaseModel)
+_ROWS_AT_ONCE = 256
 
 
 def _open(path: str) -> tuple[AbstractFileSystem, str]:
@@ -126,9 +128,18 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
+def gathered(model: type[BaseModel], rows: Iterable[BaseModel]) -> pa.Table:
+    """Rows as one table; few of them are objects at one time, so that they may come from a generator."""
+    remaining = iter(rows)
+    batches = [table_of(model, [])]
+    while batch := list(islice(remaining, _ROWS_AT_ONCE)):
+        batches.append(table_of(model, batch))
+    return pa.concat_tables(batches).combine_chunks()
+
+
 def write_rows(path: str, model: type[BaseModel], rows: Iterable[BaseModel]) -> bytes:
     """Write rows as Parquet and give back the bytes that were written."""
-    data = parquet_bytes(table_of(model, rows))
+    data = parquet_bytes(gathered(model, rows))
     write_bytes(path, data)
     return data
 
@@ -137,6 +148,17 @@ def read_table(path: str, columns: list[str] | None = None) -> pa.Table:
     filesystem, inner = _open(path)
     with filesystem.open(inner, "rb") as file:
         return pq.read_table(file, columns=columns)
+
+
+def range_of(path: str, column: str) -> tuple[int, int] | None:
+    """The smallest and largest value of a column of integers, by the file's statistics; None where it has no rows."""
+    filesystem, inner = _open(path)
+    with filesystem.open(inner, "rb") as file:
+        metadata = pq.ParquetFile(file).metadata
+    place = metadata.schema.names.index(column)
+    groups = [metadata.row_group(group).column(place).statistics for group in range(metadata.num_row_groups)]
+    found = [(group.min, group.max) for group in groups if group is not None and group.has_min_max]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
 def read_rows(path: str, model: type[Row]) -> Iterator[Row]:

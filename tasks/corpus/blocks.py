@@ -11,10 +11,11 @@ from tasks.corpus.tidying import tidy
 HEADING = re.compile(r"^(={1,6})[ \t]*(.+?)[ \t]*\1[ \t]*$")
 _ITEM = re.compile(r"[*#:;]+[ \t]*")
 _ONLY_MARKS = re.compile(rf"(?:{MARK}|[\s.,;:*#·•|–—-])*")
-_ODD_SPACES = r"\t\xa0\u2000-\u200a\u202f\u205f\u3000"
-_SPACES = re.compile(rf"[{_ODD_SPACES}][ {_ODD_SPACES}]*+| [ {_ODD_SPACES}]++")
+_ODD_SPACE = re.compile(r"[\t\xa0\u2000-\u200a\u202f\u205f\u3000]")
+_SPACES = re.compile(r"  +")
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\xad\u2066-\u2069]")
 _LOST = re.compile(LOST)
+_MARKS = re.compile(MARK)
 _SEEN = re.compile(r"[^\W_]")
 
 
@@ -32,7 +33,7 @@ def assemble(text: str) -> str:
         paragraph.clear()
         items.clear()
 
-    for line in _SPACES.sub(" ", _INVISIBLE.sub("", text)).split("\n"):
+    for line in _SPACES.sub(" ", _ODD_SPACE.sub(" ", _INVISIBLE.sub("", text))).split("\n"):
         line = line.strip()
         if not line or _ONLY_MARKS.fullmatch(line):
             close()
@@ -56,7 +57,7 @@ def _with_text(blocks: list[str]) -> list[str]:
     """Without empty blocks and without headings that no text follows before one of the same or a higher level."""
     kept: list[str] = []
     for block in blocks:
-        if not _SEEN.search(re.sub(MARK, "", block)):
+        if not block[0].isalnum() and not _SEEN.search(_MARKS.sub("", block)):
             continue
         level = _level(block)
         while level and kept and _level(kept[-1]) >= level:
@@ -68,5 +69,7 @@ def _with_text(blocks: list[str]) -> list[str]:
 
 
 def _level(block: str) -> int:
+    if block[:1] != "=":
+        return 0
     found = HEADING.match(block)
     return len(found[1]) if found and "\n" not in block else 0

@@ -2,7 +2,8 @@
 
 A dump is one file, or the ``-pXpY`` files of one folder. A bzip2 file of several streams is cut between streams: by
 its index where that lies beside it, otherwise where the streams' magic numbers are; both give the same ranges. Plain
-bzip2, gzip and XML files are one range. What a file is, is told by its content, not by its name.
+bzip2, gzip and XML files are one range. What a file is, is told by its content, not by its name. What the folder says
+of sizes and sums (sums.py) must hold.
 """
 
 import bz2
@@ -25,11 +26,13 @@ from tasks.corpus.streams import (
     CHUNK,
     Compression,
     Damage,
+    SourceFile,
     as_utf8,
     decompressed,
     open_binary,
     stream_starts,
 )
+from tasks.corpus.sums import Sums, read_sums, snapshot_of_name
 
 _NAME = re.compile(r".*\.xml(?:-p\d+p\d+)?(?:\.bz2|\.gz)?")
 _PART = re.compile(r"-p(?P<first>\d+)p\d+(?:\.\w+)?$")
@@ -77,6 +80,12 @@ class Dump:
 
     path: str
     files: tuple[DumpFile, ...]
+    sums: Sums
+
+    @property
+    def snapshot(self) -> str | None:
+        """The snapshot that the files are named after; None where their names do not tell."""
+        return snapshot_of_name(self.files[0].name)
 
     @property
     def size(self) -> int:
@@ -85,28 +94,48 @@ class Dump:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over name, size and sha256 of each file; reads everything."""
+        """sha256 over name, size and sha256 of each file; reads everything.
+
+        Raises:
+            BadInput: a file's sha1 is not what the folder says.
+        """
         digest = hashlib.sha256()
         for file in self.files:
-            digest.update(f"{file.name}\n{file.size}\n{_sha256(file.path)}\n".encode())
+            digest.update(f"{file.name}\n{file.size}\n{self._checked_sha256(file)}\n".encode())
         return digest.hexdigest()
+
+    def _checked_sha256(self, file: DumpFile) -> str:
+        sha1, sha256 = hashlib.sha1(usedforsecurity=False), hashlib.sha256()
+        place = 0
+        with SourceFile(file.path) as source:
+            while chunk := source.read(place, CHUNK):
+                place += len(chunk)
+                sha1.update(chunk)
+                sha256.update(chunk)
+        self.sums.check_sha1(file.name, sha1.hexdigest())
+        return sha256.hexdigest()
 
 
 def find_dump(path: str) -> Dump:
     """The dump at a path: a file, or a folder that holds one dump.
 
     Raises:
-        BadInput: nothing is there, or what is there is no dump that can be read.
+        BadInput: nothing is there, or what is there is no dump that can be read, is not finished or not whole.
     """
     filesystem = _filesystem(path)
-    if filesystem.isdir(path):
-        names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
-        chosen = _chosen(path, [name for name in names if _NAME.fullmatch(name)])
-        files = tuple(_examine(filesystem, f"{path.rstrip('/')}/{name}") for name in chosen)
-        return Dump(files[0].path if len(files) == 1 else path, files)
-    if not filesystem.exists(path):
-        raise BadInput(f"{path}: no such dump; give the path of a pages-articles file or of the folder that holds it")
-    return Dump(path, (_examine(filesystem, path),))
+    path = path.rstrip("/")
+    try:
+        if not _NAME.fullmatch(path) and filesystem.isdir(path):
+            names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
+            return _dump(filesystem, f"{path}/", _chosen(path, [name for name in names if _NAME.fullmatch(name)]), True)
+        if not filesystem.exists(path):
+            raise BadInput(
+                f"{path}: no such dump; give the path of a pages-articles file or of the folder that holds it"
+            )
+        name = path.rpartition("/")[2]
+        return _dump(filesystem, path.removesuffix(name), [name], False)
+    except (OSError, ImportError) as error:
+        raise BadInput(f"{path}: cannot be opened: {' '.join(str(error).split())}") from None
 
 
 def cut(dump: Dump, part_mb: float) -> list[DumpRange]:
@@ -144,6 +173,22 @@ def _filesystem(path: str) -> AbstractFileSystem:
         raise BadInput(f"{path}: cannot be opened: {error}") from None
 
 
+def _dump(filesystem: AbstractFileSystem, place: str, names: list[str], is_folder: bool) -> Dump:
+    """The dump of these files; ``place`` is what stands before their names."""
+    sums = read_sums(place, names)
+    sizes = {name: _size(filesystem, place + name) for name in names}
+    sums.check_files(sizes, _NAME if is_folder else None)
+    files = tuple(_examine(place + name, size) for name, size in sizes.items())
+    return Dump(files[0].path if len(files) == 1 else place.rstrip("/"), files, sums)
+
+
+def _size(filesystem: AbstractFileSystem, path: str) -> int:
+    size = filesystem.size(path)
+    if size is None:
+        raise BadInput(f"{path}: the server does not tell its size, so it cannot be read in parts; copy it first")
+    return size
+
+
 def _chosen(folder: str, names: list[str]) -> list[str]:
     """The files of one dump: a whole one before parts, a multistream one before others."""
     for wanted in ("-multistream", ""):
@@ -157,10 +202,9 @@ def _chosen(folder: str, names: list[str]) -> list[str]:
     raise BadInput(f"{folder}: a folder without a dump (*.xml, *.xml.bz2, *.xml.gz)")
 
 
-def _examine(filesystem: AbstractFileSystem, path: str) -> DumpFile:
-    size = filesystem.size(path) or 0
-    with filesystem.open(path, "rb") as file:
-        magic = file.read(BZ2_START_BYTES)
+def _examine(path: str, size: int) -> DumpFile:
+    with SourceFile(path) as file:
+        magic = file.read(0, BZ2_START_BYTES)
         compression = _compression(path, magic)
         head = b""
         for piece in decompressed(file, compression, 0, size):
@@ -199,14 +243,6 @@ def _encoding(path: str, head: bytes) -> str:
     return name.lower()
 
 
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open_binary(path) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 # -- cutting --------------------------------------------------------------------------------------------------------
 
 
@@ -225,7 +261,7 @@ def _starts(file: DumpFile) -> Iterator[int]:
     if index != file.path and filesystem.exists(index):
         yield from _indexed_starts(index, file)
         return
-    with open_binary(file.path) as opened:
+    with SourceFile(file.path) as opened:
         yield from stream_starts(opened, 0, file.size)
 
 
@@ -239,10 +275,9 @@ def _indexed_starts(index: str, file: DumpFile) -> list[int]:
             starts = sorted({int(line.partition(b":")[0]) for line in lines})
     except (OSError, EOFError, ValueError) as error:
         raise BadInput(f"{index}: not the index of a multistream dump ({error}); remove or replace it") from None
-    with open_binary(file.path) as opened:
+    with SourceFile(file.path) as opened:
         for start in (starts[0], starts[-1]) if starts else ():
-            opened.seek(start)
-            if not BZ2_START.match(opened.read(BZ2_START_BYTES)):
+            if not BZ2_START.match(opened.read(start, BZ2_START_BYTES)):
                 raise BadInput(f"{index}: not the index of {file.name}: no stream starts at byte {start}")
         return [*starts, *stream_starts(opened, starts[-1] + 1 if starts else 0, file.size)]
 

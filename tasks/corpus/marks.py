@@ -6,17 +6,21 @@ its marks along; whatever is put before them moves them.
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from schemas.records import Link, Lost
 
 GAP = "\x01"
-LOST = r"\x02[^\x03]*\x03"
+LOST_OPEN = "\x02"
+LOST = rf"{LOST_OPEN}[^\x03]*\x03"
 LINK_OPEN = r"\x04\d+\x05"
 LINK_CLOSE = "\x06"
 MARK = rf"(?:{GAP}|{LOST}|{LINK_OPEN}|{LINK_CLOSE})"
 
 _ANY = re.compile(r"\x02([^\x03]*)\x03|\x04(\d+)\x05|\x06")
+_LINKS, _LOSSES = TypeAdapter(list[Link]), TypeAdapter(list[Lost])
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -35,10 +39,11 @@ def without_controls(text: str) -> str:
 
 
 class LinkMarks:
-    """Numbers the links of one page and remembers their targets."""
+    """Numbers the links of one page and remembers their targets, and the categories that links put it into."""
 
     def __init__(self) -> None:
         self.targets: list[str] = []
+        self.categories: list[str] = []
 
     def mark(self, target: str, anchor: str) -> str:
         self.targets.append(target)
@@ -47,24 +52,21 @@ class LinkMarks:
 
 def unmark(text: str, targets: list[str]) -> Marked:
     """The text without its marks, and where they were, counted in code points."""
-    pieces: list[str] = []
+    pieces = _ANY.split(text)
     spans: list[tuple[int, int, str]] = []
-    losses: list[Lost] = []
+    losses: list[dict[str, Any]] = []
     begun: tuple[int, str] | None = None
-    length = position = 0
-    for mark in _ANY.finditer(text):
-        pieces.append(text[position : mark.start()])
-        length += mark.start() - position
-        position = mark.end()
-        if mark[1] is not None:
-            losses.append(Lost(start=length, reason=mark[1]))
-        elif mark[2] is not None:
-            begun = length, targets[int(mark[2])]
+    length = len(pieces[0])
+    for reason, number, words in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        if reason is not None:
+            losses.append({"start": length, "reason": reason})
+        elif number is not None:
+            begun = length, targets[int(number)]
         elif begun is not None:
             if length > begun[0]:
                 spans.append((begun[0], length, begun[1]))
             begun = None
-    pieces.append(text[position:])
-    plain = "".join(pieces)
-    links = [Link(start=start, end=end, target=target, anchor=plain[start:end]) for start, end, target in spans]
-    return Marked(plain, links, losses)
+        length += len(words)
+    plain = "".join(pieces[::3])
+    links = [{"start": start, "end": end, "target": target, "anchor": plain[start:end]} for start, end, target in spans]
+    return Marked(plain, _LINKS.validate_python(links), _LOSSES.validate_python(losses))

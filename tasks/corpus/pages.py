@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterator, Mapping
 
 from schemas.records import Page, Redirect, Reject
+from schemas.settings import PageSettings
 from schemas.snapshot import language_of
 from tasks.corpus.dumps import DumpRange
+from tasks.corpus.page_kinds import PageKinds
 from tasks.corpus.reasons import Reason, reject
+from tasks.corpus.reuse import EarlierPages
 from tasks.corpus.wikis import Wiki, wiki_of_site
 from tasks.corpus.wikitext import clean
 from tasks.corpus.xml import Broken, RawPage, read_raw_pages, read_site
 
+_DEFAULTS = PageSettings()
 _MAY_REDIRECT = re.compile(rb"<redirect\b|<text[^<>]*>\s*#")
-_DISAMBIGUATING = re.compile(
-    r"\((?:disambiguation|begriffsklärung|homonymie|desambiguación|消歧义|消歧義|曖昧さ回避)\)$",
-    re.IGNORECASE,
-)
 
 
 def read_redirects(dump_range: DumpRange, snapshot: str) -> Iterator[Redirect | Reject]:
@@ -34,29 +34,46 @@ def read_redirects(dump_range: DumpRange, snapshot: str) -> Iterator[Redirect | 
                 yield Redirect(snapshot=snapshot, title=raw.title, target=str(title))
 
 
-def read_pages(dump_range: DumpRange, snapshot: str, aliases: Mapping[str, list[str]]) -> Iterator[Page | Reject]:
+def read_pages(
+    dump_range: DumpRange,
+    snapshot: str,
+    aliases: Mapping[str, list[str]],
+    settings: PageSettings = _DEFAULTS,
+    earlier: EarlierPages | None = None,
+) -> Iterator[Page | Reject]:
     """The articles of the range. ``aliases``: redirects by the title that they lead to.
 
-    Redirects are passed over in silence: `read_redirects` accounts for them.
+    Redirects are passed over in silence: `read_redirects` accounts for them. What cleaning gave for the same revision
+    in ``earlier``, made with these settings, is taken from there.
     """
     site = read_site(dump_range)
     wiki = wiki_of_site(site, language_of(snapshot))
+    kinds = PageKinds(language_of(snapshot), settings)
     for raw in read_raw_pages(dump_range, site):
         if isinstance(raw, Broken):
             yield reject(snapshot, raw.row_id, raw.reason, raw.detail)
         elif raw.namespace != 0:
             yield reject(snapshot, str(raw.page_id), Reason.NAMESPACE, f"{raw.title} ({raw.namespace})")
         elif _redirect_target(raw, wiki) is None:
-            yield _page(raw, snapshot, wiki, aliases)
+            own = list(aliases.get(raw.title, []))
+            known = earlier.find(raw) if earlier is not None else None
+            yield (
+                known.model_copy(update={"snapshot": snapshot, "redirects": own})
+                if known
+                else _page(raw, snapshot, wiki, kinds, own)
+            )
 
 
-def _page(raw: RawPage, snapshot: str, wiki: Wiki, aliases: Mapping[str, list[str]]) -> Page | Reject:
+def _page(raw: RawPage, snapshot: str, wiki: Wiki, kinds: PageKinds, redirects: list[str]) -> Page | Reject:
     row_id = str(raw.page_id)
     if raw.model != "wikitext":
         return reject(snapshot, row_id, Reason.NOT_WIKITEXT, f"{raw.title}: {raw.model}")
     cleaned = clean(raw.text, wiki)
-    if cleaned.is_disambiguation or _DISAMBIGUATING.search(raw.title) or "__DISAMBIG__" in raw.text:
+    unwanted = kinds.unwanted(raw.title, cleaned.templates, cleaned.categories)
+    if unwanted == "disambiguation" or "__DISAMBIG__" in raw.text:
         return reject(snapshot, row_id, Reason.DISAMBIGUATION, raw.title)
+    if unwanted == "lists":
+        return reject(snapshot, row_id, Reason.LIST, raw.title)
     if not cleaned.text:
         return reject(snapshot, row_id, Reason.NO_TEXT, raw.title)
     return Page(
@@ -65,7 +82,7 @@ def _page(raw: RawPage, snapshot: str, wiki: Wiki, aliases: Mapping[str, list[st
         revision_id=raw.revision_id,
         title=raw.title,
         namespace=raw.namespace,
-        redirects=list(aliases.get(raw.title, [])),
+        redirects=redirects,
         text=cleaned.text,
         links=cleaned.links,
         lost=cleaned.lost,

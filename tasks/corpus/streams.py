@@ -1,7 +1,8 @@
 """Bytes of a dump, decompressed in pieces of bounded size, from any place where a compressed stream starts.
 
 A bzip2 file may be several streams on end (the official multistream dumps, pbzip2), and each can be read alone. What
-cannot be decompressed is reported as damage and left out; reading goes on at the next stream.
+cannot be decompressed is reported as damage and left out; reading goes on at the next stream. What cannot be fetched
+is no damage: it is tried again, and then the run fails.
 """
 
 import bz2
@@ -11,9 +12,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from types import TracebackType
 from typing import IO, cast
 
 import fsspec
+from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from schemas.errors import BadInput, RunFailed
 
 CHUNK = 1 << 20
 PIECE = 1 << 18
@@ -22,6 +27,7 @@ PIECE = 1 << 18
 BZ2_START = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 """The head of a bzip2 stream and of its first block (of its end, where the stream is empty)."""
 BZ2_START_BYTES = 10
+_TRIES = 5
 
 
 class Compression(StrEnum):
@@ -43,12 +49,55 @@ def open_binary(path: str) -> IO[bytes]:
     return cast(IO[bytes], fsspec.open(path, "rb").open())
 
 
-def stream_starts(file: IO[bytes], start: int, end: int) -> Iterator[int]:
+class SourceFile:
+    """A file on any file system, read at places; a read that fails is tried again."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self._file = path, open_binary(path)
+        self._again = Retrying(
+            retry=retry_if_not_exception_type(ValueError),
+            stop=stop_after_attempt(_TRIES),
+            wait=wait_exponential_jitter(initial=0.1, max=10),
+            reraise=True,
+        )
+
+    def __enter__(self) -> "SourceFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def read(self, start: int, size: int) -> bytes:
+        """``size`` bytes from ``start``; fewer at the end of the file.
+
+        Raises:
+            BadInput: the server gives no parts of a file.
+            RunFailed: the file cannot be read at this place, though tried again.
+        """
+        try:
+            return self._again(self._read, start, size)
+        except ValueError as error:
+            raise BadInput(f"{self._path}: cannot be read in parts, copy it first: {_line(error)}") from error
+        except Exception as error:
+            raise RunFailed(f"{self._path}: cannot be read at byte {start}: {_line(error)}; run again") from error
+
+    def _read(self, start: int, size: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(size)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def stream_starts(file: SourceFile, start: int, end: int) -> Iterator[int]:
     """Offsets in ``start`` to ``end`` where a bzip2 stream starts, by its magic number at a byte boundary."""
-    file.seek(start)
     held, held_from = b"", start
     while held_from + len(held) < end:
-        chunk = file.read(min(CHUNK, end - held_from - len(held)))
+        place = held_from + len(held)
+        chunk = file.read(place, min(CHUNK, end - place))
         if not chunk:
             return
         held += chunk
@@ -58,7 +107,7 @@ def stream_starts(file: IO[bytes], start: int, end: int) -> Iterator[int]:
         held_from, held = held_from + max(0, len(held) - kept), held[-kept:]
 
 
-def decompressed(file: IO[bytes], compression: Compression, start: int, end: int) -> Iterator[bytes | Damage]:
+def decompressed(file: SourceFile, compression: Compression, start: int, end: int) -> Iterator[bytes | Damage]:
     """The content of bytes ``start`` to ``end``, which begin and end with whole streams."""
     if compression is Compression.NONE:
         yield from _raw(file, start, end)
@@ -68,11 +117,11 @@ def decompressed(file: IO[bytes], compression: Compression, start: int, end: int
         try:
             yield from reader.pieces()
             start = reader.position
-        except (OSError, EOFError, zlib.error) as error:
+        except _Corrupt as error:
             resumed = end
             if compression is Compression.BZ2:
                 resumed = next(stream_starts(file, start + 1, end), end)
-            yield Damage(start, resumed, str(error) or type(error).__name__)
+            yield Damage(start, resumed, str(error))
             start = resumed
 
 
@@ -90,33 +139,39 @@ def as_utf8(pieces: Iterator[bytes | Damage], encoding: str) -> Iterator[bytes |
             yield decoder.decode(piece).encode()
 
 
-def _raw(file: IO[bytes], start: int, end: int) -> Iterator[bytes]:
-    file.seek(start)
-    while start < end and (piece := file.read(min(PIECE, end - start))):
+def _raw(file: SourceFile, start: int, end: int) -> Iterator[bytes]:
+    while start < end and (piece := file.read(start, min(PIECE, end - start))):
         start += len(piece)
         yield piece
+
+
+class _Corrupt(Exception):
+    """A compressed stream is damaged or cut off."""
 
 
 class _StreamReader:
     """Decompresses one stream; ``position`` is then where the next one starts."""
 
-    def __init__(self, file: IO[bytes], compression: Compression, start: int, end: int) -> None:
+    def __init__(self, file: SourceFile, compression: Compression, start: int, end: int) -> None:
         self.position = start
         self._file = file
         self._end = end
         self._inflate = _Bz2() if compression is Compression.BZ2 else _Gzip()
 
     def pieces(self) -> Iterator[bytes]:
-        """Raises OSError, EOFError or zlib.error where the stream is damaged or cut off."""
-        self._file.seek(self.position)
+        """Raises _Corrupt where the stream is damaged or cut off."""
         while not self._inflate.eof:
             chunk = b""
             if self._inflate.needs_input:
-                chunk = self._file.read(min(CHUNK, self._end - self.position))
+                chunk = self._file.read(self.position, min(CHUNK, self._end - self.position))
                 if not chunk:
-                    raise EOFError("the compressed stream is cut off")
+                    raise _Corrupt("the compressed stream is cut off")
                 self.position += len(chunk)
-            if piece := self._inflate(chunk):
+            try:
+                piece = self._inflate(chunk)
+            except (OSError, zlib.error) as error:
+                raise _Corrupt(str(error)) from error
+            if piece:
                 yield piece
         self.position -= self._inflate.unused
 

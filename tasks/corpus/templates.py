@@ -15,11 +15,13 @@ import yaml
 from tasks.corpus.arguments import Arguments, parse_arguments
 from tasks.corpus.computed import Computed, always, computed_templates
 from tasks.corpus.marks import GAP, lost
+from tasks.corpus.page_kinds import disambiguating_templates
 
 _INNERMOST = re.compile(r"\{\{((?>[^{}]+|\{(?!\{)|\}(?!\}))*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{[^{}]*\}\}\}")
 _PLACE = re.compile(r"\{([^{}]+)\}")
-_OUTER_GAPS = re.compile(rf"^{GAP}+|{GAP}+$", re.MULTILINE)  # a heading or table behind a gap is still one
+_LEADING_GAPS = re.compile(rf"\n{GAP}+")
+_TRAILING_GAPS = re.compile(rf"{GAP}{GAP}*(?=\n|\Z)")
 _ASIDE = re.compile(r"(?:'''|[(（][^()（）\n]*)\s*$")
 _ASIDE_WITHIN = 300
 _MAGIC = re.compile(r"(#?[a-z]+):(.*)", re.DOTALL | re.IGNORECASE)
@@ -36,9 +38,8 @@ class TemplateTable:
         made.update({name: always(_filled(words)) for name, words in rules["text"].items()})
         self._makers = made
         self._patterns = [(_glob(name), make) for name, make in made.items() if "*" in name and len(name) > 1]
-        self._silent = _any_of([*rules["silent"], *rules["disambiguation"]])
+        self._silent = _any_of([*rules["silent"], *disambiguating_templates()])
         self._pronunciation = _any_of(rules["pronunciation"])
-        self._disambiguation = frozenset(rules["disambiguation"])
         self._known: dict[str, Computed | None] = {}
 
     def function(self, name: str) -> Computed | None:
@@ -57,29 +58,27 @@ class TemplateTable:
     def is_pronunciation(self, name: str) -> bool:
         return bool(self._pronunciation.fullmatch(name))
 
-    def is_disambiguation(self, name: str) -> bool:
-        return name in self._disambiguation
-
 
 @lru_cache(maxsize=1)
 def template_table() -> TemplateTable:
     return TemplateTable(yaml.safe_load(Path(__file__).with_name("templates.yaml").read_text("utf-8")))
 
 
-def expand(text: str, table: TemplateTable) -> tuple[str, bool]:
-    """Wikitext without templates, and whether one of them made the page a disambiguation page."""
+def expand(text: str, table: TemplateTable) -> tuple[str, set[str]]:
+    """Wikitext without templates, and their names."""
+    names: set[str] = set()
     if "{{" not in text:
-        return text, False
-    is_disambiguation = False
+        return text, names
 
     def words(call: re.Match[str]) -> str:
-        nonlocal is_disambiguation
         name, pipe, body = call[1].partition("|")
         name = " ".join(name.replace("_", " ").lower().removeprefix("template:").split())
         if (magic := _MAGIC.match(name)) and table.function(name) is None:
             name, pipe, body = magic[1], "|", call[1].partition(":")[2]
-        is_disambiguation = is_disambiguation or table.is_disambiguation(name)
+        names.add(name)
         function = table.function(name)
+        if function is _nothing:
+            return GAP
         shown = function(parse_arguments(body) if pipe else _NO_ARGUMENTS) if function else None
         if shown is None and table.is_pronunciation(name) and _is_aside(call):
             return GAP
@@ -90,7 +89,12 @@ def expand(text: str, table: TemplateTable) -> tuple[str, bool]:
         text, count = _INNERMOST.subn(words, text)
         if not count:
             break
-    return _OUTER_GAPS.sub("", text), is_disambiguation
+    return _without_outer_gaps(text), names
+
+
+def _without_outer_gaps(text: str) -> str:
+    """Nothing of gaps at an edge of a line: a heading or table behind a gap is still one."""
+    return _TRAILING_GAPS.sub("", _LEADING_GAPS.sub("\n", text.lstrip(GAP)))
 
 
 _NO_ARGUMENTS = Arguments([], {})

@@ -1,11 +1,13 @@
 """Tidying what removal left behind: "(; born 1900)", "word ,", "(, uchi)".
 
-Only what stands beside a mark (marks.py) is touched: empty brackets or doubled commas that an author wrote stay.
+Only what stands beside a mark (marks.py) is touched: empty brackets or doubled commas that an author wrote stay. So
+the patterns are tried on the few characters around each mark, not on the whole text.
 """
 
 import re
+from collections.abc import Iterator
 
-from tasks.corpus.marks import GAP, LOST
+from tasks.corpus.marks import GAP, LOST, LOST_OPEN
 
 _MARK = rf"(?:{GAP}|{LOST})"
 _LOST = re.compile(LOST)
@@ -14,22 +16,58 @@ _HAS_MARK = re.compile(_MARK)
 _EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{_MARK}|[ ,;:/–])*)[)）]")
 _AFTER_BRACKET = re.compile(rf"([(\[（])((?:{_MARK}|[ ,;:/–])+)")
 _BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–])((?:{_MARK}|[ ,;:/–])+)([)\]）])")
+_BRACKET = re.compile(r"[()\[\]（）]")
 _DOUBLED = re.compile(rf"([,;])((?:{_MARK}| )*(?:[,;](?:{_MARK}| )*)+)(?= )")
 _DANGLING = re.compile(rf"–({_MARK}+)(?=[ ,.;]|$)")
 _BEFORE_STOP = re.compile(rf" +({_MARK}+)([.,;](?:\s|$))")
 _WITH_SPACES = re.compile(rf" *(?:{_MARK} *)+")
+_BESIDE = frozenset(" ,;:/–.()[]（）")
+"""What the patterns above match besides marks: whatever else stands before or behind ends their reach."""
 
 
 def tidy(text: str) -> str:
     """Text without gaps and without the brackets, separators and spaces that are left over beside marks."""
-    if not _HAS_MARK.search(text):
+    if GAP not in text and LOST_OPEN not in text:
         return text.strip()
-    text = _EMPTY_BRACKETS.sub(lambda found: _if_marked(found, found[1], "", ""), text)
-    text = _AFTER_BRACKET.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
-    text = _BEFORE_BRACKET.sub(lambda found: _if_marked(found, found[1], "", found[2]), text)
-    text = _DOUBLED.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
-    text = _BEFORE_STOP.sub(r"\1\2", _DANGLING.sub(r"\1", text))
-    return _WITH_SPACES.sub(_with_one_space, text).strip()
+    pieces: list[str] = []
+    done = 0
+    for start, end in _neighbourhoods(text):
+        start, end = max(start - 1, 0), min(end + 1, len(text))
+        pieces += text[done:start], _tidied(text[start:end])
+        done = end
+    pieces.append(text[done:])
+    return "".join(pieces).strip()
+
+
+def _neighbourhoods(text: str) -> Iterator[tuple[int, int]]:
+    """Marks with all that is beside them, each with a character between it and the next that is left alone."""
+    begin = end = -2
+    for mark in _HAS_MARK.finditer(text):
+        start, stop = mark.span()
+        while start > max(end, 0) and text[start - 1] in _BESIDE:
+            start -= 1
+        while stop < len(text) and text[stop] in _BESIDE:
+            stop += 1
+        if start <= end + 1:
+            end = stop
+            continue
+        if end >= 0:
+            yield begin, end
+        begin, end = start, stop
+    yield begin, end
+
+
+def _tidied(text: str) -> str:
+    if "(" in text or "（" in text:
+        text = _EMPTY_BRACKETS.sub(lambda found: _if_marked(found, found[1], "", ""), text)
+    if _BRACKET.search(text):
+        text = _AFTER_BRACKET.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
+        text = _BEFORE_BRACKET.sub(lambda found: _if_marked(found, found[1], "", found[2]), text)
+    if "," in text or ";" in text:
+        text = _DOUBLED.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
+    if "–" in text:
+        text = _DANGLING.sub(r"\1", text)
+    return _WITH_SPACES.sub(_with_one_space, _BEFORE_STOP.sub(r"\1\2", text))
 
 
 def _if_marked(found: re.Match[str], left_over: str, before: str, after: str) -> str:

@@ -24,6 +24,7 @@ class Wiki:
 
     dropped: frozenset[str]
     """Files and categories: nothing of the link is shown."""
+    categories: frozenset[str]
     outside: frozenset[str]
     """Other namespaces and projects: the words are shown, but they are no link to an article."""
     languages: frozenset[str]
@@ -38,7 +39,11 @@ class Wiki:
             return None
         if ":" in title and self._leads_out(title.partition(":")[0].strip()):
             return None
-        return title[0].upper() + title[1:] if self.first_letter else title
+        return self.titled(title)
+
+    def titled(self, name: str) -> str:
+        """A page's name as the wiki writes it."""
+        return name[0].upper() + name[1:] if self.first_letter else name
 
     def _leads_out(self, prefix: str) -> bool:
         return prefix.lower() in self.outside or prefix.lower() in self.dropped or self.is_language(prefix)
@@ -53,9 +58,11 @@ def _wiki(
 ) -> Wiki:
     everywhere = _data()["all"]
     words = "|".join(map(re.escape, everywhere["redirects"]))
-    dropped = frozenset(everywhere["files"]) | frozenset(everywhere["categories"]) | files | categories
+    categories |= frozenset(everywhere["categories"])
+    dropped = frozenset(everywhere["files"]) | files | categories
     return Wiki(
         dropped=dropped,
+        categories=categories,
         outside=(frozenset(everywhere["projects"]) | others) - dropped,
         languages=frozenset(everywhere["languages"]),
         redirects=re.compile(rf"\s*#\s*(?:{words})\s*:?\s*\[\[([^\[\]|]+)", re.IGNORECASE),

@@ -36,13 +36,12 @@ _UNCLOSED_REF = re.compile(r"<ref\b[^\n]*", re.IGNORECASE)
 _TABLE = re.compile(r"^[ \t:*#]*\{\|(?:(?!^[ \t:*#]*\{\|).)*?^[ \t]*\|\}", re.DOTALL | re.MULTILINE)
 _UNCLOSED_TABLE = re.compile(r"^[ \t:*#]*\{\|.*?(?=^==|\Z)", re.DOTALL | re.MULTILINE)
 _HTML_TABLE = re.compile(r"<table\b(?:(?!<table\b).)*?</table\s*>", re.DOTALL | re.IGNORECASE)
-_TABLE_LINE = re.compile(r"^[ \t]*\|.*$", re.MULTILINE)
+_TABLE_LINE = re.compile(r"\n[ \t]*\|[^\n]*")
 _EXTERNAL = re.compile(
     r"\[(?:(?:https?:|ftps?:|irc:)?//|mailto:|news:)[^\s\[\]<>]++[ \t]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\]",
     re.IGNORECASE,
 )
-_BOLD_LINE = re.compile(r"^.*'''.*$", re.MULTILINE)
-_QUOTES = re.compile(r"'{2,}")
+_QUOTES = re.compile(r"''+")
 _RAISED = re.compile(r"<sup\b[^<>]*>([^<>]*)</sup\s*>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|hr)\b[^<>]*>", re.IGNORECASE)
 _BLOCK = re.compile(
@@ -60,13 +59,16 @@ class Cleaned(NamedTuple):
     text: str
     links: list[Link]
     lost: list[Lost]
-    is_disambiguation: bool
+    templates: set[str]
+    """Names of the templates that the page calls, in lower case."""
+    categories: list[str]
+    """Names, without namespace, of the categories that the page puts itself into."""
 
 
 def clean(wikitext: str, wiki: Wiki) -> Cleaned:
     """What a reader of the page sees as running text."""
     text = _without_elements(without_controls(wikitext))
-    text, is_disambiguation = expand(text, template_table())
+    text, templates = expand(text, template_table())
     text = _without_tables(text)
     links = LinkMarks()
     text = _EXTERNAL.sub(r"\1", _with_links(text, wiki, links))
@@ -75,7 +77,7 @@ def clean(wikitext: str, wiki: Wiki) -> Cleaned:
     text = _LEFT_OVER.sub(_left_over, _SWITCH.sub("", text))
     text = html.unescape(text)
     marked = unmark(assemble(text), links.targets)
-    return Cleaned(*marked, is_disambiguation)
+    return Cleaned(*marked, templates, links.categories)
 
 
 # -- elements and tables --------------------------------------------------------------------------------------------
@@ -112,10 +114,15 @@ def _without_tables(text: str) -> str:
                 break
     if "{|" in text:
         text = _UNCLOSED_TABLE.sub("", text)
-    return _TABLE_LINE.sub("", text)
+    return _TABLE_LINE.sub("\n", f"\n{text}")
 
 
 # -- links ----------------------------------------------------------------------------------------------------------
+
+_PLAIN_LINK = re.compile(
+    r"([^\W_](?:[^\s#_:<>\[\]{}|&\x01-\x07]| (?=[^\s|]))*)(?:\|([^\s\x01-\x07]+(?: [^\s\x01-\x07]+)*))?"
+)
+"""Most links: a title without prefix or section, and words without marks. Nothing in them needs a closer look."""
 
 
 @lru_cache(maxsize=8)
@@ -127,6 +134,9 @@ def _with_links(text: str, wiki: Wiki, links: LinkMarks) -> str:
     """Links as marks, from the innermost: links in a file's caption come before the file, and go with it."""
 
     def shown(found: re.Match[str]) -> str:
+        plain = _PLAIN_LINK.fullmatch(found[1])
+        if plain is not None:
+            return links.mark(wiki.titled(plain[1]), (plain[2] or plain[1]) + (found[2] or ""))
         return _link(found[1], found[2] or "", wiki, links)
 
     for _ in range(_PASSES):
@@ -144,6 +154,9 @@ def _link(body: str, trail: str, wiki: Wiki, links: LinkMarks) -> str:
     prefix, colon, _ = target.partition(":")
     if colon and prefix and not target.startswith(":"):
         lowered = prefix.strip().lower()
+        if lowered in wiki.categories:
+            links.categories.append(target[len(prefix) + 1 :].strip())
+            return trail
         if lowered in wiki.dropped or (wiki.is_language(prefix) and lowered not in wiki.outside):
             return trail
     anchor = (words if pipe else target.removeprefix(":")).strip().replace("\n", " ") + trail
@@ -159,7 +172,9 @@ def _link(body: str, trail: str, wiki: Wiki, links: LinkMarks) -> str:
 def _without_quotes(text: str) -> str:
     if "''" not in text:
         return text
-    return _QUOTES.sub(_quote, _BOLD_LINE.sub(_with_apostrophe, text))
+    if "'''" in text:
+        text = "\n".join(_with_apostrophe(line) if "'''" in line else line for line in text.split("\n"))
+    return _QUOTES.sub(_quote, text)
 
 
 def _quote(found: re.Match[str]) -> str:
@@ -168,19 +183,19 @@ def _quote(found: re.Match[str]) -> str:
     return "'" if length == 4 else "'" * (length - 5)
 
 
-def _with_apostrophe(line: re.Match[str]) -> str:
+def _with_apostrophe(line: str) -> str:
     """MediaWiki's rule for ``''Titanic'''s``: where bold and italics are both left open, a bold is an apostrophe."""
-    runs = list(_QUOTES.finditer(line[0]))
+    runs = list(_QUOTES.finditer(line))
     bold = [run for run in runs if len(run[0]) in (3, 4)]
     both = sum(len(run[0]) >= 5 for run in runs)
     italic = sum(len(run[0]) == 2 for run in runs)
     if not bold or (len(bold) + both) % 2 == 0 or (italic + both) % 2 == 0:
-        return line[0]
-    before = [line[0][max(0, run.start() - 2) : run.start()] for run in bold]
+        return line
+    before = [line[max(0, run.start() - 2) : run.start()] for run in bold]
     single = [run for run, two in zip(bold, before, strict=True) if two[-1:].strip() and not two[:-1].strip()]
     word = [run for run, two in zip(bold, before, strict=True) if two[-1:].strip()]
     chosen = (single or word or bold)[0]
-    return f"{line[0][: chosen.start()]}&#39;{line[0][chosen.start() + 1 :]}"
+    return f"{line[: chosen.start()]}&#39;{line[chosen.start() + 1 :]}"
 
 
 def _without_tags(text: str) -> str:

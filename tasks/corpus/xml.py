@@ -8,21 +8,22 @@ live) is ever read. A page that goes on behind the range's end is read to its en
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO
 
 from lxml import etree
 
 from tasks import storage
 from tasks.corpus.dumps import DumpRange
 from tasks.corpus.reasons import Reason
-from tasks.corpus.streams import Damage, as_utf8, decompressed, open_binary
+from tasks.corpus.streams import Damage, SourceFile, as_utf8, decompressed
 
 _OPEN, _CLOSE = b"<page>", b"</page>"
 _PAGE_ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
 _SITEINFO = re.compile(rb"<siteinfo>.*?</siteinfo>", re.DOTALL)
 _HEADER_BYTES = 1 << 20
-_LARGEST_PAGE = 64 << 20
-"""MediaWiki allows 2 MiB of wikitext; escaped and with some revisions a page stays far below this."""
+_FOOTER = b"</mediawiki>"
+_FOOTER_WITHIN = 256
+_LARGEST_PAGE = 16 << 20
+"""MediaWiki allows 2 MiB of wikitext, six times that where every character is escaped."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Broken:
 def read_site(dump_range: DumpRange) -> Site:
     """The site of the file that a range is part of, read from the file's head."""
     head = b""
-    with open_binary(dump_range.path) as file:
+    with SourceFile(dump_range.path) as file:
         for piece in _utf8_pieces(file, dump_range, 0, storage.size_of(dump_range.path)):
             if isinstance(piece, Damage):
                 break
@@ -86,22 +87,26 @@ def read_raw_pages(
         if isinstance(found, Broken):
             yield found
         elif wanted is None or wanted.search(found):
-            yield _parsed(found, site)
+            yield _parsed(found, dump_range, site)
 
 
 # -- cutting pages out ----------------------------------------------------------------------------------------------
 
 
-def _utf8_pieces(file: IO[bytes], dump_range: DumpRange, start: int, end: int) -> Iterator[bytes | Damage]:
+def _utf8_pieces(file: SourceFile, dump_range: DumpRange, start: int, end: int) -> Iterator[bytes | Damage]:
     return as_utf8(decompressed(file, dump_range.compression, start, end), dump_range.encoding)
 
 
 def _page_elements(dump_range: DumpRange) -> Iterator[bytes | Broken]:
-    with open_binary(dump_range.path) as file:
-        cutter = _PageCutter(dump_range)
+    size = storage.size_of(dump_range.path)
+    with SourceFile(dump_range.path) as file:
+        cutter, tail = _PageCutter(dump_range), b""
         for piece in _utf8_pieces(file, dump_range, dump_range.start, dump_range.end):
-            yield from cutter.damaged(piece) if isinstance(piece, Damage) else cutter.feed(piece)
-        size = storage.size_of(dump_range.path)
+            if isinstance(piece, Damage):
+                yield from cutter.damaged(piece)
+            else:
+                yield from cutter.feed(piece)
+                tail = (tail + piece)[-_FOOTER_WITHIN:]
         for piece in _utf8_pieces(file, dump_range, dump_range.end, size) if cutter.is_open else ():
             if isinstance(piece, Damage):
                 break
@@ -109,6 +114,8 @@ def _page_elements(dump_range: DumpRange) -> Iterator[bytes | Broken]:
             if not cutter.is_open:
                 break
         yield from cutter.abandon("the dump ends within the page")
+    if dump_range.end >= size and _FOOTER not in tail:
+        yield Broken(f"{size}-{size}", Reason.CUT_OFF, "the file ends without </mediawiki>")
 
 
 class _PageCutter:
@@ -180,9 +187,14 @@ class _PageCutter:
         self._searched = 0
 
     def _broken(self, reason: Reason, detail: str) -> Broken:
-        found = _PAGE_ID.search(self._buffer[:4096])
-        row_id = found[1].decode() if found else f"{self._range.start}-{self._range.end}"
-        return Broken(row_id, reason, detail)
+        return _broken_page(self._buffer[:4096], self._range, reason, detail)
+
+
+def _broken_page(element: bytes | bytearray, dump_range: DumpRange, reason: Reason, detail: str) -> Broken:
+    """A page by its id if it has one, and the bytes of the file that it begins in."""
+    found = _PAGE_ID.search(element)
+    place = f"{dump_range.start}-{dump_range.end}"
+    return Broken(found[1].decode() if found else place, reason, f"{detail} (within bytes {place})")
 
 
 def _dangling(buffer: bytearray) -> int:
@@ -200,16 +212,14 @@ def _parser() -> etree.XMLParser:
     return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
 
 
-def _parsed(element: bytes, site: Site) -> RawPage | Broken:
-    found = _PAGE_ID.search(element)
-    page_id = found[1].decode() if found else "unknown"
+def _parsed(element: bytes, dump_range: DumpRange, site: Site) -> RawPage | Broken:
     try:
         page = etree.fromstring(element, _parser())
         revision = max(page.iter("revision"), key=_age, default=None)
         title = page.findtext("title", "").replace("_", " ").strip()
         redirect = page.find("redirect")
         return RawPage(
-            page_id=int(page.findtext("id", page_id)),
+            page_id=int(page.findtext("id", "")),
             revision_id=0 if revision is None else int(revision.findtext("id", "0")),
             title=title,
             namespace=_namespace(page.findtext("ns"), title, site),
@@ -218,7 +228,7 @@ def _parsed(element: bytes, site: Site) -> RawPage | Broken:
             text="" if revision is None else revision.findtext("text") or "",
         )
     except (etree.XMLSyntaxError, ValueError) as error:
-        return Broken(page_id, Reason.BAD_XML, str(error))
+        return _broken_page(element, dump_range, Reason.BAD_XML, str(error))
 
 
 def _age(revision: etree._Element) -> tuple[str, int]:

@@ -1,21 +1,35 @@
-"""Dump → redirects → aliases → pages → passages → index."""
+"""Dump → redirects → aliases → pages → passages → near-duplicates, index."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from schemas.errors import BadInput
 from schemas.jobs import IndexJob
-from schemas.manifest import StageManifest
-from schemas.records import Alias, Page, Passage, Record, Redirect, Reject
-from schemas.settings import PageSettings, PassageSettings
+from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
+from schemas.records import Alias, Duplicate, Page, Passage, Question, Record, Redirect, Reject, Signature
+from schemas.settings import NearDuplicateSettings, PageSettings, PassageSettings
 from tasks import storage
 from tasks.corpus import dumps, pages, passages
 from tasks.corpus.dumps import Dump, DumpRange
+from tasks.corpus.losses import losses_of
+from tasks.corpus.reuse import EarlierPages, EarlierPart, earlier_part
+from tasks.corpus.xml import read_site
+from tasks.ledger import Parts
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 
 
 def dump_of(making: Making) -> Dump:
-    """The dump that the config names, or that the small world's stage wrote."""
-    return dumps.find_dump(making.config.dump_path or making.ledger.folder("dump", making.config.label("dump")))
+    """The dump that the config names, or that the small world's stage wrote.
+
+    Raises:
+        BadInput: there is none, it is not whole, or it is of another snapshot.
+    """
+    dump = dumps.find_dump(making.config.dump_path or making.ledger.folder("dump", making.config.label("dump")))
+    if dump.snapshot not in (None, making.snapshot):
+        raise BadInput(f"{dump.path}: a dump of {dump.snapshot}, and the snapshot is {making.snapshot}: change either")
+    return dump
 
 
 def make_dump(making: Making) -> StageManifest:
@@ -35,13 +49,21 @@ def _ranges(making: Making, settings: PageSettings) -> dict[str, DumpRange]:
     return {found.key: found for found in dumps.cut(dump_of(making), settings.part_mb)}
 
 
-def _sorted_out(rows: Sequence[Record], inputs: dict[str, str]) -> Output:
-    kept = [row for row in rows if not isinstance(row, Reject)]
-    return Output(kept, [row for row in rows if isinstance(row, Reject)], inputs)
+def _sorted_out(rows: Iterable[Record], inputs: dict[str, str]) -> Output:
+    rejects: list[Reject] = []
+
+    def kept() -> Iterator[Record]:
+        for row in rows:
+            if isinstance(row, Reject):
+                rejects.append(row)
+            else:
+                yield row
+
+    return Output(kept(), rejects, inputs)
 
 
 def _redirects(snapshot: str, dump: str, found: DumpRange) -> Output:
-    return _sorted_out(list(pages.read_redirects(found, snapshot)), {"dump": dump})
+    return _sorted_out(pages.read_redirects(found, snapshot), {"dump": dump})
 
 
 def make_redirects(making: Making) -> StageManifest:
@@ -71,19 +93,83 @@ def read_aliases(paths: list[str]) -> dict[str, list[str]]:
     return {row.title: row.redirects for path in paths for row in storage.read_rows(path, Alias)}
 
 
-def _pages(snapshot: str, digests: dict[str, str], alias_paths: list[str], found: DumpRange) -> Output:
-    return _sorted_out(list(pages.read_pages(found, snapshot, read_aliases(alias_paths))), digests)
+@dataclass(frozen=True)
+class PageWork:
+    """What the work on every part of the pages needs besides its range."""
+
+    snapshot: str
+    settings: PageSettings
+    inputs: dict[str, str]
+    aliases: list[str]
+    earlier: list[EarlierPart]
+
+    def __call__(self, found: DumpRange) -> Output:
+        earlier = EarlierPages(self.earlier)
+        rows = pages.read_pages(found, self.snapshot, read_aliases(self.aliases), self.settings, earlier)
+        return _sorted_out(rows, self.inputs)._replace(figures=earlier.counts)
 
 
 def make_pages(making: Making) -> StageManifest:
-    digests = {stage: making.upstream(stage).digest for stage in ("dump", "aliases")}
-    work = partial(_pages, making.snapshot, digests, list(making.upstream_parts("aliases").values()))
-    parts = making.map_parts(Page, _ranges(making, making.config.pages), work)
-    return making.open.finish(parts=parts, gates=[has_rows(parts), no_failed_rows(parts)])
+    settings, ranges = making.config.pages, _ranges(making, making.config.pages)
+    inputs = {stage: making.upstream(stage).digest for stage in ("dump", "aliases")}
+    inputs["sites"] = _digest_of_sites(list(ranges.values()))
+    aliases = list(making.upstream_parts("aliases").values())
+    work = PageWork(making.snapshot, settings, inputs, aliases, _earlier_parts(making, inputs["sites"]))
+    parts = making.map_parts(Page, ranges, work)
+    counts = [part.figures for part in parts.values()]
+    figures = {name: sum(found.get(name, 0) for found in counts) for name in ("reused", "read_anew")}
+    gates = [has_rows(parts), no_failed_rows(parts), _little_lost(making, parts)]
+    return making.open.finish(parts=parts, gates=gates, figures=figures)
+
+
+def _digest_of_sites(ranges: list[DumpRange]) -> str:
+    """Of what the files say of namespaces and titles, which cleaning reads."""
+    sites = [read_site(found) for found in {found.path: found for found in ranges}.values()]
+    return digest_of(sorted({digest_of([sorted(site.namespaces.items()), site.first_letter]) for site in sites}))
+
+
+def _earlier_parts(making: Making, sites: str) -> list[EarlierPart]:
+    """The parts of the latest earlier snapshot of this wiki whose pages were cleaned in the same way.
+
+    None for the small world: its revisions are numbers of pages, whatever they say.
+    """
+    if making.config.world is not None:
+        return []
+    for ledger in making.ledger.siblings("pages"):
+        for manifest in ledger.finished("pages"):
+            recipe = manifest.recipe
+            if recipe.version == making.open.recipe.version and _cleaning(recipe) == _cleaning(making.open.recipe):
+                folder = ledger.folder(recipe.stage, recipe.label)
+                done = Parts(folder, manifest.fingerprint, Page, ledger.snapshot).done()
+                paths = [
+                    storage.join(folder, f"part-{key}.parquet") for key, part in done.items() if _same(part, sites)
+                ]
+                return [part for path in paths if (part := earlier_part(path)) is not None]
+    return []
+
+
+def _cleaning(recipe: Recipe) -> dict[str, Any]:
+    """The settings that rows depend on: how a dump is cut is not one of them."""
+    return {name: value for name, value in recipe.settings["pages"].items() if name != "part_mb"}
+
+
+def _same(part: PartManifest, sites: str) -> bool:
+    return part.inputs.get("sites") == sites
+
+
+def _little_lost(making: Making, parts: dict[str, PartManifest]) -> Gate:
+    """Whether what could not be read of the dump is within what the config allows."""
+    of_pages = making.open.parts(Page)
+    paths = [of_pages.rejects_path(key) for key, part in parts.items() if part.rejects]
+    losses = losses_of(row for path in paths for row in storage.read_rows(path, Reject))
+    n_pages = sum(part.rows + sum(part.rejects.values()) for part in parts.values())
+    share, allowed = losses.share(dump_of(making).size, n_pages), making.config.pages.max_lost_share
+    detail = f"{share:.2%} of the dump could not be read ({losses}); pages.max_lost_share allows {allowed:.2%}"
+    return Gate(name="little is lost", holds=share <= allowed, detail=detail)
 
 
 def _passages(settings: PassageSettings, path: str) -> Output:
-    rows = [row for page in storage.read_rows(path, Page) for row in passages.passages_of(page, settings)]
+    rows = (row for page in storage.read_rows(path, Page) for row in passages.passages_of(page, settings))
     return Output(rows, [], {"pages": storage.digest_of_file(path)})
 
 
@@ -91,6 +177,64 @@ def make_passages(making: Making) -> StageManifest:
     work = partial(_passages, making.config.passages)
     parts = making.map_parts(Passage, making.upstream_parts("pages"), work)
     return making.open.finish(parts=parts, gates=[has_rows(parts), no_failed_rows(parts)])
+
+
+def _signatures(settings: NearDuplicateSettings, path: str) -> Output:
+    from tasks.corpus.near_duplicates import signatures_of
+
+    rows = signatures_of(storage.read_rows(path, Passage), settings)
+    return Output(rows, [], {"passages": storage.digest_of_file(path)})
+
+
+def make_signatures(making: Making) -> StageManifest:
+    settings = making.config.near_duplicates
+    assert settings is not None
+    parts = making.map_parts(Signature, making.upstream_parts("passages"), partial(_signatures, settings))
+    return making.open.finish(parts=parts, gates=[no_failed_rows(parts)])
+
+
+def _duplicates(snapshot: str, settings: NearDuplicateSettings, digest: str, paths: list[str]) -> Output:
+    from tasks.corpus.near_duplicates import duplicates_of
+
+    return Output(duplicates_of(paths, settings, snapshot), [], {"signatures": digest})
+
+
+def make_duplicates(making: Making) -> StageManifest:
+    """Reduce: the passages that are nearly the same as one that is kept."""
+    settings, upstream = making.config.near_duplicates, making.upstream("signatures")
+    assert settings is not None
+    work = partial(_duplicates, making.snapshot, settings, upstream.digest)
+    parts = making.map_parts(Duplicate, {"all": list(making.upstream_parts("signatures").values())}, work)
+    dropped = sum(part.rows for part in parts.values())
+    figures = {"passages": upstream.rows, "dropped": dropped, "share": round(dropped / max(upstream.rows, 1), 4)}
+    return making.open.finish(parts=parts, gates=[no_failed_rows(parts)], figures=figures)
+
+
+def duplicate_paths(making: Making) -> list[str]:
+    """The parts of the table of near-duplicates; none where the config does not look for them."""
+    return [] if making.config.near_duplicates is None else list(making.upstream_parts("duplicates").values())
+
+
+def read_duplicates(paths: list[str]) -> frozenset[str]:
+    """The ids of the passages that another one stands for."""
+    return frozenset(
+        name for path in paths for name in storage.read_table(path, columns=["passage_id"])["passage_id"].to_pylist()
+    )
+
+
+def asked_once(rows: Iterable[Question | Reject], duplicates: Collection[str]) -> Iterator[Question | Reject]:
+    """A reject in place of every question about a passage that another one stands for."""
+    for row in rows:
+        if isinstance(row, Question) and row.passage_id in duplicates:
+            yield Reject(
+                snapshot=row.snapshot,
+                row_id=row.question_id,
+                reason="near_duplicate",
+                failed=False,
+                detail=str(row.passage_id),
+            )
+        else:
+            yield row
 
 
 def make_index(making: Making) -> StageManifest:

@@ -13,7 +13,7 @@ from schemas.records import Passage, Question, Reject, Split
 from schemas.snapshot import language_of
 from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
-from tasks.making.corpus import read_aliases
+from tasks.making.corpus import asked_once, duplicate_paths, read_aliases, read_duplicates
 from tasks.ramp.questions import questions_of_pages
 from tasks.ramp.splits import Splits
 
@@ -26,14 +26,17 @@ def splits_of(making: Making) -> Splits:
     return Splits.of(making.config.ramp, making.ledger.folder("dump", making.config.label("dump")))
 
 
-def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, index: str, path: str) -> Output:
+def _questions(
+    config: PipelineConfig, alias_paths: list[str], duplicates: list[str], splits: Splits, index: str, path: str
+) -> Output:
     from tasks.ramp.evidence import certify
 
     aliases = read_aliases(alias_paths)
     language = language_of(config.snapshot)
     questions: list[Question] = []
     rejects: list[Reject] = []
-    for row in questions_of_pages(storage.read_rows(path, Passage), aliases, splits, config.ramp, language):
+    rows = questions_of_pages(storage.read_rows(path, Passage), aliases, splits, config.ramp, language)
+    for row in asked_once(rows, read_duplicates(duplicates)):
         if isinstance(row, Reject):
             rejects.append(row)
         else:
@@ -48,6 +51,7 @@ def make_questions(making: Making) -> StageManifest:
         _questions,
         making.config,
         list(making.upstream_parts("aliases").values()),
+        duplicate_paths(making),
         splits_of(making),
         storage.join(making.upstream_folder("index"), "index"),
     )

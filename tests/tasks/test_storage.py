@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from schemas.records import Redirect
+from schemas.records import Redirect, table_of
 from tasks import storage
 
 
@@ -14,6 +14,8 @@ def test_rows_come_back_in_order_and_bytes_are_the_same_for_the_same_rows(tmp_pa
     first = storage.write_rows(path, Redirect, rows(3000))
     assert list(storage.read_rows(path, Redirect)) == rows(3000)
     assert storage.write_rows(str(tmp_path / "b.parquet"), Redirect, rows(3000)) == first
+    assert storage.write_rows(str(tmp_path / "c.parquet"), Redirect, iter(rows(3000))) == first
+    assert storage.parquet_bytes(table_of(Redirect, rows(3000))) == first, "however many are gathered at once"
 
 
 def test_a_write_that_is_killed_leaves_the_old_file_whole(tmp_path):

@@ -2,6 +2,8 @@
 
 import bz2
 import re
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,13 +126,16 @@ def streams_of_pages() -> list[list[str]]:
     return [[page_xml(10 * s + p, f"Page {s}.{p}", f"Text {s} {p}. " * 60) for p in range(3)] for s in range(1, 4)]
 
 
-@pytest.mark.parametrize("part_mb", [1e-6, 99])
-def test_a_damaged_stream_is_rejected_and_all_others_are_read(tmp_path: Path, part_mb: float) -> None:
+_BLOCK_SUM = 10
+"""Where the sum of a bzip2 stream's first block stands: all data can be decompressed, and is not what was written."""
+
+
+@pytest.mark.parametrize(("part_mb", "at"), [(1e-6, 60), (99, 60), (99, _BLOCK_SUM)])
+def test_a_damaged_stream_is_rejected_and_all_others_are_read(tmp_path: Path, part_mb: float, at: int) -> None:
     path = write_multistream(tmp_path, streams_of_pages())
     second = cut(find_dump(str(path)), 1e-6)[2]
     content = bytearray(path.read_bytes())
-    middle = (second.start + second.end) // 2
-    content[middle : middle + 8] = bytes(8)
+    content[second.start + at : second.start + at + 4] = bytes(4)
     path.write_bytes(content)
     rows = pages_of(path, part_mb)
     assert kept(rows) == [f"Page {s}.{p}" for s in (1, 3) for p in range(3)]
@@ -143,8 +148,19 @@ def test_a_truncated_file_gives_what_is_there(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: third.end - 30])
     rows = pages_of(path)
     assert kept(rows) == [f"Page {s}.{p}" for s in (1, 2) for p in range(3)]
-    assert rejected(rows) == [(f"{third.start}-{third.end - 30}", "damaged_stream")]
+    end = third.end - 30
+    assert rejected(rows) == [(f"{third.start}-{end}", "damaged_stream"), (f"{end}-{end}", "cut_off")]
     assert rejected(redirects_of(path)) == rejected(rows), "neither stage loses it in silence"
+
+
+def test_a_file_that_ends_between_two_streams_is_told_to_be_cut_off(tmp_path: Path) -> None:
+    """Every stream that is there is whole: only the missing end of the document tells."""
+    path = write_multistream(tmp_path, streams_of_pages(), with_index=False)
+    third = cut(find_dump(str(path)), 1e-6)[3]
+    path.write_bytes(path.read_bytes()[: third.start])
+    rows = pages_of(path, 1e-6)
+    assert kept(rows) == [f"Page {s}.{p}" for s in (1, 2) for p in range(3)]
+    assert rejected(rows) == [(f"{third.start}-{third.start}", "cut_off")]
 
 
 def test_a_page_cut_off_with_the_file_is_named(tmp_path: Path) -> None:
@@ -152,7 +168,37 @@ def test_a_page_cut_off_with_the_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "dump.xml.bz2"
     path.write_bytes(bz2.compress(content[:-300]))
     rows = pages_of(path)
-    assert kept(rows) == ["Good"] and rejected(rows) == [("77", "unclosed_page")]
+    size = path.stat().st_size
+    assert kept(rows) == ["Good"]
+    assert rejected(rows) == [("77", "unclosed_page"), (f"{size}-{size}", "cut_off")]
+    assert f"within bytes 0-{size}" in rows[1].detail
+
+
+_LARGE = """
+import gzip, resource, sys
+from pathlib import Path
+from tests.support.dumpfiles import page_xml, pages_of, xml_dump
+
+texts = {"First": "Words.", "Huge": "[[Link|words]] " * 4_000_000, "Last": "Words."}
+pages = [page_xml(number, title, text) for number, (title, text) in enumerate(texts.items())]
+path = Path(sys.argv[1])
+with gzip.open(path, "wb", compresslevel=1) as file:
+    for piece in xml_dump(pages[:1])[:-14], *(page.encode() for page in pages[1:]), b"</mediawiki>":
+        file.write(piece)
+del pages, texts
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(*[f"{getattr(row, 'title', '')}{getattr(row, 'reason', '')}" for row in pages_of(path)])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_page_of_sixty_megabytes_costs_neither_memory_nor_the_others(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", _LARGE, str(tmp_path / "dump.xml.gz")], capture_output=True, text=True, check=True
+    )
+    found, more_kilobytes = run.stdout.splitlines()
+    assert found == "First oversized_page Last"
+    assert int(more_kilobytes) < 100_000, "the page itself is never held"
 
 
 # -- real dumps -----------------------------------------------------------------------------------------------------

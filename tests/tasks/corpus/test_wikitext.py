@@ -130,10 +130,10 @@ def test_chinese_variants_show_one_script() -> None:
     assert shown("-{zh-hans:计算机; zh-hant:電腦}-是-{机器}-。", "zh") == "计算机是机器。"
 
 
-def test_disambiguation_pages_are_told_by_their_templates_in_many_languages() -> None:
-    for template in ("disambiguation", "Hndis|name=X", "Begriffsklärung", "消歧義"):
-        assert cleaned(f"'''X''' may be:\n* [[A]]\n{{{{{template}}}}}").is_disambiguation
-    assert not cleaned("{{about|x}} '''X''' is a town.").is_disambiguation
+def test_templates_and_categories_of_a_page_are_told() -> None:
+    page = cleaned("{{About|x}} '''X''' is {{nowrap|a {{Small town}}}}. [[category:Old towns|X]] [[:Category:No]]")
+    assert page.templates == {"about", "nowrap", "small town"}
+    assert page.categories == ["Old towns"]
 
 
 @pytest.mark.timeout(30)

@@ -1,0 +1,201 @@
+"""The corpus stages made from small dumps, in this process."""
+
+import bz2
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from retrieval_index.hits import Hit, Query
+from schemas.config import PipelineConfig
+from schemas.errors import RunFailed
+from schemas.manifest import StageManifest
+from schemas.records import Page, Passage, Record, Split
+from schemas.settings import WorldSettings
+from tasks import storage
+from tasks.corpus.dumps import cut, find_dump
+from tasks.corpus.smallworld import write_world
+from tasks.graph import make, stages_of
+from tasks.ledger import Ledger
+from tasks.making import ramp
+from tests.support.dumpfiles import page_xml, write_multistream
+
+STREAMS = [[page_xml(10 * s + p, f"Page {s}.{p}", f"Text {s} {p}. " * 60) for p in range(3)] for s in range(1, 4)]
+
+
+def config_of(root: Path, dump: Path, snapshot: str = "enwiki-20240101", **sections: object) -> PipelineConfig:
+    return PipelineConfig.model_validate(
+        {
+            "name": "corpus",
+            "snapshot": snapshot,
+            "dump": str(dump),
+            "runtime": {"root": str(root), "workers": 1},
+            **sections,
+        }
+    )
+
+
+def made(config: PipelineConfig, until: str) -> StageManifest:
+    """The manifest of the stage ``until``, made with all that comes before it."""
+    for stage in stages_of(config):
+        manifest = make(config, stage, lambda progress: None)
+        if stage.stage == until:
+            return manifest
+    raise AssertionError(f"no stage {until}")
+
+
+def test_a_dump_of_which_too_much_is_lost_stops_at_the_pages(tmp_path: Path) -> None:
+    dump = write_multistream(tmp_path, STREAMS)
+    whole = dump.read_bytes()
+    second = cut(find_dump(str(dump)), 1e-6)[2]
+    dump.write_bytes(whole[: second.start + 40] + bytes(8) + whole[second.start + 48 :])
+    root = tmp_path / "root"
+    with pytest.raises(RunFailed, match=r"little is lost: \d+\.\d+% of the dump could not be read \(\d+ damaged bytes"):
+        made(config_of(root, dump), "pages")
+    allowed = made(config_of(root, dump, pages={"max_lost_share": 0.5}), "pages")
+    assert allowed.rows == 6, "the limit is no part of how pages are made: the same label goes on"
+    assert allowed.rejects == {"damaged_stream": 1}
+
+
+def test_a_dump_that_is_cut_off_stops_at_the_pages(tmp_path: Path) -> None:
+    dump = write_multistream(tmp_path, STREAMS, with_index=False)
+    dump.write_bytes(dump.read_bytes()[: cut(find_dump(str(dump)), 1e-6)[3].start])
+    with pytest.raises(RunFailed, match=r"100.00% of the dump could not be read \(.* 1 files cut off\)"):
+        made(config_of(tmp_path / "root", dump), "pages")
+
+
+_IN_PROCESS = """
+import sys
+from pathlib import Path
+from tests.tasks.making.test_corpus import config_of, made
+
+config = config_of(Path(sys.argv[1]) / "root", Path(sys.argv[2]))
+config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"workers": 2})})
+print(made(config, "passages").rows, "ray" in sys.modules)
+"""
+
+
+def test_a_dump_of_one_part_needs_no_ray(tmp_path: Path) -> None:
+    dump = write_multistream(tmp_path, STREAMS)
+    words = [sys.executable, "-c", _IN_PROCESS, str(tmp_path), str(dump)]
+    run = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["9", "False"]
+
+
+# -- a second snapshot ----------------------------------------------------------------------------------------------
+
+JANUARY, FEBRUARY = "smallworld-20260101", "smallworld-20260201"
+SMALL = {"pages": {"part_mb": 0.02}, "passages": {"max_words": 150}}
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A world, and the same a month later: edited, shortened, hidden, renamed and new pages, and new redirects."""
+    before, after = tmp_path_factory.mktemp("january"), tmp_path_factory.mktemp("february")
+    write_world(WorldSettings(families={Split.TRAIN: 3}), JANUARY, str(before))
+    name = f"{JANUARY}-pages-articles-multistream.xml.bz2"
+    xml = bz2.decompress((before / name).read_bytes()).decode()
+    pages = re.findall(r"  <page>.*?</page>\n", xml, re.DOTALL)
+    own = [place for place, page in enumerate(pages) if "<redirect" not in page]
+    for place in own[::10]:
+        pages[place] = re.sub(r"<id>(1\d{6})</id>", r"<id>2\1</id>", pages[place]).replace("</text>", " New.</text>")
+    pages[own[1]] = re.sub(r"(<text[^>]*>).*?(?=</text>)", r"\1", pages[own[1]], flags=re.DOTALL)
+    pages[own[2]] = pages[own[2]].replace("<title>", "<title>New ")
+    del pages[own[3]]
+    title = re.search(r"<title>(.*)</title>", pages[own[4]])
+    assert title is not None
+    pages += [
+        page_xml(9001, "A new name", f"#REDIRECT [[{title[1]}]]", redirect=title[1]),
+        page_xml(9002, "A new page", "It is '''new'''."),
+    ]
+    header, footer = xml[: xml.index("  <page>")], "</mediawiki>\n"
+    streams = [header, *("".join(pages[at : at + 40]) for at in range(0, len(pages), 40)), footer]
+    packed = b"".join(bz2.compress(stream.encode()) for stream in streams)
+    (after / f"{FEBRUARY}-pages-articles-multistream.xml.bz2").write_bytes(packed)
+    return before, after
+
+
+def rows_of(root: Path, snapshot: str, stage: str, model: type[Record]) -> list[Record]:
+    paths = Ledger(str(root), snapshot).data_paths(stage, "v1")
+    return [row for path in paths for row in storage.read_rows(path, model)]
+
+
+def test_a_second_snapshot_reuses_what_has_not_changed_and_is_what_a_rebuild_gives(
+    tmp_path: Path, worlds: tuple[Path, Path]
+) -> None:
+    before, after = worlds
+    made(config_of(tmp_path / "both", before, JANUARY, **SMALL), "passages")
+    settings = SMALL | {"pages": {"part_mb": 0.03}}
+    made(config_of(tmp_path / "both", after, FEBRUARY, **settings), "passages")
+    made(config_of(tmp_path / "new", after, FEBRUARY, **settings), "passages")
+    reused = Ledger(str(tmp_path / "both"), FEBRUARY).manifest("pages", "v1")
+    rebuilt = Ledger(str(tmp_path / "new"), FEBRUARY).manifest("pages", "v1")
+    assert reused is not None and rebuilt is not None
+    changed = len(range(0, rebuilt.rows, 10))
+    assert rebuilt.figures["reused"] == 0 and reused.figures["read_anew"] <= changed + 5
+    assert reused.figures["reused"] > 0.85 * reused.rows
+    assert reused.digest == rebuilt.digest, "byte for byte"
+    for stage, model in (("pages", Page), ("passages", Passage)):
+        assert rows_of(tmp_path / "both", FEBRUARY, stage, model) == rows_of(tmp_path / "new", FEBRUARY, stage, model)
+    pages = {row.title: row for row in rows_of(tmp_path / "both", FEBRUARY, "pages", Page) if isinstance(row, Page)}
+    assert sum("New." in page.text for page in pages.values()) == changed
+    assert any("A new name" in page.redirects for page in pages.values()), "redirects are the second snapshot's"
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "pages"),
+    [("dewiki-20260201", {}), (FEBRUARY, {"list_pages": "dropped"}), ("smallworld-20251201", {})],
+)
+def test_nothing_is_reused_of_another_wiki_of_other_settings_or_of_a_later_snapshot(
+    tmp_path: Path, worlds: tuple[Path, Path], snapshot: str, pages: dict[str, object]
+) -> None:
+    before, after = worlds
+    made(config_of(tmp_path / "root", before, JANUARY), "pages")
+    unnamed = tmp_path / "dump.xml.bz2"
+    unnamed.write_bytes(next(after.iterdir()).read_bytes())
+    assert made(config_of(tmp_path / "root", unnamed, snapshot, pages=pages), "pages").figures["reused"] == 0
+
+
+# -- near-duplicates ------------------------------------------------------------------------------------------------
+
+
+class Nothing:
+    """A searcher that finds nothing."""
+
+    def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
+        return [[] for _ in queries]
+
+
+def questions_of(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> StageManifest:
+    """The questions' manifest, made with an index that holds nothing."""
+    monkeypatch.setattr(ramp, "searcher_of", lambda folder: Nothing())
+    ledger = Ledger(config.runtime.root, config.snapshot)
+    for stage in stages_of(config):
+        if stage.stage == "index":
+            recipe = stage.recipe(ledger)
+            assert recipe is not None
+            ledger.open(recipe).finish(rows=0)
+        else:
+            manifest = make(config, stage, lambda progress: None)
+        if stage.stage == "questions":
+            return manifest
+    raise AssertionError("no questions")
+
+
+def test_nearly_the_same_passages_become_questions_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "'''{name}''' was founded in 1871 by [[Anna Brandt]] beside the river and grew slowly for many years. After "
+        "the fire of 3 May 1902 it was built again by [[Karl Lindner]], who lived there with all of his family."
+    )
+    streams = [[page_xml(number, name, text.format(name=name)) for number, name in enumerate(["Ober", "Unter"], 1)]]
+    dump = write_multistream(tmp_path, streams)
+    ramp_settings = {"splits": "held_out", "min_words": 20}
+    once = config_of(tmp_path / "once", dump, ramp=ramp_settings, near_duplicates={})
+    twice = config_of(tmp_path / "twice", dump, ramp=ramp_settings)
+    assert questions_of(twice, monkeypatch).rows == 2
+    manifest = questions_of(once, monkeypatch)
+    assert (manifest.rows, manifest.rejects) == (1, {"near_duplicate": 1})
+    found = Ledger(once.runtime.root, once.snapshot).manifest("duplicates", "v1")
+    assert found is not None and found.figures == {"passages": 2, "dropped": 1, "share": 0.5}
