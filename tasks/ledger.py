@@ -17,6 +17,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from schemas.config import DATA_STAGES
 from schemas.errors import BadInput, RunFailed
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
@@ -81,9 +83,15 @@ class Parts:
         return found
 
     def commit(
+        self, key: str, rows: Iterable[Record], rejects: Sequence[Reject], inputs: dict[str, str], started: float
+    ) -> PartManifest:
+        """`commit_table` of these rows."""
+        return self.commit_table(key, storage.gathered(self.model, rows), rejects, inputs, started)
+
+    def commit_table(
         self,
         key: str,
-        rows: Iterable[Record],
+        table: pa.Table,
         rejects: Sequence[Reject],
         inputs: dict[str, str],
         started: float,
@@ -91,12 +99,9 @@ class Parts:
     ) -> PartManifest:
         """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began.
 
-        ``rejects`` and ``figures`` may grow while ``rows`` are drawn.
-
         Raises:
             RunFailed: another run has taken the stage over.
         """
-        table = storage.gathered(self.model, rows)
         data = storage.parquet_bytes(table)
         if self._lease is not None:
             leases.check(self.folder, self._lease)

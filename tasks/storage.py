@@ -150,6 +150,13 @@ def read_table(path: str, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(file, columns=columns)
 
 
+def read_batches(path: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of one Parquet file, a batch in memory at a time."""
+    filesystem, inner = _open(path)
+    with filesystem.open(inner, "rb") as file:
+        yield from pq.ParquetFile(file).iter_batches(batch_size=65_536, columns=columns)
+
+
 def range_of(path: str, column: str) -> tuple[int, int] | None:
     """The smallest and largest value of a column of integers, by the file's statistics; None where it has no rows."""
     filesystem, inner = _open(path)

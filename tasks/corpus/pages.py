@@ -1,7 +1,7 @@
 """The pages and redirects of a range of a dump, as rows."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from schemas.records import Page, Redirect, Reject
 from schemas.settings import PageSettings
@@ -37,11 +37,10 @@ def read_redirects(dump_range: DumpRange, snapshot: str) -> Iterator[Redirect | 
 def read_pages(
     dump_range: DumpRange,
     snapshot: str,
-    aliases: Mapping[str, list[str]],
     settings: PageSettings = _DEFAULTS,
     earlier: EarlierPages | None = None,
 ) -> Iterator[Page | Reject]:
-    """The articles of the range. ``aliases``: redirects by the title that they lead to.
+    """The articles of the range, without the redirects that lead to them (`tasks.corpus.aliases.with_redirects`).
 
     Redirects are passed over in silence: `read_redirects` accounts for them. What cleaning gave for the same revision
     in ``earlier``, made with these settings, is taken from there.
@@ -55,16 +54,12 @@ def read_pages(
         elif raw.namespace != 0:
             yield reject(snapshot, str(raw.page_id), Reason.NAMESPACE, f"{raw.title} ({raw.namespace})")
         elif _redirect_target(raw, wiki) is None:
-            own = list(aliases.get(raw.title, []))
             known = earlier.find(raw) if earlier is not None else None
-            yield (
-                known.model_copy(update={"snapshot": snapshot, "redirects": own})
-                if known
-                else _page(raw, snapshot, wiki, kinds, own)
-            )
+            again = {"snapshot": snapshot, "redirects": []}
+            yield known.model_copy(update=again) if known else _page(raw, snapshot, wiki, kinds)
 
 
-def _page(raw: RawPage, snapshot: str, wiki: Wiki, kinds: PageKinds, redirects: list[str]) -> Page | Reject:
+def _page(raw: RawPage, snapshot: str, wiki: Wiki, kinds: PageKinds) -> Page | Reject:
     row_id = str(raw.page_id)
     if raw.model != "wikitext":
         return reject(snapshot, row_id, Reason.NOT_WIKITEXT, f"{raw.title}: {raw.model}")
@@ -82,7 +77,7 @@ def _page(raw: RawPage, snapshot: str, wiki: Wiki, kinds: PageKinds, redirects: 
         revision_id=raw.revision_id,
         title=raw.title,
         namespace=raw.namespace,
-        redirects=redirects,
+        redirects=[],
         text=cleaned.text,
         links=cleaned.links,
         lost=cleaned.lost,

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
+import pyarrow as pa
+
 from schemas.config import PipelineConfig
 from schemas.jobs import Job, JobResult
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Record, Reject
-from tasks import jobs, leases
+from tasks import jobs, leases, storage
 from tasks.fanout import fan_out, release
 from tasks.jobs import Progress
 from tasks.ledger import Ledger, OpenStage, Parts
@@ -30,6 +32,8 @@ class Output(NamedTuple):
     rejects: Sequence[Reject]
     inputs: dict[str, str]
     figures: Mapping[str, int] = MappingProxyType({})
+    joined: Callable[[pa.Table], pa.Table] | None = None
+    """What is done to the table of all rows, where a column is looked up for the part as a whole."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,10 @@ class PartWork(Generic[Item]):
         started = time.time()
         with rare_collections():
             output = self.work(item)
-            return self.parts.commit(key, output.rows, output.rejects, output.inputs, started, output.figures)
+            table = storage.gathered(self.parts.model, output.rows)
+            if output.joined is not None:
+                table = output.joined(table)
+            return self.parts.commit_table(key, table, output.rejects, output.inputs, started, output.figures)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_o
 from schemas.records import Alias, Duplicate, Page, Passage, Question, Record, Redirect, Reject, Signature
 from schemas.settings import NearDuplicateSettings, PageSettings, PassageSettings
 from tasks import storage
-from tasks.corpus import dumps, pages, passages
+from tasks.corpus import aliases, dumps, pages, passages
 from tasks.corpus.dumps import Dump, DumpRange
 from tasks.corpus.losses import losses_of
 from tasks.corpus.reuse import EarlierPages, EarlierPart, earlier_part
@@ -73,11 +73,7 @@ def make_redirects(making: Making) -> StageManifest:
 
 
 def _aliases(snapshot: str, digest: str, paths: list[str]) -> Output:
-    by_target: dict[str, list[str]] = {}
-    for path in paths:
-        for row in storage.read_rows(path, Redirect):
-            by_target.setdefault(row.target, []).append(row.title)
-    rows = [Alias(snapshot=snapshot, title=title, redirects=sorted(by_target[title])) for title in sorted(by_target)]
+    rows = (Alias(snapshot=snapshot, title=title, redirects=titles) for title, titles in aliases.by_target(paths))
     return Output(rows, [], {"redirects": digest})
 
 
@@ -105,16 +101,17 @@ class PageWork:
 
     def __call__(self, found: DumpRange) -> Output:
         earlier = EarlierPages(self.earlier)
-        rows = pages.read_pages(found, self.snapshot, read_aliases(self.aliases), self.settings, earlier)
-        return _sorted_out(rows, self.inputs)._replace(figures=earlier.counts)
+        rows = pages.read_pages(found, self.snapshot, self.settings, earlier)
+        joined = partial(aliases.with_redirects, self.aliases)
+        return _sorted_out(rows, self.inputs)._replace(figures=earlier.counts, joined=joined)
 
 
 def make_pages(making: Making) -> StageManifest:
     settings, ranges = making.config.pages, _ranges(making, making.config.pages)
     inputs = {stage: making.upstream(stage).digest for stage in ("dump", "aliases")}
     inputs["sites"] = _digest_of_sites(list(ranges.values()))
-    aliases = list(making.upstream_parts("aliases").values())
-    work = PageWork(making.snapshot, settings, inputs, aliases, _earlier_parts(making, inputs["sites"]))
+    of_wiki = list(making.upstream_parts("aliases").values())
+    work = PageWork(making.snapshot, settings, inputs, of_wiki, _earlier_parts(making, inputs["sites"]))
     parts = making.map_parts(Page, ranges, work)
     counts = [part.figures for part in parts.values()]
     figures = {name: sum(found.get(name, 0) for found in counts) for name in ("reused", "read_anew")}

@@ -56,7 +56,7 @@ def repeated(dump: Path, target: Path, times: int) -> None:
 def pages(path: str) -> None:
     with rare_collections():
         for part in cut(find_dump(path), 99):
-            for row in read_pages(part, SNAPSHOT, {}):
+            for row in read_pages(part, SNAPSHOT):
                 assert row
 
 
@@ -132,7 +132,7 @@ def compared(dump: Path, extractor: str | None) -> None:
 
 
 def page_rows(part: DumpRange) -> Output:
-    return Output(list(read_pages(part, SNAPSHOT, {})), [], {})
+    return Output(list(read_pages(part, SNAPSHOT)), [], {})
 
 
 def nothing(_: object) -> PartManifest:

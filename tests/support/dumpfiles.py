@@ -61,7 +61,7 @@ def write_multistream(folder: Path, streams: Sequence[Sequence[str]], with_index
 
 def pages_of(path: Path, part_mb: float = 99, snapshot: str = SNAPSHOT) -> list[Page | Reject]:
     """All that `read_pages` gives for a dump, range after range."""
-    return [row for part in cut(find_dump(str(path)), part_mb) for row in read_pages(part, snapshot, {})]
+    return [row for part in cut(find_dump(str(path)), part_mb) for row in read_pages(part, snapshot)]
 
 
 def redirects_of(path: Path, part_mb: float = 99, snapshot: str = SNAPSHOT) -> list[Redirect | Reject]:

@@ -93,7 +93,7 @@ def test_a_config_adds_marks_of_its_own(tmp_path: Path) -> None:
         lists=PageMarks(categories=["Our registers"], titles=["register of *"]),
     )
     (part,) = cut(find_dump(str(path)), 1)
-    found = [getattr(row, "reason", "kept") for row in read_pages(part, SNAPSHOT, {}, settings)]
+    found = [getattr(row, "reason", "kept") for row in read_pages(part, SNAPSHOT, settings)]
     assert found == ["disambiguation", "list", "list", "kept"]
 
 

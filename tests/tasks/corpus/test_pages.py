@@ -41,14 +41,13 @@ def rejected(rows: list) -> list[tuple[str, str]]:
     return [(row.row_id, row.reason) for row in rows if isinstance(row, Reject)]
 
 
-def test_a_page_has_its_identifiers_text_links_and_aliases(tmp_path: Path) -> None:
+def test_a_page_has_its_identifiers_text_and_links(tmp_path: Path) -> None:
     path = write(tmp_path, page_xml(5, "Old town", "An '''old town''' in [[Far land|the land]]."))
     (part,) = cut(find_dump(str(path)), 1)
-    (page,) = read_pages(part, SNAPSHOT, {"Old town": ["Ancient town", "O. town"]})
+    (page,) = read_pages(part, SNAPSHOT)
     assert isinstance(page, Page)
     assert page.text == "An old town in the land."
     assert (page.page_id, page.revision_id, page.namespace, page.n_chars) == (5, 1005, 0, 24)
-    assert page.redirects == ["Ancient town", "O. town"]
     assert [(link.target, page.text[link.start : link.end]) for link in page.links] == [("Far land", "the land")]
 
 
@@ -216,7 +215,7 @@ def test_any_cut_of_the_real_dump_gives_the_same_rows(test_data: Path, english: 
     rows = []
     for start, end in pairwise(bounds):
         part = DumpRange(key=str(start), path=path, compression=Compression.BZ2, encoding="utf-8", start=start, end=end)
-        rows += list(read_pages(part, SNAPSHOT, {}))
+        rows += list(read_pages(part, SNAPSHOT))
     assert rows == english
     assert len(kept(english)) == 98 and len(english) == 107
 

@@ -20,7 +20,7 @@ STREAMS = [[page_xml(10 * s + p, f"Page {s}.{p}", f"Text {s} {p}. " * 60) for p 
 
 
 def rows_of(path: str) -> list:
-    return [row for part in cut(find_dump(path), 1e-6) for row in read_pages(part, SNAPSHOT, {})]
+    return [row for part in cut(find_dump(path), 1e-6) for row in read_pages(part, SNAPSHOT)]
 
 
 def write_status(dump: Path, status: str = "done", **changed: object) -> None:
@@ -51,10 +51,10 @@ def test_a_read_that_fails_is_tried_again_and_never_taken_for_damage(tmp_path: P
     with serving_files(tmp_path) as (address, failures):
         parts = cut(find_dump(f"{address}/{path.name}"), 1e-6)
         failures.left = 2
-        assert list(read_pages(parts[1], SNAPSHOT, {})) == pages_of(path)[:3]
+        assert list(read_pages(parts[1], SNAPSHOT)) == pages_of(path)[:3]
         failures.left = 10_000
         with pytest.raises(RunFailed, match="cannot be read at byte") as error:
-            list(read_pages(parts[1], SNAPSHOT, {}))
+            list(read_pages(parts[1], SNAPSHOT))
         assert "\n" not in str(error.value)
 
 

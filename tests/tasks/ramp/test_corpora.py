@@ -22,7 +22,7 @@ from tests.tasks.ramp.examples import assert_honest
 
 
 def passages_in(dump: Path, snapshot: str) -> list[Passage]:
-    pages = [page for part in cut(find_dump(str(dump)), 16) for page in read_pages(part, snapshot, {})]
+    pages = [page for part in cut(find_dump(str(dump)), 16) for page in read_pages(part, snapshot)]
     return [found for page in pages if isinstance(page, Page) for found in passages_of(page, PassageSettings())]
 
 

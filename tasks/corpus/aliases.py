@@ -1,0 +1,40 @@
+"""Redirects by the page they lead to: gathered once for a whole wiki, looked up for the titles of one part.
+
+English Wikipedia has more redirects than pages: as Python objects they would take gigabytes in every worker. They stay
+Arrow columns; what becomes objects is what a part asks for.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks import storage
+
+
+def by_target(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Of the redirects of these Parquet files: each target, in order, with the titles that lead to it, in order."""
+    tables = [storage.read_table(path, columns=["target", "title"]) for path in paths]
+    ordered = pa.concat_tables(tables).sort_by([("target", "ascending"), ("title", "ascending")])
+    grouped = ordered.group_by("target", use_threads=False).aggregate([("title", "list")])
+    for batch in grouped.to_batches(max_chunksize=4096):
+        yield from zip(batch["target"].to_pylist(), batch["title_list"].to_pylist(), strict=True)
+
+
+def aliases_of(paths: Sequence[str], titles: pa.Array | pa.ChunkedArray) -> dict[str, list[str]]:
+    """Redirects of those of these pages that have any; ``paths`` are the parts of the aliases."""
+    wanted = pc.unique(titles)
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        for batch in storage.read_batches(path, columns=["title", "redirects"]):
+            rows = batch.filter(pc.is_in(batch["title"], value_set=wanted))
+            found |= zip(rows["title"].to_pylist(), rows["redirects"].to_pylist(), strict=True)
+    return found
+
+
+def with_redirects(paths: Sequence[str], pages: pa.Table) -> pa.Table:
+    """A part of pages, its column of redirects filled in."""
+    place = pages.schema.get_field_index("redirects")
+    found = aliases_of(paths, pages["title"])
+    column = [found.get(title, []) for title in pages["title"].to_pylist()]
+    return pages.set_column(place, pages.schema.field(place), pa.array(column, pages.schema.field(place).type))
