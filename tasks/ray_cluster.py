@@ -22,7 +22,6 @@ def join(cpus: int) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # Ray would let its processes give way to all others: an engine is no less than the process that waits for it.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine takes more than Ray's 30
     import ray
 
     if ray.is_initialized():
