@@ -8,8 +8,11 @@ from retrieval_index.opening import open_index
 from schemas.errors import BadInput
 from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
+from tasks.devices import this_machine
+from tasks.rollouts.admission import refuse_engines_without_room, refuse_other_vocabulary
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
+from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.rollouts.worker import LIVE, RolloutSetup, RolloutWorker, Usage, capacity
 
 
@@ -69,11 +72,15 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime) -> Rollou
     """The pool of a placement, ready; its owner closes it.
 
     Raises:
-        BadInput: model, tokenizer or index is not there, they do not fit each other, a server is out of reach, or the
-            cluster cannot hold the placement.
+        BadInput: model, tokenizer or index is not there, they do not fit each other or the machines, a server is out of
+            reach, or the cluster cannot hold the placement. But for a server or an index nothing was started.
         RunFailed: an engine does not start.
     """
+    if setup.engine.kind == "vllm":
+        refuse_other_vocabulary(setup.model, AgentTokenizer.load(setup.tokenizer))
     if placement.layout == "together":
+        if setup.engine.kind == "vllm":
+            refuse_engines_without_room(setup, placement, [this_machine()])
         return await RolloutWorker.open(setup, lambda: BatchingSearcher(open_index(setup.index)))
     if setup.engine.kind == "remote":
         raise BadInput(

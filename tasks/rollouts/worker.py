@@ -100,17 +100,15 @@ class RolloutWorker:
 
     @classmethod
     async def open(cls, setup: RolloutSetup, open_searcher: Callable[[], BatchingSearcher]) -> "RolloutWorker":
-        """Start the engine, then search.
+        """Start the engine, then search. Whether the model fits was asked before (admission.py).
 
         Raises:
-            BadInput: the model, the tokenizer or the index is not there, or they do not fit each other.
+            BadInput: the model, the tokenizer or the index is not there.
             RunFailed: vLLM does not start.
         """
         tokenizer = AgentTokenizer.load(setup.tokenizer)
         async with AsyncExitStack() as closing:
-            engine = await closing.enter_async_context(
-                open_engine(setup.model, setup.engine, setup.agent.max_tokens, tokenizer)
-            )
+            engine = await closing.enter_async_context(open_engine(setup.model, setup.engine, setup.agent.max_tokens))
             # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
             searcher = open_searcher()
             closing.callback(searcher.close)

@@ -15,9 +15,11 @@ from ray.actor import ActorHandle
 from schemas.errors import MaskSearchError, RunFailed
 from schemas.records import Trajectory
 from schemas.runtime import PlacementRuntime
+from tasks.devices import machines_of_cluster
 from tasks.ray_cluster import join_for
 from tasks.rollouts import searchers, workers
 from tasks.rollouts.actors import START_SECONDS, ActorLost, answer
+from tasks.rollouts.admission import refuse_engines_without_room
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, Usage, capacity
@@ -55,6 +57,7 @@ class WorkerPool:
     async def start(cls, setup: RolloutSetup, placement: PlacementRuntime) -> "WorkerPool":
         """See `tasks.rollouts.pools.start_pool`."""
         join_for([workers.need_of(setup.engine, placement), searchers.need_of(placement)])
+        refuse_engines_without_room(setup, placement, machines_of_cluster())
         pool = cls(setup, placement, await searchers.start_searchers(setup.index, placement))
         try:
             await asyncio.gather(*(pool._fill(seat) for seat in pool._seats))
