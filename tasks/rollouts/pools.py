@@ -1,7 +1,7 @@
 """Where rollouts are run: in this process, or by many workers in a Ray cluster, behind one interface."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from retrieval_index.client import BatchingSearcher
 from retrieval_index.opening import open_index
@@ -14,6 +14,9 @@ from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.rollouts.worker import LIVE, RolloutSetup, RolloutWorker, Usage, capacity
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 
 class RolloutPool(Protocol):
@@ -54,6 +57,13 @@ class RolloutPool(Protocol):
 
     async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
         """Of each engine, the log probability of every token but the first given those before it.
+
+        Raises:
+            RunFailed: an engine does not tell.
+        """
+
+    async def sketches(self) -> "list[list[Sketches]]":
+        """Of each engine, by each of its processes: what its layers make of a fixed input (sketches.py).
 
         Raises:
             RunFailed: an engine does not tell.

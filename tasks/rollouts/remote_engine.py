@@ -12,13 +12,16 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from schemas.errors import BadInput
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 ATTEMPTS = 5
 """How often a request is sent, to whatever servers."""
@@ -97,6 +100,9 @@ class RemoteEngine:
 
     def score(self, token_ids: Sequence[int]) -> list[float]:
         raise BadInput("servers are not asked to score texts: runtime.engine.kind must be vllm")
+
+    def sketches(self) -> "list[Sketches]":
+        raise BadInput("servers do not show their weights: runtime.engine.kind must be vllm")
 
     def _next_server(self) -> "_Server":
         """The one with the fewest requests among those that answer; among all where none does."""

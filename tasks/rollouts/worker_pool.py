@@ -7,7 +7,7 @@ are begun again; their seeds make them what they would have been.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.actor import ActorHandle
@@ -24,6 +24,9 @@ from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, Usage, capacity
 from tasks.rollouts.workers import Weights
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 _CLOSE_SECONDS = 30.0
 
@@ -111,6 +114,10 @@ class WorkerPool:
         return [
             scores for told in await self._of_each(lambda worker: worker.score.remote(token_ids)) for scores in told
         ]
+
+    async def sketches(self) -> "list[list[Sketches]]":
+        told = await self._of_each(lambda worker: worker.sketches.remote())
+        return [sketches for each in told for sketches in each]
 
     async def close(self) -> None:
         for task in self._starting:

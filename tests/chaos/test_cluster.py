@@ -157,7 +157,7 @@ def check(folder, settings):
     assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
     updates = [line for line in lines if line["trained_tokens"]]
     assert len(updates) > STEPS / 2
-    assert all(line["parity"] < settings.dapo.parity_tolerance for line in updates)
+    assert all(line["parity"] < settings.dapo.largest_gap for line in updates)
     fates = PromptLedger(Path(folder) / "prompts.jsonl").fates()
     newest = max(Path(folder, "checkpoints").glob("step-*"))
     cursor = Cursor.model_validate(json.loads((newest / "progress.json").read_text())["cursor"])
