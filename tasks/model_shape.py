@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.errors import BadInput
 from schemas.manifest import digest_of
+from schemas.settings import ModelSettings
 
 MADE_FOR = "tokenizer_vocabulary"
 """What config.json calls the digest of its tokenizer's vocabulary (`AgentTokenizer.digest`); training keeps it."""
@@ -61,6 +62,24 @@ class ModelShape:
             weights=digest_of({name: list(shape) for name, shape in shapes.items()}),
             made_for=config.get(MADE_FOR),
         )
+
+
+def shape_from_nothing(settings: ModelSettings, vocabulary: int) -> ModelShape:
+    """Of the model that `trainers.weights.new_model` makes from nothing: a Qwen2 with tied embeddings."""
+    hidden, intermediate = settings.hidden, settings.intermediate
+    layer = 4 * hidden**2 + 3 * hidden + 3 * hidden * intermediate + 2 * hidden
+    return ModelShape(
+        parameters=vocabulary * hidden + settings.layers * layer + hidden,
+        vocabulary=vocabulary,
+        longest=settings.max_position,
+        layers=settings.layers,
+        hidden=hidden,
+        intermediate=intermediate,
+        kv_width=hidden,
+        weight_bytes=4,
+        weights="",
+        made_for=None,
+    )
 
 
 def config_of(folder: str) -> dict[str, Any]:

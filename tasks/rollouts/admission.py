@@ -38,19 +38,25 @@ def refuse_other_shapes(model: str, others: Sequence[str]) -> None:
 
 def refuse_engines_without_room(setup: RolloutSetup, placement: PlacementRuntime, machines: Sequence[Machine]) -> None:
     """Raises BadInput where an engine is larger than the place that it has on these machines."""
-    demand = engine_demand(setup.model, setup.engine, placement, setup.agent.max_tokens, machines)
+    shape = ModelShape.read(setup.model)
+    demand = engine_demand(setup.model, shape, setup.engine, placement, setup.agent.max_tokens, machines)
     refuse_what_does_not_fit([demand], machines)
 
 
 def engine_demand(
-    model: str, engine: EngineRuntime, placement: PlacementRuntime, max_tokens: int, machines: Sequence[Machine]
+    model: str,
+    shape: ModelShape,
+    engine: EngineRuntime,
+    placement: PlacementRuntime,
+    max_tokens: int,
+    machines: Sequence[Machine],
 ) -> Demand:
     """What the processes of all engines take; they run on GPUs where they are given some, or find some here.
 
     Raises:
-        BadInput: the model is not there, or the cache on CPUs is too small for one text.
+        BadInput: the cache on CPUs is too small for one text.
     """
-    shape, is_split = ModelShape.read(model), placement.layout == "split"
+    is_split = placement.layout == "split"
     on_gpus = placement.gpus_per_engine > 0 if is_split else any(machine.gpus for machine in machines)
     text = memory.cache_of_text(shape, max_tokens) / engine.tensor_parallel
     if not on_gpus and text > engine.cpu_cache_gb * 2**30:

@@ -9,6 +9,7 @@ from schemas.errors import BadInput
 from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from tasks.devices import this_machine
+from tasks.rollouts import remote_vocabulary
 from tasks.rollouts.admission import refuse_engines_without_room, refuse_other_vocabulary
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
@@ -86,11 +87,14 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime) -> Rollou
             reach, or the cluster cannot hold the placement. But for a server or an index nothing was started.
         RunFailed: an engine does not start.
     """
+    tokenizer = AgentTokenizer.load(setup.tokenizer)
     if setup.engine.kind == "vllm":
-        refuse_other_vocabulary(setup.model, AgentTokenizer.load(setup.tokenizer))
+        refuse_other_vocabulary(setup.model, tokenizer)
     if placement.layout == "together":
         if setup.engine.kind == "vllm":
             refuse_engines_without_room(setup, placement, [this_machine()])
+        else:
+            remote_vocabulary.refuse_other_vocabulary(setup.engine.urls, tokenizer)
         return await RolloutWorker.open(setup, lambda: BatchingSearcher(open_index(setup.index)))
     if setup.engine.kind == "remote":
         raise BadInput(

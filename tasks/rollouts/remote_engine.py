@@ -45,7 +45,7 @@ class RemoteEngine:
         Raises:
             BadInput: nobody answers at an address, what answers serves no model, or they serve different ones.
         """
-        models = {url: _model_served(url.rstrip("/")) for url in urls}
+        models = {url: model_served(url.rstrip("/")) for url in urls}
         if len(set(models.values())) > 1:
             told = ", ".join(f"{url}: {model}" for url, model in models.items())
             raise BadInput(f"runtime.engine.urls: the servers must serve one model under one name, not {told}")
@@ -149,7 +149,8 @@ class _Server:
         return _TryAgain(f"{self._url}: {reason}")
 
 
-def _model_served(url: str) -> str:
+def model_served(url: str) -> str:
+    """The name of the model behind an address; raises BadInput where there is none."""
     try:
         response = httpx.get(f"{url}/v1/models", timeout=_CONNECT_SECONDS)
         response.raise_for_status()

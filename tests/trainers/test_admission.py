@@ -5,19 +5,21 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from schemas.config import read_config
 from schemas.errors import BadInput
 from schemas.jobs import NewModelJob, SftJob
 from schemas.runtime import PlacementRuntime
 from schemas.settings import CurriculumStage, EngineeringSettings, ModelSettings, OptimiserSettings, SftSettings
 from tasks.devices import Machine
-from tasks.model_shape import ModelShape
+from tasks.model_shape import ModelShape, shape_from_nothing
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
-from trainers.admission import refuse_unfit
+from trainers.admission import refuse_unfit, refuse_unfit_config
 from trainers.origin import origin_of
 from trainers.untrained import make
 from trainers.weights import load_model, save_model
@@ -77,6 +79,28 @@ def test_a_job_is_refused_before_its_ranks_start(training_files: Path, tmp_path:
     assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
     assert run.stderr.startswith(f"error: {job.start} does not fit: a rank takes at least")
     assert json.loads((tmp_path / "job-error.json").read_text())["exit_code"] == 2
+
+
+def test_a_whole_config_is_checked_before_there_is_any_model(tmp_path: Path):
+    def check(gb: float, gpus: tuple[float, ...] = (), **overrides: Any) -> None:
+        told = {"runtime": {"root": str(tmp_path)}, **overrides}
+        refuse_unfit_config(read_config("deploy/configs/sample.yaml", told), [Machine(gb * 1e9, gpus)])
+
+    check(8)
+    with pytest.raises(BadInput, match=r"section model does not fit: a process of an engine .* cache 1\.07"):
+        check(1)
+    wide = {"model": {"hidden": 4096, "layers": 32, "heads": 32, "intermediate": 12288}}
+    with pytest.raises(BadInput, match="section model does not fit: a rank takes at least"):
+        check(64, **wide)
+    check(4, (40e9,) * 2)
+    with pytest.raises(BadInput, match=r"it has 0\.15 of a GPU of 0\.2 GB"):
+        check(4, (0.2e9,) * 2)
+
+
+def test_the_shape_of_a_model_from_nothing_is_that_of_the_model(training_files: Path, tokenizer: AgentTokenizer):
+    settings = ModelSettings(hidden=32, layers=2, heads=2, intermediate=64, max_position=512)
+    made = ModelShape.read(str(training_files / "model"))
+    assert shape_from_nothing(settings, tokenizer.vocabulary) == replace(made, weights="")
 
 
 def test_a_tokenizer_with_more_ids_than_the_model_has_rows_is_refused(training_files: Path, tmp_path: Path):
