@@ -77,6 +77,8 @@ def doctor(config: str, snapshot: str | None, root: str | None, dump: str | None
     """
     settings = configured(config, snapshot, root, dump)
     checks = [_packages(), _java(), _room(settings), _processors(settings)]
+    if settings.runtime.jobs.backend == "local" and settings.runtime.placement.layout == "together":
+        checks.append(_memory(settings))
     if settings.dump_path:
         checks.append(_dump(settings.dump_path))
     endpoint = settings.runtime.teacher_endpoint
@@ -122,6 +124,20 @@ def _processors(settings: PipelineConfig) -> Check:
     there = len(os.sched_getaffinity(0))
     asked = settings.runtime.ranks * settings.runtime.threads_per_rank
     return asked <= there, f"processors: {there}, and training asks for {asked}"
+
+
+def _memory(settings: PipelineConfig) -> Check:
+    from tasks.devices import this_machine
+    from tasks.memory import gigabytes
+    from trainers.admission import refuse_unfit_config
+
+    machine = this_machine()
+    try:
+        refuse_unfit_config(settings, [machine])
+    except BadInput as error:
+        return False, str(error)
+    gpus = "".join(f", a GPU of {gigabytes(gpu)}" for gpu in machine.gpus)
+    return True, f"memory: {gigabytes(machine.memory)} GB free{gpus}; by an estimate from below the models fit"
 
 
 def _dump(path: str) -> Check:

@@ -20,7 +20,7 @@ def _run_name() -> str:
     return " ".join(filter(None, [settings.name, settings.snapshot, given["until"]]))
 
 
-@flow(name="masksearch", flow_run_name=_run_name, validate_parameters=False)
+@flow(name="masksearch", flow_run_name=_run_name, validate_parameters=False, retries=0)
 def pipeline(
     config: str,
     snapshot: str | None = None,

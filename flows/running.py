@@ -1,5 +1,6 @@
 """`masksearch run`: the flow from the command line, without a server of one's own, and the scorecard at its end."""
 
+import logging
 import os
 
 from rich.console import Console
@@ -33,6 +34,8 @@ def _flow(
     quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PREFECT_LOGGING_LEVEL": "CRITICAL"}
     for name, value in {**quiet, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}.items():
         os.environ.setdefault(name, value)
+    # Where the machine is slow, Prefect would warn of its last events below the line that says what is wrong.
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)
     from flows.console import Terminal
     from flows.pipeline import pipeline
     from tasks import stages

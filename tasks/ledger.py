@@ -284,12 +284,7 @@ class Ledger:
 
 def differences(known: Recipe, wanted: Recipe) -> list[str]:
     """What tells two recipes apart, in words: settings by field, upstreams by name, the code's version."""
-    before, after = _flat(known.settings), _flat(wanted.settings)
-    found = [
-        f"{field} was {before.get(field, 'not set')!r}, is {after.get(field, 'not set')!r}"
-        for field in sorted(before.keys() | after.keys())
-        if before.get(field) != after.get(field)
-    ]
+    found = changed_fields(known.settings, wanted.settings)
     made = {(u.stage, u.label): u.digest for u in known.upstreams}
     given = {(u.stage, u.label): u.digest for u in wanted.upstreams}
     others = [name for name in sorted(made.keys() | given.keys()) if made.get(name) != given.get(name)]
@@ -297,6 +292,16 @@ def differences(known: Recipe, wanted: Recipe) -> list[str]:
     if known.version != wanted.version:
         found.append(f"the stage's code was version {known.version}, is {wanted.version}")
     return found
+
+
+def changed_fields(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """What tells two nested mappings apart, in words, by field."""
+    before, after = _flat(known), _flat(wanted)
+    return [
+        f"{field} was {before.get(field, 'not set')!r}, is {after.get(field, 'not set')!r}"
+        for field in sorted(before.keys() | after.keys())
+        if before.get(field) != after.get(field)
+    ]
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,11 @@ class Need:
     cpus: float
     gpus: float
 
+    def places_on(self, cpus: float, gpus: float) -> float:
+        """How many of them a machine with so many processors and GPUs holds, if nothing else is on it."""
+        room = [math.floor(there / asked) for there, asked in ((cpus, self.cpus), (gpus, self.gpus)) if asked]
+        return min(room, default=math.inf)
+
 
 def join_for(needs: Sequence[Need]) -> None:
     """Join a cluster that can hold all of these actors, or start a local one.
@@ -59,17 +64,22 @@ def join_for(needs: Sequence[Need]) -> None:
     join(math.ceil(sum(need.count * need.cpus for need in needs)))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)
-    whole = ray.cluster_resources()
+    refuse_what_has_no_place(needs, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+
+
+def refuse_what_has_no_place(needs: Sequence[Need], machines: Sequence[Mapping[str, float]]) -> None:
+    """Raises BadInput where machines with these resources (Ray's names) cannot hold all of a kind, or all kinds."""
+    there = {name: sum(machine.get(name, 0) for machine in machines) for name in ("CPU", "GPU")}
     cpus, gpus = (sum(need.count * getattr(need, unit) for need in needs) for unit in ("cpus", "gpus"))
-    if cpus > whole.get("CPU", 0) or gpus > whole.get("GPU", 0):
+    if cpus > there["CPU"] or gpus > there["GPU"]:
         raise BadInput(
             f"runtime.placement asks for {cpus:g} CPUs and {gpus:g} GPUs, but the Ray cluster holds "
-            f"{whole.get('CPU', 0):g} and {whole.get('GPU', 0):g}: lower its numbers, or join a larger cluster"
+            f"{there['CPU']:g} and {there['GPU']:g}: lower its numbers, or join a larger cluster"
         )
-    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     for need in needs:
-        if not any(need.cpus <= each.get("CPU", 0) and need.gpus <= each.get("GPU", 0) for each in machines):
+        places = sum(need.places_on(each.get("CPU", 0), each.get("GPU", 0)) for each in machines)
+        if places < need.count:
             raise BadInput(
-                f"runtime.placement: no machine of the Ray cluster has the {need.cpus:g} CPUs and {need.gpus:g} GPUs "
-                f"of one {need.kind}"
+                f"runtime.placement: the machines of the Ray cluster have place for {places:g} of the {need.count} "
+                f"processes of kind {need.kind}, each with {need.cpus:g} CPUs and {need.gpus:g} GPUs of one machine"
             )

@@ -77,4 +77,11 @@ def _build(config: PipelineConfig, stage: Stage) -> StageManifest:
 
 def task_of(stage: Stage) -> Task[[PipelineConfig, Stage], StageManifest]:
     """The Prefect task of a stage: named after it, one a stage."""
-    return Task(_build, name=stage.stage, task_run_name=str(stage), cache_policy=NO_CACHE, persist_result=False)
+    return Task(
+        _build,
+        name=stage.stage,
+        task_run_name=str(stage),
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=0,  # said, because Prefect's settings may hold another default
+    )

@@ -90,7 +90,7 @@ class _Acceptance:
         victims = victims_of(self._config)
         training = self._trial.make_under_strikes(_DAPO, "trainers.dapo", victims, dapo.checkpoint_every + 1)
         lines = self._metrics()
-        self._items.append(items.parity_item(lines, dapo.parity_tolerance, training.error))
+        self._items.append(items.parity_item(lines, dapo.largest_gap, training.error))
         self._items += items.kill_items("DAPO", victims, *training) if victims else [items.OUT_OF_REACH]
         self._items += self._whole(dapo, training.error)
         self._items.append(self._restarts("DAPO", _DAPO, training))

@@ -3,7 +3,7 @@
     checkpoints/step-00000100/state/         weights and optimiser, a share a rank, by DeepSpeed
                              /rng-0.pt       random state of each rank
                              /progress.json  where the training is: step, position in the data, whatever its loop keeps
-                             /manifest.json  size and sha256 of each file, and the number of ranks
+                             /manifest.json  size and sha256 of each file, the number of ranks, what it is of
 
 A checkpoint is written under a temporary name, which no reader takes for one, and renamed when it is whole.
 
@@ -23,17 +23,21 @@ import torch
 from tasks import storage
 from trainers import universal
 from trainers.deepspeed_engine import TrainingEngine
+from trainers.origin import MANIFEST, ORIGIN
 from trainers.rank_zero import on_rank_0
 
-_MANIFEST, _PROGRESS = "manifest.json", "progress.json"
+_PROGRESS = "progress.json"
 _log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The checkpoints of one training, in ``folder``; the newest ``keep`` are kept."""
+    """The checkpoints of one training, in ``folder``; the newest ``keep`` are kept.
 
-    def __init__(self, folder: Path, engine: TrainingEngine, keep: int) -> None:
-        self._folder, self._engine, self._keep = folder, engine, keep
+    ``origin`` says what they are of (trainers.origin), and is written into each.
+    """
+
+    def __init__(self, folder: Path, engine: TrainingEngine, keep: int, origin: dict[str, Any]) -> None:
+        self._folder, self._engine, self._keep, self._origin = folder, engine, keep, origin
 
     def save(self, step: int, progress: dict[str, Any]) -> None:
         """Write a checkpoint after ``step`` steps. All ranks call this together, with the same ``progress``."""
@@ -48,7 +52,8 @@ class Checkpoints:
         engine.barrier()
         if engine.rank == 0:
             (temporary / _PROGRESS).write_text(json.dumps({"step": step, **progress}))
-            storage.write_bytes(str(temporary / _MANIFEST), json.dumps(_manifest(temporary, engine.ranks)).encode())
+            manifest = {**_manifest(temporary, engine.ranks), ORIGIN: self._origin}
+            storage.write_bytes(str(temporary / MANIFEST), json.dumps(manifest).encode())
             shutil.rmtree(target, ignore_errors=True)
             temporary.rename(target)
             self._drop_old()
@@ -66,7 +71,7 @@ class Checkpoints:
         path = on_rank_0(self._engine, self._newest)
         if path is None:
             return None
-        ranks = json.loads((path / _MANIFEST).read_text())["ranks"]
+        ranks = json.loads((path / MANIFEST).read_text())["ranks"]
         if ranks == self._engine.ranks:
             self._engine.load(path)
         else:
@@ -110,7 +115,7 @@ class Checkpoints:
 
 
 def _files(folder: Path) -> list[str]:
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != _MANIFEST)
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     return sorted(str(path.relative_to(folder)) for path in found)
 
 
@@ -125,7 +130,7 @@ def _manifest(folder: Path, ranks: int) -> dict[str, Any]:
 def _damage(folder: Path) -> str | None:
     """What is wrong with a checkpoint, or None."""
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text())
         found = _manifest(folder, manifest["ranks"])
     except (OSError, ValueError, KeyError) as error:
         return f"manifest unreadable: {error!r}"

@@ -47,7 +47,7 @@ def train(job: DapoJob, open_rollouts: Callable[[DapoJob], Rollouts] = PooledRol
         if trainer.rank == 0:
             rollouts = closed_at_the_end.enter_context(closing(open_rollouts(job)))
         probe = tokenizer.encode(prompt_of(questions[0], agent))[: agent.max_tokens - 1]
-        weights = EngineWeights(trainer, rollouts, probe, settings.parity_tolerance, scratch)
+        weights = EngineWeights(trainer, rollouts, probe, settings.largest_gap, scratch)
         if rollouts is not None:
             order, roll = PromptOrder(questions, settings.seed), rollouts.roll
             generation = closed_at_the_end.enter_context(

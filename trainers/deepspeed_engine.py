@@ -6,13 +6,15 @@ computes it. The learning rate of a step is given to it, so that there is no sch
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from schemas.settings import EngineeringSettings, OptimiserSettings
+from tasks.rollouts.sketches import Sketches, sketches_of
 from trainers.language_model import LanguageModel, TokenScores
 from trainers.launch import COLLECTIVE_TIMEOUT
 from trainers.weights import load_model, save_model
@@ -121,13 +123,20 @@ class TrainingEngine:
 
     def save_weights(self, folder: str) -> None:
         """Write the model as a Hugging Face folder, by rank 0."""
-        import deepspeed
-
-        weights = list(self._language_model.parameters()) if self._sharded else []
-        with deepspeed.zero.GatheredParameters(weights, enabled=self._sharded):
+        with self._gathered(list(self._language_model.parameters())):
             if self.rank == 0:
                 save_model(self._language_model.model, folder)
         self.barrier()
+
+    def sketches(self) -> Sketches:
+        """What every layer makes of a fixed input (tasks.rollouts.sketches)."""
+        return sketches_of(self._language_model.model, self._gathered)
+
+    def _gathered(self, weights: list[nn.Parameter]) -> AbstractContextManager:
+        """Inside it these weights are whole on every rank."""
+        import deepspeed
+
+        return deepspeed.zero.GatheredParameters(weights if self._sharded else [], enabled=self._sharded)
 
 
 def _deepspeed() -> Any:

@@ -21,7 +21,9 @@ from typing import Any, TypeVar
 
 from schemas.errors import JobLost
 from schemas.jobs import TrainingJob
+from tasks.devices import this_machine
 from tasks.jobs import TERMINATED
+from trainers.admission import refuse_unfit
 
 Job = TypeVar("Job", bound=TrainingJob)
 
@@ -37,12 +39,16 @@ def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> d
     """Run ``train``, a function of ``module``, here or on as many ranks as the job asks for, where it places them.
 
     Gives back the figures in one process alone; all others exit, with the exit code of what failed.
+
+    Raises:
+        BadInput: the job's model does not fit it or the machines (trainers.admission); nothing was started.
     """
     if "RANK" not in os.environ:
         if job.placement.layout == "split":
             from trainers import ray_ranks
 
             return ray_ranks.run(module, train.__name__, job)
+        refuse_unfit(job, [this_machine()])
         if job.ranks > 1:
             sys.exit(_Ranks(module, sys.argv[1], job).wait())
     _die_with_parent()

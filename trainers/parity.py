@@ -2,10 +2,12 @@
 
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
 from schemas.errors import RunFailed
+from tasks.rollouts.sketches import Sketches, most_different
 from trainers.deepspeed_engine import TrainingEngine
 from trainers.rank_zero import on_rank_0
 from trainers.rollouts import Rollouts
@@ -31,13 +33,17 @@ class EngineWeights:
         All ranks call this together.
 
         Raises:
-            RunFailed: it is larger than the tolerance: what is sampled would not be what is trained.
+            RunFailed: it is larger than the tolerance: what is sampled would not be what is trained. It names the layer
+                that differs most.
         """
         folder = self._scratch / str(version)
         self._trainer.save_weights(str(folder))
         ours = self._logprobs()
         gap = on_rank_0(self._trainer, lambda: self._hand_over(ours, folder, version))
         self.version = version
+        if not gap <= self._tolerance:
+            sketches = self._trainer.sketches()
+            on_rank_0(self._trainer, lambda: self._stop(gap, sketches))
         return gap
 
     def _logprobs(self) -> list[float]:
@@ -51,14 +57,18 @@ class EngineWeights:
         self._rollouts.publish(str(folder), version)
         for older in set(self._scratch.iterdir()) - {folder}:  # no engine takes its weights from there any more
             shutil.rmtree(older)
-        gap = max(
+        return max(
             abs(one - other)
             for theirs in self._rollouts.score(self._probe)
             for one, other in zip(ours, theirs, strict=True)
         )
-        if not gap <= self._tolerance:
-            raise RunFailed(
-                f"after a weight update engine and trainer differ by {gap:.2g} in log probability "
-                f"(dapo.parity_tolerance is {self._tolerance:.2g}): the engine does not run the weights it was given"
-            )
-        return gap
+
+    def _stop(self, gap: float, ours: Sketches) -> NoReturn:
+        assert self._rollouts is not None, "rank 0 has the engines"
+        found = [most_different(ours, theirs) for theirs in self._rollouts.sketches()]
+        layer, distance = max(found, key=lambda named: named[1])
+        raise RunFailed(
+            f"after a weight update engine and trainer differ by {gap:.2g} in log probability "
+            f"({self._tolerance:.2g} is allowed): the layer that differs most is {layer}, whose output is off by "
+            f"{distance:.2g} of its length; the engine does not run the weights it was given, or does so in another way"
+        )

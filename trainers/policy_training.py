@@ -15,6 +15,7 @@ from trainers.checkpoint import Checkpoints
 from trainers.controller import Controller
 from trainers.deepspeed_engine import TrainingEngine, learning_rate
 from trainers.generation import Cursor, Interrupted
+from trainers.origin import CHECKPOINTS, origin_of
 from trainers.parity import EngineWeights
 from trainers.policy import PolicyUpdate
 from trainers.rank_zero import on_rank_0
@@ -41,7 +42,8 @@ class PolicyTraining:
     ) -> None:
         self._settings, self._trainer, self._weights = job.settings, trainer, weights
         self._controller, self._stop = controller, stop
-        self._checkpoints = Checkpoints(Path(job.output) / "checkpoints", trainer, job.keep_checkpoints)
+        folder = Path(job.output) / CHECKPOINTS
+        self._checkpoints = Checkpoints(folder, trainer, job.keep_checkpoints, origin_of(job))
         self._saved = 0
         updates = self._settings.steps * self._settings.minibatches
         self._update = PolicyUpdate(

@@ -19,7 +19,7 @@ def train(job: PretrainJob) -> dict[str, Any]:
     if not passages:
         raise BadInput(f"no passage to train on in {', '.join(job.documents) or 'an empty list of documents'}")
     course = DocumentCourse(passages, AgentTokenizer.load(job.tokenizer), job.settings)
-    return supervised.train(job, job.settings, course)
+    return supervised.train(job, course)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,10 @@ from ray.train.v2.torch.torch_trainer import TorchTrainer
 
 from schemas.errors import MaskSearchError, RunFailed
 from schemas.jobs import DapoJob, TrainingJob
+from tasks.devices import machines_of_cluster
 from tasks.ray_cluster import Need, join_for
 from tasks.rollouts import searchers, workers
+from trainers.admission import refuse_unfit
 from trainers.launch import COLLECTIVE_TIMEOUT
 from trainers.stopping import request_stop
 
@@ -39,11 +41,12 @@ def run(module: str, function: str, job: TrainingJob) -> dict[str, Any]:
     Exits with code 143 after a checkpoint when told to stop.
 
     Raises:
-        BadInput: the cluster cannot hold the ranks; nothing was started.
+        BadInput: the cluster cannot hold the processes or the model, or the model is another's; nothing was started.
         BadInput, RunFailed: a rank raised it. The ranks are not started again for that.
         RunFailed: the ranks failed once more than they may be started again.
     """
     join_for(_needs(job))
+    refuse_unfit(job, machines_of_cluster())
     signal.signal(signal.SIGTERM, lambda number, frame: request_stop(job.output))
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     try:
@@ -73,7 +76,11 @@ def _trainer(module: str, function: str, job: TrainingJob) -> TorchTrainer:
         run_config=RunConfig(
             name="ray-train",
             storage_path=str(Path(job.output).resolve()),
-            failure_config=FailureConfig(max_failures=placement.restarts),
+            failure_config=FailureConfig(  # by default the second and third of them know no bound
+                max_failures=placement.restarts,
+                max_preemption_failures=placement.restarts,
+                controller_failure_limit=placement.restarts,
+            ),
             callbacks=[_EndAtOnce()],
             worker_runtime_env={"env_vars": _environment(job)},
         ),

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob
@@ -12,6 +12,9 @@ from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.pools import start_pool
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.worker import RolloutSetup, Usage
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 Result = TypeVar("Result")
 
@@ -34,6 +37,9 @@ class Rollouts(Protocol):
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
         """By each engine, the log probability of every token but the first given those before it."""
+
+    def sketches(self) -> "list[list[Sketches]]":
+        """Of each engine, by each of its processes: what its layers make of a fixed input (tasks.rollouts.sketches)."""
 
     def usage(self) -> list[Usage]:
         """Of each engine, what its time was spent on since it was started."""
@@ -81,6 +87,9 @@ class PooledRollouts:
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
         return self._wait(self._pool.score(token_ids))
+
+    def sketches(self) -> "list[list[Sketches]]":
+        return self._wait(self._pool.sketches())
 
     def usage(self) -> list[Usage]:
         return self._wait(self._pool.usage())

@@ -32,7 +32,7 @@ def train(job: SftJob) -> dict[str, Any]:
         examples.append(Example(len(sequence), trajectory.n_masks, weight))
     if not examples:
         raise BadInput(f"no accepted trajectory of at most {job.settings.max_length} tokens to train on")
-    figures = supervised.train(job, job.settings, TrajectoryCourse(sequences, examples, job.settings))
+    figures = supervised.train(job, TrajectoryCourse(sequences, examples, job.settings))
     by_masks = Counter(example.n_masks for example in examples)
     return {**figures, "too_long": too_long, "examples": {str(n): by_masks[n] for n in sorted(by_masks)}}
 

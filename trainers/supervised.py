@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 
-from schemas.jobs import TrainingJob
-from schemas.settings import BaseSettings, SftSettings
+from schemas.jobs import PretrainJob, SftJob
 from tasks import jobs
 from trainers import losses
 from trainers.batches import batch_of, n_trained, packed, share_of
@@ -15,21 +14,22 @@ from trainers.checkpoint import Checkpoints
 from trainers.course import Course, Step
 from trainers.deepspeed_engine import TrainingEngine, learning_rate
 from trainers.metrics import Metrics
+from trainers.origin import CHECKPOINTS, origin_of
 from trainers.stopping import StopSignal
 
 _PROGRESS_SECONDS = 1.0
 
 
-def train(job: TrainingJob, settings: BaseSettings | SftSettings, course: Course) -> dict[str, Any]:
+def train(job: PretrainJob | SftJob, course: Course) -> dict[str, Any]:
     """Train ``job.start`` through the course, from the newest checkpoint if there is one; write ``model/``.
 
     Exits with code 143 after a checkpoint when told to stop.
     """
     torch.set_num_threads(job.threads_per_rank)
+    settings, stop, output = job.settings, StopSignal(job.output), Path(job.output)
     torch.manual_seed(settings.seed)
-    stop, output = StopSignal(job.output), Path(job.output)
     engine = TrainingEngine(job.start, settings.optimiser, settings.engineering)
-    checkpoints = Checkpoints(output / "checkpoints", engine, job.keep_checkpoints)
+    checkpoints = Checkpoints(output / CHECKPOINTS, engine, job.keep_checkpoints, origin_of(job))
     metrics = Metrics(output / "metrics.jsonl")
     progress = checkpoints.restore() or {"step": 0}
     first, total = progress["step"], len(course)

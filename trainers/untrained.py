@@ -12,7 +12,10 @@ from trainers.weights import load_model, new_model
 def make(job: NewModelJob) -> dict[str, Any]:
     """Write ``model/`` and count its parameters."""
     folder = str(Path(job.output) / "model")
-    new_model(job.settings, AgentTokenizer.load(job.tokenizer).vocabulary, folder)
+    tokenizer = AgentTokenizer.load(job.tokenizer)
+    if job.settings.path is not None:
+        tokenizer.refuse_other_ids(job.settings.path)
+    new_model(job.settings, tokenizer.vocabulary, folder, made_for=tokenizer.digest)
     return {"parameters": sum(weight.numel() for weight in load_model(folder).parameters())}
 
 

@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import BadInput
 from schemas.settings import ModelSettings
+from tasks.model_shape import MADE_FOR
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
 
-def new_model(settings: ModelSettings, vocabulary: int, out: str) -> None:
+def new_model(settings: ModelSettings, vocabulary: int, out: str, made_for: str | None = None) -> None:
     """Write a model's folder whose embedding has a row for every one of ``vocabulary`` token ids.
 
     From nothing, a Qwen2, its weights drawn by ``settings.seed``; or, where ``settings.path`` names a model's folder,
-    that model, with rows added for tokens that it does not know.
+    that model, with rows added for tokens that it does not know. The folder says which tokenizer it was ``made_for``
+    (`AgentTokenizer.digest`), and so does every model that is trained from it.
 
     Raises:
         BadInput: the settings fit no architecture, or the folder holds no model.
     """
-    save_model(_from_nothing(settings, vocabulary) if settings.path is None else _fitted(settings, vocabulary), out)
+    model = _from_nothing(settings, vocabulary) if settings.path is None else _fitted(settings, vocabulary)
+    if made_for is not None:
+        setattr(model.config, MADE_FOR, made_for)
+    save_model(model, out)
 
 
 def load_model(folder: str, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":

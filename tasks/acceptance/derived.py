@@ -89,6 +89,7 @@ def derived(config: PipelineConfig, size: str) -> PipelineConfig:
         "curriculum": [{"max_masks": 4, "steps": steps}],
         "engineering": dapo.engineering.model_dump(mode="json"),
         "parity_tolerance": dapo.parity_tolerance,
+        "parity_tolerance_bf16": dapo.parity_tolerance_bf16,
         "staleness": dapo.staleness,
         "in_flight": dapo.in_flight,
     }

@@ -17,6 +17,7 @@ from schemas.records import Answer, EndReason, Question, Reject, Trajectory
 from tasks import jobs, storage
 from tasks.evaluation.baselines import BANNED_TAGS, OPENING, RandomRetrieval, Retrieval
 from tasks.ledger import Parts
+from tasks.rollouts.admission import refuse_other_shapes
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.figures import sampled_tokens
 from tasks.rollouts.pools import RolloutPool, in_flight, start_pool
@@ -72,6 +73,7 @@ async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
     if asking:
         missing = sum(each.schedule.missing for each in asking)
         meter = Meter(job.output, sum(each.total for each in rounds), missing, "answers")
+        refuse_other_shapes(asking[0].contestant.model, [each.contestant.model for each in asking[1:]])
         pool = await start_pool(_setup(job, asking[0].contestant.model), job.placement)
         try:
             await _take_turns(asking, pool, meter)

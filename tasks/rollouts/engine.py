@@ -6,7 +6,10 @@ What an engine gives back is what it sampled: nothing is trimmed, decoded or enc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 
 class EngineFailed(Exception):
@@ -83,4 +86,12 @@ class ModelEngine(Engine, Protocol):
         Raises:
             EngineFailed: there is no answer.
             BadInput: the engine tells none.
+        """
+
+    def sketches(self) -> "list[Sketches]":
+        """Of the weights in use, by each process of the engine (sketches.py).
+
+        Raises:
+            EngineFailed: there is no answer.
+            BadInput: the engine's weights are not ours to see.
         """

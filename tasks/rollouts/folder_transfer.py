@@ -22,6 +22,9 @@ from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
 from vllm.model_executor.model_loader.reload import finalize_layerwise_reload, initialize_layerwise_reload
 from vllm.platforms import current_platform
 
+from tasks.rollouts.engine_sketches import sketches_of_engine
+from tasks.rollouts.sketches import Sketches
+
 BACKEND = "folder"
 
 # It warns at every update of layers that have nothing to load: rotary tables, a head tied to the embeddings.
@@ -74,7 +77,12 @@ class FolderTransferEngine(WeightTransferEngine[NoInit, Folder]):
 
 
 class Registered:
-    """Named as vLLM's worker extension, so that every worker process imports this module and knows the backend."""
+    """vLLM's worker extension: every worker process imports this module, and so knows the backend."""
+
+    def sketches(self) -> Sketches:
+        """Of the model that this process runs."""
+        worker: Any = self
+        return sketches_of_engine(worker.get_model())
 
 
 WeightTransferEngineFactory.register_engine(BACKEND, FolderTransferEngine)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from retrieval_index.client import BatchingSearcher, RemoteSearcher
 from retrieval_index.folder import read_info
@@ -11,9 +11,16 @@ from retrieval_index.replicas import ServicesSearcher
 from schemas.errors import BadInput
 from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
+from tasks.devices import this_machine
+from tasks.rollouts import remote_vocabulary
+from tasks.rollouts.admission import refuse_engines_without_room, refuse_other_vocabulary
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
+from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.rollouts.worker import LIVE, RolloutSetup, RolloutWorker, Usage, capacity
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 
 class RolloutPool(Protocol):
@@ -59,6 +66,13 @@ class RolloutPool(Protocol):
             RunFailed: an engine does not tell.
         """
 
+    async def sketches(self) -> "list[list[Sketches]]":
+        """Of each engine, by each of its processes: what its layers make of a fixed input (sketches.py).
+
+        Raises:
+            RunFailed: an engine does not tell.
+        """
+
     async def close(self) -> None:
         """End engines and search; trajectories under way fail."""
 
@@ -72,14 +86,21 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime) -> Rollou
     """The pool of a placement, ready; its owner closes it.
 
     Raises:
-        BadInput: model, tokenizer or index is not there, they do not fit each other, a server is out of reach, or the
-            cluster cannot hold the placement.
+        BadInput: model, tokenizer or index is not there, they do not fit each other or the machines, a server is out of
+            reach, or the cluster cannot hold the placement. But for a server or an index nothing was started.
         RunFailed: an engine does not start.
     """
+    tokenizer = AgentTokenizer.load(setup.tokenizer)
+    if setup.engine.kind == "vllm":
+        refuse_other_vocabulary(setup.model, tokenizer)
     if placement.search_urls:
         with closing(ServicesSearcher(placement.search_urls)) as services:
             services.check_index(read_info(setup.index).digest)
     if placement.layout == "together":
+        if setup.engine.kind == "vllm":
+            refuse_engines_without_room(setup, placement, [this_machine()])
+        else:
+            remote_vocabulary.refuse_other_vocabulary(setup.engine.urls, tokenizer)
         return await RolloutWorker.open(setup, lambda: _searcher(setup.index, placement.search_urls))
     if setup.engine.kind == "remote":
         raise BadInput(

@@ -12,13 +12,16 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from schemas.errors import BadInput
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 ATTEMPTS = 5
 """How often a request is sent, to whatever servers."""
@@ -42,7 +45,7 @@ class RemoteEngine:
         Raises:
             BadInput: nobody answers at an address, what answers serves no model, or they serve different ones.
         """
-        models = {url: _model_served(url.rstrip("/")) for url in urls}
+        models = {url: model_served(url.rstrip("/")) for url in urls}
         if len(set(models.values())) > 1:
             told = ", ".join(f"{url}: {model}" for url, model in models.items())
             raise BadInput(f"runtime.engine.urls: the servers must serve one model under one name, not {told}")
@@ -98,6 +101,9 @@ class RemoteEngine:
     def score(self, token_ids: Sequence[int]) -> list[float]:
         raise BadInput("servers are not asked to score texts: runtime.engine.kind must be vllm")
 
+    def sketches(self) -> "list[Sketches]":
+        raise BadInput("servers do not show their weights: runtime.engine.kind must be vllm")
+
     def _next_server(self) -> "_Server":
         """The one with the fewest requests among those that answer; among all where none does."""
         now = time.monotonic()
@@ -143,7 +149,8 @@ class _Server:
         return _TryAgain(f"{self._url}: {reason}")
 
 
-def _model_served(url: str) -> str:
+def model_served(url: str) -> str:
+    """The name of the model behind an address; raises BadInput where there is none."""
     try:
         response = httpx.get(f"{url}/v1/models", timeout=_CONNECT_SECONDS)
         response.raise_for_status()

@@ -19,6 +19,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from schemas.errors import BadInput
+from schemas.manifest import digest_of
 from tasks.rollouts.protocol import MASK, TAGS
 
 _SPACE = "▁"
@@ -66,6 +67,24 @@ class AgentTokenizer:
     def vocabulary(self) -> int:
         """Ids are below this number: the fewest rows that a model's embedding may have."""
         return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+
+    @property
+    def digest(self) -> str:
+        """Of what its ids stand for."""
+        return digest_of(self._tokenizer.get_vocab(with_added_tokens=True))
+
+    def refuse_other_ids(self, folder: str) -> None:
+        """Raises BadInput where a model's folder brings a tokenizer whose ids stand for other words than these."""
+        path = Path(folder) / "tokenizer.json"
+        if not path.is_file():
+            return
+        ids, theirs = self._tokenizer.get_vocab(with_added_tokens=True), Tokenizer.from_file(str(path))
+        for token, index in theirs.get_vocab(with_added_tokens=True).items():
+            if ids.get(token) != index:
+                raise BadInput(
+                    f"{folder}: the model's own tokenizer has the id {index} for {token!r}, the one it is to be used "
+                    f"with {ids.get(token, 'none')}: take the model's own (tokenizer.path)"
+                )
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text. Tags become their ids, so text from outside is neutralised first (protocol.neutralise)."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
     from vllm.v1.engine.llm_engine import LLMEngine
 
+    from tasks.rollouts.sketches import Sketches
+
 Result = TypeVar("Result")
 
 
@@ -126,6 +128,10 @@ class VllmEngine:
         """
         path = str(Path(folder).resolve())
         self._run(lambda: self._update(path, self._version + 1 if version is None else version))
+
+    def sketches(self) -> "list[Sketches]":
+        """Of the weights in use, by each process of the engine (sketches.py)."""
+        return self._run(lambda: self._llm.collective_rpc("sketches"))
 
     @property
     def version(self) -> int:

@@ -1,14 +1,12 @@
 """How vLLM is started here, and how requests and samples are told in its types. vLLM is imported by the first call."""
 
-import json
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from schemas.errors import BadInput
 from schemas.runtime import EngineRuntime
+from tasks.model_shape import config_of
 from tasks.rollouts.engine import Sample, Sampling, StopReason
 
 if TYPE_CHECKING:
@@ -21,17 +19,13 @@ class ModelFacts:
     dtype: str
     """As its config tells: left to itself, vLLM makes bfloat16 of float32."""
     longest: int
-    vocabulary: int
-    """Rows of its embedding: token ids are below this number."""
 
     @classmethod
     def read(cls, folder: str) -> "ModelFacts":
-        path = Path(folder) / "config.json"
-        if not path.is_file():
-            raise BadInput(f"{folder}: no model there (a folder with config.json and safetensors)")
-        config = json.loads(path.read_text())
+        """Raises BadInput where there is no model."""
+        config = config_of(folder)
         dtype = config.get("dtype") or config.get("torch_dtype") or "auto"
-        return cls(dtype, config["max_position_embeddings"], config["vocab_size"])
+        return cls(dtype, config["max_position_embeddings"])
 
 
 def _set_environment(runtime: EngineRuntime) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from retrieval_index.client import BatchingSearcher
 from retrieval_index.hits import AsyncSearcher, Hit, Query
@@ -23,6 +23,9 @@ from tasks.rollouts.engines import open_engine
 from tasks.rollouts.environment import TurnSampling, run_trajectory
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 SearchFor = Callable[[AsyncSearcher, Question], AsyncSearcher]
 """What one question searches instead of the index, made of the search in the index. Is pickled to other processes."""
@@ -100,17 +103,15 @@ class RolloutWorker:
 
     @classmethod
     async def open(cls, setup: RolloutSetup, open_searcher: Callable[[], BatchingSearcher]) -> "RolloutWorker":
-        """Start the engine, then search.
+        """Start the engine, then search. Whether the model fits was asked before (admission.py).
 
         Raises:
-            BadInput: the model, the tokenizer or the index is not there, or they do not fit each other.
+            BadInput: the model, the tokenizer or the index is not there.
             RunFailed: vLLM does not start.
         """
         tokenizer = AgentTokenizer.load(setup.tokenizer)
         async with AsyncExitStack() as closing:
-            engine = await closing.enter_async_context(
-                open_engine(setup.model, setup.engine, setup.agent.max_tokens, tokenizer)
-            )
+            engine = await closing.enter_async_context(open_engine(setup.model, setup.engine, setup.agent.max_tokens))
             # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
             searcher = open_searcher()
             closing.callback(searcher.close)
@@ -167,6 +168,13 @@ class RolloutWorker:
             return [await asyncio.to_thread(self._engine.score, token_ids)]
         except EngineFailed as error:
             raise EngineEnded(f"the engine does not score a text: {error}") from error
+
+    async def sketches(self) -> "list[list[Sketches]]":
+        """See `tasks.rollouts.pools.RolloutPool.sketches`."""
+        try:
+            return [await asyncio.to_thread(self._engine.sketches)]
+        except EngineFailed as error:
+            raise EngineEnded(f"the engine does not show its weights: {error}") from error
 
     async def close(self) -> None:
         """End the engine and search; trajectories under way fail."""

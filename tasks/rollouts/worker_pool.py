@@ -7,7 +7,7 @@ are begun again; their seeds make them what they would have been.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.actor import ActorHandle
@@ -15,13 +15,18 @@ from ray.actor import ActorHandle
 from schemas.errors import MaskSearchError, RunFailed
 from schemas.records import Trajectory
 from schemas.runtime import PlacementRuntime
+from tasks.devices import machines_of_cluster
 from tasks.ray_cluster import join_for
 from tasks.rollouts import searchers, workers
 from tasks.rollouts.actors import START_SECONDS, ActorLost, answer
+from tasks.rollouts.admission import refuse_engines_without_room
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, Usage, capacity
 from tasks.rollouts.workers import Weights
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 _CLOSE_SECONDS = 30.0
 
@@ -55,6 +60,7 @@ class WorkerPool:
     async def start(cls, setup: RolloutSetup, placement: PlacementRuntime) -> "WorkerPool":
         """See `tasks.rollouts.pools.start_pool`."""
         join_for([workers.need_of(setup.engine, placement), searchers.need_of(placement)])
+        refuse_engines_without_room(setup, placement, machines_of_cluster())
         pool = cls(setup, placement, await searchers.start_searchers(setup.index, placement))
         try:
             await asyncio.gather(*(pool._fill(seat) for seat in pool._seats))
@@ -108,6 +114,10 @@ class WorkerPool:
         return [
             scores for told in await self._of_each(lambda worker: worker.score.remote(token_ids)) for scores in told
         ]
+
+    async def sketches(self) -> "list[list[Sketches]]":
+        told = await self._of_each(lambda worker: worker.sketches.remote())
+        return [sketches for each in told for sketches in each]
 
     async def close(self) -> None:
         for task in self._starting:

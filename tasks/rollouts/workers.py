@@ -6,7 +6,7 @@ ask the searchers (searchers.py) themselves.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.actor import ActorHandle
@@ -19,6 +19,9 @@ from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.searchers import SearcherClient
 from tasks.rollouts.worker import RolloutSetup, RolloutWorker, Usage, capacity
+
+if TYPE_CHECKING:
+    from tasks.rollouts.sketches import Sketches
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class WorkerActor:
 
     async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
         return await self._worker.score(token_ids)
+
+    async def sketches(self) -> "list[list[Sketches]]":
+        return await self._worker.sketches()
 
     async def close(self) -> None:
         await self._worker.close()

@@ -140,7 +140,7 @@ def check(folder, settings):
     assert wrong_steps(folder, settings.dapo) == []
     updates = [line for line in lines if line["trained_tokens"]]
     assert len(updates) > STEPS / 2
-    assert all(line["parity"] < settings.dapo.parity_tolerance for line in updates)
+    assert all(line["parity"] < settings.dapo.largest_gap for line in updates)
     assert wrong_prompts(folder) == []
     figures = jobs.result_of(folder).figures
     shares = {name: share for name, share in figures.items() if name.startswith("share_")}

@@ -18,6 +18,14 @@ sft: {curriculum: [], optimiser: {lr: 0.1}}
 """
 
 
+DAPO = """
+dapo:
+  steps: 1
+  curriculum: [{max_masks: 1, steps: 1}]
+  optimiser: {lr: 0.1}
+"""
+
+
 def written(tmp_path, text, name="config.yaml"):
     path = tmp_path / name
     path.write_text(text)
@@ -44,6 +52,11 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
             "ramp: {splits: held_out}\n" + TRAINED + "evolution: {sft: {curriculum: [], optimiser: {lr: 0.1}}}",
             "give ramp.rl_share",
         ),
+        (
+            TRAINED + DAPO + "  engineering: {dtype: bf16}\n  parity_tolerance: 0.1",
+            "parity_tolerance would not be read",
+        ),
+        (TRAINED + DAPO + "  parity_tolerance_bf16: 0.1", "parity_tolerance_bf16 would not be read"),
         ("labels: {question: v2}", "labels: no stage goes by 'question'"),
         ("labels: {dapo: ../dapo}", "labels: '../dapo' is no label"),
     ],

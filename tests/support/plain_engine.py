@@ -2,6 +2,7 @@
 
 import torch
 
+from tasks.rollouts.sketches import Sketches, sketches_of
 from trainers.language_model import LanguageModel
 from trainers.weights import load_model, save_model
 
@@ -30,6 +31,9 @@ class PlainEngine:
 
     def sum_over_ranks(self, *values: float) -> list[float]:
         return list(values)
+
+    def sketches(self) -> Sketches:
+        return sketches_of(self.model.model)
 
     def save_weights(self, folder: str) -> None:
         save_model(self.model.model, folder)

@@ -4,6 +4,7 @@ python -m tests.support.ranks CONFIG.json     where ``start`` of the job says wh
 """
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -19,9 +20,13 @@ from trainers.stopping import StopSignal
 def _train(job: TrainingJob) -> dict[str, Any]:
     rank, stop = int(os.environ["RANK"]), StopSignal(job.output)
     Path(job.output, f"rank-{rank}").write_text(str(os.getpid()))
+    with Path(job.output, f"starts-{rank}").open("a") as starts:
+        starts.write("started\n")
     if job.start == "refuse" and rank == 1:
         raise BadInput("rank 1 does not like it")
-    deadline = time.monotonic() + 60 * (job.start in ("wait", "refuse"))
+    if job.start == "die" and rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    deadline = time.monotonic() + 60 * (job.start in ("wait", "refuse", "die"))
     while time.monotonic() < deadline:
         if stop.received:
             sys.exit(jobs.TERMINATED)

@@ -13,6 +13,7 @@ from schemas.jobs import DapoJob
 from schemas.records import Author, EndReason, Question, Segment, Trajectory
 from tasks import jobs
 from tasks.rollouts.protocol import answer_turn
+from tasks.rollouts.sketches import Sketches, sketches_of
 from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.rollouts.worker import Usage
 from tests.support.examples import trajectory
@@ -49,6 +50,9 @@ class ScriptedRollouts:
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
         return [self._logprobs(token_ids)]
+
+    def sketches(self) -> list[list[Sketches]]:
+        return [[sketches_of(self._model.model)]]
 
     def usage(self) -> list[Usage]:
         return [Usage(alive=1.0, sampling=0.5, rolling=1.0, searching=0.0)]

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import BadInput
+from schemas.errors import BadInput, RunFailed
 from schemas.jobs import SftJob, TrainingJob, TrajectorySource
-from schemas.runtime import PlacementRuntime
+from schemas.runtime import LocalJobs, PlacementRuntime
 from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
 from tasks import jobs, ray_cluster
+from tasks.jobs.folder import attempts_of
 
 pytestmark = pytest.mark.slow
 
@@ -152,6 +153,20 @@ def test_an_error_of_a_rank_ends_the_job_at_once_in_one_line(cluster: str, tmp_p
     assert _start("tests.support.ranks", job, cluster).wait(300) == BadInput.exit_code
     assert (tmp_path / "job.log").read_text() == "error: rank 1 does not like it\n"
     assert json.loads((tmp_path / "job-error.json").read_text())["message"] == "rank 1 does not like it"
+
+
+def test_ranks_that_die_again_and_again_are_not_started_again_by_the_job_as_well(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("RAY_ADDRESS", cluster)
+    job = TrainingJob(
+        output=str(tmp_path), snapshot="smallworld-20260101", tokenizer="", start="die", ranks=2, placement=SPLIT
+    )
+    jobs.start_or_attach("tests.support.ranks", job, LocalJobs(restarts=3))
+    with pytest.raises(RunFailed, match="the ranks failed, with 1 restarts allowed"):
+        jobs.watch(job.output, lambda progress: None)
+    assert (tmp_path / "starts-1").read_text() == "started\n" * 2
+    assert [attempt.number for attempt in attempts_of(job.output)] == [1]
 
 
 def test_more_than_the_cluster_has_is_refused_before_anything_starts(cluster: str, tmp_path: Path):

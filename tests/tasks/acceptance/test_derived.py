@@ -25,14 +25,14 @@ def sample(**overrides):
 
 
 def test_runtime_and_arithmetic_are_the_configs():
-    given = {"engineering": {"dtype": "bf16", "zero_stage": 3}, "parity_tolerance": 0.05}
+    given = {"engineering": {"dtype": "bf16", "zero_stage": 3}, "parity_tolerance_bf16": 0.05}
     config = sample(dapo=given, runtime={"ranks": 3, "placement": {"layout": "split", "engines": 2}})
     small = derived(config, "1.5B")
     assert small.runtime.model_copy(update={"root": config.runtime.root}) == config.runtime
     assert small.runtime.root.startswith("runs/sample/acceptance/1.5B-")
     assert small.dapo is not None
     assert small.model is not None
-    assert (small.dapo.engineering.zero_stage, small.dapo.parity_tolerance) == (3, 0.05)
+    assert (small.dapo.engineering.zero_stage, small.dapo.largest_gap) == (3, 0.05)
     assert small.model == SIZES["1.5B"].model_copy(update={"dtype": "bf16"})
     assert [str(stage) for stage in stages_of(small)][-1] == "models/dapo"
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 from schemas.errors import BadInput
 from schemas.runtime import EngineRuntime
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
+from tasks.rollouts.sketches import most_different, sketches_of
 from tasks.rollouts.vllm_engine import VllmEngine
 
 VOCABULARY = 160
@@ -105,6 +106,17 @@ def test_scores_are_those_of_the_weights_in_use_whatever_the_prefix_cache_holds(
         engine.load_weights(folder)
         for _ in range(2):
             assert engine.score(text) == pytest.approx(_reference_scores(model, text), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_what_its_layers_make_of_a_fixed_input_is_what_those_of_transformers_make(engine, models):
+    mine = {name: sketches_of(model) for name, (_, model) in models.items()}
+    for name, other in (("a", "b"), ("b", "a")):
+        engine.load_weights(models[name][0])
+        (theirs,) = engine.sketches()
+        assert theirs.keys() == mine[name].keys()
+        assert most_different(mine[name], [theirs])[1] < 1e-5
+        assert most_different(mine[other], [theirs])[1] > 0.1
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ from schemas.errors import BadInput, RunFailed
 from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from schemas.settings import AgentSettings
+from tasks.rollouts.admission import refuse_other_shapes
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.pools import start_pool
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.rollouts.worker import EngineEnded, RolloutSetup, RolloutWorker
+from tests.support.automaton import save_chain
 from tests.support.examples import ramp_question
 
 TEXT = "Arlen lives in Kalo near Tovi."
@@ -72,10 +75,44 @@ def test_a_request_that_fails_is_a_failed_trajectory_and_an_engine_that_ended_is
 
 
 def test_a_model_that_lacks_ids_of_the_tokenizer_is_refused(tmp_path, tokenizer):
-    config = {"max_position_embeddings": 8192, "vocab_size": tokenizer.vocabulary - 1}
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_chain(tmp_path, tokenizer.vocabulary - 1, {})
     with pytest.raises(BadInput, match="not made for each other"):
         asyncio.run(start_pool(_setup(tmp_path, tokenizer, EngineRuntime()), PlacementRuntime()))
+
+
+def test_a_model_that_was_made_for_another_tokenizer_is_refused(tmp_path, tokenizer):
+    save_chain(tmp_path, tokenizer.vocabulary, {})
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "tokenizer_vocabulary": "another's"}))
+    with pytest.raises(BadInput, match="was made for another tokenizer"):
+        asyncio.run(start_pool(_setup(tmp_path, tokenizer, EngineRuntime()), PlacementRuntime()))
+
+
+@pytest.mark.parametrize(
+    ("engine", "max_tokens", "said"),
+    [
+        (
+            EngineRuntime(cpu_cache_gb=10**6),
+            1000,
+            r"process of an engine takes at least .* cache 1073742\), but a machine",
+        ),
+        (EngineRuntime(), 10**9, r"a text of agent.max_tokens \(1000000000\) takes 1024 GB .*cpu_cache_gb \(now 1\)"),
+    ],
+)
+def test_an_engine_without_room_is_refused_before_it_starts(tmp_path, tokenizer, engine, max_tokens, said):
+    save_chain(tmp_path, tokenizer.vocabulary, {})
+    setup = _setup(tmp_path, tokenizer, engine)
+    with pytest.raises(BadInput, match=said):
+        asyncio.run(start_pool(replace(setup, agent=AgentSettings(max_tokens=max_tokens)), PlacementRuntime()))
+
+
+def test_models_of_other_shapes_are_no_matter_for_one_engine(tmp_path):
+    for name, layers in (("one", 1), ("same", 1), ("two", 2)):
+        save_chain(tmp_path / name, 40, {}, layers)
+    one, same, two = (str(tmp_path / name) for name in ("one", "same", "two"))
+    refuse_other_shapes(one, [same])
+    with pytest.raises(BadInput, match=r"two: its weights have other names or shapes than those of .*one"):
+        refuse_other_shapes(one, [same, two])
 
 
 def test_servers_by_address_are_no_matter_for_a_cluster(tmp_path, tokenizer):

@@ -233,6 +233,12 @@ def test_a_placement_that_the_cluster_cannot_hold_is_refused(pool, ground, loop,
         loop.run(start_pool(ground.setup, SPLIT.model_copy(update=asked)))
 
 
+def test_an_engine_that_no_machine_has_room_for_is_refused(pool, ground, loop):
+    greedy = EngineRuntime(in_flight=16, threads=1, cpu_cache_gb=10**6)
+    with pytest.raises(BadInput, match=r"does not fit: a process of an engine takes .* GB \(weights"):
+        loop.run(start_pool(replace(ground.setup, engine=greedy), SPLIT.model_copy(update={"cpus_per_engine": 0})))
+
+
 def test_a_worker_that_dies_too_often_ends_the_run(pool, loop):
     """The last test of the module: it leaves no pool behind."""
     with pytest.raises(RunFailed, match=r"died 2 times \(runtime.placement.restarts is 1\)"):

@@ -1,0 +1,23 @@
+"""Prefect starts nothing again, whatever an installation's own settings say: a job has its own bounded restarts."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+from schemas.config import read_config
+from tasks.graph import stages_of
+from tasks.stages import task_of
+from flows.pipeline import pipeline
+
+stages = stages_of(read_config("deploy/configs/sample.yaml"))
+print(pipeline.retries, *{task_of(stage).retries for stage in stages})
+"""
+
+
+def test_an_installation_that_retries_by_default_does_not_retry_stages():
+    retrying = {"PREFECT_FLOWS_DEFAULT_RETRIES": "3", "PREFECT_TASKS_DEFAULT_RETRIES": "3"}
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env={**os.environ, **retrying}, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["0", "0"]
