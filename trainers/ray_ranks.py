@@ -76,11 +76,9 @@ def _trainer(module: str, function: str, job: TrainingJob) -> TorchTrainer:
         run_config=RunConfig(
             name="ray-train",
             storage_path=str(Path(job.output).resolve()),
-            failure_config=FailureConfig(  # by default the second and third of them know no bound
-                max_failures=placement.restarts,
-                max_preemption_failures=placement.restarts,
-                controller_failure_limit=placement.restarts,
-            ),
+            # By default Ray starts ranks again without end where a machine was taken away. Its third limit stays
+            # without end: it waits for machines to be there.
+            failure_config=FailureConfig(max_failures=placement.restarts, max_preemption_failures=placement.restarts),
             callbacks=[_EndAtOnce()],
             worker_runtime_env={"env_vars": _environment(job)},
         ),
