@@ -84,7 +84,7 @@ def failed_item(name: str, error: str) -> Item:
 def rollouts_item(figures: Figures) -> Item:
     rate = figures["tokens_per_second"] / figures["engines"]
     detail = (
-        f"{rate:,.0f} generated tokens/s each of {figures['engines']} engines: {figures['rollouts']:,} rollouts with "
+        f"{rate:,.0f} generated tokens/s an engine, of {figures['engines']}: {figures['rollouts']:,} rollouts with "
         f"{figures['searches'] / max(figures['rollouts'], 1):.1f} searches, engine at work {figures['engine_busy']:.0%}"
     )
     if figures["failed"]:
