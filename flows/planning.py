@@ -102,7 +102,10 @@ class Estimates:
             )
         if self._parameters == of_accepted:
             return f"the config's own {of_accepted:,} parameters"
-        return f"scaled by parameters from {of_accepted:,} to the config's {self._parameters:,}"
+        words = f"scaled by parameters from {of_accepted:,} to the config's {self._parameters:,}"
+        # Its time goes into what a step costs whatever the size.
+        is_overhead = self._acceptance.size == "tiny" and self._scale > 1
+        return f"{words}: far too high, from so small a model" if is_overhead else words
 
     def _what_is_counted(self) -> str:
         lengths = "as long as the last student's" if seen_by_students(self._settings) else "as long as they may be"

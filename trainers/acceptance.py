@@ -216,14 +216,13 @@ class _Acceptance:
 
     def _whole(self, settings: DapoSettings, error: str | None) -> list[Item]:
         """Each step and each prompt of DAPO, once."""
-        folder = self._trial.folder(_DAPO)
-        wrong_steps, wrong_prompts = [], []
-        if error is None:
-            wrong_steps = accounting.wrong_steps(folder, settings)
-            wrong_prompts = accounting.wrong_prompts(folder)
+        folder, of_steps, of_prompts = self._trial.folder(_DAPO), "DAPO: steps", "DAPO: prompts"
+        if error is not None:
+            return [items.failed_item(of_steps, f"the training failed: {error}"), items.untried_item(of_prompts)]
+        steps, prompts = accounting.wrong_steps(folder, settings), accounting.wrong_prompts(folder)
         return [
-            items.whole_item("DAPO: steps", wrong_steps, f"each of {settings.steps} once", error),
-            items.whole_item("DAPO: prompts", wrong_prompts, "each used once, or dropped with a reason", error),
+            items.whole_item(of_steps, steps, f"each of {settings.steps} once"),
+            items.whole_item(of_prompts, prompts, "each used once, or dropped with a reason, or waiting"),
         ]
 
     def _restarts(self, name: str, stage: str, training: Training) -> Item:
@@ -232,7 +231,9 @@ class _Acceptance:
         ends_job = [strike for strike in training.strikes if strike.victim == "main process" or not is_split]
         job = jobs.look(self._trial.folder(stage))
         died = [attempt for attempt in job.attempts if not attempt.was_stopped] if job else []
-        return items.restarts_item(name, len(died), len(ends_job), training.error)
+        if training.error is not None:
+            return items.untried_item(f"{name}: restarts")
+        return items.restarts_item(name, len(died), len(ends_job))
 
 
 class _Index(NamedTuple):

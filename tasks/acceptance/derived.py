@@ -17,7 +17,7 @@ from tasks import storage
 from tasks.rollouts.pools import in_flight
 
 _TEMPLATE = Path(__file__).with_name("template.yaml")
-_STEPS_A_KILL = 2
+_STEPS_A_KILL = 5
 _STEPS_AROUND = 3
 
 _RATE = 0.25

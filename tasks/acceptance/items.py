@@ -48,8 +48,10 @@ def kill_items(
 
 def _kill_item(name: str, strike: Strike | None, error: str | None, strikes_error: str | None) -> Item:
     if strike is None:
-        if error or strikes_error:
-            return Item(name=name, outcome="not tried", detail=f"failed before: {error or strikes_error}")
+        if error is not None:
+            return untried_item(name)
+        if strikes_error is not None:
+            return Item(name=name, outcome="not tried", detail=strikes_error)
         return Item(name=name, outcome="fail", detail="the training ended before it could be killed")
     if strike.recovered is None:
         why = error or "the training ended first"
@@ -59,20 +61,16 @@ def _kill_item(name: str, strike: Strike | None, error: str | None, strikes_erro
     return Item(name=name, outcome="pass" if error is None else "fail", detail=detail, value=took, unit="seconds")
 
 
-def whole_item(name: str, wrong: Sequence[str], right: str, error: str | None) -> Item:
+def whole_item(name: str, wrong: Sequence[str], right: str) -> Item:
     """Of a check that tells what is ``wrong``, and in ``right`` what there is."""
-    if error is not None:
-        return Item(name=name, outcome="fail", detail=f"the training failed: {error}")
     more = f" and {len(wrong) - 2} more" if len(wrong) > 2 else ""
     detail = "; ".join(wrong[:2]) + more if wrong else right
     return Item(name=name, outcome="fail" if wrong else "pass", detail=detail)
 
 
-def restarts_item(training: str, died: int, killed: int, error: str | None) -> Item:
+def restarts_item(training: str, died: int, killed: int) -> Item:
     """A job of which so many attempts ``died``, and that was ``killed`` so often."""
     name = f"{training}: restarts"
-    if error is not None:
-        return Item(name=name, outcome="fail", detail=f"the training failed: {error}")
     detail = f"the job was started again {times(died)}, and had been killed {times(killed)}"
     return Item(name=name, outcome="pass" if died == killed else "fail", detail=detail, value=died, unit="restarts")
 
@@ -81,10 +79,15 @@ def failed_item(name: str, error: str) -> Item:
     return Item(name=name, outcome="fail", detail=error)
 
 
+def untried_item(name: str) -> Item:
+    """Of a training that failed, which another item tells."""
+    return Item(name=name, outcome="not tried", detail="the training failed")
+
+
 def rollouts_item(figures: Figures) -> Item:
     rate = figures["tokens_per_second"] / figures["engines"]
     detail = (
-        f"{rate:,.0f} generated tokens/s each of {figures['engines']} engines: {figures['rollouts']:,} rollouts with "
+        f"{rate:,.0f} generated tokens/s an engine, of {figures['engines']}: {figures['rollouts']:,} rollouts with "
         f"{figures['searches'] / max(figures['rollouts'], 1):.1f} searches, engine at work {figures['engine_busy']:.0%}"
     )
     if figures["failed"]:

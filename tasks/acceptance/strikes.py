@@ -1,7 +1,7 @@
 """``python -m tasks.acceptance.strikes CONFIG.json`` (`schemas.jobs.StrikeJob`): a training loses processes as it runs.
 
-``strikes.jsonl`` keeps what was killed, when, and how long it took until the training had gone on: a line for a kill
-and one for the recovery, so that a strike that was itself interrupted kills nothing twice.
+``strikes.jsonl`` keeps what was killed, and when the training had gone on: a line for the kill and one for the
+recovery, so that strikes that were interrupted themselves kill nothing twice.
 """
 
 import json
@@ -67,19 +67,19 @@ class _Strikes:
             self._note(strike.model_copy(update={"recovered": time.time()}))
 
     def _kill_one(self, victim: Victim) -> Strike | None:
+        """None where the training ended before."""
         found: list[Found] = []
 
-        def is_due() -> bool:
+        def is_killed() -> bool:
             if self._steps() < self._job.after_step:
                 return False
             found[:] = self._processes.find(victim)
-            return bool(found)
+            return bool(found) and self._processes.kill(found[-1])
 
-        if not self._wait_for(is_due):
+        if not self._wait_for(is_killed):
             return None
         strike = Strike(victim=victim, step=self._steps(), killed=time.time(), alive=len(found))
         self._note(strike)
-        self._processes.kill(found[-1])
         return strike
 
     def _has_gone_on(self, strike: Strike) -> bool:

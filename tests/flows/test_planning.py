@@ -56,6 +56,7 @@ def test_hours_are_those_of_the_last_acceptance_scaled_by_parameters(tmp_path, c
     (tmp_path / "acceptance.json").write_text(ACCEPTANCE.model_dump_json())
     words = told(tmp_path)
     assert "acceptance of 2026-11-27 01:40 UTC, size tiny, scaled by parameters from 470,000 to" in words
+    assert "far too high, from so small a model" in words
     assert "CPU-hours" in words
     rows = rows_of(tmp_path, capsys)
     # Four layers of 128 with four heads and 384 within, 1,000 ids: 984,192 parameters.

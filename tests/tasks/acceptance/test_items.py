@@ -62,14 +62,14 @@ def test_what_was_never_killed_did_not_pass():
 
 
 def test_what_is_wrong_is_told():
-    assert whole_item("steps", [], "each of 5 once", None).outcome == "pass"
-    item = whole_item("steps", ["step 3 is missing", "step 4 is missing", "step 5 is missing"], "", None)
+    assert whole_item("steps", [], "each of 5 once").outcome == "pass"
+    item = whole_item("steps", ["step 3 is missing", "step 4 is missing", "step 5 is missing"], "")
     assert (item.outcome, item.detail) == ("fail", "step 3 is missing; step 4 is missing and 1 more")
 
 
 @pytest.mark.parametrize(("died", "outcome"), [(0, "fail"), (1, "pass"), (2, "fail")])
 def test_a_job_is_started_again_as_often_as_it_was_killed(died, outcome):
-    assert restarts_item("DAPO", died, 1, None).outcome == outcome
+    assert restarts_item("DAPO", died, 1).outcome == outcome
 
 
 def test_rollouts_fail_where_a_search_or_an_engine_failed():
