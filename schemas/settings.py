@@ -53,7 +53,8 @@ class PageSettings(Identity):
     lists: PageMarks = PageMarks()
     max_lost_share: Share = 0.01
     """The share of the dump that may be unreadable: damaged bytes of all, and broken pages of all pages. A file that is
-    cut off counts as all of it, since nobody knows what is missing."""
+    cut off counts as all of it, since nobody knows what is missing. A limit, which changes no row: no fingerprint holds
+    it, and a stage that it stopped goes on under a higher one."""
 
     @model_validator(mode="after")
     def _marks_where_they_are_used(self) -> "PageSettings":

@@ -234,7 +234,7 @@ class Ledger:
         ]
         return sorted(found, key=lambda manifest: manifest.finished)
 
-    def siblings(self, stage: str) -> list["Ledger"]:
+    def earlier(self, stage: str) -> list["Ledger"]:
         """Of the wiki's earlier snapshots under the same root that have such a stage, the latest first."""
         wiki, date = wiki_of(self.snapshot), date_of(self.snapshot)
         earlier = [

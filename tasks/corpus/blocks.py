@@ -57,7 +57,7 @@ def _with_text(blocks: list[str]) -> list[str]:
     """Without empty blocks and without headings that no text follows before one of the same or a higher level."""
     kept: list[str] = []
     for block in blocks:
-        if not block[0].isalnum() and not _SEEN.search(_MARKS.sub("", block)):
+        if not block[:1].isalnum() and not _SEEN.search(_MARKS.sub("", block)):
             continue
         level = _level(block)
         while level and kept and _level(kept[-1]) >= level:

@@ -5,8 +5,8 @@ and hashes of bands of it: passages that agree in a band are compared. The reduc
 the order of the dump and drops each that is as alike as the threshold to one that was kept. So what is dropped is alike
 to what stands for it, never only to something in between.
 
-The reduction holds 24 bytes a passage for one band at a time, and the signatures of those passages alone that agree in
-a band with another.
+The reduction holds some 40 bytes a passage for one band at a time, and the signatures of those passages alone that
+agree in a band with another.
 """
 
 import re

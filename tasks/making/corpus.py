@@ -132,7 +132,7 @@ def _earlier_parts(making: Making, sites: str) -> list[EarlierPart]:
     """
     if making.config.world is not None:
         return []
-    for ledger in making.ledger.siblings("pages"):
+    for ledger in making.ledger.earlier("pages"):
         for manifest in ledger.finished("pages"):
             recipe = manifest.recipe
             if recipe.version == making.open.recipe.version and _cleaning(recipe) == _cleaning(making.open.recipe):

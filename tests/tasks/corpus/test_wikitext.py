@@ -1,6 +1,8 @@
 """What a reader sees of wikitext: words kept, markup gone, links and losses at their places."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tasks.corpus.wikis import wiki_of_site
 from tasks.corpus.wikitext import Cleaned, clean
@@ -88,6 +90,7 @@ def test_templates_keep_the_words_that_a_reader_sees(template: str, words: str) 
         ("{{quote|Words said.}}", "Words said."),
         ("Water<br />fall <div>block</div>", "Water fall\n\nblock"),
         ("{{unclosed|a=b\nProse goes on.", "Prose goes on."),
+        ("({{cn}})\n\nText.", "Text."),
         ("{{{1|default}}} text, [[unclosed link.", "text, unclosed link."),
     ],
 )  # fmt: skip
@@ -134,6 +137,69 @@ def test_templates_and_categories_of_a_page_are_told() -> None:
     page = cleaned("{{About|x}} '''X''' is {{nowrap|a {{Small town}}}}. [[category:Old towns|X]] [[:Category:No]]")
     assert page.templates == {"about", "nowrap", "small town"}
     assert page.categories == ["Old towns"]
+
+
+PIECES = [
+    *(
+        "[[",
+        "]]",
+        "{{",
+        "}}",
+        "|",
+        " ",
+        "\n",
+        "\n\n",
+        "word",
+        "Ü",
+        "=",
+        "\n== H ==\n",
+        "'''",
+        "''",
+        "<ref>",
+        "</ref>",
+        "<br>",
+    ),
+    *(
+        "&nbsp;",
+        "&lt;",
+        "<math>x</math>",
+        ",",
+        ";",
+        "(",
+        ")",
+        "–",
+        ".",
+        ":",
+        "#",
+        "*",
+        "nowrap",
+        "cn",
+        "File:A.jpg",
+        "\t",
+    ),
+    *(
+        "[[A|b]]",
+        "[[A#s|c]]",
+        "{{nowrap|q}}",
+        "{{cn}}",
+        "{{x}}",
+        "\n{|\n| a\n|}\n",
+        "<!-- c -->",
+        "\xa0",
+        "[",
+        "]",
+        "\x01",
+    ),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=25))
+def test_whatever_is_written_links_and_losses_have_places_and_no_mark_is_left(pieces: list[str]) -> None:
+    page = cleaned("".join(pieces))
+    assert all(page.text[link.start : link.end] == link.anchor for link in page.links)
+    assert all(0 <= mark.start <= len(page.text) for mark in page.lost)
+    assert not any(ord(sign) < 9 for sign in page.text) and page.text == page.text.strip()
 
 
 @pytest.mark.timeout(30)
