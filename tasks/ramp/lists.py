@@ -3,12 +3,25 @@
 import re
 from itertools import takewhile
 
+from tasks.ramp.words import count_unspaced
+
 MIN_OTHERS = 3
 """Short members beside a span from which on it is one of a list."""
 MAX_MEMBER_WORDS = 4
 
-_BORDER = re.compile(r"[,;]\s+(?:(?:and|or|und|oder|sowie)\s+)?|\s+(?:and|or|und|oder|sowie)\s+|[、；]|以及|[和与與及]")
+_JOINT = r"(?:and|or|und|oder|sowie)"
+_HAN_JOINT = r"(?:以及|[和与與及])"
+_LEAD = r"(?:such as|includ(?:e|es|ing)|like|wie|etwa|darunter)"
+_PAIR = rf"[,;]\s+(?:{_JOINT}\s+)?|\s+{_JOINT}\s+|、{_HAN_JOINT}?|[；，]?{_HAN_JOINT}|；"
+_BORDER = re.compile(rf"{_PAIR}|,?\s+{_LEAD}\s+")
+_ARTICLE = r"(?:(?:the|an?|de[rnms]|die|das)\s+)?"
+_BETWEEN_PAIR = re.compile(rf"\s*|(?:{_PAIR}){_ARTICLE}")
 _WORD = re.compile(r"\w+")
+
+
+def are_exchangeable(between: str) -> bool:
+    """Whether what stands between two masks leaves nothing to tell their answers apart: a space, a comma, "and"."""
+    return _BETWEEN_PAIR.fullmatch(between) is not None
 
 
 def is_listed(sentence: str, start: int, end: int) -> bool:
@@ -20,21 +33,21 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
     edges = [0, *(place for border in borders for place in border.span()), len(sentence)]
     pieces = list(zip(edges[::2], edges[1::2], strict=True))
     own = next(n for n, (begins, ends) in enumerate(pieces) if begins <= start and end <= ends)
-    before, behind = pieces[:own][::-1], pieces[own + 1 :]
     begins, ends = pieces[own]
-    is_member = _is_short(sentence, pieces[own])
-    others = 0
-    if is_member or start == begins:
-        others += _count_short(sentence, before)
-    if is_member or end == ends:
-        others += _count_short(sentence, behind)
-    return others >= MIN_OTHERS
+    around = _count_words(sentence[begins:start]) + _count_words(sentence[end:ends])
+    is_member = around + 1 <= MAX_MEMBER_WORDS
+    before = _count_short(sentence, pieces[:own][::-1]) if is_member or start == begins else 0
+    behind = _count_short(sentence, pieces[own + 1 :]) if is_member or end == ends else 0
+    return before + behind >= MIN_OTHERS
 
 
-def _is_short(sentence: str, piece: tuple[int, int]) -> bool:
-    words = len(_WORD.findall(sentence[slice(*piece)]))
-    return 0 < words <= MAX_MEMBER_WORDS
+def _count_words(text: str) -> int:
+    """Words; in a script without spaces two characters count as one."""
+    return max(len(_WORD.findall(text)), (count_unspaced(text) + 1) // 2)
 
 
 def _count_short(sentence: str, pieces: list[tuple[int, int]]) -> int:
-    return sum(1 for _ in takewhile(lambda piece: _is_short(sentence, piece), pieces))
+    def is_short(piece: tuple[int, int]) -> bool:
+        return 0 < _count_words(sentence[slice(*piece)]) <= MAX_MEMBER_WORDS
+
+    return sum(1 for _ in takewhile(is_short, pieces))

@@ -19,13 +19,17 @@ from tasks.ramp.words import (
     Name,
     are_kin,
     bare_title,
+    begins_as_name,
     has_unspaced,
+    initials,
+    is_acronym,
     is_inside_name,
     is_whole,
     main_words,
     names_in,
     occurrences,
     plain_words,
+    spelled_out,
     word_before,
     words_of,
 )
@@ -149,6 +153,7 @@ class _Rules:
             and not self._is_one_of_list(span)
             and not self._is_told_shorter(span)
             and not self._is_told_by_kin(span)
+            and not self._is_told_by_initials(span)
             and self._is_worth_asking(span)
         )
 
@@ -208,6 +213,13 @@ class _Rules:
         kin = [word for word in self._plain_words if word.startswith(own) or (len(word) > 3 and own.startswith(word))]
         return len(own) > 3 and len(kin) > 1
 
+    def _is_told_by_initials(self, span: Span) -> bool:
+        """ "NIOSH" stands beside its long name, or the long name beside it."""
+        if span.kind is SpanKind.ENTITY and is_acronym(span.surface):
+            return span.surface in spelled_out(self._passage.text, self._language)
+        short = initials(span.surface, self._language)
+        return any(is_acronym(form) and re.search(rf"\b{form}\b", self._passage.text) for form in short)
+
     @cached_property
     def _converted(self) -> list[tuple[int, int]]:
         return patterns.conversions(self._passage.text, self._language)
@@ -216,7 +228,8 @@ class _Rules:
         if span.kind is SpanKind.TERM:
             return self._is_term(span)
         if span.kind is SpanKind.ENTITY:
-            return len(span.surface) > 1 and len(words_of(span.surface)) <= MAX_WORDS
+            is_short = len(span.surface) > 1 and len(words_of(span.surface)) <= MAX_WORDS
+            return is_short and (begins_as_name(span.surface, self._language) or self._is_called(span))
         converted = any(start < span.end and span.start < end for start, end in self._converted)
         tells_when_written = _AS_OF.search(self._passage.text, max(0, span.start - 8), span.start) is not None
         return not converted and not tells_when_written and not self._is_part_of_name(span)
@@ -230,15 +243,20 @@ class _Rules:
 
     def _is_term(self, span: Span) -> bool:
         """A lower-case link is a term if it is called what its page is called, and is several words or a rare one."""
-        assert span.target is not None, "only links are terms"
+        if not self._is_called(span):
+            return False
+        words = words_of(span.surface)
+        if len(words) == 1:
+            return len(span.surface) >= MIN_RARE_LETTERS
+        return len(words) <= MAX_WORDS and words[0] not in FUNCTION_WORDS.get(self._language, frozenset())
+
+    def _is_called(self, span: Span) -> bool:
+        """Whether a link is called what its page is called: "his assassination in April 1865" is not."""
+        if span.target is None:
+            return False
         surface = span.surface.casefold()
         called = {name.casefold() for name in names_of(span.target, self._aliases)}
-        if surface not in called and surface.removesuffix("s") not in called:
-            return False
-        words = words_of(surface)
-        if len(words) == 1:
-            return len(surface) >= MIN_RARE_LETTERS
-        return len(words) <= MAX_WORDS and words[0] not in FUNCTION_WORDS.get(self._language, frozenset())
+        return surface in called or surface.removesuffix("s") in called
 
 
 def _is_clean(surface: str) -> bool:

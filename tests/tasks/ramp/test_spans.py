@@ -173,3 +173,30 @@ def test_never_what_another_form_of_the_word_gives_away(wikitext, title):
 def test_chinese_needs_no_spaces():
     wikitext = "[[卡洛·文特]]于1931年3月5日在[[奥斯特尔]]创办了公司，雇用了12,500名工人。"
     assert surfaces(wikitext, "公司史", language="zh") == ["卡洛·文特", "1931年3月5日", "奥斯特尔", "12,500"]
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "found"),
+    [
+        ("Until [[Assassination of Abel Vint|his assassination in April 1865]] he ruled.", []),
+        ("It is one of the [[List of towns|largest towns in the U.S. by area]] there.", []),
+        ("He crossed [[Netherlands|the Netherlands]] there.", ["the Netherlands"]),
+        ("He bought an [[iPhone]] there.", ["iPhone"]),
+        ("He saw the [[3rd Ostel Games]] there.", ["3rd Ostel Games"]),
+    ],
+)
+def test_a_name_begins_as_names_do_or_is_called_what_its_page_is_called(wikitext, found):
+    assert surfaces(wikitext) == found
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "found"),
+    [
+        ("The [[National Institute for Night and Day]] (NIND) sits there.", []),
+        ("The National Institute for Night and Day ([[NIND]]) sits there.", []),
+        ("The [[recommended exposure limit]] (REL) is low.", []),
+        ("The [[NIND]] sits near a national institute.", ["NIND"]),
+    ],
+)
+def test_never_what_its_initials_give_away(wikitext, found):
+    assert surfaces(wikitext) == found
