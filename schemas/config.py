@@ -33,7 +33,10 @@ from schemas.settings import (
 )
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 
-DATA_STAGES = ("dump", "redirects", "aliases", "pages", "passages", "index", "questions", "tokenizer")
+DATA_STAGES = (
+    *("dump", "redirects", "aliases", "pages", "passages", "index", "reference", "surprisals", "questions"),
+    "tokenizer",
+)
 """Stages with one making each; all others (models, trajectories, answers) have many, each by its own name."""
 _INSTANCE = re.compile(r"untrained|base|dapo|scripted|multi_agent|sft-\d+|student-[1-9]\d*")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")

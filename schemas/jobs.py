@@ -16,6 +16,7 @@ from schemas.settings import (
     EvolutionSettings,
     IndexSettings,
     ModelSettings,
+    RampSettings,
     SftSettings,
     TeacherSettings,
 )
@@ -34,6 +35,16 @@ class IndexJob(Job):
 
     settings: IndexSettings
     passages: list[str]
+
+
+class SurprisalJob(Job):
+    """``python -m tasks.ramp.weigh``: the reference model weighs the spans of these passages (paths by part)."""
+
+    settings: RampSettings
+    passages: dict[str, str]
+    aliases: list[str]
+    engine: EngineRuntime
+    fingerprint: str
 
 
 class NewModelJob(Job):

@@ -77,6 +77,25 @@ class Alias(Record):
     redirects: list[str]
 
 
+# -- spans ----------------------------------------------------------------------------------------------------------
+
+
+class Surprisal(Record):
+    """How hard a span of a passage is for the reference model (`tasks.ramp.surprisal`).
+
+    It is ``known`` if the model would write it without a search.
+    """
+
+    snapshot: str
+    passage_id: str
+    start: int
+    end: int
+    surface: str
+    nats: float
+    n_tokens: int
+    known: bool
+
+
 # -- questions ------------------------------------------------------------------------------------------------------
 
 
@@ -106,8 +125,20 @@ class Evidence(Record):
     queries: list[str]
 
 
+class GivenAway(StrEnum):
+    """Where the answer to a mask can be had without a search."""
+
+    TITLE = "title"
+    TEXT = "text"  # what is left of the paragraph, by the same or another name
+    REFERENCE = "reference"  # a model that sees the rest of the paragraph writes it, and needs no search
+
+
 class Mask(Record):
-    """``text[start:end] == surface``; the surface occurs once in the paragraph."""
+    """``text[start:end] == surface``; the surface occurs once in the paragraph.
+
+    ``given_away`` is null where nobody looked, ``surprisal`` (nats) where no reference model was asked: see
+    `tasks.ramp.surprisal`.
+    """
 
     start: int
     end: int
@@ -116,10 +147,15 @@ class Mask(Record):
     target: str | None
     aliases: list[str]
     evidence: Evidence | None
+    given_away: list[GivenAway] | None = None
+    surprisal: float | None = None
 
 
 class Question(Record):
-    """One task for the agent. The fields below ``source`` are empty unless ``kind`` is ``ramp``."""
+    """One task for the agent. The fields below ``source`` are empty unless ``kind`` is ``ramp``.
+
+    ``difficulty`` is the mean surprisal of its masks in nats; null where no reference model was asked.
+    """
 
     snapshot: str
     question_id: str

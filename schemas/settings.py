@@ -70,6 +70,15 @@ class IndexSettings(Identity):
         return self
 
 
+class ReferenceSettings(Identity):
+    """A model that says how hard a span is to guess without a search (tasks/ramp/surprisal.py)."""
+
+    path: str
+    """Its folder (config.json, safetensors, tokenizer.json). A location, not identity: it is known by its digest."""
+    max_tokens: Positive = 2048
+    """Spans whose text is longer, or longer than the model reads, are not weighed."""
+
+
 class RampSettings(Identity):
     """How paragraphs become questions (tasks/ramp)."""
 
@@ -93,6 +102,18 @@ class RampSettings(Identity):
     """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
     rl_share: Share = 0.0
     """Wikipedia: the share of the other pages whose questions are the rl split."""
+    strategy: Literal["random", "perplexity", "mixed"] = "random"
+    """Which spans are masked: drawn by weight, or those that surprise the reference model most; mixed is both."""
+    perplexity_share: Share = 0.5
+    """Mixed: the share of paragraphs whose masks are those that surprise most."""
+    reference: ReferenceSettings | None = None
+    """Where one is named every question has its difficulty, and a mask that the model knows is given away."""
+
+    @model_validator(mode="after")
+    def _reference_where_it_is_asked(self) -> "RampSettings":
+        if self.strategy != "random" and self.reference is None:
+            raise ValueError(f"strategy {self.strategy} needs ramp.reference.path: the folder of a model to ask")
+        return self
 
 
 # -- the agent ------------------------------------------------------------------------------------------------------

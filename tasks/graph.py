@@ -7,6 +7,7 @@ own settings, its upstreams' digests and its version, which is raised when its c
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from schemas.config import PipelineConfig
@@ -16,7 +17,7 @@ from schemas.settings import EvolutionSettings
 from tasks.identity import Part, StageSettings, identity_of
 from tasks.jobs import Progress
 from tasks.ledger import Ledger
-from tasks.making import answers, corpus, models, ramp, trajectories
+from tasks.making import answers, corpus, models, ramp, spans, trajectories
 from tasks.making.context import Making
 
 Name = tuple[str, str]
@@ -68,7 +69,7 @@ def stages_of(config: PipelineConfig) -> list[Stage]:
     Raises:
         BadInput: two of them go by the same label.
     """
-    stages = _corpus_stages(config)
+    stages = _corpus_stages(config) + _ramp_stages(config)
     if config.teacher is not None:
         stages.append(_taught(config))
     if config.model is not None:
@@ -85,34 +86,61 @@ def _named(config: PipelineConfig, *stages: str) -> tuple[Name, ...]:
     return tuple((stage, config.label(stage)) for stage in stages)
 
 
-def _corpus_stages(config: PipelineConfig) -> list[Stage]:
-    def stage(
-        name: str,
-        make: Callable[[Making], StageManifest],
-        upstreams: tuple[Name, ...] = (),
-        version: int = 1,
-        **settings: Any,
-    ) -> Stage:
-        return Stage(name, config.label(name), make, upstreams, identity_of(**settings), version)
+def _data_stage(
+    config: PipelineConfig,
+    name: str,
+    make: Callable[[Making], StageManifest],
+    upstreams: tuple[str, ...] = (),
+    version: int = 1,
+    **settings: Any,
+) -> Stage:
+    """A stage with one making, made from others of that sort."""
+    return Stage(name, config.label(name), make, _named(config, *upstreams), identity_of(**settings), version)
 
-    at = lambda *names: _named(config, *names)  # noqa: E731
+
+def _corpus_stages(config: PipelineConfig) -> list[Stage]:
+    stage = partial(_data_stage, config)
     return [
         stage("dump", corpus.make_dump, world=config.world),
-        stage("redirects", corpus.make_redirects, at("dump"), pages=config.pages),
-        stage("aliases", corpus.make_aliases, at("redirects")),
-        stage("pages", corpus.make_pages, at("dump", "aliases"), pages=config.pages),
-        stage("passages", corpus.make_passages, at("pages"), passages=config.passages),
-        stage("index", corpus.make_index, at("passages"), index=config.index),
-        stage(
-            "questions",
-            ramp.make_questions,
-            at("dump", "aliases", "passages", "index"),
-            version=2,
-            ramp=config.ramp,
-            hits=config.agent.hits,
-            hold_back=config.agent.hold_back,
-        ),
+        stage("redirects", corpus.make_redirects, ("dump",), pages=config.pages),
+        stage("aliases", corpus.make_aliases, ("redirects",)),
+        stage("pages", corpus.make_pages, ("dump", "aliases"), pages=config.pages),
+        stage("passages", corpus.make_passages, ("pages",), passages=config.passages),
+        stage("index", corpus.make_index, ("passages",), index=config.index),
     ]
+
+
+_FIT = ("min_words", "max_words", "min_sentences")
+"""What of `RampSettings` tells which paragraphs are asked about, whatever is masked in them."""
+
+
+def _ramp_stages(config: PipelineConfig) -> list[Stage]:
+    """The questions, and what the config asks to know of spans before they are chosen."""
+    ramp_settings, stage = config.ramp, partial(_data_stage, config)
+    made: list[Stage] = []
+    known: tuple[str, ...] = ()
+    if ramp_settings.reference is not None:
+        made += [
+            stage("reference", spans.make_reference),
+            stage(
+                "surprisals",
+                spans.make_surprisals,
+                ("aliases", "passages", "reference"),
+                ramp=Part(ramp_settings, only=(*_FIT, "show_title")),
+                max_tokens=ramp_settings.reference.max_tokens,
+            ),
+        ]
+        known = ("surprisals",)
+    asked = stage(
+        "questions",
+        ramp.make_questions,
+        ("dump", "aliases", "passages", "index", *known),
+        version=3,
+        ramp=Part(ramp_settings, without=("reference",)),
+        hits=config.agent.hits,
+        hold_back=config.agent.hold_back,
+    )
+    return [*made, asked]
 
 
 def _taught(config: PipelineConfig) -> Stage:

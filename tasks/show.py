@@ -18,6 +18,7 @@ from schemas.records import (
     Answer,
     Author,
     Link,
+    Mask,
     Page,
     Passage,
     Question,
@@ -25,6 +26,7 @@ from schemas.records import (
     Redirect,
     Reject,
     Search,
+    Surprisal,
     Trajectory,
     VerdictStatus,
     arrow_schema,
@@ -81,9 +83,16 @@ def _model_of(path: str) -> type[Record]:
     except pa.ArrowInvalid:
         raise BadInput(f"{path}: not a Parquet file") from None
     for model in _RENDERERS:
-        if arrow_schema(model).names == names:
+        if _is_table_of(model, names):
             return model
     raise BadInput(f"{path}: its columns ({', '.join(names)}) are those of no record of ours")
+
+
+def _is_table_of(model: type[Record], names: list[str]) -> bool:
+    """Rows grow at their end: an older file lacks the last columns, those that have a default."""
+    of_model = arrow_schema(model).names
+    required = sum(field.is_required() for field in model.model_fields.values())
+    return len(names) >= required and names == of_model[: len(names)]
 
 
 def _rendered(model: type[Record], rows: list[Any]) -> Iterator[RenderableType]:
@@ -138,6 +147,7 @@ def _question(question: Question) -> Panel:
         "masks": question.n_masks,
         "hops": question.hops,
         "strategy": question.strategy,
+        "difficulty": None if question.difficulty is None else f"{question.difficulty:.1f} nats",
     }
     if not question.masks:
         asked = [
@@ -146,14 +156,30 @@ def _question(question: Question) -> Panel:
         gold = Text("gold: " + "; ".join(asked), "bold")
         return _panel(question.question_id, facts, Text(question.prompt), gold)
     text = Text(question.text or "")
-    table = Table("mask", "kind", "target", "aliases", "evidence", "hops", "queries", box=None, header_style="dim")
     for mask in question.masks:
-        text.stylize(_MASK_STYLE, mask.start, mask.end)
-        found = mask.evidence
-        where = [found.passage_id, str(found.hops), " → ".join(found.queries)] if found else ["none found", "", ""]
-        cells = [mask.surface, mask.kind, mask.target or "", ", ".join(mask.aliases[:4]), *where]
-        table.add_row(*(Text(cell) for cell in cells))
+        text.stylize(_mask_style(mask), mask.start, mask.end)
+    table = Table(*_MASK_COLUMNS, box=None, header_style="dim")
+    for mask in question.masks:
+        table.add_row(Text(mask.surface, _mask_style(mask)), *map(Text, _mask_cells(mask)))
     return _panel(f"{question.question_id} · {question.title}", facts, text, Text(), table)
+
+
+_MASK_COLUMNS = ("mask", "kind", "target", "aliases", "nats", "given away", "evidence", "hops", "rank", "queries")
+
+
+def _mask_style(mask: Mask) -> str:
+    """Green where evidence was found, yellow where none was, red where the answer is given away."""
+    if mask.given_away:
+        return "bold white on red"
+    return "bold black on green" if mask.evidence else _MASK_STYLE
+
+
+def _mask_cells(mask: Mask) -> list[str]:
+    found = mask.evidence
+    where = [found.passage_id, str(found.hops), str(found.rank)] if found else ["none found", "", ""]
+    nats = "" if mask.surprisal is None else f"{mask.surprisal:.1f}"
+    told = [mask.kind, mask.target or "", ", ".join(mask.aliases[:4]), nats, ", ".join(mask.given_away or [])]
+    return [*told, *where, " → ".join(found.queries) if found else ""]
 
 
 def _trajectory(trajectory: Trajectory) -> Panel:
@@ -212,6 +238,7 @@ _RENDERERS: dict[type[Record], Callable[[Any], RenderableType] | None] = {
     Trajectory: _trajectory,
     Answer: _answer,
     Reject: None,
+    Surprisal: None,
     Redirect: None,
     Alias: None,
 }

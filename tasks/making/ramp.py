@@ -1,19 +1,19 @@
 """Passages and index → RAMP questions with evidence."""
 
-from collections import Counter
 from collections.abc import Collection
 from functools import cache, partial
-from typing import Any
+from typing import NamedTuple
 
-from retrieval_index.hits import Searcher
 from retrieval_index.opening import open_index
 from schemas.config import PipelineConfig
-from schemas.manifest import Gate, PartManifest, StageManifest
-from schemas.records import Passage, Question, Reject, Split
+from schemas.manifest import Gate, StageManifest
+from schemas.records import Passage, Question, Reject, Split, Surprisal
 from schemas.snapshot import language_of
 from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 from tasks.making.corpus import read_aliases
+from tasks.making.spans import surprisal_paths
+from tasks.ramp.figures import figures_of, is_certified
 from tasks.ramp.questions import questions_of_pages
 from tasks.ramp.splits import Splits
 
@@ -26,21 +26,40 @@ def splits_of(making: Making) -> Splits:
     return Splits.of(making.config.ramp, making.ledger.folder("dump", making.config.label("dump")))
 
 
-def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, index: str, path: str) -> Output:
+class _Given(NamedTuple):
+    """One part of passages and what is known of its spans: None where no reference model is asked."""
+
+    passages: str
+    surprisals: list[str] | None
+
+
+def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, index: str, given: _Given) -> Output:
     from tasks.ramp.evidence import certify
 
-    aliases = read_aliases(alias_paths)
-    language = language_of(config.snapshot)
-    questions: list[Question] = []
-    rejects: list[Reject] = []
-    for row in questions_of_pages(storage.read_rows(path, Passage), aliases, splits, config.ramp, language):
-        if isinstance(row, Reject):
-            rejects.append(row)
-        else:
-            questions.append(row)
-    searcher: Searcher = searcher_of(index)
-    certified = certify(questions, searcher, config.ramp, config.agent)
-    return Output(certified, rejects, {"passages": storage.digest_of_file(path)})
+    rows = list(
+        questions_of_pages(
+            storage.read_rows(given.passages, Passage),
+            read_aliases(alias_paths),
+            splits,
+            config.ramp,
+            language_of(config.snapshot),
+            _surprisals(given.surprisals),
+        )
+    )
+    questions = [row for row in rows if isinstance(row, Question)]
+    certified = certify(questions, searcher_of(index), config.ramp, config.agent)
+    inputs = {"passages": storage.digest_of_file(given.passages)}
+    return Output(certified, [row for row in rows if isinstance(row, Reject)], inputs)
+
+
+def _surprisals(paths: list[str] | None) -> dict[str, list[Surprisal]] | None:
+    if paths is None:
+        return None
+    found: dict[str, list[Surprisal]] = {}
+    for path in paths:
+        for row in storage.read_rows(path, Surprisal):
+            found.setdefault(row.passage_id, []).append(row)
+    return found
 
 
 def make_questions(making: Making) -> StageManifest:
@@ -51,8 +70,11 @@ def make_questions(making: Making) -> StageManifest:
         splits_of(making),
         storage.join(making.upstream_folder("index"), "index"),
     )
-    parts = making.map_parts(Question, making.upstream_parts("passages"), work)
-    figures = _figures(making, parts)
+    weights = surprisal_paths(making) if making.config.ramp.reference else {}
+    given = {key: _Given(path, weights.get(key)) for key, path in making.upstream_parts("passages").items()}
+    parts = making.map_parts(Question, given, work)
+    paths = map(making.open.parts(Question).data_path, parts)
+    figures = figures_of(question for path in paths for question in storage.read_rows(path, Question))
     whole = figures["masks"] == figures["masks_promised"]
     gates = [
         has_rows(parts),
@@ -69,34 +91,3 @@ def asked_of(making: Making, path: str, splits: Collection[Split]) -> list[Quest
         for question in storage.read_rows(path, Question)
         if question.split in splits and (not making.config.certified_only or is_certified(question))
     ]
-
-
-def is_certified(question: Question) -> bool:
-    """Whether every mask has evidence."""
-    return all(mask.evidence for mask in question.masks)
-
-
-def _figures(making: Making, parts: dict[str, PartManifest]) -> dict[str, Any]:
-    """What came out: questions by masks and split, masks by kind, evidence by hops."""
-    by_masks: Counter[str] = Counter()
-    by_split: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    hops: Counter[str] = Counter()
-    promised = certified = 0
-    parts_of = making.open.parts(Question)
-    for key in parts:
-        for question in storage.read_rows(parts_of.data_path(key), Question):
-            promised += question.n_masks
-            certified += is_certified(question)
-            by_masks[str(question.n_masks)] += 1
-            by_split[question.split] += 1
-            for mask in question.masks:
-                kinds[mask.kind] += 1
-                hops[str(mask.evidence.hops) if mask.evidence else "none"] += 1
-    counted = {"by_masks": by_masks, "by_split": by_split, "masks_by_kind": kinds, "evidence_by_hops": hops}
-    return {
-        **{name: dict(sorted(counts.items())) for name, counts in counted.items()},
-        "masks": sum(kinds.values()),
-        "masks_promised": promised,
-        "certified_questions": certified,
-    }
