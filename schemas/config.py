@@ -34,7 +34,8 @@ from schemas.settings import (
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 
 DATA_STAGES = (
-    *("dump", "redirects", "aliases", "pages", "passages", "index", "reference", "surprisals", "questions"),
+    *("dump", "redirects", "aliases", "pages", "passages", "index", "spans", "reference", "surprisals"),
+    "questions",
     "tokenizer",
 )
 """Stages with one making each; all others (models, trajectories, answers) have many, each by its own name."""

@@ -80,6 +80,38 @@ class Alias(Record):
 # -- spans ----------------------------------------------------------------------------------------------------------
 
 
+class SpanKind(StrEnum):
+    ENTITY = "entity"
+    DATE = "date"
+    NUMBER = "number"
+    TERM = "term"
+
+
+class ProposedSpan(Record):
+    """``text[start:end] == surface``."""
+
+    start: int
+    end: int
+    surface: str
+    kind: SpanKind
+
+
+class RefusedSpan(Record):
+    """A span that was named and cannot be masked, and why (`tasks.ramp.proposals.Refusal`)."""
+
+    surface: str
+    reason: str
+
+
+class Proposals(Record):
+    """What a backend of spans named in one passage: all that it named, located or refused."""
+
+    snapshot: str
+    passage_id: str
+    spans: list[ProposedSpan]
+    refused: list[RefusedSpan]
+
+
 class Surprisal(Record):
     """How hard a span of a passage is for the reference model (`tasks.ramp.surprisal`).
 
@@ -104,13 +136,6 @@ class Split(StrEnum):
     RL = "rl"
     DEV = "dev"
     TEST = "test"
-
-
-class SpanKind(StrEnum):
-    ENTITY = "entity"
-    DATE = "date"
-    NUMBER = "number"
-    TERM = "term"
 
 
 class Evidence(Record):

@@ -79,6 +79,30 @@ class ReferenceSettings(Identity):
     """Spans whose text is longer, or longer than the model reads, are not weighed."""
 
 
+class SpanSettings(Identity):
+    """Who says what of a paragraph may be masked. The rules of `tasks.ramp.spans` hold for whatever is named.
+
+    `links` takes links, dates and numbers, and needs no model; `llm` asks a chat model (`runtime.span_endpoint`);
+    `spacy` takes the entities of a pipeline that is installed.
+    """
+
+    backend: Literal["links", "llm", "spacy"] = "links"
+    model: str | None = None
+    """`spacy`: the pipeline's name or folder; `llm`: the model's name (default: the first that the endpoint lists)."""
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    seed: int = 1
+    part_rows: Positive = 1000
+    """`llm`: paragraphs of one part."""
+
+    @model_validator(mode="after")
+    def _model_where_it_is_used(self) -> "SpanSettings":
+        if self.backend == "spacy" and self.model is None:
+            raise ValueError("backend spacy needs model: the name of an installed pipeline, such as en_core_web_sm")
+        if self.backend == "links" and self.model is not None:
+            raise ValueError("backend links asks no model")
+        return self
+
+
 class RampSettings(Identity):
     """How paragraphs become questions (tasks/ramp)."""
 
@@ -102,6 +126,7 @@ class RampSettings(Identity):
     """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
     rl_share: Share = 0.0
     """Wikipedia: the share of the other pages whose questions are the rl split."""
+    spans: SpanSettings = SpanSettings()
     strategy: Literal["random", "perplexity", "mixed"] = "random"
     """Which spans are masked: drawn by weight, or those that surprise the reference model most; mixed is both."""
     perplexity_share: Share = 0.5

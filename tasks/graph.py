@@ -119,18 +119,17 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
     ramp_settings, stage = config.ramp, partial(_data_stage, config)
     made: list[Stage] = []
     known: tuple[str, ...] = ()
+    if ramp_settings.spans.backend != "links":
+        fit = Part(ramp_settings, only=(*_FIT, "spans"))
+        made.append(stage("spans", spans.make_spans, ("passages",), ramp=fit))
+        known = ("spans",)
     if ramp_settings.reference is not None:
-        made += [
-            stage("reference", spans.make_reference),
-            stage(
-                "surprisals",
-                spans.make_surprisals,
-                ("aliases", "passages", "reference"),
-                ramp=Part(ramp_settings, only=(*_FIT, "show_title")),
-                max_tokens=ramp_settings.reference.max_tokens,
-            ),
-        ]
-        known = ("surprisals",)
+        weighed = Part(ramp_settings, only=(*_FIT, "show_title"))
+        upstreams = ("aliases", "passages", *known, "reference")
+        tokens = ramp_settings.reference.max_tokens
+        made.append(stage("reference", spans.make_reference))
+        made.append(stage("surprisals", spans.make_surprisals, upstreams, ramp=weighed, max_tokens=tokens))
+        known = (*known, "surprisals")
     asked = stage(
         "questions",
         ramp.make_questions,

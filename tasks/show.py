@@ -21,6 +21,7 @@ from schemas.records import (
     Mask,
     Page,
     Passage,
+    Proposals,
     Question,
     Record,
     Redirect,
@@ -139,6 +140,15 @@ def _passage(passage: Passage) -> Panel:
     return _panel(passage.title, facts, _prose(passage.text, passage.links))
 
 
+def _proposals(proposals: Proposals) -> Panel:
+    table = Table("span", "kind", box=None, header_style="dim")
+    for span in proposals.spans:
+        table.add_row(Text(span.surface), span.kind)
+    for refused in proposals.refused:
+        table.add_row(Text(refused.surface, "red"), f"refused: {refused.reason}")
+    return _panel(proposals.passage_id, {}, table)
+
+
 def _question(question: Question) -> Panel:
     facts = {
         "kind": question.kind,
@@ -239,6 +249,7 @@ _RENDERERS: dict[type[Record], Callable[[Any], RenderableType] | None] = {
     Answer: _answer,
     Reject: None,
     Surprisal: None,
+    Proposals: _proposals,
     Redirect: None,
     Alias: None,
 }

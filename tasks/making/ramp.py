@@ -7,15 +7,17 @@ from typing import NamedTuple
 from retrieval_index.opening import open_index
 from schemas.config import PipelineConfig
 from schemas.manifest import Gate, StageManifest
-from schemas.records import Passage, Question, Reject, Split, Surprisal
+from schemas.records import Passage, Question, Reject, Split
 from schemas.snapshot import language_of
 from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 from tasks.making.corpus import read_aliases
-from tasks.making.spans import surprisal_paths
+from tasks.making.spans import by_passages
 from tasks.ramp.figures import figures_of, is_certified
-from tasks.ramp.questions import questions_of_pages
+from tasks.ramp.proposals import read_proposals
+from tasks.ramp.questions import SpanFacts, questions_of_pages
 from tasks.ramp.splits import Splits
+from tasks.ramp.surprisal import read_surprisals
 
 searcher_of = cache(open_index)
 """One open index a process: Ray's workers keep it from part to part."""
@@ -27,39 +29,37 @@ def splits_of(making: Making) -> Splits:
 
 
 class _Given(NamedTuple):
-    """One part of passages and what is known of its spans: None where no reference model is asked."""
+    """One part of passages, and the files that tell what is known of its spans; None where there is no such stage."""
 
     passages: str
+    proposals: list[str] | None
     surprisals: list[str] | None
+
+    def facts(self) -> SpanFacts:
+        return SpanFacts(
+            None if self.proposals is None else read_proposals(self.proposals),
+            None if self.surprisals is None else read_surprisals(self.surprisals),
+        )
 
 
 def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, index: str, given: _Given) -> Output:
     from tasks.ramp.evidence import certify
 
-    rows = list(
-        questions_of_pages(
-            storage.read_rows(given.passages, Passage),
-            read_aliases(alias_paths),
-            splits,
-            config.ramp,
-            language_of(config.snapshot),
-            _surprisals(given.surprisals),
-        )
-    )
+    passages, aliases = storage.read_rows(given.passages, Passage), read_aliases(alias_paths)
+    language = language_of(config.snapshot)
+    rows = list(questions_of_pages(passages, aliases, splits, config.ramp, language, given.facts()))
     questions = [row for row in rows if isinstance(row, Question)]
     certified = certify(questions, searcher_of(index), config.ramp, config.agent)
     inputs = {"passages": storage.digest_of_file(given.passages)}
     return Output(certified, [row for row in rows if isinstance(row, Reject)], inputs)
 
 
-def _surprisals(paths: list[str] | None) -> dict[str, list[Surprisal]] | None:
-    if paths is None:
-        return None
-    found: dict[str, list[Surprisal]] = {}
-    for path in paths:
-        for row in storage.read_rows(path, Surprisal):
-            found.setdefault(row.passage_id, []).append(row)
-    return found
+def _given(making: Making) -> dict[str, _Given]:
+    proposals, surprisals = by_passages(making, "spans"), by_passages(making, "surprisals")
+    return {
+        key: _Given(path, proposals[key] if proposals else None, surprisals[key] if surprisals else None)
+        for key, path in making.upstream_parts("passages").items()
+    }
 
 
 def make_questions(making: Making) -> StageManifest:
@@ -70,9 +70,7 @@ def make_questions(making: Making) -> StageManifest:
         splits_of(making),
         storage.join(making.upstream_folder("index"), "index"),
     )
-    weights = surprisal_paths(making) if making.config.ramp.reference else {}
-    given = {key: _Given(path, weights.get(key)) for key, path in making.upstream_parts("passages").items()}
-    parts = making.map_parts(Question, given, work)
+    parts = making.map_parts(Question, _given(making), work)
     paths = map(making.open.parts(Question).data_path, parts)
     figures = figures_of(question for path in paths for question in storage.read_rows(path, Question))
     whole = figures["masks"] == figures["masks_promised"]

@@ -3,10 +3,11 @@
 import random
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-from schemas.records import GivenAway, Mask, Passage, Question, Reject, Surprisal
+from schemas.records import GivenAway, Mask, Passage, Proposals, Question, Reject, Surprisal
 from schemas.settings import RampSettings
 from tasks.corpus.sentences import sentences
 from tasks.ramp.giveaways import flagged
@@ -15,10 +16,34 @@ from tasks.ramp.spans import Span, find_spans, names_of
 from tasks.ramp.splits import Splits
 from tasks.ramp.surprisal import difficulty_of
 
-Surprisals = Mapping[str, Sequence[Surprisal]]
-"""What the reference model was asked about, by passage id."""
-
 _CLOSED = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")
+
+
+@dataclass(frozen=True)
+class SpanFacts:
+    """What other stages know of the spans of passages, by passage id; None where there is no such stage."""
+
+    proposals: Mapping[str, Proposals] | None = None
+    """Named by a backend; a passage in which nothing was named is not there."""
+    surprisals: Mapping[str, Sequence[Surprisal]] | None = None
+    """Of the spans that the reference model was asked about."""
+
+
+NO_FACTS = SpanFacts()
+
+
+def spans_of(
+    passage: Passage,
+    aliases: Mapping[str, list[str]],
+    language: str,
+    mentions: Collection[str],
+    proposals: Mapping[str, Proposals] | None,
+) -> list[Span]:
+    """What of a passage may be masked, whichever backend names it."""
+    if proposals is None:
+        return find_spans(passage, aliases, language, mentions)
+    proposed = proposals.get(passage.passage_id)
+    return find_spans(passage, aliases, language, mentions, proposed) if proposed else []
 
 
 class Unfit(StrEnum):
@@ -40,19 +65,19 @@ def questions_of(
     settings: RampSettings,
     language: str,
     mentions: Collection[str] = (),
-    surprisals: Surprisals | None = None,
+    facts: SpanFacts = NO_FACTS,
 ) -> Iterator[Question | Reject]:
     """The questions of one passage, fewest masks first, or the reason why there are none. Evidence is not looked for.
 
     Args:
         aliases: redirects by the title of the page they lead to.
         mentions: anchors of the page's other passages (`find_spans`).
-        surprisals: None where no reference model is asked.
+        facts: what other stages know of the passage's spans.
     """
     reason = unfit(passage, settings, language)
-    spans = [] if reason else find_spans(passage, aliases, language, mentions)
+    spans = [] if reason else spans_of(passage, aliases, language, mentions, facts.proposals)
     strategy = _strategy(passage.passage_id, settings)
-    weights = _weights(spans, (surprisals or {}).get(passage.passage_id, ()))
+    weights = _weights(spans, (facts.surprisals or {}).get(passage.passage_id, ()))
     if strategy == "perplexity" and spans and not weights:
         reason = Unfit.NOT_WEIGHED
     carried = {
@@ -65,7 +90,7 @@ def questions_of(
     for n in _drawn(list(carried), passage.passage_id, settings):
         question = _question(passage, carried[n], aliases, splits, settings, language)
         question = question.model_copy(update={"strategy": strategy})
-        if surprisals is not None:
+        if facts.surprisals is not None:
             question = _with_difficulty(question, [weights.get(span) for span in carried[n]])
         yield flagged(question, passage.title if settings.show_title else None)
 
@@ -76,11 +101,11 @@ def questions_of_pages(
     splits: Splits,
     settings: RampSettings,
     language: str,
-    surprisals: Surprisals | None = None,
+    facts: SpanFacts = NO_FACTS,
 ) -> Iterator[Question | Reject]:
     """`questions_of` all passages, those of a page in a row."""
     for passage, anchors in with_mentions(passages):
-        yield from questions_of(passage, aliases, splits, settings, language, anchors, surprisals)
+        yield from questions_of(passage, aliases, splits, settings, language, anchors, facts)
 
 
 def with_mentions(passages: Iterable[Passage]) -> Iterator[tuple[Passage, list[str]]]:

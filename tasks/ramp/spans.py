@@ -1,7 +1,8 @@
 """What of a paragraph may be masked: names and terms that are linked, dates, numbers.
 
-Every link, later mention of a link, date and number is a candidate; of those that overlap the longest stays; and
-`_Rules` then refuses what would be given away, cut, or unanswerable. Nothing here needs a model.
+Every link, later mention of a link, date and number is a candidate, or whatever another backend proposed
+(`tasks.ramp.proposals`); of those that overlap the longest stays; and `_Rules` then refuses what would be given away,
+cut, or unanswerable. Nothing here needs a model.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from schemas.records import Passage, SpanKind
+from schemas.records import Passage, Proposals, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.ramp import patterns
 from tasks.ramp.lists import is_listed
@@ -56,7 +57,11 @@ class Span:
 
 
 def find_spans(
-    passage: Passage, aliases: Mapping[str, list[str]], language: str, mentions: Collection[str] = ()
+    passage: Passage,
+    aliases: Mapping[str, list[str]],
+    language: str,
+    mentions: Collection[str] = (),
+    proposed: Proposals | None = None,
 ) -> list[Span]:
     """The spans of a passage that may be masked, in order; they do not overlap, and each surface occurs once.
 
@@ -64,9 +69,11 @@ def find_spans(
         aliases: redirects by the title of the page they lead to.
         mentions: anchors of the page's other passages: a page links a name once, and may name it again here. Such a
             mention may be masked, but which page it means is not certain: it has no target.
+        proposed: what another backend named in the passage, in place of links, dates and numbers.
     """
     rules = _Rules(passage, aliases, language)
-    return [span for span in _apart(_candidates(passage, language, mentions)) if rules.allow(span)]
+    candidates = _candidates(passage, language, mentions) if proposed is None else _proposed(passage, proposed)
+    return [span for span in _apart(candidates) if rules.allow(span)]
 
 
 def names_of(target: str, aliases: Mapping[str, list[str]]) -> list[str]:
@@ -91,6 +98,13 @@ def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> I
         place = text.find(anchor) if len(anchor) > 2 else -1
         if place >= 0 and _is_mention(text, place, place + len(anchor), language):
             yield Span(place, place + len(anchor), anchor, SpanKind.ENTITY, None)
+
+
+def _proposed(passage: Passage, proposed: Proposals) -> Iterator[Span]:
+    """A span that meets a link has its target: which pages are held out must be known, whoever names the span."""
+    for found in proposed.spans:
+        met = (link.target for link in passage.links if link.start < found.end and found.start < link.end)
+        yield Span(found.start, found.end, found.surface, SpanKind(found.kind), next(met, None))
 
 
 def _is_mention(text: str, start: int, end: int, language: str) -> bool:
@@ -242,8 +256,8 @@ class _Rules:
         return is_inside_name(text, span.start, end, language)
 
     def _is_term(self, span: Span) -> bool:
-        """A lower-case link is a term if it is called what its page is called, and is several words or a rare one."""
-        if not self._is_called(span):
+        """Several words or a rare one; and a link must be called what its page is called."""
+        if span.target is not None and not self._is_called(span):
             return False
         words = words_of(span.surface)
         if len(words) == 1:

@@ -9,12 +9,13 @@ the mean of its masks' surprisals, each weighed alone: the other masks are in si
 The model **knows** a span if each of those tokens is its likeliest: then greedy decoding writes the span.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
 from schemas.records import Passage, Surprisal
+from tasks import storage
 from tasks.ramp.masking import mask
 from tasks.ramp.spans import Span
 from tasks.rollouts.engine import TokenScores
@@ -48,6 +49,15 @@ def weighed(passage: Passage, span: Span, text: Text, scores: TokenScores) -> Su
         n_tokens=len(text.of_span),
         known=all(scores.ranks[place - 1] == 1 for place in text.of_span),
     )
+
+
+def read_surprisals(paths: Iterable[str]) -> dict[str, list[Surprisal]]:
+    """By passage id."""
+    found: dict[str, list[Surprisal]] = {}
+    for path in paths:
+        for row in storage.read_rows(path, Surprisal):
+            found.setdefault(row.passage_id, []).append(row)
+    return found
 
 
 def difficulty_of(nats: Sequence[float | None]) -> float | None:

@@ -22,8 +22,9 @@ from tasks import jobs, storage
 from tasks.indexing import count_passages
 from tasks.ledger import Parts
 from tasks.making.corpus import read_aliases
-from tasks.ramp.questions import unfit, with_mentions
-from tasks.ramp.spans import Span, find_spans
+from tasks.ramp.proposals import part_key, read_proposals
+from tasks.ramp.questions import spans_of, unfit, with_mentions
+from tasks.ramp.spans import Span
 from tasks.ramp.surprisal import Text, text_of, weighed
 from tasks.rollouts.engine import EngineFailed
 from tasks.rollouts.vllm_engine import VllmEngine
@@ -35,16 +36,6 @@ TOO_LONG = "too_long_for_reference"
 Item = TypeVar("Item")
 Mentioned = tuple[Passage, list[str]]
 """A passage with the anchors of its page."""
-
-
-def part_key(passages: str, start: int) -> str:
-    """The key of the part that weighs a passages part from its ``start``-th row on."""
-    return f"{passages}-{start:06d}"
-
-
-def passages_key(part: str) -> str:
-    """The key of the passages part that a part of weights belongs to."""
-    return part.rpartition("-")[0]
 
 
 def weigh_spans(job: SurprisalJob) -> dict[str, Any]:
@@ -92,24 +83,26 @@ class _Scales:
                     for start, batch in _batches(passages, PASSAGES_A_PART):
                         part = part_key(key, start)
                         if part in missing:
-                            self._weigh_part(part, path, batch, engine)
+                            self._weigh_part(part, key, batch, engine)
                             jobs.report_progress(self._job.output, ends[part], total, "passages")
         except EngineFailed as error:
             raise RunFailed(f"the reference model {self._folder}: {error}") from None
 
-    def _weigh_part(self, key: str, path: str, batch: list[Mentioned], engine: VllmEngine) -> PartManifest:
+    def _weigh_part(self, part: str, key: str, batch: list[Mentioned], engine: VllmEngine) -> PartManifest:
         started = time.time()
-        found = [(passage, span, self._text(passage, span)) for passage, span in self._spans(batch)]
+        found = [(passage, span, self._text(passage, span)) for passage, span in self._spans(key, batch)]
         short = [told for told in found if len(told[2].token_ids) <= self._max_tokens]
         scores = engine.score_all([text.token_ids for _, _, text in short])
         rows = [weighed(*told, scored) for told, scored in zip(short, scores, strict=True)]
         rejects = [_too_long(*told) for told in found if len(told[2].token_ids) > self._max_tokens]
-        return self._parts.commit(key, rows, rejects, {"passages": storage.digest_of_file(path)}, started)
+        inputs = {"passages": storage.digest_of_file(self._job.passages[key])}
+        return self._parts.commit(part, rows, rejects, inputs, started)
 
-    def _spans(self, batch: list[Mentioned]) -> Iterator[tuple[Passage, Span]]:
+    def _spans(self, key: str, batch: list[Mentioned]) -> Iterator[tuple[Passage, Span]]:
+        proposals = None if self._job.proposals is None else read_proposals(self._job.proposals[key])
         for passage, mentions in batch:
             if unfit(passage, self._job.settings, self._language) is None:
-                for span in find_spans(passage, self._aliases, self._language, mentions):
+                for span in spans_of(passage, self._aliases, self._language, mentions, proposals):
                     yield passage, span
 
     def _text(self, passage: Passage, span: Span) -> Text:

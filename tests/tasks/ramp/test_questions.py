@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from schemas.records import Question, Reject, Split, Surprisal
 from schemas.settings import RampSettings, ReferenceSettings
-from tasks.ramp.questions import Unfit, questions_of, questions_of_pages
+from tasks.ramp.questions import SpanFacts, Unfit, questions_of, questions_of_pages
 from tasks.ramp.splits import Splits
 from tests.tasks.ramp.examples import passage_of
 
@@ -134,7 +134,7 @@ def weights(text, nats=NATS, known=()):
 def weighed_rows(settings, known=(), nats=NATS, ordinal=0):
     passage = passage_of(GOOD, ordinal=ordinal)
     found = {passage.passage_id: weights(passage.text, nats, known)}
-    return list(questions_of(passage, {}, SPLITS, settings, "en", surprisals=found))
+    return list(questions_of(passage, {}, SPLITS, settings, "en", facts=SpanFacts(surprisals=found)))
 
 
 def test_by_perplexity_the_hardest_spans_are_masked_and_the_difficulty_is_their_mean_surprisal():
