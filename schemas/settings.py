@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.records import Split
+from schemas.snapshot import SnapshotName
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -32,6 +33,8 @@ class WorldSettings(Identity):
     """Entities of each kind in one family, each with its own short page."""
     retellings: Positive = 30
     """Longer pages of one family that retell facts of several of its entities in other words."""
+    edits: Share = 0.0
+    """The share of entities of which one date or number is another than without edits: the same world, later."""
 
 
 class PageSettings(Identity):
@@ -127,6 +130,10 @@ class RampSettings(Identity):
     rl_share: Share = 0.0
     """Wikipedia: the share of the other pages whose questions are the rl split."""
     spans: SpanSettings = SpanSettings()
+    masks_of: SnapshotName | None = None
+    """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new."""
+    changed_since: SnapshotName | None = None
+    """An earlier snapshot under the same root: what differs from it becomes questions of its own (stage changes)."""
     strategy: Literal["random", "perplexity", "mixed"] = "random"
     """Which spans are masked: drawn by weight, or those that surprise the reference model most; mixed is both."""
     perplexity_share: Share = 0.5
@@ -138,6 +145,12 @@ class RampSettings(Identity):
     def _reference_where_it_is_asked(self) -> "RampSettings":
         if self.strategy != "random" and self.reference is None:
             raise ValueError(f"strategy {self.strategy} needs ramp.reference.path: the folder of a model to ask")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_masked_where_masks_are_taken(self) -> "RampSettings":
+        if self.masks_of is not None and (self.reference is not None or self.spans.backend != "links"):
+            raise ValueError("masks_of takes masks as they are: reference and spans would not be used")
         return self
 
 
