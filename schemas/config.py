@@ -35,7 +35,7 @@ from schemas.snapshot import SnapshotName, date_of, wiki_of
 
 DATA_STAGES = (
     *("dump", "redirects", "aliases", "pages", "passages", "index", "spans", "reference", "surprisals"),
-    "questions",
+    *("earlier_questions", "questions", "earlier_passages", "changes"),
     "tokenizer",
 )
 """Stages with one making each; all others (models, trajectories, answers) have many, each by its own name."""

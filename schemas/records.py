@@ -176,6 +176,16 @@ class Mask(Record):
     surprisal: float | None = None
 
 
+class Change(Record):
+    """A fact that an earlier snapshot told otherwise: what its page said then (``old``) and says now."""
+
+    old: str
+    new: str
+    old_snapshot: str
+    old_revision_id: int
+    new_revision_id: int
+
+
 class Question(Record):
     """One task for the agent. The fields below ``source`` are empty unless ``kind`` is ``ramp``.
 
@@ -202,6 +212,7 @@ class Question(Record):
     masks: list[Mask] = Field(default_factory=list)
     strategy: str | None = None
     difficulty: float | None = None
+    change: Change | None = None
 
 
 # -- trajectories ---------------------------------------------------------------------------------------------------

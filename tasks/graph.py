@@ -17,7 +17,7 @@ from schemas.settings import EvolutionSettings
 from tasks.identity import Part, StageSettings, identity_of
 from tasks.jobs import Progress
 from tasks.ledger import Ledger
-from tasks.making import answers, corpus, models, ramp, spans, trajectories
+from tasks.making import answers, corpus, earlier, models, ramp, spans, trajectories
 from tasks.making.context import Making
 
 Name = tuple[str, str]
@@ -130,16 +130,34 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         made.append(stage("reference", spans.make_reference))
         made.append(stage("surprisals", spans.make_surprisals, upstreams, ramp=weighed, max_tokens=tokens))
         known = (*known, "surprisals")
+    if ramp_settings.masks_of is not None:
+        made.append(stage("earlier_questions", earlier.make_earlier_questions))
+        known = (*known, "earlier_questions")
     asked = stage(
         "questions",
         ramp.make_questions,
         ("dump", "aliases", "passages", "index", *known),
         version=3,
-        ramp=Part(ramp_settings, without=("reference",)),
+        ramp=Part(ramp_settings, without=("reference", "changed_since")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
     )
-    return [*made, asked]
+    return [*made, asked, *_change_stages(config)]
+
+
+def _change_stages(config: PipelineConfig) -> list[Stage]:
+    if config.ramp.changed_since is None:
+        return []
+    stage = partial(_data_stage, config)
+    changes = stage(
+        "changes",
+        earlier.make_changes,
+        ("dump", "aliases", "passages", "index", "earlier_passages"),
+        ramp=Part(config.ramp, without=("reference", "spans", "masks_of")),
+        hits=config.agent.hits,
+        hold_back=config.agent.hold_back,
+    )
+    return [stage("earlier_passages", earlier.make_earlier_passages), changes]
 
 
 def _taught(config: PipelineConfig) -> Stage:

@@ -157,6 +157,7 @@ def _question(question: Question) -> Panel:
         "masks": question.n_masks,
         "hops": question.hops,
         "strategy": question.strategy,
+        "changed": question.change and f"from {question.change.old} ({question.change.old_snapshot})",
         "difficulty": None if question.difficulty is None else f"{question.difficulty:.1f} nats",
     }
     if not question.masks:

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -110,6 +110,12 @@ def write_rows(path: str, model: type[BaseModel], rows: Iterable[BaseModel]) -> 
     data = parquet_bytes(table_of(model, rows))
     write_bytes(path, data)
     return data
+
+
+def opened(path: str) -> Any:
+    """A file, open for reading at any place."""
+    filesystem, inner = _open(path)
+    return filesystem.open(inner, "rb")
 
 
 def read_table(path: str, columns: list[str] | None = None) -> pa.Table:

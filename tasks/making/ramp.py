@@ -1,26 +1,24 @@
 """Passages and index → RAMP questions with evidence."""
 
 from collections.abc import Collection
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
-from retrieval_index.opening import open_index
 from schemas.config import PipelineConfig
-from schemas.manifest import Gate, StageManifest
+from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Passage, Question, Reject, Split
 from schemas.snapshot import language_of
 from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 from tasks.making.corpus import read_aliases
+from tasks.making.earlier import earlier_question_parts, recertified
+from tasks.making.searching import searcher_of
 from tasks.making.spans import by_passages
 from tasks.ramp.figures import figures_of, is_certified
 from tasks.ramp.proposals import read_proposals
 from tasks.ramp.questions import SpanFacts, questions_of_pages
 from tasks.ramp.splits import Splits
 from tasks.ramp.surprisal import read_surprisals
-
-searcher_of = cache(open_index)
-"""One open index a process: Ray's workers keep it from part to part."""
 
 
 def splits_of(making: Making) -> Splits:
@@ -63,14 +61,17 @@ def _given(making: Making) -> dict[str, _Given]:
 
 
 def make_questions(making: Making) -> StageManifest:
-    work = partial(
-        _questions,
-        making.config,
-        list(making.upstream_parts("aliases").values()),
-        splits_of(making),
-        storage.join(making.upstream_folder("index"), "index"),
-    )
-    parts = making.map_parts(Question, _given(making), work)
+    index = storage.join(making.upstream_folder("index"), "index")
+    if making.config.ramp.masks_of is not None:
+        passages = list(making.upstream_parts("passages").values())
+        again = partial(recertified, making.config, index, passages)
+        return _finish(making, making.map_parts(Question, earlier_question_parts(making), again))
+    aliases = list(making.upstream_parts("aliases").values())
+    work = partial(_questions, making.config, aliases, splits_of(making), index)
+    return _finish(making, making.map_parts(Question, _given(making), work))
+
+
+def _finish(making: Making, parts: dict[str, PartManifest]) -> StageManifest:
     paths = map(making.open.parts(Question).data_path, parts)
     figures = figures_of(question for path in paths for question in storage.read_rows(path, Question))
     whole = figures["masks"] == figures["masks_promised"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-from schemas.records import GivenAway, Mask, Passage, Proposals, Question, Reject, Surprisal
+from schemas.records import Change, GivenAway, Mask, Passage, Proposals, Question, Reject, Surprisal
 from schemas.settings import RampSettings
 from tasks.corpus.sentences import sentences
 from tasks.ramp.giveaways import flagged
@@ -93,6 +93,21 @@ def questions_of(
         if facts.surprisals is not None:
             question = _with_difficulty(question, [weights.get(span) for span in carried[n]])
         yield flagged(question, passage.title if settings.show_title else None)
+
+
+def changed_question(
+    passage: Passage,
+    span: Span,
+    change: Change,
+    aliases: Mapping[str, list[str]],
+    splits: Splits,
+    settings: RampSettings,
+    language: str,
+) -> Question:
+    """The question about a fact that an earlier snapshot told otherwise: one mask, where the new value stands."""
+    question = _question(passage, [span], aliases, splits, settings, language)
+    marked = {"question_id": f"{passage.passage_id}-c{span.start}", "source": "changed", "change": change}
+    return flagged(question.model_copy(update=marked), passage.title if settings.show_title else None)
 
 
 def questions_of_pages(
