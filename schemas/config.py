@@ -34,7 +34,7 @@ from schemas.settings import (
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 
 DATA_STAGES = (
-    *("dump", "redirects", "aliases", "pages", "passages", "index", "spans", "reference", "surprisals"),
+    *("dump", "redirects", "aliases", "pages", "passages", "index", "spans", "reference", "surprisals", "leaks"),
     *("earlier_questions", "questions", "earlier_passages", "changes"),
     "tokenizer",
 )

@@ -128,6 +128,15 @@ class Surprisal(Record):
     known: bool
 
 
+class LeakGram(Record):
+    """A run of so many words of an evaluation set, by its hash: text that holds it is not trained on."""
+
+    snapshot: str
+    words: int
+    hash: int
+    source: str
+
+
 # -- questions ------------------------------------------------------------------------------------------------------
 
 

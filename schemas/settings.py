@@ -106,6 +106,23 @@ class SpanSettings(Identity):
         return self
 
 
+class LeakSettings(Identity):
+    """Questions whose paragraph stands in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
+
+    sets: Annotated[list[str], Field(min_length=1)]
+    """Files of questions (layouts: tasks/evaluation/datasets.py). Locations: they are known by folder and name."""
+    words: Annotated[int, Field(ge=4)] = 13
+    """Words in a row (characters, in Chinese and Japanese) that a paragraph may not share with a set."""
+    fewest_words: Annotated[int, Field(ge=4)] = 8
+    """Questions of fewer words than that are not looked for."""
+
+    @model_validator(mode="after")
+    def _a_short_run_is_no_longer_than_a_run(self) -> "LeakSettings":
+        if self.fewest_words > self.words:
+            raise ValueError("fewest_words is more than words")
+        return self
+
+
 class RampSettings(Identity):
     """How paragraphs become questions (tasks/ramp)."""
 
@@ -130,6 +147,7 @@ class RampSettings(Identity):
     rl_share: Share = 0.0
     """Wikipedia: the share of the other pages whose questions are the rl split."""
     spans: SpanSettings = SpanSettings()
+    leaks: LeakSettings | None = None
     masks_of: SnapshotName | None = None
     """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new."""
     changed_since: SnapshotName | None = None
@@ -149,8 +167,9 @@ class RampSettings(Identity):
 
     @model_validator(mode="after")
     def _nothing_is_masked_where_masks_are_taken(self) -> "RampSettings":
-        if self.masks_of is not None and (self.reference is not None or self.spans.backend != "links"):
-            raise ValueError("masks_of takes masks as they are: reference and spans would not be used")
+        unused = self.reference is not None or self.spans.backend != "links" or self.leaks is not None
+        if self.masks_of is not None and unused:
+            raise ValueError("masks_of takes questions as they are: reference, spans and leaks would not be used")
         return self
 
 

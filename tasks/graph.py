@@ -17,7 +17,7 @@ from schemas.settings import EvolutionSettings
 from tasks.identity import Part, StageSettings, identity_of
 from tasks.jobs import Progress
 from tasks.ledger import Ledger
-from tasks.making import answers, corpus, earlier, models, ramp, spans, trajectories
+from tasks.making import answers, corpus, earlier, leaks, models, ramp, spans, trajectories
 from tasks.making.context import Making
 
 Name = tuple[str, str]
@@ -130,6 +130,10 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         made.append(stage("reference", spans.make_reference))
         made.append(stage("surprisals", spans.make_surprisals, upstreams, ramp=weighed, max_tokens=tokens))
         known = (*known, "surprisals")
+    if ramp_settings.leaks is not None:
+        names = sorted(map(leaks.name_of, ramp_settings.leaks.sets))
+        made.append(stage("leaks", leaks.make_leaks, leaks=Part(ramp_settings.leaks, without=("sets",)), sets=names))
+        known = (*known, "leaks")
     if ramp_settings.masks_of is not None:
         made.append(stage("earlier_questions", earlier.make_earlier_questions))
         known = (*known, "earlier_questions")
@@ -138,7 +142,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         ramp.make_questions,
         ("dump", "aliases", "passages", "index", *known),
         version=3,
-        ramp=Part(ramp_settings, without=("reference", "changed_since")),
+        ramp=Part(ramp_settings, without=("reference", "leaks", "changed_since")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
     )
@@ -153,7 +157,7 @@ def _change_stages(config: PipelineConfig) -> list[Stage]:
         "changes",
         earlier.make_changes,
         ("dump", "aliases", "passages", "index", "earlier_passages"),
-        ramp=Part(config.ramp, without=("reference", "spans", "masks_of")),
+        ramp=Part(config.ramp, without=("reference", "spans", "leaks", "masks_of")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
     )

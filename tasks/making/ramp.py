@@ -12,9 +12,11 @@ from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 from tasks.making.corpus import read_aliases
 from tasks.making.earlier import earlier_question_parts, recertified
+from tasks.making.leaks import leaks_by_set
 from tasks.making.searching import searcher_of
 from tasks.making.spans import by_passages
 from tasks.ramp.figures import figures_of, is_certified
+from tasks.ramp.leaks import read_table, without_leaks
 from tasks.ramp.proposals import read_proposals
 from tasks.ramp.questions import SpanFacts, questions_of_pages
 from tasks.ramp.splits import Splits
@@ -27,11 +29,12 @@ def splits_of(making: Making) -> Splits:
 
 
 class _Given(NamedTuple):
-    """One part of passages, and the files that tell what is known of its spans; None where there is no such stage."""
+    """One part of passages, and the files that tell what is known beforehand; None where there is no such stage."""
 
     passages: str
     proposals: list[str] | None
     surprisals: list[str] | None
+    leaks: tuple[str, ...] | None
 
     def facts(self) -> SpanFacts:
         return SpanFacts(
@@ -45,7 +48,8 @@ def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, i
 
     passages, aliases = storage.read_rows(given.passages, Passage), read_aliases(alias_paths)
     language = language_of(config.snapshot)
-    rows = list(questions_of_pages(passages, aliases, splits, config.ramp, language, given.facts()))
+    made = questions_of_pages(passages, aliases, splits, config.ramp, language, given.facts())
+    rows = list(without_leaks(made, read_table(given.leaks)) if given.leaks else made)
     questions = [row for row in rows if isinstance(row, Question)]
     certified = certify(questions, searcher_of(index), config.ramp, config.agent)
     inputs = {"passages": storage.digest_of_file(given.passages)}
@@ -53,9 +57,10 @@ def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, i
 
 
 def _given(making: Making) -> dict[str, _Given]:
+    leaks = tuple(making.upstream_parts("leaks").values()) if making.config.ramp.leaks else None
     proposals, surprisals = by_passages(making, "spans"), by_passages(making, "surprisals")
     return {
-        key: _Given(path, proposals[key] if proposals else None, surprisals[key] if surprisals else None)
+        key: _Given(path, proposals[key] if proposals else None, surprisals[key] if surprisals else None, leaks)
         for key, path in making.upstream_parts("passages").items()
     }
 
@@ -74,6 +79,9 @@ def make_questions(making: Making) -> StageManifest:
 def _finish(making: Making, parts: dict[str, PartManifest]) -> StageManifest:
     paths = map(making.open.parts(Question).data_path, parts)
     figures = figures_of(question for path in paths for question in storage.read_rows(path, Question))
+    if making.config.ramp.leaks is not None:
+        rejects = (storage.join(making.folder, f"rejects-{key}.parquet") for key in parts)
+        figures["leaks_by_set"] = leaks_by_set(rejects)
     whole = figures["masks"] == figures["masks_promised"]
     gates = [
         has_rows(parts),

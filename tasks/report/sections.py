@@ -36,6 +36,7 @@ _QUESTIONS = {
     "Masks with evidence, by kind": "evidence_by_kind",
     "Masks by hops to their evidence": "evidence_by_hops",
     "Masks given away, by where": "given_away",
+    "Questions rejected because they stand in an evaluation set": "leaks_by_set",
     "Questions by strategy": "by_strategy",
     "Questions by difficulty (nats a mask)": "by_difficulty",
 }
