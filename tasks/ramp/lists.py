@@ -11,11 +11,12 @@ MAX_MEMBER_WORDS = 4
 
 _JOINT = r"(?:and|or|und|oder|sowie)"
 _HAN_JOINT = r"(?:以及|[和与與及])"
-_LEAD = r"(?:such as|includ(?:e|es|ing)|like|wie|etwa|darunter)"
-_PAIR = rf"[,;]\s+(?:{_JOINT}\s+)?|\s+{_JOINT}\s+|、{_HAN_JOINT}?|[；，]?{_HAN_JOINT}|；"
-_BORDER = re.compile(rf"{_PAIR}|,?\s+{_LEAD}\s+")
+_BORDER = re.compile(rf"[,;]\s+(?:{_JOINT}\s+)?|\s+{_JOINT}\s+|、{_HAN_JOINT}?|[；，]?{_HAN_JOINT}|；")
+_LEAD = r"\b(?:such as|includ(?:e|es|ing)|like|are|were|wie|etwa|darunter|sind|waren|gehören|zählen)\b"
+_EDGE = re.compile(rf"{_LEAD}(?: u\. a\.)?|[()（）:：—]|\s–\s")
+"""What a row does not go on across: brackets, dashes, and the words that lead to it."""
 _ARTICLE = r"(?:(?:the|an?|de[rnms]|die|das)\s+)?"
-_BETWEEN_PAIR = re.compile(rf"\s*|(?:{_PAIR}){_ARTICLE}")
+_BETWEEN_PAIR = re.compile(rf"\s*|(?:{_BORDER.pattern}){_ARTICLE}")
 _WORD = re.compile(r"\w+")
 
 
@@ -27,8 +28,9 @@ def are_exchangeable(between: str) -> bool:
 def is_listed(sentence: str, start: int, end: int) -> bool:
     """Whether ``sentence[start:end]`` stands in a row of short members, parted by commas, "and" or "or".
 
-    The first member of a list may have its lead before it ("nations such as Israel, …"), the last one its tail.
+    The first member of a list may have its lead before it ("among them Israel, …"), the last one its tail.
     """
+    sentence, start, end = _row_around(sentence, start, end)
     borders = [border for border in _BORDER.finditer(sentence) if border.end() <= start or end <= border.start()]
     edges = [0, *(place for border in borders for place in border.span()), len(sentence)]
     pieces = list(zip(edges[::2], edges[1::2], strict=True))
@@ -39,6 +41,15 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
     before = _count_short(sentence, pieces[:own][::-1]) if is_member or start == begins else 0
     behind = _count_short(sentence, pieces[own + 1 :]) if is_member or end == ends else 0
     return before + behind >= MIN_OTHERS
+
+
+def _row_around(sentence: str, start: int, end: int) -> tuple[str, int, int]:
+    """What stands between the edges around a span, and the span's place in it."""
+    edges = [edge.span() for edge in _EDGE.finditer(sentence)]
+    begins = max((behind for _, behind in edges if behind <= start), default=0)
+    ends = min((before for before, _ in edges if before >= end), default=len(sentence))
+    begins += len(sentence[begins:start]) - len(sentence[begins:start].lstrip())
+    return sentence[begins:ends].rstrip(), start - begins, end - begins
 
 
 def _count_words(text: str) -> int:

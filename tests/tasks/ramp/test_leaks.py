@@ -28,7 +28,10 @@ def table(**texts) -> LeakTable:
     [
         (f"It is known that {PASSAGE} That is all.", ("hotpot", 10)),
         ("He told: FOUNDED BY KARLO BRIM IN YEAR 1931 AND LATER MOVED!", ("hotpot", 10)),
-        ("They say it was founded by Karlo Brim in about the year 1931, and later it moved to the town of Ostel.", None),
+        (
+            "They say it was founded by Karlo Brim in about the year 1931, and later it moved to the town of Ostel.",
+            None,
+        ),
         ("He asked: which maker of boats did Karlo Brim found? Nobody knew.", ("bamboogle", 8)),
         ("He asked which maker of boats Karlo Brim did found.", None),
         ("", None),
