@@ -6,21 +6,18 @@ from itertools import groupby
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import StageManifest, digest_of
-from schemas.records import Passage, Question, Reject
+from schemas.records import Passage, Question
 from schemas.snapshot import language_of, wiki_of
 from tasks import storage
 from tasks.ledger import Ledger
 from tasks.making.context import Making, Output, no_failed_rows
 from tasks.making.corpus import read_aliases
 from tasks.making.searching import searcher_of
-from tasks.ramp.changes import changes_of_page
+from tasks.ramp.changes import answerable_now, changes_of_page
 from tasks.ramp.figures import figures_of
 from tasks.ramp.questions import changed_question, unfit
 from tasks.ramp.recertify import moved, read_passages
 from tasks.ramp.splits import Splits
-
-KNOWN_BEFORE = "known_before"
-"""The earlier index proves the new value too: who searches there would find it."""
 
 
 def make_earlier_questions(making: Making) -> StageManifest:
@@ -122,17 +119,5 @@ def _changes(
     ]
     now_found = certify(questions, searcher_of(index), config.ramp, config.agent)
     then_found = certify(questions, searcher_of(earlier_index), config.ramp, config.agent)
-    rows, rejects = [], []
-    for question, then in zip(now_found, then_found, strict=True):
-        if any(mask.evidence for mask in then.masks):
-            rejects.append(_known_before(question, then))
-        else:
-            rows.append(question)
+    rows, rejects = answerable_now(now_found, then_found)
     return Output(rows, rejects, {"passages": storage.digest_of_file(path)})
-
-
-def _known_before(question: Question, then: Question) -> Reject:
-    found = next(mask.evidence.passage_id for mask in then.masks if mask.evidence)
-    return Reject(
-        snapshot=question.snapshot, row_id=question.question_id, reason=KNOWN_BEFORE, failed=False, detail=found
-    )

@@ -6,10 +6,13 @@ The question masks just that span. It is about now: what was learnt from the ear
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from schemas.records import Change, Passage, SpanKind
+from schemas.records import Change, Passage, Question, Reject, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.ramp.spans import MAX_WORDS, Span, find_spans
 from tasks.ramp.words import is_whole, words_of
+
+KNOWN_BEFORE = "known_before"
+"""The earlier index proves the new value too: who searches there would find it."""
 
 Sentence = tuple[int, int, str]
 """``text[start:end]``."""
@@ -31,6 +34,28 @@ def changes_of_page(
             )
             if value is not None:
                 yield passage, span, _change(value, span, before[0], passage)
+
+
+def answerable_now(now: Sequence[Question], then: Sequence[Question]) -> tuple[list[Question], list[Reject]]:
+    """The questions as certified by the later index, without those that the earlier one answers as well.
+
+    Args:
+        then: the same questions, certified by the earlier index.
+    """
+    rows, rejects = [], []
+    for question, before in zip(now, then, strict=True):
+        known = next((mask.evidence for mask in before.masks if mask.evidence is not None), None)
+        if known is None:
+            rows.append(question)
+        else:
+            rejects.append(_known_before(question, known.passage_id))
+    return rows, rejects
+
+
+def _known_before(question: Question, passage_id: str) -> Reject:
+    return Reject(
+        snapshot=question.snapshot, row_id=question.question_id, reason=KNOWN_BEFORE, failed=False, detail=passage_id
+    )
 
 
 def _sentences(passage: Passage, language: str) -> list[Sentence]:

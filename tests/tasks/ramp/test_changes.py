@@ -14,11 +14,11 @@ from tasks.corpus.dumps import cut, find_dump
 from tasks.corpus.pages import read_pages
 from tasks.corpus.passages import passages_of
 from tasks.corpus.smallworld import write_world
-from tasks.ramp.changes import changes_of_page
+from tasks.ramp.changes import answerable_now, changes_of_page
 from tasks.ramp.evidence import certify
 from tasks.ramp.questions import changed_question
 from tasks.ramp.splits import Splits
-from tests.tasks.ramp.examples import passage_of
+from tests.tasks.ramp.examples import WordSearcher, passage_of
 
 BEFORE, NOW = "smallworld-20260101", "smallworld-20260201"
 
@@ -88,6 +88,20 @@ def test_what_changed_in_the_small_world_is_answerable_in_the_later_index_alone(
         assert question.change.old != question.change.new
         assert question.change.old_snapshot == BEFORE
         assert question.change.new_revision_id == question.revision_id != question.change.old_revision_id
+
+
+def test_what_the_earlier_index_answers_as_well_is_rejected():
+    passage = passage_of("Vint Works opened in 1931 with a fair.", "Chronicle 9").model_copy(update={"revision_id": 71})
+    before = passage_of("Vint Works opened in 1930 with a fair.", "Chronicle 9")
+    ((now, span, change),) = changes_of_page([before], [passage], {}, "en")
+    settings, agent = RampSettings(show_title=False), AgentSettings(hold_back="page")
+    question = changed_question(now, span, change, {}, Splits({7: Split.TRAIN}, 0), settings, "en")
+    told = [("1-0", "Vint Works", "Vint Works is a maker of boats. It opened in 1931.")]
+    (known,) = certify([question], WordSearcher(told), settings, agent)
+    (unknown,) = certify([question], WordSearcher([]), settings, agent)
+    assert answerable_now([known], [unknown]) == ([known], [])
+    rows, (reject,) = answerable_now([known], [known])
+    assert (rows, reject.row_id, reject.reason, reject.detail) == ([], question.question_id, "known_before", "1-0")
 
 
 def test_real_revisions_that_only_move_marks_around_have_changed_no_fact(test_data: Path, tmp_path: Path):
