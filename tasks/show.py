@@ -170,13 +170,10 @@ def _question(question: Question) -> Panel:
     text = Text(question.text or "")
     for mask in question.masks:
         text.stylize(_mask_style(mask), mask.start, mask.end)
-    table = Table(*_MASK_COLUMNS, box=None, header_style="dim")
+    table = Table("mask", "kind", "told of it", "evidence", box=None, header_style="dim")
     for mask in question.masks:
-        table.add_row(Text(mask.surface, _mask_style(mask)), *map(Text, _mask_cells(mask)))
+        table.add_row(Text(mask.surface, _mask_style(mask)), mask.kind, Text(_told(mask)), Text(_evidence(mask)))
     return _panel(f"{question.question_id} · {question.title}", facts, text, Text(), table)
-
-
-_MASK_COLUMNS = ("mask", "kind", "target", "aliases", "nats", "given away", "evidence", "hops", "rank", "queries")
 
 
 def _mask_style(mask: Mask) -> str:
@@ -186,12 +183,22 @@ def _mask_style(mask: Mask) -> str:
     return "bold black on green" if mask.evidence else _MASK_STYLE
 
 
-def _mask_cells(mask: Mask) -> list[str]:
+def _told(mask: Mask) -> str:
+    told = [
+        f"links to {mask.target}" if mask.target else "",
+        f"also {', '.join(mask.aliases[:4])}" if mask.aliases else "",
+        "" if mask.surprisal is None else f"{mask.surprisal:.1f} nats",
+        f"given away: {', '.join(mask.given_away)}" if mask.given_away else "",
+    ]
+    return " · ".join(filter(None, told))
+
+
+def _evidence(mask: Mask) -> str:
     found = mask.evidence
-    where = [found.passage_id, str(found.hops), str(found.rank)] if found else ["none found", "", ""]
-    nats = "" if mask.surprisal is None else f"{mask.surprisal:.1f}"
-    told = [mask.kind, mask.target or "", ", ".join(mask.aliases[:4]), nats, ", ".join(mask.given_away or [])]
-    return [*told, *where, " → ".join(found.queries) if found else ""]
+    if found is None:
+        return "none found"
+    hops = f"{found.hops} hop{'s' * (found.hops > 1)}"
+    return f"{found.passage_id}, {hops}, rank {found.rank}: {' → '.join(found.queries)}"
 
 
 def _trajectory(trajectory: Trajectory) -> Panel:

@@ -94,7 +94,10 @@ ROWS: list[tuple[Any, list[str]]] = [
     ),
     (
         evident_question(),
-        [TEXT, "Arlen Brom → Mill of", "Kell", "none found", "Oskburg", "text, reference", "6.2", "12.3 nats"],
+        [
+            *(TEXT, "7-0, 2 hops, rank 1: Arlen Brom → Mill of Kell", "none found"),
+            *("also Oskburg", "6.2 nats", "given away: text, reference", "12.3 nats"),
+        ],
     ),
     (
         Proposals(
