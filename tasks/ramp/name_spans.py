@@ -6,6 +6,7 @@ One row a paragraph that is fit to be asked about. What is answered is never ask
 import json
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -113,7 +114,7 @@ def _failed(passage: Passage, detail: str) -> Reject:
     )
 
 
-def figures_of_proposals(paths: Any) -> dict[str, Any]:
+def figures_of_proposals(paths: Iterable[str]) -> dict[str, Any]:
     """Spans that were located, and those refused by reason, in files of `Proposals`."""
     located, refused = 0, Counter[str]()
     for path in paths:
