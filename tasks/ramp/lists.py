@@ -15,14 +15,20 @@ _BORDER = re.compile(rf"[,;]\s+(?:{_JOINT}\s+)?|\s+{_JOINT}\s+|、{_HAN_JOINT}?|
 _LEAD = r"\b(?:such as|includ(?:e|es|ing)|like|are|were|wie|etwa|darunter|sind|waren|gehören|zählen)\b"
 _EDGE = re.compile(rf"{_LEAD}(?: u\. a\.)?|[()（）:：—]|\s–\s")
 """What a row does not go on across: brackets, dashes, and the words that lead to it."""
-_ARTICLE = r"(?:(?:the|an?|de[rnms]|die|das)\s+)?"
-_BETWEEN_PAIR = re.compile(rf"\s*|(?:{_BORDER.pattern}){_ARTICLE}")
+_ARTICLE = re.compile(r"(?:(?:the|an?|de[rnms]|die|das)\s+)?")
 _WORD = re.compile(r"\w+")
 
 
 def are_exchangeable(between: str) -> bool:
-    """Whether what stands between two masks leaves nothing to tell their answers apart: a space, a comma, "and"."""
-    return _BETWEEN_PAIR.fullmatch(between) is not None
+    """Whether what stands between two masks leaves nothing to tell their answers apart.
+
+    That is white space, a comma, "and", or short members of the same row.
+    """
+    first, *members = _BORDER.split(between)
+    if first.strip() or not members:
+        return not between.strip()
+    *others, last = members
+    return _ARTICLE.fullmatch(last) is not None and all(_is_short(other) for other in others)
 
 
 def is_listed(sentence: str, start: int, end: int) -> bool:
@@ -57,8 +63,9 @@ def _count_words(text: str) -> int:
     return max(len(_WORD.findall(text)), (count_unspaced(text) + 1) // 2)
 
 
-def _count_short(sentence: str, pieces: list[tuple[int, int]]) -> int:
-    def is_short(piece: tuple[int, int]) -> bool:
-        return 0 < _count_words(sentence[slice(*piece)]) <= MAX_MEMBER_WORDS
+def _is_short(piece: str) -> bool:
+    return 0 < _count_words(piece) <= MAX_MEMBER_WORDS
 
-    return sum(1 for _ in takewhile(is_short, pieces))
+
+def _count_short(sentence: str, pieces: list[tuple[int, int]]) -> int:
+    return sum(1 for _ in takewhile(lambda piece: _is_short(sentence[slice(*piece)]), pieces))

@@ -45,11 +45,25 @@ def test_an_aside_a_pair_and_a_triple_are_none(sentence):
     assert not listed(sentence)
 
 
-@pytest.mark.parametrize("between", ["", " ", " and ", ", ", ", and the ", " oder ", "、", "和", "，以及"])
+@pytest.mark.parametrize(
+    "between", ["", " ", " and ", ", ", ", and the ", " oder ", "、", "和", "，以及", ", Ostel, and ", "、奥斯特尔和"]
+)
 def test_what_tells_two_answers_apart_by_nothing_but_their_order(between):
     assert are_exchangeable(between)
 
 
-@pytest.mark.parametrize("between", [" who saw ", ", who ", " (", " to ", "与波兰和", " and then "])
+@pytest.mark.parametrize(
+    "between",
+    [
+        " who saw ",
+        ", who ",
+        " (",
+        " to ",
+        "来自",
+        " and then ",
+        ", Ostel, and then ",
+        " and so ends the long day, and ",
+    ],
+)
 def test_a_word_of_its_own_tells_them_apart(between):
     assert not are_exchangeable(between)
