@@ -81,9 +81,8 @@ def doctor(config: str, snapshot: str | None, root: str | None, dump: str | None
         checks.append(_memory(settings))
     if settings.dump_path:
         checks.append(_dump(settings.dump_path))
-    endpoint = settings.runtime.teacher_endpoint
-    if endpoint is not None:
-        checks.append(_endpoint(endpoint.url))
+    named = {"teacher": settings.runtime.teacher_endpoint, "span": settings.runtime.span_endpoint}
+    checks += [_endpoint(name, endpoint.url) for name, endpoint in named.items() if endpoint is not None]
     for holds, words in checks:
         console.print(f"[{'green' if holds else 'red'}]{'✓' if holds else '✗'}[/] {words}", highlight=False)
     failed = [words for holds, words in checks if not holds]
@@ -149,11 +148,11 @@ def _dump(path: str) -> Check:
         return False, str(error)
 
 
-def _endpoint(url: str) -> Check:
+def _endpoint(name: str, url: str) -> Check:
     import httpx
 
     try:
         answer = httpx.get(url.rstrip("/") + "/models", timeout=10)
     except httpx.HTTPError as error:
-        return False, f"teacher endpoint {url} cannot be reached: {error}"
-    return answer.status_code < 500, f"teacher endpoint {url} answers with status {answer.status_code}"
+        return False, f"{name} endpoint {url} cannot be reached: {error}"
+    return answer.status_code < 500, f"{name} endpoint {url} answers with status {answer.status_code}"

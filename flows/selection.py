@@ -8,7 +8,7 @@ from tasks.graph import Stage, stages_of
 
 GROUPS = {
     "corpus": ("index",),
-    "ramp": ("questions",),
+    "ramp": ("questions", "changes"),
     "trajectories": ("trajectories",),
     "sft": ("models/sft-",),
     "rl": ("models/dapo",),

@@ -35,7 +35,8 @@ from schemas.settings import (
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 
 DATA_STAGES = (
-    *("dump", "redirects", "aliases", "pages", "passages", "signatures", "duplicates", "index", "questions"),
+    *("dump", "redirects", "aliases", "pages", "passages", "signatures", "duplicates", "index", "spans", "reference"),
+    *("surprisals", "leaks", "earlier_questions", "questions", "earlier_passages", "changes"),
     "tokenizer",
 )
 """Stages with one making each; all others (models, trajectories, answers) have many, each by its own name."""

@@ -17,6 +17,7 @@ from schemas.settings import (
     EvolutionSettings,
     IndexSettings,
     ModelSettings,
+    RampSettings,
     SftSettings,
     TeacherSettings,
 )
@@ -35,6 +36,29 @@ class IndexJob(Job):
 
     settings: IndexSettings
     passages: list[str]
+
+
+class SpanJob(Job):
+    """``python -m tasks.ramp.name_spans``: a chat model names spans of these passages (paths by part)."""
+
+    settings: RampSettings
+    passages: dict[str, str]
+    endpoint: EndpointRuntime
+    fingerprint: str
+
+
+class SurprisalJob(Job):
+    """``python -m tasks.ramp.weigh``: the reference model weighs the spans of these passages (paths by part).
+
+    ``proposals`` are the files of what a backend named in each part; None where links are the spans.
+    """
+
+    settings: RampSettings
+    passages: dict[str, str]
+    proposals: dict[str, list[str]] | None = None
+    aliases: list[str]
+    engine: EngineRuntime
+    fingerprint: str
 
 
 class NewModelJob(Job):

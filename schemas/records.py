@@ -95,6 +95,66 @@ class Duplicate(Record):
     similarity: float
 
 
+# -- spans ----------------------------------------------------------------------------------------------------------
+
+
+class SpanKind(StrEnum):
+    ENTITY = "entity"
+    DATE = "date"
+    NUMBER = "number"
+    TERM = "term"
+
+
+class ProposedSpan(Record):
+    """``text[start:end] == surface``."""
+
+    start: int
+    end: int
+    surface: str
+    kind: SpanKind
+
+
+class RefusedSpan(Record):
+    """A span that was named and cannot be masked, and why (`tasks.ramp.proposals.Refusal`)."""
+
+    surface: str
+    reason: str
+
+
+class Proposals(Record):
+    """What a backend of spans named in one passage: all that it named, located or refused."""
+
+    snapshot: str
+    passage_id: str
+    spans: list[ProposedSpan]
+    refused: list[RefusedSpan]
+
+
+class Surprisal(Record):
+    """How hard a span of a passage is for the reference model (`tasks.ramp.surprisal`).
+
+    It is ``known`` if the model would write it without a search.
+    """
+
+    snapshot: str
+    passage_id: str
+    start: int
+    end: int
+    surface: str
+    nats: float
+    n_tokens: int
+    known: bool
+
+
+class LeakGram(Record):
+    """A run of so many words of an evaluation set, by its hash: text that holds it is not trained on."""
+
+    snapshot: str
+    words: int
+    hash: int
+    source: str
+
+
 # -- questions ------------------------------------------------------------------------------------------------------
 
 
@@ -103,13 +163,6 @@ class Split(StrEnum):
     RL = "rl"
     DEV = "dev"
     TEST = "test"
-
-
-class SpanKind(StrEnum):
-    ENTITY = "entity"
-    DATE = "date"
-    NUMBER = "number"
-    TERM = "term"
 
 
 class Evidence(Record):
@@ -124,8 +177,20 @@ class Evidence(Record):
     queries: list[str]
 
 
+class GivenAway(StrEnum):
+    """Where the answer to a mask can be had without a search."""
+
+    TITLE = "title"
+    TEXT = "text"  # what is left of the paragraph, by the same or another name
+    REFERENCE = "reference"  # a model that sees the rest of the paragraph writes it, and needs no search
+
+
 class Mask(Record):
-    """``text[start:end] == surface``; the surface occurs once in the paragraph."""
+    """``text[start:end] == surface``; the surface occurs once in the paragraph.
+
+    ``given_away`` is null where nobody looked, ``surprisal`` (nats) where no reference model was asked: see
+    `tasks.ramp.surprisal`.
+    """
 
     start: int
     end: int
@@ -134,10 +199,25 @@ class Mask(Record):
     target: str | None
     aliases: list[str]
     evidence: Evidence | None
+    given_away: list[GivenAway] | None = None
+    surprisal: float | None = None
+
+
+class Change(Record):
+    """A fact that an earlier snapshot told otherwise: what its page said then (``old``) and says now."""
+
+    old: str
+    new: str
+    old_snapshot: str
+    old_revision_id: int
+    new_revision_id: int
 
 
 class Question(Record):
-    """One task for the agent. The fields below ``source`` are empty unless ``kind`` is ``ramp``."""
+    """One task for the agent. The fields below ``source`` are empty unless ``kind`` is ``ramp``.
+
+    ``difficulty`` is the mean surprisal of its masks in nats; null where no reference model was asked.
+    """
 
     snapshot: str
     question_id: str
@@ -159,6 +239,7 @@ class Question(Record):
     masks: list[Mask] = Field(default_factory=list)
     strategy: str | None = None
     difficulty: float | None = None
+    change: Change | None = None
 
 
 # -- trajectories ---------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class EngineRuntime(Runtime):
 
 
 class EndpointRuntime(Runtime):
-    """An OpenAI-compatible chat endpoint for the multi-agent teacher. The key is read from the environment."""
+    """An OpenAI-compatible chat endpoint, for the multi-agent teacher or for spans. Its key is in the environment."""
 
     url: str
     key_variable: str | None = None
@@ -160,4 +160,5 @@ class RuntimeSettings(Runtime):
     placement: PlacementRuntime = PlacementRuntime()
     jobs: JobsRuntime = LocalJobs()
     teacher_endpoint: EndpointRuntime | None = None
+    span_endpoint: EndpointRuntime | None = None
     keep_checkpoints: Positive = 2

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.records import Split
+from schemas.snapshot import SnapshotName
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -32,6 +33,8 @@ class WorldSettings(Identity):
     """Entities of each kind in one family, each with its own short page."""
     retellings: Positive = 30
     """Longer pages of one family that retell facts of several of its entities in other words."""
+    edits: Share = 0.0
+    """The share of entities of which one date or number is another than without edits: the same world, later."""
 
 
 class PageMarks(Identity):
@@ -109,6 +112,56 @@ class IndexSettings(Identity):
         return self
 
 
+class ReferenceSettings(Identity):
+    """A model that says how hard a span is to guess without a search (tasks/ramp/surprisal.py)."""
+
+    path: str
+    """Its folder (config.json, safetensors, tokenizer.json). A location, not identity: it is known by its digest."""
+    max_tokens: Positive = 2048
+    """Spans whose text is longer, or longer than the model reads, are not weighed."""
+
+
+class SpanSettings(Identity):
+    """Who says what of a paragraph may be masked. The rules of `tasks.ramp.spans` hold for whatever is named.
+
+    `links` takes links, dates and numbers, and needs no model; `llm` asks a chat model (`runtime.span_endpoint`);
+    `spacy` takes the entities of a pipeline that is installed.
+    """
+
+    backend: Literal["links", "llm", "spacy"] = "links"
+    model: str | None = None
+    """`spacy`: the pipeline's name or folder; `llm`: the model's name (default: the first that the endpoint lists)."""
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    seed: int = 1
+    part_rows: Positive = 1000
+    """`llm`: paragraphs of one part."""
+
+    @model_validator(mode="after")
+    def _model_where_it_is_used(self) -> "SpanSettings":
+        if self.backend == "spacy" and self.model is None:
+            raise ValueError("backend spacy needs model: the name of an installed pipeline, such as en_core_web_sm")
+        if self.backend == "links" and self.model is not None:
+            raise ValueError("backend links asks no model")
+        return self
+
+
+class LeakSettings(Identity):
+    """Questions whose paragraph stands in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
+
+    sets: Annotated[list[str], Field(min_length=1)]
+    """Files of questions (layouts: tasks/evaluation/datasets.py). Locations: they are known by folder and name."""
+    words: Annotated[int, Field(ge=4)] = 13
+    """Words in a row (characters, in Chinese and Japanese) that a paragraph may not share with a set."""
+    fewest_words: Annotated[int, Field(ge=4)] = 8
+    """Questions of fewer words than that are not looked for."""
+
+    @model_validator(mode="after")
+    def _a_short_run_is_no_longer_than_a_run(self) -> "LeakSettings":
+        if self.fewest_words > self.words:
+            raise ValueError("fewest_words is more than words")
+        return self
+
+
 class RampSettings(Identity):
     """How paragraphs become questions (tasks/ramp)."""
 
@@ -132,6 +185,31 @@ class RampSettings(Identity):
     """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
     rl_share: Share = 0.0
     """Wikipedia: the share of the other pages whose questions are the rl split."""
+    spans: SpanSettings = SpanSettings()
+    leaks: LeakSettings | None = None
+    masks_of: SnapshotName | None = None
+    """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new."""
+    changed_since: SnapshotName | None = None
+    """An earlier snapshot under the same root: what differs from it becomes questions of its own (stage changes)."""
+    strategy: Literal["random", "perplexity", "mixed"] = "random"
+    """Which spans are masked: drawn by weight, or those that surprise the reference model most; mixed is both."""
+    perplexity_share: Share = 0.5
+    """Mixed: the share of paragraphs whose masks are those that surprise most."""
+    reference: ReferenceSettings | None = None
+    """Where one is named every question has its difficulty, and a mask that the model knows is given away."""
+
+    @model_validator(mode="after")
+    def _reference_where_it_is_asked(self) -> "RampSettings":
+        if self.strategy != "random" and self.reference is None:
+            raise ValueError(f"strategy {self.strategy} needs ramp.reference.path: the folder of a model to ask")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_masked_where_masks_are_taken(self) -> "RampSettings":
+        unused = self.reference is not None or self.spans.backend != "links" or self.leaks is not None
+        if self.masks_of is not None and unused:
+            raise ValueError("masks_of takes questions as they are: reference, spans and leaks would not be used")
+        return self
 
 
 # -- the agent ------------------------------------------------------------------------------------------------------

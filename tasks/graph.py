@@ -7,6 +7,7 @@ own settings, its upstreams' digests and its version, which is raised when its c
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from schemas.config import PipelineConfig
@@ -16,7 +17,7 @@ from schemas.settings import EvolutionSettings
 from tasks.identity import Part, StageSettings, identity_of
 from tasks.jobs import Progress
 from tasks.ledger import Ledger
-from tasks.making import answers, corpus, models, ramp, trajectories
+from tasks.making import answers, corpus, earlier, leaks, models, ramp, spans, trajectories
 from tasks.making.context import Making
 
 Name = tuple[str, str]
@@ -68,7 +69,7 @@ def stages_of(config: PipelineConfig) -> list[Stage]:
     Raises:
         BadInput: two of them go by the same label.
     """
-    stages = _corpus_stages(config)
+    stages = _corpus_stages(config) + _ramp_stages(config)
     if config.teacher is not None:
         stages.append(_taught(config))
     if config.model is not None:
@@ -85,50 +86,94 @@ def _named(config: PipelineConfig, *stages: str) -> tuple[Name, ...]:
     return tuple((stage, config.label(stage)) for stage in stages)
 
 
-def _corpus_stages(config: PipelineConfig) -> list[Stage]:
-    def stage(
-        name: str,
-        make: Callable[[Making], StageManifest],
-        upstreams: tuple[Name, ...] = (),
-        version: int = 1,
-        **settings: Any,
-    ) -> Stage:
-        return Stage(name, config.label(name), make, upstreams, identity_of(**settings), version)
+def _data_stage(
+    config: PipelineConfig,
+    name: str,
+    make: Callable[[Making], StageManifest],
+    upstreams: tuple[str, ...] = (),
+    version: int = 1,
+    **settings: Any,
+) -> Stage:
+    """A stage with one making, made from others of that sort."""
+    return Stage(name, config.label(name), make, _named(config, *upstreams), identity_of(**settings), version)
 
-    at = lambda *names: _named(config, *names)  # noqa: E731
-    near = config.near_duplicates
-    duplicates = (
-        ()
-        if near is None
-        else (
-            stage("signatures", corpus.make_signatures, at("passages"), near_duplicates=near),
-            stage("duplicates", corpus.make_duplicates, at("signatures"), near_duplicates=near),
-        )
-    )
+
+def _corpus_stages(config: PipelineConfig) -> list[Stage]:
+    stage = partial(_data_stage, config)
+    cut, cleaning = Part(config.pages, only=("part_mb",)), Part(config.pages, without=("max_lost_share",))
     return [
         stage("dump", corpus.make_dump, world=config.world),
-        stage("redirects", corpus.make_redirects, at("dump"), version=2, pages=Part(config.pages, only=("part_mb",))),
-        stage("aliases", corpus.make_aliases, at("redirects")),
-        stage(
-            "pages",
-            corpus.make_pages,
-            at("dump", "aliases"),
-            version=2,
-            pages=Part(config.pages, without=("max_lost_share",)),
-        ),
-        stage("passages", corpus.make_passages, at("pages"), passages=config.passages),
-        *duplicates,
-        stage("index", corpus.make_index, at("passages"), index=config.index),
-        stage(
-            "questions",
-            ramp.make_questions,
-            at("dump", "aliases", "passages", "index", *(found.stage for found in duplicates[1:])),
-            version=2,
-            ramp=config.ramp,
-            hits=config.agent.hits,
-            hold_back=config.agent.hold_back,
-        ),
+        stage("redirects", corpus.make_redirects, ("dump",), version=2, pages=cut),
+        stage("aliases", corpus.make_aliases, ("redirects",)),
+        stage("pages", corpus.make_pages, ("dump", "aliases"), version=2, pages=cleaning),
+        stage("passages", corpus.make_passages, ("pages",), passages=config.passages),
+        *_duplicate_stages(config),
+        stage("index", corpus.make_index, ("passages",), index=config.index),
     ]
+
+
+def _duplicate_stages(config: PipelineConfig) -> list[Stage]:
+    near, stage = config.near_duplicates, partial(_data_stage, config)
+    if near is None:
+        return []
+    return [
+        stage("signatures", corpus.make_signatures, ("passages",), near_duplicates=near),
+        stage("duplicates", corpus.make_duplicates, ("signatures",), near_duplicates=near),
+    ]
+
+
+_FIT = ("min_words", "max_words", "min_sentences")
+"""What of `RampSettings` tells which paragraphs are asked about, whatever is masked in them."""
+
+
+def _ramp_stages(config: PipelineConfig) -> list[Stage]:
+    """The questions, and what the config asks to know of spans before they are chosen."""
+    ramp_settings, stage = config.ramp, partial(_data_stage, config)
+    made: list[Stage] = []
+    known: tuple[str, ...] = ("duplicates",) if config.near_duplicates else ()
+    if ramp_settings.spans.backend != "links":
+        fit = Part(ramp_settings, only=(*_FIT, "spans"))
+        made.append(stage("spans", spans.make_spans, ("passages",), ramp=fit))
+        known = (*known, "spans")
+    if ramp_settings.reference is not None:
+        weighed = Part(ramp_settings, only=(*_FIT, "show_title"))
+        upstreams = ("aliases", "passages", *(name for name in known if name == "spans"), "reference")
+        tokens = ramp_settings.reference.max_tokens
+        made.append(stage("reference", spans.make_reference))
+        made.append(stage("surprisals", spans.make_surprisals, upstreams, ramp=weighed, max_tokens=tokens))
+        known = (*known, "surprisals")
+    if ramp_settings.leaks is not None:
+        names = sorted(map(leaks.name_of, ramp_settings.leaks.sets))
+        made.append(stage("leaks", leaks.make_leaks, leaks=Part(ramp_settings.leaks, without=("sets",)), sets=names))
+        known = (*known, "leaks")
+    if ramp_settings.masks_of is not None:
+        made.append(stage("earlier_questions", earlier.make_earlier_questions))
+        known = (*known, "earlier_questions")
+    asked = stage(
+        "questions",
+        ramp.make_questions,
+        ("dump", "aliases", "passages", "index", *known),
+        version=3,
+        ramp=Part(ramp_settings, without=("reference", "leaks", "changed_since")),
+        hits=config.agent.hits,
+        hold_back=config.agent.hold_back,
+    )
+    return [*made, asked, *_change_stages(config)]
+
+
+def _change_stages(config: PipelineConfig) -> list[Stage]:
+    if config.ramp.changed_since is None:
+        return []
+    stage = partial(_data_stage, config)
+    changes = stage(
+        "changes",
+        earlier.make_changes,
+        ("dump", "aliases", "passages", "index", "earlier_passages"),
+        ramp=Part(config.ramp, without=("reference", "spans", "leaks", "masks_of")),
+        hits=config.agent.hits,
+        hold_back=config.agent.hold_back,
+    )
+    return [stage("earlier_passages", earlier.make_earlier_passages), changes]
 
 
 def _taught(config: PipelineConfig) -> Stage:

@@ -17,14 +17,18 @@ from schemas.records import (
     Alias,
     Answer,
     Author,
+    LeakGram,
     Link,
+    Mask,
     Page,
     Passage,
+    Proposals,
     Question,
     Record,
     Redirect,
     Reject,
     Search,
+    Surprisal,
     Trajectory,
     VerdictStatus,
     arrow_schema,
@@ -81,9 +85,16 @@ def _model_of(path: str) -> type[Record]:
     except pa.ArrowInvalid:
         raise BadInput(f"{path}: not a Parquet file") from None
     for model in _RENDERERS:
-        if arrow_schema(model).names == names:
+        if _is_table_of(model, names):
             return model
     raise BadInput(f"{path}: its columns ({', '.join(names)}) are those of no record of ours")
+
+
+def _is_table_of(model: type[Record], names: list[str]) -> bool:
+    """Rows grow at their end: an older file lacks the last columns, those that have a default."""
+    of_model = arrow_schema(model).names
+    required = sum(field.is_required() for field in model.model_fields.values())
+    return len(names) >= required and names == of_model[: len(names)]
 
 
 def _rendered(model: type[Record], rows: list[Any]) -> Iterator[RenderableType]:
@@ -130,6 +141,15 @@ def _passage(passage: Passage) -> Panel:
     return _panel(passage.title, facts, _prose(passage.text, passage.links))
 
 
+def _proposals(proposals: Proposals) -> Panel:
+    table = Table("span", "kind", box=None, header_style="dim")
+    for span in proposals.spans:
+        table.add_row(Text(span.surface), span.kind)
+    for refused in proposals.refused:
+        table.add_row(Text(refused.surface, "red"), f"refused: {refused.reason}")
+    return _panel(proposals.passage_id, {}, table)
+
+
 def _question(question: Question) -> Panel:
     facts = {
         "kind": question.kind,
@@ -138,6 +158,8 @@ def _question(question: Question) -> Panel:
         "masks": question.n_masks,
         "hops": question.hops,
         "strategy": question.strategy,
+        "changed": question.change and f"from {question.change.old} ({question.change.old_snapshot})",
+        "difficulty": None if question.difficulty is None else f"{question.difficulty:.1f} nats",
     }
     if not question.masks:
         asked = [
@@ -146,14 +168,37 @@ def _question(question: Question) -> Panel:
         gold = Text("gold: " + "; ".join(asked), "bold")
         return _panel(question.question_id, facts, Text(question.prompt), gold)
     text = Text(question.text or "")
-    table = Table("mask", "kind", "target", "aliases", "evidence", "hops", "queries", box=None, header_style="dim")
     for mask in question.masks:
-        text.stylize(_MASK_STYLE, mask.start, mask.end)
-        found = mask.evidence
-        where = [found.passage_id, str(found.hops), " → ".join(found.queries)] if found else ["none found", "", ""]
-        cells = [mask.surface, mask.kind, mask.target or "", ", ".join(mask.aliases[:4]), *where]
-        table.add_row(*(Text(cell) for cell in cells))
+        text.stylize(_mask_style(mask), mask.start, mask.end)
+    table = Table("mask", "kind", "told of it", "evidence", box=None, header_style="dim")
+    for mask in question.masks:
+        table.add_row(Text(mask.surface, _mask_style(mask)), mask.kind, Text(_told(mask)), Text(_evidence(mask)))
     return _panel(f"{question.question_id} · {question.title}", facts, text, Text(), table)
+
+
+def _mask_style(mask: Mask) -> str:
+    """Green where evidence was found, yellow where none was, red where the answer is given away."""
+    if mask.given_away:
+        return "bold white on red"
+    return "bold black on green" if mask.evidence else _MASK_STYLE
+
+
+def _told(mask: Mask) -> str:
+    told = [
+        f"links to {mask.target}" if mask.target else "",
+        f"also {', '.join(mask.aliases[:4])}" if mask.aliases else "",
+        "" if mask.surprisal is None else f"{mask.surprisal:.1f} nats",
+        f"given away: {', '.join(mask.given_away)}" if mask.given_away else "",
+    ]
+    return " · ".join(filter(None, told))
+
+
+def _evidence(mask: Mask) -> str:
+    found = mask.evidence
+    if found is None:
+        return "none found"
+    hops = f"{found.hops} hop{'s' * (found.hops > 1)}"
+    return f"{found.passage_id}, {hops}, rank {found.rank}: {' → '.join(found.queries)}"
 
 
 def _trajectory(trajectory: Trajectory) -> Panel:
@@ -212,6 +257,9 @@ _RENDERERS: dict[type[Record], Callable[[Any], RenderableType] | None] = {
     Trajectory: _trajectory,
     Answer: _answer,
     Reject: None,
+    Surprisal: None,
+    LeakGram: None,
+    Proposals: _proposals,
     Redirect: None,
     Alias: None,
 }

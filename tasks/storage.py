@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -142,6 +142,12 @@ def write_rows(path: str, model: type[BaseModel], rows: Iterable[BaseModel]) -> 
     data = parquet_bytes(gathered(model, rows))
     write_bytes(path, data)
     return data
+
+
+def opened(path: str) -> Any:
+    """A file, open for reading at any place."""
+    filesystem, inner = _open(path)
+    return filesystem.open(inner, "rb")
 
 
 def read_table(path: str, columns: list[str] | None = None) -> pa.Table:

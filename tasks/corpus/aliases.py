@@ -32,6 +32,13 @@ def aliases_of(paths: Sequence[str], titles: pa.Array | pa.ChunkedArray) -> dict
     return found
 
 
+def aliases_around(passages: str, paths: Sequence[str]) -> dict[str, list[str]]:
+    """Redirects of the pages that a part of passages is of, or links to."""
+    table = storage.read_table(passages, columns=["title", "links"])
+    targets = pc.struct_field(pc.list_flatten(table["links"]), "target")
+    return aliases_of(paths, pa.chunked_array([*table["title"].chunks, *targets.chunks], pa.string()))
+
+
 def with_redirects(paths: Sequence[str], pages: pa.Table) -> pa.Table:
     """A part of pages, its column of redirects filled in."""
     place = pages.schema.get_field_index("redirects")

@@ -9,7 +9,8 @@ settings and snapshot give the same bytes.
 import bz2
 import io
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -88,10 +89,41 @@ def make_family(settings: WorldSettings, words: list[str], rng: random.Random) -
     return family
 
 
+def _edit(family: list[Entity], share: float, rng: random.Random) -> None:
+    """Give a share of the entities another year or number, and leave everything else as it is.
+
+    No paragraph names a word twice. So that no retelling tells something else instead, only what stands once in the
+    family is edited, and becomes what stands nowhere in it.
+    """
+    told = Counter(_number(fact) for entity in family for fact in entity.facts.values() if isinstance(fact, str))
+    for entity in family:
+        written = {key: fact for key, fact in sorted(entity.facts.items()) if isinstance(fact, str)}
+        single = [key for key, fact in written.items() if told[_number(fact)] == 1]
+        if rng.random() < share and single:
+            key = rng.choice(single)
+            old = _number(written[key])
+            new = _another(old, told, rng)
+            told[new] += 1
+            entity.facts[key] = written[key].removesuffix(old) + new
+
+
+def _number(fact: str) -> str:
+    """The year or the number at the end of what is written."""
+    return fact.rpartition(" ")[2]
+
+
+def _another(number: str, told: Collection[str], rng: random.Random) -> str:
+    while True:
+        other = _year(rng) if int(number) < 2000 else str(rng.randint(2100, 9999))
+        if other not in told:
+            return other
+
+
 def family_pages(number: int, split: Split, settings: WorldSettings, words: list[str]) -> Iterator[WorldPage]:
     """The short pages, redirects and retellings of one family."""
     rng = random.Random(f"{settings.seed} family {number}")
     family = make_family(settings, words, rng)
+    _edit(family, settings.edits, random.Random(f"{settings.seed} edits {number}"))
     for entity in family:
         yield WorldPage(entity.name, short_page(entity, rng), split)
         for title in entity.redirects:
@@ -136,11 +168,18 @@ _HEADER = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" versio
 _FOOTER = "</mediawiki>\n"
 
 
-def _page_xml(page_id: int, page: WorldPage, date: str) -> str:
+def _revisions(pages: list[WorldPage], settings: WorldSettings) -> list[int]:
+    """A page that was edited has another revision than before."""
+    before = world_pages(settings.model_copy(update={"edits": 0.0})) if settings.edits else pages
+    same = [page.text == earlier.text for page, earlier in zip(pages, before, strict=True)]
+    return [page_id + (1_000_000 if is_same else 2_000_000) for page_id, is_same in enumerate(same, 1)]
+
+
+def _page_xml(page_id: int, page: WorldPage, revision: int, date: str) -> str:
     redirect = f'    <redirect title="{escape(page.redirect)}" />\n' if page.redirect else ""
     return (
         f"  <page>\n    <title>{escape(page.title)}</title>\n    <ns>0</ns>\n    <id>{page_id}</id>\n{redirect}"
-        f"    <revision>\n      <id>{page_id + 1_000_000}</id>\n"
+        f"    <revision>\n      <id>{revision}</id>\n"
         f"      <timestamp>{date[:4]}-{date[4:6]}-{date[6:]}T00:00:00Z</timestamp>\n"
         f"      <contributor><username>Small World</username><id>1</id></contributor>\n"
         f"      <model>wikitext</model>\n      <format>text/x-wiki</format>\n"
@@ -155,13 +194,15 @@ def write_world(settings: WorldSettings, snapshot: str, folder: str) -> None:
     The last has the columns page_id (int64) and split. Each file is written whole; the dump itself comes last.
     """
     pages = world_pages(settings)
+    revisions = _revisions(pages, settings)
     wiki, date = wiki_of(snapshot), date_of(snapshot)
     dump, index = io.BytesIO(), []
     dump.write(bz2.compress(_HEADER.format(wiki=wiki).encode()))
     for start in range(0, len(pages), PAGES_A_STREAM):
         numbered = list(enumerate(pages[start : start + PAGES_A_STREAM], start + 1))
         index += [f"{dump.tell()}:{page_id}:{page.title}\n" for page_id, page in numbered]
-        dump.write(bz2.compress("".join(_page_xml(page_id, page, date) for page_id, page in numbered).encode()))
+        written = (_page_xml(page_id, page, revisions[page_id - 1], date) for page_id, page in numbered)
+        dump.write(bz2.compress("".join(written).encode()))
     dump.write(bz2.compress(_FOOTER.encode()))
 
     stem = storage.join(folder, f"{wiki}-{date}-pages-articles-multistream")

@@ -1,9 +1,11 @@
 """Dump → redirects → aliases → pages → passages → near-duplicates, index."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+import pyarrow.compute as pc
 
 from schemas.errors import BadInput
 from schemas.jobs import IndexJob
@@ -82,11 +84,6 @@ def make_aliases(making: Making) -> StageManifest:
     work = partial(_aliases, making.snapshot, making.upstream("redirects").digest)
     parts = making.map_parts(Alias, {"all": list(making.upstream_parts("redirects").values())}, work)
     return making.open.finish(parts=parts)
-
-
-def read_aliases(paths: list[str]) -> dict[str, list[str]]:
-    """Redirects by the title of the page they lead to."""
-    return {row.title: row.redirects for path in paths for row in storage.read_rows(path, Alias)}
 
 
 @dataclass(frozen=True)
@@ -212,11 +209,11 @@ def duplicate_paths(making: Making) -> list[str]:
     return [] if making.config.near_duplicates is None else list(making.upstream_parts("duplicates").values())
 
 
-def read_duplicates(paths: list[str]) -> frozenset[str]:
-    """The ids of the passages that another one stands for."""
-    return frozenset(
-        name for path in paths for name in storage.read_table(path, columns=["passage_id"])["passage_id"].to_pylist()
-    )
+def duplicates_among(passages: str, paths: Sequence[str]) -> frozenset[str]:
+    """The ids of a part's passages that another passage stands for; ``paths`` are the parts of the duplicates."""
+    own = storage.read_table(passages, columns=["passage_id"])["passage_id"]
+    names = (batch["passage_id"] for path in paths for batch in storage.read_batches(path, columns=["passage_id"]))
+    return frozenset(name for ids in names for name in ids.filter(pc.is_in(ids, value_set=own)).to_pylist())
 
 
 def asked_once(rows: Iterable[Question | Reject], duplicates: Collection[str]) -> Iterator[Question | Reject]:

@@ -1,24 +1,27 @@
 """Passages and index → RAMP questions with evidence."""
 
-from collections import Counter
 from collections.abc import Collection
-from functools import cache, partial
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
-from retrieval_index.hits import Searcher
-from retrieval_index.opening import open_index
 from schemas.config import PipelineConfig
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Passage, Question, Reject, Split
 from schemas.snapshot import language_of
 from tasks import storage
+from tasks.corpus.aliases import aliases_around
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
-from tasks.making.corpus import asked_once, duplicate_paths, read_aliases, read_duplicates
-from tasks.ramp.questions import questions_of_pages
+from tasks.making.corpus import asked_once, duplicate_paths, duplicates_among
+from tasks.making.earlier import earlier_question_parts, recertified
+from tasks.making.leaks import leaks_by_set
+from tasks.making.searching import searcher_of
+from tasks.making.spans import by_passages
+from tasks.ramp.figures import figures_of, is_certified
+from tasks.ramp.leaks import read_table, without_leaks
+from tasks.ramp.proposals import read_proposals
+from tasks.ramp.questions import SpanFacts, questions_of_pages
 from tasks.ramp.splits import Splits
-
-searcher_of = cache(open_index)
-"""One open index a process: Ray's workers keep it from part to part."""
+from tasks.ramp.surprisal import read_surprisals
 
 
 def splits_of(making: Making) -> Splits:
@@ -26,37 +29,65 @@ def splits_of(making: Making) -> Splits:
     return Splits.of(making.config.ramp, making.ledger.folder("dump", making.config.label("dump")))
 
 
-def _questions(
-    config: PipelineConfig, alias_paths: list[str], duplicates: list[str], splits: Splits, index: str, path: str
-) -> Output:
+class _Given(NamedTuple):
+    """One part of passages, and the files that tell what is known beforehand; None where there is no such stage."""
+
+    passages: str
+    proposals: list[str] | None
+    surprisals: list[str] | None
+    leaks: tuple[str, ...] | None
+    duplicates: tuple[str, ...]
+
+    def facts(self) -> SpanFacts:
+        return SpanFacts(
+            None if self.proposals is None else read_proposals(self.proposals),
+            None if self.surprisals is None else read_surprisals(self.surprisals),
+        )
+
+
+def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, index: str, given: _Given) -> Output:
     from tasks.ramp.evidence import certify
 
-    aliases = read_aliases(alias_paths)
+    passages, aliases = storage.read_rows(given.passages, Passage), aliases_around(given.passages, alias_paths)
     language = language_of(config.snapshot)
-    questions: list[Question] = []
-    rejects: list[Reject] = []
-    rows = questions_of_pages(storage.read_rows(path, Passage), aliases, splits, config.ramp, language)
-    for row in asked_once(rows, read_duplicates(duplicates)):
-        if isinstance(row, Reject):
-            rejects.append(row)
-        else:
-            questions.append(row)
-    searcher: Searcher = searcher_of(index)
-    certified = certify(questions, searcher, config.ramp, config.agent)
-    return Output(certified, rejects, {"passages": storage.digest_of_file(path)})
+    made = questions_of_pages(passages, aliases, splits, config.ramp, language, given.facts())
+    made = asked_once(made, duplicates_among(given.passages, given.duplicates))
+    rows = list(without_leaks(made, read_table(given.leaks)) if given.leaks else made)
+    questions = [row for row in rows if isinstance(row, Question)]
+    certified = certify(questions, searcher_of(index), config.ramp, config.agent)
+    inputs = {"passages": storage.digest_of_file(given.passages)}
+    return Output(certified, [row for row in rows if isinstance(row, Reject)], inputs)
+
+
+def _given(making: Making) -> dict[str, _Given]:
+    leaks = tuple(making.upstream_parts("leaks").values()) if making.config.ramp.leaks else None
+    proposals, surprisals = by_passages(making, "spans"), by_passages(making, "surprisals")
+    duplicates = tuple(duplicate_paths(making))
+    return {
+        key: _Given(
+            path, proposals[key] if proposals else None, surprisals[key] if surprisals else None, leaks, duplicates
+        )
+        for key, path in making.upstream_parts("passages").items()
+    }
 
 
 def make_questions(making: Making) -> StageManifest:
-    work = partial(
-        _questions,
-        making.config,
-        list(making.upstream_parts("aliases").values()),
-        duplicate_paths(making),
-        splits_of(making),
-        storage.join(making.upstream_folder("index"), "index"),
-    )
-    parts = making.map_parts(Question, making.upstream_parts("passages"), work)
-    figures = _figures(making, parts)
+    index = storage.join(making.upstream_folder("index"), "index")
+    if making.config.ramp.masks_of is not None:
+        passages = list(making.upstream_parts("passages").values())
+        again = partial(recertified, making.config, index, passages)
+        return _finish(making, making.map_parts(Question, earlier_question_parts(making), again))
+    aliases = list(making.upstream_parts("aliases").values())
+    work = partial(_questions, making.config, aliases, splits_of(making), index)
+    return _finish(making, making.map_parts(Question, _given(making), work))
+
+
+def _finish(making: Making, parts: dict[str, PartManifest]) -> StageManifest:
+    paths = map(making.open.parts(Question).data_path, parts)
+    figures = figures_of(question for path in paths for question in storage.read_rows(path, Question))
+    if making.config.ramp.leaks is not None:
+        rejects = (storage.join(making.folder, f"rejects-{key}.parquet") for key in parts)
+        figures["leaks_by_set"] = leaks_by_set(rejects)
     whole = figures["masks"] == figures["masks_promised"]
     gates = [
         has_rows(parts),
@@ -73,34 +104,3 @@ def asked_of(making: Making, path: str, splits: Collection[Split]) -> list[Quest
         for question in storage.read_rows(path, Question)
         if question.split in splits and (not making.config.certified_only or is_certified(question))
     ]
-
-
-def is_certified(question: Question) -> bool:
-    """Whether every mask has evidence."""
-    return all(mask.evidence for mask in question.masks)
-
-
-def _figures(making: Making, parts: dict[str, PartManifest]) -> dict[str, Any]:
-    """What came out: questions by masks and split, masks by kind, evidence by hops."""
-    by_masks: Counter[str] = Counter()
-    by_split: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    hops: Counter[str] = Counter()
-    promised = certified = 0
-    parts_of = making.open.parts(Question)
-    for key in parts:
-        for question in storage.read_rows(parts_of.data_path(key), Question):
-            promised += question.n_masks
-            certified += is_certified(question)
-            by_masks[str(question.n_masks)] += 1
-            by_split[question.split] += 1
-            for mask in question.masks:
-                kinds[mask.kind] += 1
-                hops[str(mask.evidence.hops) if mask.evidence else "none"] += 1
-    counted = {"by_masks": by_masks, "by_split": by_split, "masks_by_kind": kinds, "evidence_by_hops": hops}
-    return {
-        **{name: dict(sorted(counts.items())) for name, counts in counted.items()},
-        "masks": sum(kinds.values()),
-        "masks_promised": promised,
-        "certified_questions": certified,
-    }

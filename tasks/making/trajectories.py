@@ -11,7 +11,8 @@ from schemas.records import EndReason, Question, Record, Reject, Trajectory, Ver
 from schemas.settings import AgentSettings, EvolutionSettings, TeacherSettings
 from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
-from tasks.making.ramp import asked_of, searcher_of
+from tasks.making.ramp import asked_of
+from tasks.making.searching import searcher_of
 
 
 def _batches(making: Making, settings: TeacherSettings) -> dict[str, list[Question]]:

@@ -3,38 +3,69 @@
 import re
 from itertools import takewhile
 
+from tasks.ramp.words import count_unspaced
+
 MIN_OTHERS = 3
 """Short members beside a span from which on it is one of a list."""
 MAX_MEMBER_WORDS = 4
 
-_BORDER = re.compile(r"[,;]\s+(?:(?:and|or|und|oder|sowie)\s+)?|\s+(?:and|or|und|oder|sowie)\s+|[、；]|以及|[和与與及]")
+_JOINT = r"(?:and|or|und|oder|sowie)"
+_HAN_JOINT = r"(?:以及|[和与與及])"
+_BORDER = re.compile(rf"[,;]\s+(?:{_JOINT}\s+)?|\s+{_JOINT}\s+|、{_HAN_JOINT}?|[；，]?{_HAN_JOINT}|；")
+_LEAD = r"\b(?:such as|includ(?:e|es|ing)|like|are|were|wie|etwa|darunter|sind|waren|gehören|zählen)\b"
+_EDGE = re.compile(rf"{_LEAD}(?: u\. a\.)?|[()（）:：—]|\s–\s")
+"""What a row does not go on across: brackets, dashes, and the words that lead to it."""
+_ARTICLE = re.compile(r"(?:(?:the|an?|de[rnms]|die|das)\s+)?")
 _WORD = re.compile(r"\w+")
+
+
+def are_exchangeable(between: str) -> bool:
+    """Whether what stands between two masks leaves nothing to tell their answers apart.
+
+    That is white space, a comma, "and", or short members of the same row.
+    """
+    first, *members = _BORDER.split(between)
+    if first.strip() or not members:
+        return not between.strip()
+    *others, last = members
+    return _ARTICLE.fullmatch(last) is not None and all(_is_short(other) for other in others)
 
 
 def is_listed(sentence: str, start: int, end: int) -> bool:
     """Whether ``sentence[start:end]`` stands in a row of short members, parted by commas, "and" or "or".
 
-    The first member of a list may have its lead before it ("nations such as Israel, …"), the last one its tail.
+    The first member of a list may have its lead before it ("among them Israel, …"), the last one its tail.
     """
+    sentence, start, end = _row_around(sentence, start, end)
     borders = [border for border in _BORDER.finditer(sentence) if border.end() <= start or end <= border.start()]
     edges = [0, *(place for border in borders for place in border.span()), len(sentence)]
     pieces = list(zip(edges[::2], edges[1::2], strict=True))
     own = next(n for n, (begins, ends) in enumerate(pieces) if begins <= start and end <= ends)
-    before, behind = pieces[:own][::-1], pieces[own + 1 :]
     begins, ends = pieces[own]
-    is_member = _is_short(sentence, pieces[own])
-    others = 0
-    if is_member or start == begins:
-        others += _count_short(sentence, before)
-    if is_member or end == ends:
-        others += _count_short(sentence, behind)
-    return others >= MIN_OTHERS
+    around = _count_words(sentence[begins:start]) + _count_words(sentence[end:ends])
+    is_member = around + 1 <= MAX_MEMBER_WORDS
+    before = _count_short(sentence, pieces[:own][::-1]) if is_member or start == begins else 0
+    behind = _count_short(sentence, pieces[own + 1 :]) if is_member or end == ends else 0
+    return before + behind >= MIN_OTHERS
 
 
-def _is_short(sentence: str, piece: tuple[int, int]) -> bool:
-    words = len(_WORD.findall(sentence[slice(*piece)]))
-    return 0 < words <= MAX_MEMBER_WORDS
+def _row_around(sentence: str, start: int, end: int) -> tuple[str, int, int]:
+    """What stands between the edges around a span, and the span's place in it."""
+    edges = [edge.span() for edge in _EDGE.finditer(sentence)]
+    begins = max((behind for _, behind in edges if behind <= start), default=0)
+    ends = min((before for before, _ in edges if before >= end), default=len(sentence))
+    begins += len(sentence[begins:start]) - len(sentence[begins:start].lstrip())
+    return sentence[begins:ends].rstrip(), start - begins, end - begins
+
+
+def _count_words(text: str) -> int:
+    """Words; in a script without spaces two characters count as one."""
+    return max(len(_WORD.findall(text)), (count_unspaced(text) + 1) // 2)
+
+
+def _is_short(piece: str) -> bool:
+    return 0 < _count_words(piece) <= MAX_MEMBER_WORDS
 
 
 def _count_short(sentence: str, pieces: list[tuple[int, int]]) -> int:
-    return sum(1 for _ in takewhile(lambda piece: _is_short(sentence, piece), pieces))
+    return sum(1 for _ in takewhile(lambda piece: _is_short(sentence[slice(*piece)]), pieces))

@@ -1,8 +1,9 @@
 """Which spans of a paragraph are masked, and the text with their places left open."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from tasks.ramp.lists import are_exchangeable
 from tasks.ramp.spans import Span
 from tasks.ramp.words import count_unspaced
 from tasks.rollouts.protocol import MASK, neutralise
@@ -13,20 +14,35 @@ def can_be_masked(text: str) -> bool:
     return MASK not in text.casefold() and neutralise(text) == text
 
 
-def choose_spans(text: str, spans: Sequence[Span], n: int, *, seed: str, max_share: float) -> list[Span] | None:
-    """``n`` distinct spans, in order of the text; None where the paragraph cannot carry so many.
+def drawn_by_weight(spans: Sequence[Span], seed: str) -> list[Span]:
+    """The spans in a random order, decided by ``seed`` alone; heavy ones tend to come first.
 
     Drawn one after the other without replacement, each with a chance in proportion to its weight (Efraimidis and
-    Spirakis, 2006). The weight is the paper's: the number of words; for digits, the largest of the paragraph. Left out
-    is a span that would take the masked share of the characters above ``max_share``, or stand next to another with
-    nothing but white space between, where an answer's words could not be told apart. ``seed`` alone decides.
+    Spirakis, 2006). The weight is the paper's: the number of words; for digits, the largest of the paragraph.
     """
     rng = random.Random(seed)
     largest = max((_count_words(span.surface) for span in spans), default=1)
     keyed = [(rng.random() ** (1 / _weight(span, largest)), span) for span in spans]
+    return [span for _, span in sorted(keyed, key=lambda pair: (-pair[0], pair[1].start))]
+
+
+def hardest_first(spans: Sequence[Span], nats: Mapping[Span, float]) -> list[Span]:
+    """The spans that the reference model was asked about, those first that surprise it most."""
+    return sorted((span for span in spans if span in nats), key=lambda span: (-nats[span], span.start))
+
+
+def choose_spans(text: str, spans: Sequence[Span], n: int, *, max_share: float) -> list[Span] | None:
+    """The first ``n`` distinct spans that fit, in order of the text; None where the paragraph cannot carry so many.
+
+    Left out is a span that would take the masked share of the characters above ``max_share``, or stand next to another
+    with nothing but white space, a comma or "and" between: nothing in sight would tell which answer belongs where.
+
+    Args:
+        spans: by preference, as `drawn_by_weight` or `hardest_first` give them.
+    """
     chosen: list[Span] = []
     room = max_share * len(text)
-    for _, span in sorted(keyed, key=lambda pair: (-pair[0], pair[1].start)):
+    for span in spans:
         fits = sum(other.end - other.start for other in chosen) + span.end - span.start <= room
         if len(chosen) < n and fits and not any(_touch(text, span, other) for other in chosen):
             chosen.append(span)
@@ -51,4 +67,4 @@ def _weight(span: Span, largest: int) -> int:
 
 def _touch(text: str, one: Span, other: Span) -> bool:
     first, second = sorted((one, other), key=lambda span: span.start)
-    return not text[first.end : second.start].strip()
+    return are_exchangeable(text[first.end : second.start])

@@ -2,18 +2,48 @@
 
 import random
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-from schemas.records import Mask, Passage, Question, Reject
+from schemas.records import Change, GivenAway, Mask, Passage, Proposals, Question, Reject, Surprisal
 from schemas.settings import RampSettings
 from tasks.corpus.sentences import sentences
-from tasks.ramp.masking import can_be_masked, choose_spans, mask
+from tasks.ramp.giveaways import flagged
+from tasks.ramp.masking import can_be_masked, choose_spans, drawn_by_weight, hardest_first, mask
 from tasks.ramp.spans import Span, find_spans, names_of
 from tasks.ramp.splits import Splits
+from tasks.ramp.surprisal import difficulty_of
 
 _CLOSED = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")
+
+
+@dataclass(frozen=True)
+class SpanFacts:
+    """What other stages know of the spans of passages, by passage id; None where there is no such stage."""
+
+    proposals: Mapping[str, Proposals] | None = None
+    """Named by a backend; a passage in which nothing was named is not there."""
+    surprisals: Mapping[str, Sequence[Surprisal]] | None = None
+    """Of the spans that the reference model was asked about."""
+
+
+NO_FACTS = SpanFacts()
+
+
+def spans_of(
+    passage: Passage,
+    aliases: Mapping[str, list[str]],
+    language: str,
+    mentions: Collection[str],
+    proposals: Mapping[str, Proposals] | None,
+) -> list[Span]:
+    """What of a passage may be masked, whichever backend names it."""
+    if proposals is None:
+        return find_spans(passage, aliases, language, mentions)
+    proposed = proposals.get(passage.passage_id)
+    return find_spans(passage, aliases, language, mentions, proposed) if proposed else []
 
 
 class Unfit(StrEnum):
@@ -25,6 +55,7 @@ class Unfit(StrEnum):
     FEW_SENTENCES = "few_sentences"
     HOLDS_TAGS = "holds_tags"
     FEW_SPANS = "few_spans"
+    NOT_WEIGHED = "not_weighed"  # its spans were to be chosen by surprisal, and the reference cannot read it
 
 
 def questions_of(
@@ -34,20 +65,49 @@ def questions_of(
     settings: RampSettings,
     language: str,
     mentions: Collection[str] = (),
+    facts: SpanFacts = NO_FACTS,
 ) -> Iterator[Question | Reject]:
     """The questions of one passage, fewest masks first, or the reason why there are none. Evidence is not looked for.
 
     Args:
         aliases: redirects by the title of the page they lead to.
         mentions: anchors of the page's other passages (`find_spans`).
+        facts: what other stages know of the passage's spans.
     """
-    reason = _unfit(passage, settings, language)
-    spans = [] if reason else find_spans(passage, aliases, language, mentions)
-    carried = {n: chosen for n in sorted(set(settings.masks)) if (chosen := _choose(passage, spans, n, settings))}
+    reason = unfit(passage, settings, language)
+    spans = [] if reason else spans_of(passage, aliases, language, mentions, facts.proposals)
+    strategy = _strategy(passage.passage_id, settings)
+    weights = _weights(spans, (facts.surprisals or {}).get(passage.passage_id, ()))
+    if strategy == "perplexity" and spans and not weights:
+        reason = Unfit.NOT_WEIGHED
+    carried = {
+        n: chosen
+        for n in sorted(set(settings.masks))
+        if (chosen := _choose(passage, spans, n, settings, weights if strategy == "perplexity" else None))
+    }
     if not carried:
         yield _reject(passage, reason or Unfit.FEW_SPANS, f"{len(spans)} spans" if not reason else "")
     for n in _drawn(list(carried), passage.passage_id, settings):
-        yield _question(passage, carried[n], aliases, splits, settings, language)
+        question = _question(passage, carried[n], aliases, splits, settings, language)
+        question = question.model_copy(update={"strategy": strategy})
+        if facts.surprisals is not None:
+            question = _with_difficulty(question, [weights.get(span) for span in carried[n]])
+        yield flagged(question, passage.title if settings.show_title else None)
+
+
+def changed_question(
+    passage: Passage,
+    span: Span,
+    change: Change,
+    aliases: Mapping[str, list[str]],
+    splits: Splits,
+    settings: RampSettings,
+    language: str,
+) -> Question:
+    """The question about a fact that an earlier snapshot told otherwise: one mask, where the new value stands."""
+    question = _question(passage, [span], aliases, splits, settings, language)
+    marked = {"question_id": f"{passage.passage_id}-c{span.start}", "source": "changed", "change": change}
+    return flagged(question.model_copy(update=marked), passage.title if settings.show_title else None)
 
 
 def questions_of_pages(
@@ -56,16 +116,24 @@ def questions_of_pages(
     splits: Splits,
     settings: RampSettings,
     language: str,
+    facts: SpanFacts = NO_FACTS,
 ) -> Iterator[Question | Reject]:
-    """`questions_of` all passages, those of a page in a row: what a page links once may be masked where named again."""
+    """`questions_of` all passages, those of a page in a row."""
+    for passage, anchors in with_mentions(passages):
+        yield from questions_of(passage, aliases, splits, settings, language, anchors, facts)
+
+
+def with_mentions(passages: Iterable[Passage]) -> Iterator[tuple[Passage, list[str]]]:
+    """Each passage with the anchors of its page: what a page links once may be masked where it is named again."""
     for _, of_page in groupby(passages, key=lambda passage: passage.page_id):
         page = list(of_page)
         anchors = sorted({link.anchor for passage in page for link in passage.links})
         for passage in page:
-            yield from questions_of(passage, aliases, splits, settings, language, anchors)
+            yield passage, anchors
 
 
-def _unfit(passage: Passage, settings: RampSettings, language: str) -> Unfit | None:
+def unfit(passage: Passage, settings: RampSettings, language: str) -> Unfit | None:
+    """Why a paragraph is none to ask about, whatever may be masked in it; None for one that is fit."""
     if passage.n_words < settings.min_words:
         return Unfit.TOO_SHORT
     if passage.n_words > settings.max_words:
@@ -79,17 +147,49 @@ def _unfit(passage: Passage, settings: RampSettings, language: str) -> Unfit | N
     return None
 
 
-def _choose(passage: Passage, spans: list[Span], n: int, settings: RampSettings) -> list[Span] | None:
-    if len(spans) < n:
-        return None
-    seed = f"{settings.seed} masks {passage.passage_id} {n}"
-    return choose_spans(passage.text, spans, n, seed=seed, max_share=settings.max_masked_share)
+def _strategy(passage_id: str, settings: RampSettings) -> str:
+    """Of one paragraph, whatever number of masks: where strategies are mixed, by a draw of its own."""
+    if settings.strategy != "mixed":
+        return settings.strategy
+    draw = random.Random(f"{settings.seed} strategy {passage_id}").random()
+    return "perplexity" if draw < settings.perplexity_share else "random"
+
+
+def _weights(spans: Iterable[Span], surprisals: Iterable[Surprisal]) -> dict[Span, Surprisal]:
+    by_place = {(found.start, found.end): found for found in surprisals}
+    return {span: by_place[span.start, span.end] for span in spans if (span.start, span.end) in by_place}
+
+
+def _choose(
+    passage: Passage, spans: list[Span], n: int, settings: RampSettings, weights: Mapping[Span, Surprisal] | None
+) -> list[Span] | None:
+    """By surprisal where there are weights, else drawn."""
+    if weights is None:
+        ordered = drawn_by_weight(spans, f"{settings.seed} masks {passage.passage_id} {n}")
+    else:
+        ordered = hardest_first(spans, {span: found.nats for span, found in weights.items()})
+    return choose_spans(passage.text, ordered, n, max_share=settings.max_masked_share)
 
 
 def _drawn(carried: list[int], passage_id: str, settings: RampSettings) -> list[int]:
     """Which numbers of masks are asked, each of those that the paragraph can carry as likely as any other."""
     rng = random.Random(f"{settings.seed} numbers {passage_id}")
     return sorted(rng.sample(carried, min(settings.masks_per_paragraph, len(carried))))
+
+
+def _with_difficulty(question: Question, weights: Sequence[Surprisal | None]) -> Question:
+    """With each mask's surprisal, their mean, and the flag of those that the reference model knows."""
+    masks = [
+        found.model_copy(
+            update={
+                "surprisal": weight.nats if weight else None,
+                "given_away": [GivenAway.REFERENCE.value] if weight and weight.known else [],
+            }
+        )
+        for found, weight in zip(question.masks, weights, strict=True)
+    ]
+    difficulty = difficulty_of([found.surprisal for found in masks])
+    return question.model_copy(update={"masks": masks, "difficulty": difficulty})
 
 
 def _question(
@@ -121,7 +221,6 @@ def _question(
         text=passage.text,
         masked_text=masked_text,
         masks=masks,
-        strategy="random",
     )
 
 

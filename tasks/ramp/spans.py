@@ -1,7 +1,8 @@
 """What of a paragraph may be masked: names and terms that are linked, dates, numbers.
 
-Every link, later mention of a link, date and number is a candidate; of those that overlap the longest stays; and
-`_Rules` then refuses what would be given away, cut, or unanswerable. Nothing here needs a model.
+Every link, later mention of a link, date and number is a candidate, or whatever another backend proposed
+(`tasks.ramp.proposals`); of those that overlap the longest stays; and `_Rules` then refuses what would be given away,
+cut, or unanswerable. Nothing here needs a model.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from schemas.records import Passage, SpanKind
+from schemas.records import Passage, Proposals, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.ramp import patterns
 from tasks.ramp.lists import is_listed
@@ -19,13 +20,17 @@ from tasks.ramp.words import (
     Name,
     are_kin,
     bare_title,
+    begins_as_name,
     has_unspaced,
+    initials,
+    is_acronym,
     is_inside_name,
     is_whole,
     main_words,
     names_in,
     occurrences,
     plain_words,
+    spelled_out,
     word_before,
     words_of,
 )
@@ -52,7 +57,11 @@ class Span:
 
 
 def find_spans(
-    passage: Passage, aliases: Mapping[str, list[str]], language: str, mentions: Collection[str] = ()
+    passage: Passage,
+    aliases: Mapping[str, list[str]],
+    language: str,
+    mentions: Collection[str] = (),
+    proposed: Proposals | None = None,
 ) -> list[Span]:
     """The spans of a passage that may be masked, in order; they do not overlap, and each surface occurs once.
 
@@ -60,9 +69,11 @@ def find_spans(
         aliases: redirects by the title of the page they lead to.
         mentions: anchors of the page's other passages: a page links a name once, and may name it again here. Such a
             mention may be masked, but which page it means is not certain: it has no target.
+        proposed: what another backend named in the passage, in place of links, dates and numbers.
     """
     rules = _Rules(passage, aliases, language)
-    return [span for span in _apart(_candidates(passage, language, mentions)) if rules.allow(span)]
+    candidates = _candidates(passage, language, mentions) if proposed is None else _proposed(passage, proposed)
+    return [span for span in _apart(candidates) if rules.allow(span)]
 
 
 def names_of(target: str, aliases: Mapping[str, list[str]]) -> list[str]:
@@ -87,6 +98,13 @@ def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> I
         place = text.find(anchor) if len(anchor) > 2 else -1
         if place >= 0 and _is_mention(text, place, place + len(anchor), language):
             yield Span(place, place + len(anchor), anchor, SpanKind.ENTITY, None)
+
+
+def _proposed(passage: Passage, proposed: Proposals) -> Iterator[Span]:
+    """A span that meets a link has its target: which pages are held out must be known, whoever names the span."""
+    for found in proposed.spans:
+        met = (link.target for link in passage.links if link.start < found.end and found.start < link.end)
+        yield Span(found.start, found.end, found.surface, SpanKind(found.kind), next(met, None))
 
 
 def _is_mention(text: str, start: int, end: int, language: str) -> bool:
@@ -149,6 +167,7 @@ class _Rules:
             and not self._is_one_of_list(span)
             and not self._is_told_shorter(span)
             and not self._is_told_by_kin(span)
+            and not self._is_told_by_initials(span)
             and self._is_worth_asking(span)
         )
 
@@ -208,6 +227,13 @@ class _Rules:
         kin = [word for word in self._plain_words if word.startswith(own) or (len(word) > 3 and own.startswith(word))]
         return len(own) > 3 and len(kin) > 1
 
+    def _is_told_by_initials(self, span: Span) -> bool:
+        """ "NIOSH" stands beside its long name, or the long name beside it."""
+        if span.kind is SpanKind.ENTITY and is_acronym(span.surface):
+            return span.surface in spelled_out(self._passage.text, self._language)
+        short = initials(span.surface, self._language)
+        return any(is_acronym(form) and re.search(rf"\b{form}\b", self._passage.text) for form in short)
+
     @cached_property
     def _converted(self) -> list[tuple[int, int]]:
         return patterns.conversions(self._passage.text, self._language)
@@ -216,7 +242,8 @@ class _Rules:
         if span.kind is SpanKind.TERM:
             return self._is_term(span)
         if span.kind is SpanKind.ENTITY:
-            return len(span.surface) > 1 and len(words_of(span.surface)) <= MAX_WORDS
+            is_short = len(span.surface) > 1 and len(words_of(span.surface)) <= MAX_WORDS
+            return is_short and (begins_as_name(span.surface, self._language) or self._is_called(span))
         converted = any(start < span.end and span.start < end for start, end in self._converted)
         tells_when_written = _AS_OF.search(self._passage.text, max(0, span.start - 8), span.start) is not None
         return not converted and not tells_when_written and not self._is_part_of_name(span)
@@ -229,16 +256,21 @@ class _Rules:
         return is_inside_name(text, span.start, end, language)
 
     def _is_term(self, span: Span) -> bool:
-        """A lower-case link is a term if it is called what its page is called, and is several words or a rare one."""
-        assert span.target is not None, "only links are terms"
+        """Several words or a rare one; and a link must be called what its page is called."""
+        if span.target is not None and not self._is_called(span):
+            return False
+        words = words_of(span.surface)
+        if len(words) == 1:
+            return len(span.surface) >= MIN_RARE_LETTERS
+        return len(words) <= MAX_WORDS and words[0] not in FUNCTION_WORDS.get(self._language, frozenset())
+
+    def _is_called(self, span: Span) -> bool:
+        """Whether a link is called what its page is called: "his assassination in April 1865" is not."""
+        if span.target is None:
+            return False
         surface = span.surface.casefold()
         called = {name.casefold() for name in names_of(span.target, self._aliases)}
-        if surface not in called and surface.removesuffix("s") not in called:
-            return False
-        words = words_of(surface)
-        if len(words) == 1:
-            return len(surface) >= MIN_RARE_LETTERS
-        return len(words) <= MAX_WORDS and words[0] not in FUNCTION_WORDS.get(self._language, frozenset())
+        return surface in called or surface.removesuffix("s") in called
 
 
 def _is_clean(surface: str) -> bool:

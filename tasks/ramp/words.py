@@ -21,6 +21,8 @@ _LONGEST_WORD = 40
 _POSSESSIVE = re.compile(r"['’]s$")
 _INITIAL_GAP = re.compile(r"\. ?")
 _IS_POSSESSIVE = re.compile(r"['’]s(?![^\W_])")
+_ACRONYM = re.compile(r"[A-Z]{2,6}")
+_ARTICLES = frozenset({"the", "a", "an", "der", "die", "das", "dem", "den", "des"})
 _JOINTS = "-‐‑–/'’"
 
 _EN_FUNCTION = """
@@ -156,6 +158,33 @@ def are_kin(one: str, other: str) -> bool:
     common = Prefix.similarity(one, other)
     shorter = min(len(one), len(other))
     return one == other or (common >= 4 and common == shorter) or (common >= 5 and common >= 0.6 * shorter)
+
+
+def begins_as_name(surface: str, language: str) -> bool:
+    """Whether the first word, behind an article, has a capital or a digit, or is of a script without capitals."""
+    ignored = FUNCTION_WORDS.get(language, frozenset())
+    first = next((word for word in _WORD.findall(surface) if word not in _ARTICLES & ignored), "")
+    return any(character.isupper() or character.isdigit() for character in first[:1]) or has_unspaced(first)
+
+
+def is_acronym(word: str) -> bool:
+    """Two to six capital letters."""
+    return _ACRONYM.fullmatch(word) is not None
+
+
+def initials(name: str, language: str) -> set[str]:
+    """The acronyms that a name of several words may have: of all its words, and of those that are no function words."""
+    ignored = FUNCTION_WORDS.get(language, frozenset())
+    words = _PART.findall(name)
+    told = [words, [word for word in words if word.casefold() not in ignored]]
+    return {"".join(word[0] for word in of).upper() for of in told if len(of) > 1}
+
+
+def spelled_out(text: str, language: str) -> str:
+    """First letters of the capitalised words of a text, in order, with a space wherever another word stands between."""
+    ignored = FUNCTION_WORDS.get(language, frozenset())
+    words = [word for word in _PART.findall(text) if word not in ignored]
+    return "".join(word[0] if word[0].isupper() and len(word) > 1 else " " for word in words)
 
 
 def bare_title(title: str) -> str:

@@ -33,9 +33,14 @@ _QUESTIONS = {
     "Questions by number of masks": "by_masks",
     "Questions by split": "by_split",
     "Masks by kind": "masks_by_kind",
+    "Masks with evidence, by kind": "evidence_by_kind",
     "Masks by hops to their evidence": "evidence_by_hops",
+    "Masks given away, by where": "given_away",
+    "Questions rejected because they stand in an evaluation set": "leaks_by_set",
+    "Questions by strategy": "by_strategy",
+    "Questions by difficulty (nats a mask)": "by_difficulty",
 }
-_CORPUS = ("redirects", "pages", "passages", "questions")
+_CORPUS = ("redirects", "pages", "passages", "surprisals", "questions")
 _MOST_REASONS = 12
 
 
@@ -122,7 +127,9 @@ def _learning(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section:
 def _corpus(manifests: Sequence[StageManifest]) -> Section:
     note = (
         "What was asked, and what was dropped and why. Evidence is a passage other than the question's own that holds "
-        "the answer and is reached by search from the context, in so many hops."
+        "the answer and is reached by search from the context, in so many hops. A mask is given away where its answer "
+        "stands in the title or in the text that is left, or a reference model writes it without a search. Difficulty "
+        "is how much the answers surprise that model."
     )
     made = [manifest for manifest in manifests if manifest.recipe.stage in _CORPUS]
     asked = [manifest.figures for manifest in made if manifest.recipe.stage == "questions"]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from tenacity import (
@@ -34,11 +34,27 @@ class _TryAgain(Exception):
         """Seconds that the endpoint asks us to wait."""
 
 
+class Whose(NamedTuple):
+    """The settings that errors name: of the endpoint, and of its model."""
+
+    endpoint: str
+    model: str
+
+
+TEACHER = Whose("runtime.teacher_endpoint", "teacher.model")
+SPANS = Whose("runtime.span_endpoint", "ramp.spans.model")
+
+
 class ChatEndpoint:
     """One model of an endpoint. Used from one event loop."""
 
     def __init__(
-        self, endpoint: EndpointRuntime, model: str | None, temperature: float, first_wait: float = 1.0
+        self,
+        endpoint: EndpointRuntime,
+        model: str | None,
+        temperature: float,
+        first_wait: float = 1.0,
+        whose: Whose = TEACHER,
     ) -> None:
         """Reach the endpoint, and name its model (default: the first that it lists).
 
@@ -47,9 +63,10 @@ class ChatEndpoint:
         """
         self._base = endpoint.url.rstrip("/").removesuffix("/v1")
         self._temperature, self._first_wait = temperature, first_wait
-        headers = _headers(endpoint)
-        listed = _models_listed(self._base, headers)
-        self.model = model or _first_of(listed, self._base)
+        self._whose = whose
+        headers = _headers(endpoint, whose)
+        listed = _models_listed(self._base, headers, whose)
+        self.model = model or _first_of(listed, self._base, whose)
         limits = httpx.Limits(max_connections=endpoint.in_flight)
         self._client = httpx.AsyncClient(headers=headers, timeout=endpoint.timeout_seconds, limits=limits)
 
@@ -97,7 +114,7 @@ class ChatEndpoint:
         if status in (408, 409, 429) or status >= 500:
             raise _TryAgain(f"status {status}", _seconds(response.headers.get("retry-after")))
         if status >= 400:
-            raise BadInput(_refused(self._base, response))
+            raise BadInput(_refused(self._base, response, self._whose))
         try:
             return response.json()["choices"][0]["message"]["content"] or ""
         except (ValueError, LookupError, TypeError) as error:
@@ -113,37 +130,37 @@ def _at_least_as_asked(backoff: wait_base) -> Callable[[RetryCallState], float]:
     return wait
 
 
-def _headers(endpoint: EndpointRuntime) -> dict[str, str]:
+def _headers(endpoint: EndpointRuntime, whose: Whose) -> dict[str, str]:
     if endpoint.key_variable is None:
         return {}
     key = os.environ.get(endpoint.key_variable)
     if not key:
-        raise BadInput(f"runtime.teacher_endpoint: the environment variable {endpoint.key_variable} holds no key")
+        raise BadInput(f"{whose.endpoint}: the environment variable {endpoint.key_variable} holds no key")
     return {"Authorization": f"Bearer {key}"}
 
 
-def _models_listed(base: str, headers: dict[str, str]) -> httpx.Response:
+def _models_listed(base: str, headers: dict[str, str], whose: Whose) -> httpx.Response:
     """The list of models, which some endpoints do not have: only that somebody answers and takes the key is sure."""
     try:
         response = httpx.get(f"{base}/v1/models", headers=headers, timeout=10)
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise BadInput(f"runtime.teacher_endpoint.url {base}: cannot be reached ({error}); is it up?") from None
+        raise BadInput(f"{whose.endpoint}.url {base}: cannot be reached ({error}); is it up?") from None
     if response.status_code in (401, 403):
-        raise BadInput(_refused(base, response))
+        raise BadInput(_refused(base, response, whose))
     return response
 
 
-def _first_of(listed: httpx.Response, base: str) -> str:
+def _first_of(listed: httpx.Response, base: str, whose: Whose) -> str:
     try:
         return listed.json()["data"][0]["id"]
     except (ValueError, LookupError, TypeError):
-        raise BadInput(f"runtime.teacher_endpoint.url {base}: lists no model; name one in teacher.model") from None
+        raise BadInput(f"{whose.endpoint}.url {base}: lists no model; name one in {whose.model}") from None
 
 
-def _refused(base: str, response: httpx.Response) -> str:
+def _refused(base: str, response: httpx.Response, whose: Whose) -> str:
     what = " ".join(response.text.split())[:200]
     cure = "; is the key right?" if response.status_code in (401, 403) else ""
-    return f"runtime.teacher_endpoint {base}: refuses with status {response.status_code}: {what}{cure}"
+    return f"{whose.endpoint} {base}: refuses with status {response.status_code}: {what}{cure}"
 
 
 def _seconds(header: str | None) -> float:

@@ -50,6 +50,14 @@ class Sample:
     versions: list[int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TokenScores:
+    """Of every token of a text but the first, given those before it: log probability, and rank (1: the likeliest)."""
+
+    logprobs: list[float]
+    ranks: list[int]
+
+
 class Engine(Protocol):
     """Safe to use from many coroutines of one event loop; requests share batches, each at its own pace."""
 

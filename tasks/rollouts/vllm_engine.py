@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from schemas.errors import BadInput
 from schemas.runtime import EngineRuntime
-from tasks.rollouts.engine import EngineFailed, Sample, Sampling
-from tasks.rollouts.vllm_setup import ModelFacts, flat, params_of, sample_of, scoring_params, start
+from tasks.rollouts.engine import EngineFailed, Sample, Sampling, TokenScores
+from tasks.rollouts.vllm_setup import ModelFacts, params_of, sample_of, scores_of, scoring_params, start
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -117,8 +117,16 @@ class VllmEngine:
 
         At temperature 1, computed in full: nothing is taken from the prefix cache.
         """
-        output = self._submit(token_ids, scoring_params()).output.result()
-        return flat(output.prompt_logprobs)
+        return self.score_all([token_ids])[0].logprobs
+
+    def score_all(self, texts: Sequence[Sequence[int]]) -> list[TokenScores]:
+        """`score`, of many texts in one batch, with every token's rank.
+
+        Raises:
+            EngineFailed: a text is too long, or there is no answer.
+        """
+        requests = [self._submit(token_ids, scoring_params()) for token_ids in texts]
+        return [scores_of(request.output.result()) for request in requests]
 
     def load_weights(self, folder: str, version: int | None = None) -> None:
         """Take the weights of another folder of the same architecture, between two steps.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from schemas.runtime import EngineRuntime
 from tasks.model_shape import config_of
-from tasks.rollouts.engine import Sample, Sampling, StopReason
+from tasks.rollouts.engine import Sample, Sampling, StopReason, TokenScores
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -118,6 +118,12 @@ def scoring_params() -> "SamplingParams":
     return SamplingParams(
         max_tokens=1, temperature=0.0, prompt_logprobs=0, flat_logprobs=True, detokenize=False, ignore_eos=True
     )
+
+
+def scores_of(output: "RequestOutput") -> TokenScores:
+    """A prompt's first token has neither log probability nor rank."""
+    told: Any = output.prompt_logprobs
+    return TokenScores(flat(told), [] if told is None else list(told.ranks))
 
 
 def flat(logprobs: Any) -> list[float]:

@@ -34,6 +34,9 @@ class PretendRun:
             "by_masks": {"1": 9, "2": 11, "3": 8, "4": 12},
             "by_split": {"dev": 2, "rl": 9, "test": 8, "train": 21},
             "masks_by_kind": {"date": 30, "entity": 50, "number": 23},
+            "evidence_by_kind": {"date": 25, "entity": 41, "number": 20},
+            "given_away": {"reference": 4, "text": 1},
+            "by_difficulty": {"  0–5": 11, "  5–10": 20, " 10–15": 9},
             "evidence_by_hops": {"1": 60, "2": 22, "3": 4, "none": 17},
         }
         self._stage("questions", "v1", Question, self.questions, self._rejects("too_few_spans", 80), figures=figures)

@@ -21,9 +21,14 @@ from schemas.records import (
     Lost,
     Page,
     Passage,
+    Proposals,
+    ProposedSpan,
+    Question,
     Redirect,
+    RefusedSpan,
     Reject,
     Search,
+    Surprisal,
     Verdict,
 )
 from tasks import storage
@@ -38,8 +43,11 @@ LINK = Link(start=23, end=33, target="Great Tolm", anchor="Great Tolm")
 def evident_question() -> Any:
     question = ramp_question(TEXT, ["Great Tolm", "Osk"], {"Osk": ["Oskburg"]})
     found = Evidence(passage_id="7-0", hops=2, rank=1, queries=["Arlen Brom", "Mill of Kell"])
-    masks = [question.masks[0].model_copy(update={"evidence": found}), question.masks[1]]
-    return question.model_copy(update={"masks": masks})
+    masks = [
+        question.masks[0].model_copy(update={"evidence": found}),
+        question.masks[1].model_copy(update={"given_away": ["text", "reference"], "surprisal": 6.24}),
+    ]
+    return question.model_copy(update={"masks": masks, "difficulty": 12.3})
 
 
 def judged_trajectory() -> Any:
@@ -84,7 +92,28 @@ ROWS: list[tuple[Any, list[str]]] = [
         ),
         ["7-0", "Life", TEXT],
     ),
-    (evident_question(), [TEXT, "Arlen Brom → Mill of Kell", "none found", "Oskburg"]),
+    (
+        evident_question(),
+        [
+            *(TEXT, "7-0, 2 hops, rank 1: Arlen Brom → Mill of Kell", "none found"),
+            *("also Oskburg", "6.2 nats", "given away: text, reference", "12.3 nats"),
+        ],
+    ),
+    (
+        Proposals(
+            snapshot=SNAPSHOT,
+            passage_id="7-0",
+            spans=[ProposedSpan(start=47, end=50, surface="Osk", kind="entity")],
+            refused=[RefusedSpan(surface="Kell", reason="not_there")],
+        ),
+        ["7-0", "Osk", "entity", "refused: not_there"],
+    ),
+    (
+        Surprisal(
+            snapshot=SNAPSHOT, passage_id="7-0", start=47, end=50, surface="Osk", nats=6.5, n_tokens=2, known=False
+        ),
+        ["7-0", "Osk", "6.5"],
+    ),
     (judged_trajectory(), ["the birthplace", "born in [red]Great Tolm[/red]", "unsupported", TEXT]),
     (
         Answer(
@@ -167,3 +196,23 @@ def test_wrong_paths_are_told_in_one_line(tmp_path: Path) -> None:
 def test_an_empty_part_is_said_to_be_empty(tmp_path: Path) -> None:
     storage.write_rows(str(tmp_path / "part-0.parquet"), Reject, [])
     assert "no rows" in shown(tmp_path)
+
+
+def test_colours_tell_what_has_evidence_and_what_is_given_away(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system="standard")
+    show(str(write(tmp_path / "part-0.parquet", [evident_question()])), 1, False, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    green, red = "\x1b[1;30;42m", "\x1b[1;37;41m"
+    assert f"{green}Great Tolm" in text
+    assert f"{red}Osk" in text
+
+
+def test_rows_of_an_earlier_version_lack_the_last_columns_and_are_shown(tmp_path: Path) -> None:
+    path = write(tmp_path / "part-0.parquet", [evident_question()])
+    table = pq.read_table(path)
+    last = [name for name, field in Question.model_fields.items() if not field.is_required()][-1]
+    pq.write_table(table.drop_columns([last]), path)
+    assert TEXT in shown(path)
+    pq.write_table(table.drop_columns(["prompt"]), path)
+    with pytest.raises(BadInput, match="no record of ours"):
+        shown(path)

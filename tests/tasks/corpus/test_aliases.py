@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
-from schemas.records import Alias, Page, Redirect
+from schemas.records import Alias, Link, Page, Passage, Redirect
 from tasks import storage
-from tasks.corpus.aliases import aliases_of, by_target, with_redirects
+from tasks.corpus.aliases import aliases_around, aliases_of, by_target, with_redirects
 
 SNAPSHOT = "enwiki-20261101"
 
@@ -40,3 +40,17 @@ def test_a_part_of_pages_gets_the_redirects_that_lead_to_its_own(tmp_path):
     assert [row.redirects for row in read] == [["Ancient town", "O. town"], [], ["Newton"]]
     assert [row.model_copy(update={"redirects": []}) for row in read] == pages
     assert aliases_of([table], pa.array(["Other", "Nowhere", "Other"])) == {"Other": ["Else"]}
+
+
+def test_a_part_of_passages_looks_up_its_pages_and_what_they_link_to(tmp_path):
+    table, path = str(tmp_path / "aliases.parquet"), str(tmp_path / "passages.parquet")
+    titles = [("Far land", ["Farland"]), ("Old town", ["O. town"]), ("Other", ["Else"])]
+    storage.write_rows(table, Alias, [Alias(snapshot=SNAPSHOT, title=t, redirects=r) for t, r in titles])
+    link = Link(start=0, end=1, target="Far land", anchor="A")
+    fields = {"snapshot": SNAPSHOT, "revision_id": 1, "section": "", "lost": [], "n_words": 2}
+    rows = [
+        Passage(passage_id="1-0", page_id=1, title="Old town", text="A town.", links=[link], **fields),
+        Passage(passage_id="1-1", page_id=1, title="Old town", text="A town.", links=[], **fields),
+    ]
+    storage.write_rows(path, Passage, rows)
+    assert aliases_around(path, [table]) == {"Far land": ["Farland"], "Old town": ["O. town"]}

@@ -65,6 +65,34 @@ def test_the_dump_is_xml_with_siteinfo_and_every_page(dump: Path, pages: list[Wo
     assert [None if one is None else one.get("title") for one in redirects] == [page.redirect for page in pages]
 
 
+def test_an_edited_world_differs_in_dates_and_numbers_alone_and_tells_so_by_its_revisions(tmp_path: Path) -> None:
+    later = SETTINGS.model_copy(update={"edits": 0.2})
+    for name, settings in [("before", SETTINGS), ("after", later)]:
+        write_world(settings, SNAPSHOT, str(tmp_path / name))
+    found = {}
+    for name in ("before", "after"):
+        root = etree.fromstring(bz2.decompress((tmp_path / name / f"{STEM}.xml.bz2").read_bytes()))
+        found[name] = {
+            page.findtext(f"{XML}title"): (
+                page.findtext(f"{XML}revision/{XML}id"),
+                page.findtext(f"{XML}revision/{XML}text"),
+            )
+            for page in root.findall(f"{XML}page")
+        }
+    before, after = found["before"], found["after"]
+    assert list(before) == list(after)
+    edited = [title for title in before if before[title] != after[title]]
+    share = sum(not title.startswith("Chronicle ") for title in edited) / len(shorts(world_pages(SETTINGS)))
+    assert 0.1 < share < 0.3
+    assert any(title.startswith("Chronicle ") for title in edited), "what is retold changes with it"
+    for title in edited:
+        (old_revision, old), (new_revision, new) = before[title], after[title]
+        assert old_revision != new_revision
+        assert old != new
+        shapes = [re.sub(r"\|\d+", "|#", DATE_OR_NUMBER.sub("#", text)) for text in (old, new)]
+        assert shapes[0] == shapes[1]
+
+
 def test_a_stream_of_the_index_decompresses_alone(dump: Path) -> None:
     raw = (dump / f"{STEM}.xml.bz2").read_bytes()
     lines = bz2.decompress((dump / f"{STEM}-index.txt.bz2").read_bytes()).decode().splitlines()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.ramp.lists import is_listed
+from tasks.ramp.lists import are_exchangeable, is_listed
 
 
 def listed(marked):
@@ -18,7 +18,13 @@ def listed(marked):
         "He liked Israel, Malaysia, Indonesia and [Oman], which he saw in 1931.",
         "They won it in 1986, [1988], 1990, 1992, and 1994.",
         "It holds red algae, green algae, [glaucophytes] or diatoms, and more.",
+        "There are mammals such as the brown bear, [gray wolf], chamois and wild boar.",
+        "Done by Israel, [the Committee for Foreign and Home Affairs], Oman and Pakistan.",
+        "The best clubs are Neftchi Baku, [Inter Baku], Qarabag, and Khazar.",
+        "Zu den größten gehören die Berlin Hyp, die Weberbank, die Quirin Privatbank und [N26].",
+        "He was the fifth to win it (joining Rod Laver, [Fred Perry], Roy Emerson and Don Budge—others came later).",
         "他到过北京、[上海]、广州、深圳和武汉。",
+        "由美国、[英国]、与法国、与苏联控制。",
     ],
 )
 def test_a_member_of_a_list_whatever_its_place(sentence):
@@ -37,3 +43,27 @@ def test_a_member_of_a_list_whatever_its_place(sentence):
 )
 def test_an_aside_a_pair_and_a_triple_are_none(sentence):
     assert not listed(sentence)
+
+
+@pytest.mark.parametrize(
+    "between", ["", " ", " and ", ", ", ", and the ", " oder ", "、", "和", "，以及", ", Ostel, and ", "、奥斯特尔和"]
+)
+def test_what_tells_two_answers_apart_by_nothing_but_their_order(between):
+    assert are_exchangeable(between)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        " who saw ",
+        ", who ",
+        " (",
+        " to ",
+        "来自",
+        " and then ",
+        ", Ostel, and then ",
+        " and so ends the long day, and ",
+    ],
+)
+def test_a_word_of_its_own_tells_them_apart(between):
+    assert not are_exchangeable(between)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import SpanKind
-from tasks.ramp.masking import can_be_masked, choose_spans, mask
+from tasks.ramp.masking import can_be_masked, choose_spans, drawn_by_weight, hardest_first, mask
 from tasks.ramp.spans import Span, find_spans
 from tasks.ramp.words import is_whole
 from tests.tasks.ramp.examples import passage_of
@@ -30,7 +30,7 @@ def paragraphs(draw):
 @given(paragraphs(), st.integers(1, 4), st.integers(0, 99))
 def test_masks_are_whole_distinct_and_give_the_paragraph_back_when_filled_in(passage, n, seed):
     spans = find_spans(passage, {}, "en")
-    chosen = choose_spans(passage.text, spans, n, seed=str(seed), max_share=0.6)
+    chosen = choose_spans(passage.text, drawn_by_weight(spans, str(seed)), n, max_share=0.6)
     if chosen is None:
         return
     masked = mask(passage.text, chosen)
@@ -43,7 +43,7 @@ def test_masks_are_whole_distinct_and_give_the_paragraph_back_when_filled_in(pas
         assert span.surface.casefold() not in masked.casefold().split()
     assert sum(len(span.surface) for span in chosen) <= 0.6 * len(passage.text)
     assert all(gap.strip() for gap in gaps[1:-1]), "two masks with nothing between them cannot be told apart"
-    assert chosen == choose_spans(passage.text, spans, n, seed=str(seed), max_share=0.6)
+    assert chosen == choose_spans(passage.text, drawn_by_weight(spans, str(seed)), n, max_share=0.6)
 
 
 def spans_in(text, surfaces):
@@ -53,7 +53,7 @@ def spans_in(text, surfaces):
 def test_long_names_and_digits_are_drawn_more_often():
     text = "Ostel was then, by all means, Santa Maria del Mar since 1931 or so."
     spans = spans_in(text, ["Ostel", "Santa Maria del Mar", "1931"])
-    drawn = Counter(choose_spans(text, spans, 1, seed=f"{number}", max_share=1)[0].surface for number in range(1200))
+    drawn = Counter(drawn_by_weight(spans, str(number))[0].surface for number in range(1200))
     # Weights 1, 4 and (digits: the largest) 4.
     assert drawn["Ostel"] / 1200 == pytest.approx(1 / 9, abs=0.03)
     assert drawn["Santa Maria del Mar"] / 1200 == pytest.approx(4 / 9, abs=0.04)
@@ -63,12 +63,19 @@ def test_long_names_and_digits_are_drawn_more_often():
 def test_a_paragraph_that_cannot_carry_so_many_masks_has_none():
     text = "Santa Maria del Mar was Ostel."
     spans = spans_in(text, ["Santa Maria del Mar", "Ostel"])
-    assert choose_spans(text, spans, 3, seed="1", max_share=1) is None
-    assert choose_spans(text, spans, 2, seed="1", max_share=0.5) is None
-    assert choose_spans("Paris France", spans_in("Paris France", ["Paris", "France"]), 2, seed="1", max_share=1) is None
+    assert choose_spans(text, spans, 3, max_share=1) is None
+    assert choose_spans(text, spans, 2, max_share=0.5) is None
+    assert choose_spans("Paris France", spans_in("Paris France", ["Paris", "France"]), 2, max_share=1) is None
 
 
 @pytest.mark.parametrize("text", ["a [mask] here", "a [MASK] here", "an <answer> here", "an </ Search > here"])
 def test_text_that_looks_like_a_mask_or_a_tag_is_refused(text):
     assert not can_be_masked(text)
     assert can_be_masked("a < b and [1] here")
+
+
+def test_the_hardest_come_first_and_those_never_weighed_not_at_all():
+    text = "Ostel was then, by all means, Santa Maria del Mar since 1931 or so."
+    ostel, santa, year = spans_in(text, ["Ostel", "Santa Maria del Mar", "1931"])
+    assert hardest_first([ostel, santa, year], {ostel: 4.5, year: 9.0}) == [year, ostel]
+    assert choose_spans(text, hardest_first([ostel, year], {ostel: 4.5, year: 9.0}), 1, max_share=1) == [year]

@@ -3,10 +3,11 @@
 from collections import Counter
 
 import pytest
+from pydantic import ValidationError
 
-from schemas.records import Question, Reject, Split
-from schemas.settings import RampSettings
-from tasks.ramp.questions import Unfit, questions_of, questions_of_pages
+from schemas.records import Question, Reject, Split, Surprisal
+from schemas.settings import RampSettings, ReferenceSettings
+from tasks.ramp.questions import SpanFacts, Unfit, questions_of, questions_of_pages
 from tasks.ramp.splits import Splits
 from tests.tasks.ramp.examples import passage_of
 
@@ -106,3 +107,85 @@ def test_a_name_linked_elsewhere_on_the_page_is_masked_without_target():
     rows = list(questions_of_pages([opening, later], {}, SPLITS, SETTINGS, "en"))
     (question,) = [row for row in rows if isinstance(row, Question)]
     assert [(mask.surface, mask.target) for mask in question.masks] == [("Karlo Vint", None)]
+
+
+REFERENCE = {"reference": ReferenceSettings(path="a-model")}
+NATS = {"Karlo Vint": 3.0, "12,500": 8.0, "Ostel": 1.0, "3 May 1931": 9.0, "Brim and Sons": 2.0}
+
+
+def weights(text, nats=NATS, known=()):
+    """What a stub of the reference model says of the spans of a text."""
+    return [
+        Surprisal(
+            snapshot="testwiki-20260101",
+            passage_id="7-0",
+            start=text.index(surface),
+            end=text.index(surface) + len(surface),
+            surface=surface,
+            nats=value,
+            n_tokens=2,
+            known=surface in known,
+        )
+        for surface, value in nats.items()
+        if surface in text
+    ]
+
+
+def weighed_rows(settings, known=(), nats=NATS, ordinal=0):
+    passage = passage_of(GOOD, ordinal=ordinal)
+    found = {passage.passage_id: weights(passage.text, nats, known)}
+    return list(questions_of(passage, {}, SPLITS, settings, "en", facts=SpanFacts(surprisals=found)))
+
+
+def test_by_perplexity_the_hardest_spans_are_masked_and_the_difficulty_is_their_mean_surprisal():
+    settings = SETTINGS.model_copy(update={"strategy": "perplexity", **REFERENCE})
+    rows = weighed_rows(settings)
+    assert [sorted(row.gold) for row in rows] == [
+        ["3 May 1931"],
+        ["12,500", "3 May 1931"],
+        ["12,500", "3 May 1931", "Karlo Vint"],
+        ["12,500", "3 May 1931", "Brim and Sons", "Karlo Vint"],
+    ]
+    assert [row.difficulty for row in rows] == pytest.approx([9.0, 8.5, 20 / 3, 5.5])
+    assert {row.strategy for row in rows} == {"perplexity"}
+
+
+def test_a_drawn_mask_has_its_difficulty_too_and_what_the_reference_knows_is_flagged():
+    settings = SETTINGS.model_copy(update=REFERENCE)
+    rows = weighed_rows(settings, known=["Ostel"])
+    assert rows == [
+        question.model_copy(update={"masks": row.masks, "difficulty": row.difficulty})
+        for question, row in zip(rows_of(GOOD), rows, strict=True)
+    ]
+    for row in rows:
+        assert row.difficulty == pytest.approx(sum(NATS[gold] for gold in row.gold) / row.n_masks)
+        for mask in row.masks:
+            assert mask.given_away == (["reference"] if mask.surface == "Ostel" else [])
+
+
+def test_without_a_reference_there_is_no_difficulty():
+    assert {row.difficulty for row in rows_of(GOOD)} == {None}
+    assert {mask.surprisal for row in rows_of(GOOD) for mask in row.masks} == {None}
+
+
+def test_mixed_masks_a_share_of_the_paragraphs_by_perplexity_and_the_others_as_if_alone():
+    update = {"strategy": "mixed", "perplexity_share": 0.25, "masks": [1], **REFERENCE}
+    mixed = SETTINGS.model_copy(update=update)
+    rows = [row for ordinal in range(400) for row in weighed_rows(mixed, ordinal=ordinal)]
+    hard = [row for row in rows if row.strategy == "perplexity"]
+    assert len(hard) / len(rows) == pytest.approx(0.25, abs=0.06)
+    assert all(row.gold == ["3 May 1931"] for row in hard)
+    drawn = next(row for row in rows if row.strategy == "random")
+    ordinal = int(drawn.passage_id.removeprefix("7-"))
+    assert weighed_rows(mixed.model_copy(update={"strategy": "random"}), ordinal=ordinal) == [drawn]
+
+
+def test_a_paragraph_that_the_reference_cannot_read_is_rejected_where_it_should_choose():
+    settings = SETTINGS.model_copy(update={"strategy": "perplexity", **REFERENCE})
+    (row,) = weighed_rows(settings, nats={})
+    assert row.reason == Unfit.NOT_WEIGHED
+
+
+def test_a_strategy_that_needs_a_reference_is_refused_without_one():
+    with pytest.raises(ValidationError, match=r"strategy perplexity needs ramp\.reference\.path"):
+        RampSettings(strategy="perplexity")

@@ -2,7 +2,12 @@
 
 import pytest
 
-from schemas.records import SpanKind
+from schemas.records import Page, SpanKind
+from schemas.settings import PassageSettings
+from tasks.corpus.passages import passages_of
+from tasks.corpus.wikis import wiki_of_site
+from tasks.corpus.wikitext import clean
+from tasks.corpus.xml import Site
 from tasks.ramp.spans import find_spans
 from tests.tasks.ramp.examples import passage_of
 
@@ -92,12 +97,43 @@ def test_never_one_side_of_a_conversion(wikitext):
     assert surfaces(wikitext) == []
 
 
+@pytest.mark.parametrize(
+    ("wikitext", "language"),
+    [("Er ist 1.023 Meter (3.356 Fuß) hoch.", "de"), ("海拔8848米（29029英尺）的山。", "zh")],
+)
+def test_never_one_side_of_a_conversion_in_other_languages(wikitext, language):
+    assert surfaces(wikitext, language=language) == []
+
+
 def test_never_one_of_a_list():
     assert surfaces("She saw [[Ostel]], [[Karn]], [[Vint Bay]], [[Lower Moor]] and [[Tarn]].") == []
 
 
 def test_never_in_a_sentence_that_lost_something():
     assert surfaces("[[Ostel]] has {{?}} people. It began in 1931.") == ["1931"]
+    assert surfaces("[[奥斯特尔]]有{{?}}人。它建于1931年。", language="zh") == ["1931年"]
+
+
+def test_never_beside_removed_math_or_an_unknown_template_from_wikitext_to_spans():
+    wikitext = (
+        "The mass <math>m</math> is told by [[Karlo Vint]]. It cost {{inflation|US|5|1990}} in 1952. "
+        "All was sold to [[Sal Morvis]] in 1931."
+    )
+    text = clean(wikitext, wiki_of_site(Site({0: ""}), "en"))
+    page = Page(
+        snapshot="enwiki-20260101",
+        page_id=7,
+        revision_id=70,
+        title="Elsewhere",
+        namespace=0,
+        redirects=[],
+        text=text.text,
+        links=text.links,
+        lost=text.lost,
+        n_chars=len(text.text),
+    )
+    (passage,) = passages_of(page, PassageSettings())
+    assert [span.surface for span in find_spans(passage, {}, "en")] == ["Sal Morvis", "1931"]
 
 
 @pytest.mark.parametrize(
@@ -173,3 +209,30 @@ def test_never_what_another_form_of_the_word_gives_away(wikitext, title):
 def test_chinese_needs_no_spaces():
     wikitext = "[[卡洛·文特]]于1931年3月5日在[[奥斯特尔]]创办了公司，雇用了12,500名工人。"
     assert surfaces(wikitext, "公司史", language="zh") == ["卡洛·文特", "1931年3月5日", "奥斯特尔", "12,500"]
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "found"),
+    [
+        ("Until [[Assassination of Abel Vint|his assassination in April 1865]] he ruled.", []),
+        ("It is one of the [[List of towns|largest towns in the U.S. by area]] there.", []),
+        ("He crossed [[Netherlands|the Netherlands]] there.", ["the Netherlands"]),
+        ("He bought an [[iPhone]] there.", ["iPhone"]),
+        ("He saw the [[3rd Ostel Games]] there.", ["3rd Ostel Games"]),
+    ],
+)
+def test_a_name_begins_as_names_do_or_is_called_what_its_page_is_called(wikitext, found):
+    assert surfaces(wikitext) == found
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "found"),
+    [
+        ("The [[National Institute for Night and Day]] (NIND) sits there.", []),
+        ("The National Institute for Night and Day ([[NIND]]) sits there.", []),
+        ("The [[recommended exposure limit]] (REL) is low.", []),
+        ("The [[NIND]] sits near a national institute.", ["NIND"]),
+    ],
+)
+def test_never_what_its_initials_give_away(wikitext, found):
+    assert surfaces(wikitext) == found

@@ -1,0 +1,49 @@
+"""Evaluation sets → what must not be trained on, and how much of it was found."""
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+
+from schemas.manifest import StageManifest
+from schemas.records import LeakGram, Reject
+from schemas.settings import LeakSettings
+from tasks import storage
+from tasks.evaluation.datasets import read_texts
+from tasks.making.context import Making, Output
+from tasks.ramp.leaks import LEAKS, grams_of
+
+
+def make_leaks(making: Making) -> StageManifest:
+    """Reduce: the long runs of words of all sets. The sets stay where they are."""
+    settings = making.config.ramp.leaks
+    assert settings is not None
+    parts = making.map_parts(LeakGram, {"all": settings}, partial(_grams, making.snapshot))
+    (path,) = map(making.open.parts(LeakGram).data_path, parts)
+    by_set = Counter(storage.read_table(path, columns=["source"])["source"].to_pylist())
+    return making.open.finish(parts=parts, figures={"runs_by_set": dict(sorted(by_set.items()))})
+
+
+def _grams(snapshot: str, settings: LeakSettings) -> Output:
+    rows = [
+        LeakGram(snapshot=snapshot, words=length, hash=gram, source=name_of(path))
+        for path in settings.sets
+        for length, gram in grams_of(read_texts(path), settings)
+    ]
+    return Output(rows, [], {name_of(path): storage.digest_of_file(path) for path in settings.sets})
+
+
+def name_of(path: str) -> str:
+    """What a set goes by: its folder's and its file's name, wherever it lies."""
+    return "/".join(path.split("/")[-2:])
+
+
+def leaks_by_set(paths: Iterable[str]) -> dict[str, int]:
+    """Rejected questions by the set that they stand in, from files of rejects."""
+    found = Counter(
+        row.detail.rpartition(":")[0]
+        for path in paths
+        if storage.exists(path)
+        for row in storage.read_rows(path, Reject)
+        if row.reason == LEAKS
+    )
+    return dict(sorted(found.items()))

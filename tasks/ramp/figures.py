@@ -1,0 +1,52 @@
+"""What came out, counted: how many questions and masks of which sort, and how many of them can be trained on."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from schemas.records import Question
+
+_NATS_A_BIN = 5
+_COUNTED = (
+    *("by_masks", "by_split", "by_strategy", "by_difficulty"),
+    *("masks_by_kind", "evidence_by_hops", "evidence_by_kind", "given_away"),
+)
+
+
+def is_certified(question: Question) -> bool:
+    """Whether every mask has evidence, and none is given away."""
+    return all(mask.evidence and not mask.given_away for mask in question.masks)
+
+
+def figures_of(questions: Iterable[Question]) -> dict[str, Any]:
+    """Questions by masks, split and difficulty (nats); masks by kind, hops of evidence, and where they are given away.
+
+    ``masks`` are those that there are, ``masks_promised`` those that the questions say they have.
+    """
+    counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+    masks = promised = certified = 0
+    for question in questions:
+        promised += question.n_masks
+        masks += len(question.masks)
+        certified += is_certified(question)
+        counts["by_masks"][str(question.n_masks)] += 1
+        counts["by_split"][question.split] += 1
+        counts["by_strategy"][str(question.strategy)] += 1
+        if question.difficulty is not None:
+            counts["by_difficulty"][_bin(question.difficulty)] += 1
+        for mask in question.masks:
+            counts["masks_by_kind"][mask.kind] += 1
+            counts["evidence_by_hops"][str(mask.evidence.hops) if mask.evidence else "none"] += 1
+            counts["evidence_by_kind"][mask.kind] += mask.evidence is not None
+            counts["given_away"].update(mask.given_away or [])
+    return {
+        **{name: dict(sorted(counted.items())) for name, counted in counts.items()},
+        "masks": masks,
+        "masks_promised": promised,
+        "certified_questions": certified,
+    }
+
+
+def _bin(nats: float) -> str:
+    start = int(nats // _NATS_A_BIN) * _NATS_A_BIN
+    return f"{start:>3}–{start + _NATS_A_BIN}"  # a space comes before every digit: sorted as words is sorted as numbers

@@ -1,0 +1,56 @@
+"""Questions of an earlier snapshot, asked of this one: their masks stay, and their evidence is looked for anew."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas.records import Passage, Question
+from tasks import storage
+from tasks.ramp.words import plain_words
+
+ALIKE = 0.5
+"""The share of common words (Jaccard) from which a passage is the question's own, edited since."""
+
+
+def moved(
+    questions: Iterable[Question], passages: Mapping[int, Sequence[Passage]], snapshot: str
+) -> Iterator[Question]:
+    """The questions as of ``snapshot``, each pointing at its own passage there, which search must hold back.
+
+    Passages are counted anew in every snapshot: under the old id another paragraph may stand. A paragraph that is gone
+    has no passage to hold back, and keeps its id.
+
+    Args:
+        passages: of ``snapshot``, by page id.
+    """
+    for question in questions:
+        own = _own_passage(question, passages.get(question.page_id or 0, ()))
+        passage_id = own.passage_id if own else question.passage_id
+        yield question.model_copy(update={"snapshot": snapshot, "passage_id": passage_id})
+
+
+def read_passages(paths: Iterable[str], page_ids: Iterable[int]) -> dict[int, list[Passage]]:
+    """The passages of these pages, by page id; of a file without any, little more than its footer is read."""
+    wanted = pc.field("page_id").isin(list(page_ids))
+    found: dict[int, list[Passage]] = {}
+    for path in paths:
+        with storage.opened(path) as file:
+            for row in pq.read_table(file, filters=wanted).to_pylist():
+                found.setdefault(row["page_id"], []).append(Passage.model_validate(row))
+    return found
+
+
+def _own_passage(question: Question, passages: Sequence[Passage]) -> Passage | None:
+    same = next((passage for passage in passages if passage.text == question.text), None)
+    if same is not None or not passages:
+        return same
+    assert question.text is not None, "only RAMP questions have a paragraph"
+    own = set(plain_words(question.text))
+    shares = [_share(own, set(plain_words(passage.text))) for passage in passages]
+    best = max(shares)
+    return passages[shares.index(best)] if best >= ALIKE else None
+
+
+def _share(one: set[str], other: set[str]) -> float:
+    return len(one & other) / max(len(one | other), 1)

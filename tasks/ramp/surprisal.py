@@ -1,0 +1,66 @@
+"""How hard a span is to fill in for a reference model that cannot search.
+
+**Definition.** The model reads the paragraph with this one span masked (below the page's title, where questions show
+it), a line break, and the paragraph's beginning up to the span. The surprisal of the span is -ln of the probability
+that it then writes the span: the sum, in nats, of -ln p over the tokens that hold the span's characters, each given all
+before it, at temperature 1. So the rest of the paragraph is given, on both sides. The **difficulty** of a question is
+the mean of its masks' surprisals, each weighed alone: the other masks are in sight then, so it is a lower bound.
+
+The model **knows** a span if each of those tokens is its likeliest: then greedy decoding writes the span.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tokenizers import Tokenizer
+
+from schemas.records import Passage, Surprisal
+from tasks import storage
+from tasks.ramp.masking import mask
+from tasks.ramp.spans import Span
+from tasks.rollouts.engine import TokenScores
+
+
+class Text(NamedTuple):
+    """What the reference model is given for one span: ids, and which of them hold the span."""
+
+    token_ids: list[int]
+    of_span: list[int]
+
+
+def text_of(passage: Passage, span: Span, show_title: bool, tokenizer: Tokenizer) -> Text:
+    """The text of the definition, cut behind the span, and the places of the span's tokens in it."""
+    head = f"{passage.title}\n" if show_title else ""
+    before = f"{head}{mask(passage.text, [span])}\n{passage.text[: span.start]}"
+    encoded = tokenizer.encode(before + span.surface)
+    places = [n for n, (start, end) in enumerate(encoded.offsets) if end > len(before) and end > start]
+    return Text(encoded.ids, places)
+
+
+def weighed(passage: Passage, span: Span, text: Text, scores: TokenScores) -> Surprisal:
+    """``scores`` are of the text's tokens but the first."""
+    return Surprisal(
+        snapshot=passage.snapshot,
+        passage_id=passage.passage_id,
+        start=span.start,
+        end=span.end,
+        surface=span.surface,
+        nats=-sum(scores.logprobs[place - 1] for place in text.of_span),
+        n_tokens=len(text.of_span),
+        known=all(scores.ranks[place - 1] == 1 for place in text.of_span),
+    )
+
+
+def read_surprisals(paths: Iterable[str]) -> dict[str, list[Surprisal]]:
+    """By passage id."""
+    found: dict[str, list[Surprisal]] = {}
+    for path in paths:
+        for row in storage.read_rows(path, Surprisal):
+            found.setdefault(row.passage_id, []).append(row)
+    return found
+
+
+def difficulty_of(nats: Sequence[float | None]) -> float | None:
+    """The mean; None where a mask was not weighed."""
+    known = [value for value in nats if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(nats) else None

@@ -1,0 +1,153 @@
+"""``python -m tasks.ramp.weigh CONFIG.json`` (`schemas.jobs.SurprisalJob`): the reference model weighs every span.
+
+One row a span that may be masked, in small parts: whatever ends the process, the next run weighs only what is in no
+part. Masking then stays a map over passages that needs no engine.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tokenizers import Tokenizer
+
+from schemas.errors import BadInput, RunFailed
+from schemas.jobs import SurprisalJob
+from schemas.manifest import PartManifest
+from schemas.records import Passage, Reject, Surprisal
+from schemas.snapshot import language_of
+from tasks import jobs, storage
+from tasks.corpus.aliases import aliases_around
+from tasks.indexing import count_passages
+from tasks.ledger import Parts
+from tasks.ramp.proposals import part_key, read_proposals
+from tasks.ramp.questions import spans_of, unfit, with_mentions
+from tasks.ramp.spans import Span
+from tasks.ramp.surprisal import Text, text_of, weighed
+from tasks.rollouts.engine import EngineFailed
+from tasks.rollouts.vllm_engine import VllmEngine
+from tasks.rollouts.vllm_setup import ModelFacts
+
+PASSAGES_A_PART = 1024
+TOO_LONG = "too_long_for_reference"
+
+Item = TypeVar("Item")
+Mentioned = tuple[Passage, list[str]]
+"""A passage with the anchors of its page."""
+
+
+def weigh_spans(job: SurprisalJob) -> dict[str, Any]:
+    """Weigh what is in no part yet; gives back the figures of all parts."""
+    parts = Parts(job.output, job.fingerprint, Surprisal, job.snapshot)
+    missing = _layout(job).keys() - parts.done().keys()
+    if missing:
+        _Scales(job, parts).weigh(missing)
+    return _figures(storage.read_rows(parts.data_path(key), Surprisal) for key in parts.done())
+
+
+def _layout(job: SurprisalJob) -> dict[str, int]:
+    """The keys of all parts, with the number of passages up to the end of each."""
+    found, total = {}, 0
+    for key, path in job.passages.items():
+        rows = count_passages([path])
+        for start in range(0, rows, PASSAGES_A_PART):
+            found[part_key(key, start)] = total + min(start + PASSAGES_A_PART, rows)
+        total += rows
+    return found
+
+
+class _Scales:
+    """One engine, from the first missing part to the last."""
+
+    def __init__(self, job: SurprisalJob, parts: Parts) -> None:
+        reference = job.settings.reference
+        assert reference is not None, "the stage is there only where a reference model is named"
+        if job.engine.kind != "vllm":
+            raise BadInput("the reference model is asked in the job itself: runtime.engine.kind must be vllm")
+        self._job, self._parts = job, parts
+        self._folder = reference.path
+        self._max_tokens = min(reference.max_tokens, ModelFacts.read(reference.path).longest - 1)
+        self._tokenizer = tokenizer_of(reference.path)
+        self._language = language_of(job.snapshot)
+        self._aliases: dict[str, list[str]] = {}
+
+    def weigh(self, missing: set[str]) -> None:
+        ends = _layout(self._job)
+        total = max(ends.values())
+        try:
+            with VllmEngine(self._folder, self._job.engine, self._max_tokens) as engine:
+                for key, path in self._job.passages.items():
+                    self._aliases = aliases_around(path, self._job.aliases)
+                    passages = with_mentions(storage.read_rows(path, Passage))
+                    for start, batch in _batches(passages, PASSAGES_A_PART):
+                        part = part_key(key, start)
+                        if part in missing:
+                            self._weigh_part(part, key, batch, engine)
+                            jobs.report_progress(self._job.output, ends[part], total, "passages")
+        except EngineFailed as error:
+            raise RunFailed(f"the reference model {self._folder}: {error}") from None
+
+    def _weigh_part(self, part: str, key: str, batch: list[Mentioned], engine: VllmEngine) -> PartManifest:
+        started = time.time()
+        found = [(passage, span, self._text(passage, span)) for passage, span in self._spans(key, batch)]
+        short = [told for told in found if len(told[2].token_ids) <= self._max_tokens]
+        scores = engine.score_all([text.token_ids for _, _, text in short])
+        rows = [weighed(*told, scored) for told, scored in zip(short, scores, strict=True)]
+        rejects = [_too_long(*told) for told in found if len(told[2].token_ids) > self._max_tokens]
+        inputs = {"passages": storage.digest_of_file(self._job.passages[key])}
+        return self._parts.commit(part, rows, rejects, inputs, started)
+
+    def _spans(self, key: str, batch: list[Mentioned]) -> Iterator[tuple[Passage, Span]]:
+        proposals = None if self._job.proposals is None else read_proposals(self._job.proposals[key])
+        for passage, mentions in batch:
+            if unfit(passage, self._job.settings, self._language) is None:
+                for span in spans_of(passage, self._aliases, self._language, mentions, proposals):
+                    yield passage, span
+
+    def _text(self, passage: Passage, span: Span) -> Text:
+        return text_of(passage, span, self._job.settings.show_title, self._tokenizer)
+
+
+def tokenizer_of(folder: str) -> Tokenizer:
+    """The reference model's own.
+
+    Raises:
+        BadInput: its folder holds none.
+    """
+    path = Path(folder) / "tokenizer.json"
+    if not path.is_file():
+        raise BadInput(f"{folder}: no tokenizer.json there, which a reference model needs beside its weights")
+    return Tokenizer.from_file(str(path))
+
+
+def _too_long(passage: Passage, span: Span, text: Text) -> Reject:
+    return Reject(
+        snapshot=passage.snapshot,
+        row_id=f"{passage.passage_id}:{span.start}",
+        reason=TOO_LONG,
+        failed=False,
+        detail=f"{len(text.token_ids)} tokens",
+    )
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[tuple[int, list[Item]]]:
+    """Consecutive lists of ``size`` (the last may be shorter), each with the place of its first item."""
+    iterator, start = iter(items), 0
+    while batch := list(islice(iterator, size)):
+        yield start, batch
+        start += len(batch)
+
+
+def _figures(parts: Iterable[Iterable[Surprisal]]) -> dict[str, Any]:
+    count, known, nats = 0, 0, 0.0
+    for rows in parts:
+        for row in rows:
+            count, known, nats = count + 1, known + row.known, nats + row.nats
+    return {"spans": count, "known": known, "mean_nats": round(nats / count, 3) if count else 0.0}
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    jobs.main(SurprisalJob, weigh_spans)

@@ -1,0 +1,69 @@
+"""Text that stands in an evaluation set is found, whatever its marks and case, and not trained on."""
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.records import LeakGram, Question, Reject, Split
+from schemas.settings import LeakSettings
+from tasks.evaluation.datasets import SetText
+from tasks.ramp.leaks import LeakTable, grams_of, without_leaks
+from tests.support.examples import ramp_question
+
+SETTINGS = LeakSettings(sets=["a.json"], words=10, fewest_words=6)
+PASSAGE = "Vint Works was founded by Karlo Brim in the year 1931, and later moved to the town of Ostel by the sea."
+QUESTION = "Which maker of boats did Karlo Brim found?"
+
+
+def table(**texts) -> LeakTable:
+    rows = [
+        LeakGram(snapshot="testwiki-20260101", words=length, hash=gram, source=source)
+        for source, text in texts.items()
+        for length, gram in grams_of([SetText("evidence", text)], SETTINGS)
+    ]
+    return LeakTable(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "leak"),
+    [
+        (f"It is known that {PASSAGE} That is all.", ("hotpot", 10)),
+        ("He told: FOUNDED BY KARLO BRIM IN YEAR 1931 AND LATER MOVED!", ("hotpot", 10)),
+        (
+            "They say it was founded by Karlo Brim in about the year 1931, and later it moved to the town of Ostel.",
+            None,
+        ),
+        ("He asked: which maker of boats did Karlo Brim found? Nobody knew.", ("bamboogle", 8)),
+        ("He asked which maker of boats Karlo Brim did found.", None),
+        ("", None),
+    ],
+)
+def test_a_long_run_of_words_is_a_leak_and_a_short_question_counts_whole(text, leak):
+    assert table(hotpot=PASSAGE, bamboogle=QUESTION).leak_in(text) == leak
+
+
+def test_too_short_a_question_is_anybodys():
+    assert list(grams_of([SetText("question", "Who founded Vint Works?")], SETTINGS)) == []
+
+
+def test_chinese_is_compared_by_characters():
+    found = table(zh="卡洛布里姆于1931年在奥斯特尔创办了公司")
+    assert found.leak_in("据说，卡洛布里姆于1931年在奥斯特尔创办。") == ("zh", 10)
+    assert found.leak_in("据说，卡洛布里姆在奥斯特尔。") is None
+
+
+def test_what_would_be_trained_on_is_rejected_with_the_set_and_what_is_for_tests_stays():
+    question = ramp_question(PASSAGE, ["Ostel"])
+    rows = [question.model_copy(update={"split": split, "question_id": split.value}) for split in Split]
+    clean = ramp_question("Nothing of it stands here, in no set at all, whoever may look for it.", ["set"])
+    found = list(without_leaks([*rows, clean.model_copy(update={"split": Split.TRAIN})], table(hotpot=PASSAGE)))
+    rejected = [row for row in found if isinstance(row, Reject)]
+    assert {row.row_id for row in rejected} == {"train", "rl"}
+    assert {(row.reason, row.detail, row.failed) for row in rejected} == {("leaks", "hotpot: 10 words", False)}
+    assert [row.split for row in found if isinstance(row, Question)] == ["dev", "test", "train"]
+
+
+def test_runs_that_could_not_be_are_refused():
+    with pytest.raises(ValidationError, match="fewest_words is more than words"):
+        LeakSettings(sets=["a.json"], words=6)
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        LeakSettings(sets=[])
