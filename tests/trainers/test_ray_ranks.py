@@ -30,6 +30,7 @@ def cluster() -> Iterator[str]:
     """The address of a local Ray of 4 processors that all jobs here join."""
     import ray
 
+    ray.shutdown()  # another test's, which may be smaller
     ray_cluster.join(4)
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
