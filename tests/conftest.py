@@ -4,20 +4,25 @@ import os
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 APART = ("tests/chaos/", "tests/tasks/rollouts/test_worker_pool.py")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the suite, each with an order of its own that is always the same.
+class TwoGroups(LoadScopeScheduling):
+    """Two processes share the suite (`make test`), each with an order of its own that is always the same.
 
     What runs pipelines or clusters of processes is apart from what works in the tests' own process. There Java must not
     start before vLLM is imported: vLLM's handler of SIGSEGV would take the place of Java's.
     """
-    for item in items:
-        apart = item.nodeid.startswith(APART)
-        item.add_marker(pytest.mark.xdist_group("processes" if apart else "in process"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "processes" if nodeid.startswith(APART) else "in process"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoGroups:
+    return TwoGroups(config, log)
 
 
 @pytest.fixture(scope="session")
