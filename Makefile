@@ -11,7 +11,7 @@ run: $(READY)
 
 test: $(READY)
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/python -m pytest --numprocesses 2
+	$(VENV)/bin/python -m pytest --numprocesses 2 --durations 20
 
 lint: $(READY)
 	$(VENV)/bin/ruff format --check .
