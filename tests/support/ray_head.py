@@ -3,8 +3,10 @@
 import contextlib
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +20,9 @@ RAY = Path(sys.executable).with_name("ray")
 
 
 @contextlib.contextmanager
-def running_head(folder: Path) -> Iterator[dict[str, str]]:
+def running_head() -> Iterator[dict[str, str]]:
     """What a client's environment says of the head: RAY_API_SERVER_ADDRESS and its token."""
+    folder = Path(tempfile.mkdtemp(prefix="ray"))  # a short path: Ray's sockets lie below it
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
     port = free_port()
     address = f"http://127.0.0.1:{port}"
@@ -39,6 +42,7 @@ def running_head(folder: Path) -> Iterator[dict[str, str]]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         head.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait(url: str, token: str, head: subprocess.Popen[bytes]) -> None:

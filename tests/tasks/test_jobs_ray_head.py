@@ -23,9 +23,9 @@ HERE = str(Path(__file__).parents[2])
 
 
 @pytest.fixture(scope="module")
-def ray_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayJobs]:
+def ray_jobs() -> Iterator[RayJobs]:
     monkeypatch = pytest.MonkeyPatch()
-    with running_head(tmp_path_factory.mktemp("r")) as environment:
+    with running_head() as environment:
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
