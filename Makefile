@@ -4,14 +4,18 @@ CONFIG ?= deploy/configs/sample.yaml
 VENV := .venv
 READY := $(VENV)/.ready-$(ACCELERATOR)
 
-.PHONY: run test setup lint bench clean
+.PHONY: run test chaos setup lint bench clean
 
 run: $(READY)
 	$(VENV)/bin/masksearch run $(CONFIG)
 
 test: $(READY)
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/python -m pytest --numprocesses 2 --durations 20
+	$(VENV)/bin/python -m pytest --numprocesses 2 --durations 20 --ignore=tests/chaos
+
+# SIGKILL in every stage of a small pipeline, and on again.
+chaos: $(READY)
+	$(VENV)/bin/python -m pytest tests/chaos
 
 lint: $(READY)
 	$(VENV)/bin/ruff format --check .

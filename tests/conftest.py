@@ -7,7 +7,10 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-APART = ("tests/chaos/", "tests/tasks/rollouts/test_worker_pool.py")
+APART = (
+    *("tests/chaos/", "tests/flows/", "tests/tasks/rollouts/test_worker_pool.py", "tests/tasks/test_jobs"),
+    "tests/trainers/test_ray_ranks.py",
+)
 
 
 class TwoGroups(LoadScopeScheduling):
