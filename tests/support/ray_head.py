@@ -30,10 +30,9 @@ def running_head() -> Iterator[dict[str, str]]:
     ports = {"port": free_port(), "dashboard-port": port, "dashboard-agent-listen-port": free_port()}
     words += [f"--{name}={value}" for name, value in ports.items()]
     words += [f"--ray-client-server-port={free_port()}", f"--temp-dir={folder}"]
+    environment = {**os.environ, **token, "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300"}  # it has ten processes of its own
     with (folder / "head.log").open("wb") as log:
-        head = subprocess.Popen(
-            [RAY, "start", *words], stdout=log, stderr=log, env={**os.environ, **token}, start_new_session=True
-        )
+        head = subprocess.Popen([RAY, "start", *words], stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
         _wait(f"{address}/api/version", token["RAY_AUTH_TOKEN"], head)
         yield {"RAY_API_SERVER_ADDRESS": address, **token}
@@ -46,7 +45,7 @@ def running_head() -> Iterator[dict[str, str]]:
 
 
 def _wait(url: str, token: str, head: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         assert head.poll() is None, "the head ended"
         with contextlib.suppress(httpx.TransportError):
