@@ -25,6 +25,7 @@ def _train(job: TrainingJob) -> dict[str, Any]:
     if job.start == "refuse" and rank == 1:
         raise BadInput("rank 1 does not like it")
     if job.start == "die" and rank == 1:
+        time.sleep(5.0)  # Ray Train ends all, without another try, where a rank dies before it has looked at it once
         os.kill(os.getpid(), signal.SIGKILL)
     deadline = time.monotonic() + 60 * (job.start in ("wait", "refuse", "die"))
     while time.monotonic() < deadline:
