@@ -25,7 +25,7 @@ from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError
 from ray.train.v2.torch.torch_trainer import TorchTrainer
 
-from schemas.errors import MaskSearchError, RunFailed
+from schemas.errors import JobLost, MaskSearchError, RunFailed
 from schemas.jobs import DapoJob, TrainingJob
 from tasks.devices import machines_of_cluster
 from tasks.ray_cluster import Need, join_for
@@ -126,10 +126,11 @@ def _reason(error: Exception, job: TrainingJob) -> MaskSearchError:
     if isinstance(error, ControllerError) and isinstance(error.controller_failure, MaskSearchError):
         return error.controller_failure
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return RunFailed(
-        f"the ranks failed, with {job.placement.restarts} restarts allowed ({lines[-1] if lines else repr(error)}); "
-        f"their logs are {job.output}/job-rank-*.log; run again to go on"
-    )
+    why = f"({lines[-1] if lines else repr(error)}); their logs are {job.output}/job-rank-*.log; run again to go on"
+    if isinstance(error, ControllerError | RayError):
+        # Ray Train itself failed, over a rank that died before it was looked at once, say: no restart was used up.
+        return JobLost(f"the ranks failed as they were started {why}")
+    return RunFailed(f"the ranks failed, with {job.placement.restarts} restarts allowed {why}")
 
 
 def _needs(job: TrainingJob) -> list[Need]:

@@ -22,10 +22,13 @@ def _train(job: TrainingJob) -> dict[str, Any]:
     Path(job.output, f"rank-{rank}").write_text(str(os.getpid()))
     with Path(job.output, f"starts-{rank}").open("a") as starts:
         starts.write("started\n")
+    times = len(Path(job.output, f"starts-{rank}").read_text().splitlines())
     if job.start == "refuse" and rank == 1:
         raise BadInput("rank 1 does not like it")
+    if job.start == "die at once" and (rank, times) == (1, 1):
+        os.kill(os.getpid(), signal.SIGKILL)
     if job.start == "die" and rank == 1:
-        time.sleep(5.0)  # Ray Train ends all, without another try, where a rank dies before it has looked at it once
+        time.sleep(5.0)  # so that Ray Train has looked at it: else it gives up by itself
         os.kill(os.getpid(), signal.SIGKILL)
     deadline = time.monotonic() + 60 * (job.start in ("wait", "refuse", "die"))
     while time.monotonic() < deadline:

@@ -170,6 +170,17 @@ def test_ranks_that_die_again_and_again_are_not_started_again_by_the_job_as_well
     assert [attempt.number for attempt in attempts_of(job.output)] == [1]
 
 
+def test_a_rank_that_dies_before_anybody_looked_at_it_ends_nothing(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("RAY_ADDRESS", cluster)
+    told = {"output": str(tmp_path), "snapshot": "smallworld-20260101", "tokenizer": "", "start": "die at once"}
+    job = TrainingJob(**told, ranks=2, placement=SPLIT)
+    jobs.start_or_attach("tests.support.ranks", job)
+    assert jobs.watch(job.output, lambda progress: None).figures["ranks"] == "2"
+    assert (tmp_path / "starts-1").read_text() == "started\n" * 2
+
+
 def test_more_than_the_cluster_has_is_refused_before_anything_starts(cluster: str, tmp_path: Path):
     from trainers import ray_ranks
 
