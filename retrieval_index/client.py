@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
 from retrieval_index.replicas import PATIENCE_SECONDS, ServicesSearcher
 
+WORKERS_A_SERVICE = 4
+"""Batches that one client has a service work on at one time."""
+
 
 class _Batch:
     """Queries that go to the searcher together; ``task`` gives back the hits of all of them."""
@@ -87,7 +90,9 @@ class BatchingSearcher:
 class RemoteSearcher(BatchingSearcher):
     """A `hits.AsyncSearcher` over the search services of one index, asking each for ``workers`` batches at one time."""
 
-    def __init__(self, urls: Sequence[str], workers: int = 4, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, urls: Sequence[str], workers: int = WORKERS_A_SERVICE, patience: float = PATIENCE_SECONDS
+    ) -> None:
         """Raises BadInput where one is no http address."""
         self.services = ServicesSearcher(urls, patience)
         super().__init__(self.services, workers=workers * len(urls))

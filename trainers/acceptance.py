@@ -148,10 +148,11 @@ class _Acceptance:
         self._rates |= {"generated_tokens_per_second": rollouts.value, "rollout_device_seconds": cost}
 
     def measure_retrieval(self) -> None:
-        """In the config's own index where it is built: a small one tells little of it."""
-        runtime = self._small.runtime
-        index = _index_of(self._config) or _index_of(self._small)
+        """In the config's own index where it is built, as it is placed: a small one tells little of it."""
+        own, small = _index_of(self._config), _index_of(self._small)
+        index = own or small
         assert index is not None, "made before any training"
+        placement = (self._config if own else self._small).runtime.placement
         wanted = self._dapo.prompts * self._dapo.group * self._config.agent.max_searches
         job = RetrievalLoadJob(
             output=self._trial.job_folder("retrieval-load"),
@@ -159,7 +160,7 @@ class _Acceptance:
             index=index.folder,
             questions=index.questions,
             agent=self._config.agent,
-            placement=runtime.placement,
+            placement=placement,
             clients=self._engines,
             in_flight=in_flight_of_step(self._config),
             queries=wanted,

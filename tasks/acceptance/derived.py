@@ -94,7 +94,8 @@ def derived(config: PipelineConfig, size: str) -> PipelineConfig:
         "in_flight": dapo.in_flight,
     }
     document["dapo"]["optimiser"] |= {"lr": rate / 10}
-    runtime = config.runtime.model_dump(mode="json", exclude={"teacher_endpoint"})
+    runtime = config.runtime.model_dump(mode="json", exclude={"teacher_endpoint", "span_endpoint"})
+    runtime["placement"]["search_urls"] = []  # these services search the config's index, not that of the small world
     name = f"{size}-{digest_of([document, runtime])[:8]}"
     document["runtime"] = {**runtime, "root": storage.join(config.runtime.root, "acceptance", name)}
     return PipelineConfig.model_validate(document)

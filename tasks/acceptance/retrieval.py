@@ -5,6 +5,7 @@ rollout has one query under way at a time. Seconds are those that a rollout wait
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from retrieval_index.client import BatchingSearcher
+from retrieval_index.client import WORKERS_A_SERVICE, BatchingSearcher
+from retrieval_index.folder import read_info
 from retrieval_index.hits import Query, Searcher, SearchFailed
 from retrieval_index.opening import open_index
+from retrieval_index.replicas import ServicesSearcher
 from schemas.jobs import RetrievalLoadJob
 from tasks import jobs
 from tasks.acceptance.queries import queries_of, questions_in
@@ -40,9 +43,14 @@ async def _measure(job: RetrievalLoadJob) -> dict[str, Any]:
 async def _searchers(job: RetrievalLoadJob) -> AsyncIterator[list[BatchingSearcher]]:
     """As many clients as there are engines, over the searchers of the placement."""
     async with AsyncExitStack() as closing:
-        if job.placement.layout == "together":
-            searcher: Searcher = open_index(job.index)
-            workers = 1
+        urls = job.placement.search_urls
+        searcher: Searcher
+        if urls:
+            services = closing.enter_context(contextlib.closing(ServicesSearcher(urls)))
+            services.check_index(read_info(job.index).digest)
+            searcher, workers = services, WORKERS_A_SERVICE * len(urls)
+        elif job.placement.layout == "together":
+            searcher, workers = open_index(job.index), 1
         else:
             searcher, workers = await _started(job, closing), job.placement.searchers
         clients = [BatchingSearcher(searcher, workers=workers) for _ in range(job.clients)]

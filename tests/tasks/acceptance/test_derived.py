@@ -37,6 +37,12 @@ def test_runtime_and_arithmetic_are_the_configs():
     assert [str(stage) for stage in stages_of(small)][-1] == "models/dapo"
 
 
+def test_services_of_the_configs_index_are_not_asked_about_the_small_world():
+    config = sample(runtime={"placement": {"search_urls": ["http://one:8600"]}})
+    assert derived(config, "tiny").runtime.placement.search_urls == []
+    assert config.runtime.placement.search_urls == ["http://one:8600"]
+
+
 def test_what_is_tried_in_another_way_lies_in_another_folder():
     roots = {derived(sample(**overrides), "tiny").runtime.root for overrides in ({}, {"runtime": {"ranks": 1}}, SPLIT)}
     assert len(roots) == 3
