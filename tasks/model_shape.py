@@ -10,6 +10,7 @@ from typing import Any
 from schemas.errors import BadInput
 from schemas.manifest import digest_of
 from schemas.settings import ModelSettings
+from schemas.sizes import parameters_of
 
 MADE_FOR = "tokenizer_vocabulary"
 """What config.json calls the digest of its tokenizer's vocabulary (`AgentTokenizer.digest`); training keeps it."""
@@ -64,19 +65,17 @@ class ModelShape:
         )
 
 
-def shape_from_nothing(settings: ModelSettings, vocabulary: int) -> ModelShape:
-    """Of the model that `trainers.weights.new_model` makes from nothing: a Qwen2 with tied embeddings."""
-    hidden, intermediate = settings.hidden, settings.intermediate
-    layer = 4 * hidden**2 + 3 * hidden + 3 * hidden * intermediate + 2 * hidden
+def shape_from_nothing(settings: ModelSettings, token_ids: int) -> ModelShape:
+    """Of the model that `trainers.weights.new_model` makes from nothing, for a tokenizer of so many ids."""
     return ModelShape(
-        parameters=vocabulary * hidden + settings.layers * layer + hidden,
-        vocabulary=vocabulary,
+        parameters=parameters_of(settings, token_ids),
+        vocabulary=max(settings.vocabulary or 0, token_ids),
         longest=settings.max_position,
         layers=settings.layers,
-        hidden=hidden,
-        intermediate=intermediate,
-        kv_width=hidden,
-        weight_bytes=4,
+        hidden=settings.hidden,
+        intermediate=settings.intermediate,
+        kv_width=settings.hidden // settings.heads * (settings.key_value_heads or settings.heads),
+        weight_bytes=4 if settings.dtype == "fp32" else 2,
         weights="",
         made_for=None,
     )

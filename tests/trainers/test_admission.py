@@ -22,7 +22,7 @@ from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from trainers.admission import refuse_unfit, refuse_unfit_config
 from trainers.origin import origin_of
 from trainers.untrained import make
-from trainers.weights import load_model, save_model
+from trainers.weights import load_model, new_model, save_model
 
 ROOMY = [Machine(1e12)]
 
@@ -97,10 +97,15 @@ def test_a_whole_config_is_checked_before_there_is_any_model(tmp_path: Path):
         check(4, (0.2e9,) * 2)
 
 
-def test_the_shape_of_a_model_from_nothing_is_that_of_the_model(training_files: Path, tokenizer: AgentTokenizer):
-    settings = ModelSettings(hidden=32, layers=2, heads=2, intermediate=64, max_position=512)
-    made = ModelShape.read(str(training_files / "model"))
-    assert shape_from_nothing(settings, tokenizer.vocabulary) == replace(made, weights="")
+@pytest.mark.parametrize(
+    "other",
+    [{}, {"key_value_heads": 1, "vocabulary": 500, "tied": False, "dtype": "bf16"}],
+    ids=["the sample's", "of a large kind"],
+)
+def test_the_shape_of_a_model_from_nothing_is_that_of_the_model(other: dict[str, Any], tmp_path: Path):
+    settings = ModelSettings(hidden=32, layers=2, heads=2, intermediate=64, max_position=512, **other)
+    new_model(settings, 330, str(tmp_path / "model"))
+    assert shape_from_nothing(settings, 330) == replace(ModelShape.read(str(tmp_path / "model")), weights="")
 
 
 def test_a_tokenizer_with_more_ids_than_the_model_has_rows_is_refused(training_files: Path, tmp_path: Path):
