@@ -7,6 +7,7 @@ from typing import NoReturn
 import torch
 
 from schemas.errors import RunFailed
+from tasks.rollouts.engine import DISAGREEMENT
 from tasks.rollouts.sketches import Sketches, most_different
 from trainers.deepspeed_engine import TrainingEngine
 from trainers.rank_zero import on_rank_0
@@ -68,7 +69,7 @@ class EngineWeights:
         found = [most_different(ours, theirs) for theirs in self._rollouts.sketches()]
         layer, distance = max(found, key=lambda named: named[1])
         raise RunFailed(
-            f"after a weight update engine and trainer differ by {gap:.2g} in log probability "
+            f"{DISAGREEMENT} by {gap:.2g} in log probability "
             f"({self._tolerance:.2g} is allowed): the layer that differs most is {layer}, whose output is off by "
             f"{distance:.2g} of its length; the engine does not run the weights it was given, or does so in another way"
         )

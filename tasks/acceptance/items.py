@@ -7,6 +7,7 @@ from schemas.acceptance import Accelerator, Item
 from schemas.jobs import Victim
 from tasks.acceptance.strikes import Strike
 from tasks.jobs.folder import times
+from tasks.rollouts.engine import DISAGREEMENT
 
 Figures = Mapping[str, Any]
 """Those of a job that measured."""
@@ -16,7 +17,7 @@ def parity_item(lines: Sequence[Figures], tolerance: float, error: str | None) -
     """``lines`` of a training's metrics; ``error``, where it failed."""
     name = "parity after updates"
     gaps = [line["parity"] for line in lines if line["trained_tokens"]]
-    if error is not None and (not gaps or "after a weight update" in error):
+    if error is not None and (not gaps or DISAGREEMENT in error):
         return Item(name=name, outcome="fail", detail=error)
     if not gaps:
         return Item(name=name, outcome="fail", detail="no step had anything to learn from, so there was no update")

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from tasks.rollouts.sketches import Sketches
 
 
+DISAGREEMENT = "after a weight update engine and trainer differ"
+"""How the error begins of a training whose engines do not run the weights that they were given."""
+
+
 class EngineFailed(Exception):
     """The engine could not answer. Never the same as an empty answer."""
 

@@ -89,7 +89,7 @@ def test_a_holder_elsewhere_that_is_silent_is_passed_over_and_can_commit_no_more
 def test_a_holder_elsewhere_that_renews_is_waited_for(folder, monkeypatch):
     monkeypatch.setattr(leases, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.05)
-    monkeypatch.setattr(leases, "PATIENCE_SECONDS", 0.6)
+    monkeypatch.setattr(leases, "PATIENCE_SECONDS", 2.0)
     monkeypatch.setattr(leases.Lease, "is_free", lambda lease: lease.released)
     tokens = []
     with leases.held(folder, nobody_waits):
@@ -100,7 +100,7 @@ def test_a_holder_elsewhere_that_renews_is_waited_for(folder, monkeypatch):
 
         thread = threading.Thread(target=second)
         thread.start()
-        time.sleep(1.5)  # longer than a silent holder is given
+        time.sleep(3.0)  # longer than a silent holder is given
         assert tokens == []
     thread.join(10)
     assert tokens == [2]

@@ -14,6 +14,7 @@ from tasks.acceptance.items import (
     whole_item,
 )
 from tasks.acceptance.strikes import Strike
+from tasks.rollouts.engine import DISAGREEMENT
 
 LINES = [
     {"step": 1, "trained_tokens": 90, "parity": 2e-5},
@@ -33,7 +34,7 @@ def test_parity_is_that_of_the_worst_update():
 
 
 def test_parity_that_ended_the_training_fails_with_its_words():
-    error = "after a weight update engine and trainer differ by 0.5 (dapo.parity_tolerance is 0.001)"
+    error = f"{DISAGREEMENT} by 0.5 in log probability"
     assert parity_item(LINES, 1e-3, error).outcome == "fail"
     assert parity_item([], 1e-3, error).detail == error
     assert parity_item(LINES, 1e-3, "the ranks died too often").outcome == "pass", "that says nothing of parity"
