@@ -7,8 +7,8 @@ from rich.console import Console
 
 from retrieval_index.hits import Query
 from retrieval_index.opening import open_index
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
-from schemas.settings import IndexSettings
 
 
 def build(passages: str, out: str, kind: str, language: str, encoder: str | None, console: Console) -> None:

@@ -14,8 +14,8 @@ from retrieval_index.hits import Hit, Query, SearchFailed
 from retrieval_index.jvm import JavaFailed
 from retrieval_index.lucene import LuceneReader, LuceneWriter, check_ids
 from retrieval_index.passages import PassageStream, batches
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
-from schemas.settings import IndexSettings
 
 FOLDER = "lucene"
 

@@ -18,8 +18,8 @@ from retrieval_index.folder import IndexInfo
 from retrieval_index.hits import Hit, Query, is_held_back
 from retrieval_index.passages import PassageStream, batches
 from retrieval_index.store import PassageStore, StoreWriter
+from schemas.corpus_settings import EncoderSettings, IndexSettings
 from schemas.errors import BadInput
-from schemas.settings import EncoderSettings, IndexSettings
 
 FOLDER = "dense"
 EXACT_BELOW = 50_000

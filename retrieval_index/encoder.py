@@ -8,8 +8,8 @@ import numpy as np
 import xxhash
 
 from retrieval_index.folder import checksum
+from schemas.corpus_settings import EncoderSettings
 from schemas.errors import BadInput
-from schemas.settings import EncoderSettings
 
 _TEXTS_AT_ONCE = 64
 

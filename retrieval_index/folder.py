@@ -15,8 +15,8 @@ from pathlib import Path
 import xxhash
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
-from schemas.settings import IndexSettings
 
 SEAL = "index.json"
 FORMAT = 1

@@ -11,7 +11,7 @@ from retrieval_index.folder import IndexInfo
 from retrieval_index.hits import Hit, Query, Searcher
 from retrieval_index.passages import PassageStream
 from retrieval_index.store import PassageStore
-from schemas.settings import IndexSettings
+from schemas.corpus_settings import IndexSettings
 
 RANK_CONSTANT = 60
 FUSED_HITS = 100

@@ -13,8 +13,8 @@ from retrieval_index import jvm
 from retrieval_index.deepening import Look
 from retrieval_index.hits import Hit, Query, is_held_back
 from retrieval_index.passages import IndexedPassage
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput, RunFailed
-from schemas.settings import IndexSettings
 
 _BUFFER_MB = 256
 

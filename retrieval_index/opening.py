@@ -8,7 +8,7 @@ from typing import Any
 from retrieval_index.folder import IndexInfo, check_files, drafting, read_info
 from retrieval_index.hits import Searcher
 from retrieval_index.passages import PassageStream
-from schemas.settings import IndexSettings
+from schemas.corpus_settings import IndexSettings
 
 _MODULES = {
     "bm25": "retrieval_index.bm25",

@@ -1,6 +1,7 @@
 """One pipeline's config: its sections, and how it is read from YAML.
 
-What changes what is computed is `schemas.settings`; what does not is `schemas.runtime`: two types, never mixed.
+What changes what is computed is `schemas.corpus_settings` and `schemas.settings` (all of them `schemas.identity`); what
+does not is `schemas.runtime`: two types, never mixed.
 
 A section that is absent is a stage that is not run: a config without ``model`` ends at the trajectories.
 """
@@ -12,6 +13,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from schemas.corpus_settings import (
+    IndexSettings,
+    NearDuplicateSettings,
+    PageSettings,
+    PassageSettings,
+    RampSettings,
+    WorldSettings,
+)
 from schemas.errors import BadInput
 from schemas.records import Split
 from schemas.runtime import RuntimeSettings
@@ -21,16 +30,10 @@ from schemas.settings import (
     DapoSettings,
     EvaluationSettings,
     EvolutionSettings,
-    IndexSettings,
     ModelSettings,
-    NearDuplicateSettings,
-    PageSettings,
-    PassageSettings,
-    RampSettings,
     SftSettings,
     TeacherSettings,
     TokenizerSettings,
-    WorldSettings,
 )
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.corpus_settings import IndexSettings, RampSettings
 from schemas.runtime import EndpointRuntime, EngineRuntime, PlacementRuntime
 from schemas.settings import (
     AgentSettings,
@@ -15,9 +16,7 @@ from schemas.settings import (
     EngineeringSettings,
     EvaluationSettings,
     EvolutionSettings,
-    IndexSettings,
     ModelSettings,
-    RampSettings,
     SftSettings,
     TeacherSettings,
 )

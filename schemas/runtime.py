@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from schemas.settings import Positive, Share
+from schemas.identity import Positive, Share
 
 NotNegative = Annotated[float, Field(ge=0)]
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from retrieval_index.folder import IndexInfo
 from retrieval_index.hits import Query
 from retrieval_index.opening import build_index, open_index
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
-from schemas.settings import IndexSettings
 from tasks import storage
 
 COLUMNS = ("passage_id", "title", "text")

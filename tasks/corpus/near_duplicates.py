@@ -17,8 +17,8 @@ import numpy as np
 import xxhash
 from datasketch import MinHash, MinHashLSH
 
+from schemas.corpus_settings import NearDuplicateSettings
 from schemas.records import Duplicate, Passage, Signature
-from schemas.settings import NearDuplicateSettings
 from tasks import storage
 
 _WORD = re.compile(r"\w+")

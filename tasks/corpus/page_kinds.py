@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import yaml
 
-from schemas.settings import PageMarks, PageSettings
+from schemas.corpus_settings import PageMarks, PageSettings
 
 Kind = Literal["disambiguation", "lists"]
 _MARKS = ("titles", "templates", "categories")

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from schemas.corpus_settings import PageSettings
 from schemas.records import Page, Redirect, Reject
-from schemas.settings import PageSettings
 from schemas.snapshot import language_of
 from tasks.corpus.dumps import DumpRange
 from tasks.corpus.page_kinds import PageKinds

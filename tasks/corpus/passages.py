@@ -4,8 +4,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from schemas.corpus_settings import PassageSettings
 from schemas.records import Link, Lost, Page, Passage
-from schemas.settings import PassageSettings
 from schemas.snapshot import language_of
 from tasks.corpus.blocks import HEADING
 from tasks.corpus.sentences import sentences

@@ -17,8 +17,8 @@ from xml.sax.saxutils import escape
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.corpus_settings import WorldSettings
 from schemas.records import Split
-from schemas.settings import WorldSettings
 from schemas.snapshot import date_of, wiki_of
 from tasks import storage
 from tasks.corpus.worldtext import MONTHS, Entity, Kind, NameWords, Reteller, short_page

@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from schemas.corpus_settings import NearDuplicateSettings, PageSettings, PassageSettings
 from schemas.errors import BadInput
 from schemas.jobs import IndexJob
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Alias, Duplicate, Page, Passage, Question, Record, Redirect, Reject, Signature
-from schemas.settings import NearDuplicateSettings, PageSettings, PassageSettings
 from tasks import storage
 from tasks.corpus import aliases, dumps, pages, passages
 from tasks.corpus.dumps import Dump, DumpRange

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 
+from schemas.corpus_settings import LeakSettings
 from schemas.manifest import StageManifest
 from schemas.records import LeakGram, Reject
-from schemas.settings import LeakSettings
 from tasks import storage
 from tasks.evaluation.datasets import read_texts
 from tasks.making.context import Making, Output

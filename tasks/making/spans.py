@@ -2,11 +2,11 @@
 
 from functools import partial
 
+from schemas.corpus_settings import RampSettings
 from schemas.errors import BadInput
 from schemas.jobs import SpanJob, SurprisalJob
 from schemas.manifest import StageManifest, digest_of
 from schemas.records import Passage, Proposals, Surprisal
-from schemas.settings import RampSettings
 from schemas.snapshot import language_of
 from tasks import storage
 from tasks.making.context import Making, Output, no_failed_rows

@@ -10,8 +10,9 @@ side by side, so that the index is asked in large batches, and never twice the s
 from collections.abc import Generator, Iterable
 
 from retrieval_index.hits import Hit, Query, Searcher, is_held_back
+from schemas.corpus_settings import RampSettings
 from schemas.records import Evidence, Question
-from schemas.settings import AgentSettings, RampSettings
+from schemas.settings import AgentSettings
 from tasks.ramp.leads import Context, Known, Lead, leads_from
 from tasks.ramp.proof import Claim, is_titled
 

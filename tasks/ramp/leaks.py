@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 import xxhash
 
+from schemas.corpus_settings import LeakSettings
 from schemas.records import LeakGram, Question, Reject, Split
-from schemas.settings import LeakSettings
 from tasks import storage
 from tasks.evaluation.datasets import SetText
 from tasks.scoring import words

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
+from schemas.corpus_settings import RampSettings
 from schemas.records import Change, GivenAway, Mask, Passage, Proposals, Question, Reject, Surprisal
-from schemas.settings import RampSettings
 from tasks.corpus.sentences import sentences
 from tasks.ramp.giveaways import flagged
 from tasks.ramp.masking import can_be_masked, choose_spans, drawn_by_weight, hardest_first, mask

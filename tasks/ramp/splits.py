@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 import xxhash
 
+from schemas.corpus_settings import RampSettings
 from schemas.errors import BadInput, RunFailed
 from schemas.records import Split
-from schemas.settings import RampSettings
 from tasks import storage
 
 TABLE = "splits.parquet"

@@ -16,7 +16,7 @@ from pathlib import Path
 from retrieval_index.client import BatchingSearcher
 from retrieval_index.hits import Query, Searcher
 from retrieval_index.opening import build_index, open_index
-from schemas.settings import IndexSettings
+from schemas.corpus_settings import IndexSettings
 
 SYLLABLES = [first + middle + last for first in "bcdfglmnprst" for middle in "aeiou" for last in ("", "n")]
 WORDS = [

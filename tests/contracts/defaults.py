@@ -9,14 +9,15 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from schemas import settings
+from schemas import corpus_settings, settings
+from schemas.identity import Identity
 
 DEFAULTS = Path(__file__).with_name("defaults.json")
 
 
 def defaults() -> dict[str, dict[str, Any]]:
     """By model and field; fields that must be given have none."""
-    models = [model for model in vars(settings).values() if isinstance(model, type)]
+    models = [model for model in [*vars(corpus_settings).values(), *vars(settings).values()] if isinstance(model, type)]
     return {
         model.__name__: {
             name: to_jsonable_python(field.get_default(call_default_factory=True))
@@ -24,7 +25,7 @@ def defaults() -> dict[str, dict[str, Any]]:
             if not field.is_required()
         }
         for model in models
-        if issubclass(model, settings.Identity)
+        if issubclass(model, Identity)
     }
 
 

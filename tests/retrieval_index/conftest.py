@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from retrieval_index.opening import build_index
-from schemas.settings import IndexSettings
+from schemas.corpus_settings import IndexSettings
 
 PASSAGES = [
     ("1-0", "Tower of Dara", "The tower of Dara was built in 1889 by the engineer Mila Fenn."),

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from retrieval_index import bm25
 from retrieval_index.hits import Hit, Query, Searcher, is_held_back
 from retrieval_index.opening import build_index, open_index
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
-from schemas.settings import IndexSettings
 
 
 @pytest.fixture(scope="module")

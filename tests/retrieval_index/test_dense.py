@@ -11,8 +11,8 @@ from retrieval_index import dense
 from retrieval_index.hits import Hit, Query, is_held_back
 from retrieval_index.hybrid import fuse
 from retrieval_index.opening import build_index, open_index
+from schemas.corpus_settings import EncoderSettings, IndexSettings
 from schemas.errors import BadInput
-from schemas.settings import EncoderSettings, IndexSettings
 
 WORDS = [a + b + c for a in "bdfgklmnprst" for b in ("a", "e", "i", "o", "u") for c in ("n", "r", "s", "")]
 

@@ -14,15 +14,15 @@ import pytest
 from retrieval_index.folder import read_info
 from retrieval_index.hits import Query
 from retrieval_index.opening import build_index, open_index
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
-from schemas.settings import IndexSettings
 
 PASSAGES = [(f"{n}-0", f"Title {n}", f"text number {n}") for n in range(50)]
 
 BUILD_AND_HANG = """
 import sys, time
 from retrieval_index.opening import build_index
-from schemas.settings import IndexSettings
+from schemas.corpus_settings import IndexSettings
 
 def passages():
     for n in range(5000):

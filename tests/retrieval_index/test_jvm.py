@@ -12,7 +12,7 @@ import faulthandler, json, os, signal, sys, time
 from retrieval_index.hits import Query
 from retrieval_index.opening import build_index, open_index
 from retrieval_index import jvm
-from schemas.settings import IndexSettings
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import RunFailed
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background processes inherit that it is ignored

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from retrieval_index.hits import Query
 from retrieval_index.opening import build_index, open_index
-from schemas.settings import IndexSettings
+from schemas.corpus_settings import IndexSettings
 
 
 def test_questions_find_the_paragraphs_that_answer_them(test_data: Path, tmp_path: Path) -> None:

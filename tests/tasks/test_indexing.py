@@ -11,8 +11,8 @@ import pytest
 
 from retrieval_index.hits import Query
 from retrieval_index.opening import open_index
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
-from schemas.settings import IndexSettings
 from tasks.indexing import build_from_parquet, search_many
 
 ROWS = [

@@ -12,9 +12,9 @@ import pytest
 
 from retrieval_index.hits import Query
 from retrieval_index.opening import open_index
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import IndexJob
-from schemas.settings import IndexSettings
 from tasks import jobs
 
 MODULE = "tasks.indexing_job"

@@ -7,11 +7,12 @@ import pytest
 from retrieval_index.folder import drafting
 from retrieval_index.hits import Hit, Query
 from retrieval_index.service import create_app
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
 from schemas.jobs import RetrievalLoadJob
 from schemas.records import Question
 from schemas.runtime import PlacementRuntime
-from schemas.settings import AgentSettings, IndexSettings
+from schemas.settings import AgentSettings
 from tasks import storage
 from tasks.acceptance import retrieval
 from tests.support.app_server import serving_app

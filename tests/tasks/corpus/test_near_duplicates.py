@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from schemas.corpus_settings import NearDuplicateSettings, PassageSettings, WorldSettings
 from schemas.records import Duplicate, Passage, Signature, Split
-from schemas.settings import NearDuplicateSettings, PassageSettings, WorldSettings
 from tasks import storage
 from tasks.corpus.near_duplicates import duplicates_of, shingles, signatures_of
 from tasks.corpus.passages import passages_of

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from schemas.settings import PageMarks, PageSettings
+from schemas.corpus_settings import PageMarks, PageSettings
 from tasks.corpus.page_kinds import Kind, PageKinds
 from tasks.corpus.pages import read_pages
 from tests.support.dumpfiles import SNAPSHOT, cut, find_dump, page_xml, xml_dump

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.corpus_settings import PassageSettings
 from schemas.records import Page, Passage
-from schemas.settings import PassageSettings
 from tasks.corpus.passages import n_words, passages_of
 from tasks.corpus.sentences import sentences
 from tasks.corpus.wikis import wiki_of_site

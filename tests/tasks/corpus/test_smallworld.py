@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from lxml import etree
 
+from schemas.corpus_settings import WorldSettings
 from schemas.errors import BadInput
 from schemas.records import Split
-from schemas.settings import WorldSettings
 from tasks.corpus.smallworld import WorldPage, world_pages, write_world
 from tasks.corpus.worldtext import MONTHS
 

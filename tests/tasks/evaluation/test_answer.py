@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from retrieval_index.opening import build_index
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.records import Answer, Passage, Question
 from schemas.runtime import EngineRuntime
-from schemas.settings import AgentSettings, EvaluationSettings, IndexSettings
+from schemas.settings import AgentSettings, EvaluationSettings
 from tasks import storage
 from tasks.evaluation.answer import answer_all, chosen_questions
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer

@@ -10,10 +10,10 @@ import pytest
 
 from retrieval_index.hits import Hit, Query
 from schemas.config import PipelineConfig
+from schemas.corpus_settings import WorldSettings
 from schemas.errors import RunFailed
 from schemas.manifest import StageManifest
 from schemas.records import Page, Passage, Record, Split
-from schemas.settings import WorldSettings
 from tasks import storage
 from tasks.corpus.dumps import cut, find_dump
 from tasks.corpus.smallworld import write_world

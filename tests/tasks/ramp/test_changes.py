@@ -8,8 +8,9 @@ import pytest
 from lxml import etree
 
 from retrieval_index.opening import build_index, open_index
+from schemas.corpus_settings import IndexSettings, PassageSettings, RampSettings, WorldSettings
 from schemas.records import Page, Split
-from schemas.settings import AgentSettings, IndexSettings, PassageSettings, RampSettings, WorldSettings
+from schemas.settings import AgentSettings
 from tasks.corpus.dumps import cut, find_dump
 from tasks.corpus.pages import read_pages
 from tasks.corpus.passages import passages_of

@@ -7,8 +7,9 @@ import pytest
 
 from retrieval_index.hits import Hit, Query, Searcher
 from retrieval_index.opening import build_index, open_index
+from schemas.corpus_settings import IndexSettings, PassageSettings, RampSettings, WorldSettings
 from schemas.records import Page, Passage, Question, Split
-from schemas.settings import AgentSettings, IndexSettings, PassageSettings, RampSettings, WorldSettings
+from schemas.settings import AgentSettings
 from schemas.snapshot import language_of
 from tasks.corpus.dumps import cut, find_dump
 from tasks.corpus.pages import read_pages

@@ -3,8 +3,9 @@
 import pytest
 
 from retrieval_index.hits import SearchFailed
+from schemas.corpus_settings import RampSettings
 from schemas.records import Question, Split
-from schemas.settings import AgentSettings, RampSettings
+from schemas.settings import AgentSettings
 from tasks.ramp.evidence import certify
 from tasks.ramp.questions import questions_of
 from tasks.ramp.splits import Splits

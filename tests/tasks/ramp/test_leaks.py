@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from schemas.corpus_settings import LeakSettings
 from schemas.records import LeakGram, Question, Reject, Split
-from schemas.settings import LeakSettings
 from tasks.evaluation.datasets import SetText
 from tasks.ramp.leaks import LeakTable, grams_of, without_leaks
 from tests.support.examples import ramp_question

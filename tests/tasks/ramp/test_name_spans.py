@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
+from schemas.corpus_settings import RampSettings, SpanSettings
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import SpanJob
 from schemas.records import Passage, Proposals, SpanKind
 from schemas.runtime import EndpointRuntime
-from schemas.settings import RampSettings, SpanSettings
 from tasks import storage
 from tasks.ramp.name_spans import INSTRUCTION, MISUNDERSTANDINGS, name_spans
 from tasks.rollouts import chat

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from pydantic import ValidationError
 
+from schemas.corpus_settings import RampSettings, SpanSettings
 from schemas.errors import BadInput
 from schemas.records import Question, SpanKind, Split
-from schemas.settings import RampSettings, SpanSettings
 from tasks.ramp.proposals import Named, proposals_of, unreadable
 from tasks.ramp.questions import SpanFacts, questions_of
 from tasks.ramp.spacy_spans import named_by_pipeline, pipeline_of

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
+from schemas.corpus_settings import RampSettings, ReferenceSettings
 from schemas.records import Question, Reject, Split, Surprisal
-from schemas.settings import RampSettings, ReferenceSettings
 from tasks.ramp.questions import SpanFacts, Unfit, questions_of, questions_of_pages
 from tasks.ramp.splits import Splits
 from tests.tasks.ramp.examples import passage_of

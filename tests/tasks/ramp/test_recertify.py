@@ -3,9 +3,10 @@
 import pytest
 
 from schemas.config import PipelineConfig
+from schemas.corpus_settings import RampSettings
 from schemas.errors import BadInput
 from schemas.records import Passage, Question, Split
-from schemas.settings import AgentSettings, RampSettings
+from schemas.settings import AgentSettings
 from tasks import graph, storage
 from tasks.ramp.evidence import certify
 from tasks.ramp.questions import questions_of

@@ -2,8 +2,8 @@
 
 import pytest
 
+from schemas.corpus_settings import PassageSettings
 from schemas.records import Page, SpanKind
-from schemas.settings import PassageSettings
 from tasks.corpus.passages import passages_of
 from tasks.corpus.wikis import wiki_of_site
 from tasks.corpus.wikitext import clean

@@ -2,9 +2,9 @@
 
 import pytest
 
+from schemas.corpus_settings import RampSettings
 from schemas.errors import BadInput, RunFailed
 from schemas.records import Split
-from schemas.settings import RampSettings
 from tasks.ramp.splits import Splits, is_held_out
 
 HELD_OUT = next(f"Page {n}" for n in range(10_000) if is_held_out(f"Page {n}", 0.02))

@@ -7,11 +7,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from schemas.corpus_settings import RampSettings, ReferenceSettings
 from schemas.errors import BadInput
 from schemas.jobs import SurprisalJob
 from schemas.records import Alias, Passage, Reject, Surprisal
 from schemas.runtime import EngineRuntime
-from schemas.settings import ModelSettings, RampSettings, ReferenceSettings
+from schemas.settings import ModelSettings
 from tasks import storage
 from tasks.ramp import weigh
 from tasks.ramp.spans import find_spans

@@ -14,11 +14,12 @@ import pytest
 
 from retrieval_index.hits import Hit, Query, SearchFailed
 from retrieval_index.opening import build_index
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
 from schemas.jobs import TeacherJob
 from schemas.records import Author, EndReason, Question, Trajectory
 from schemas.runtime import EndpointRuntime
-from schemas.settings import AgentSettings, IndexSettings, TeacherSettings
+from schemas.settings import AgentSettings, TeacherSettings
 from tasks import jobs, storage
 from tasks.rollouts import prompts
 from tasks.rollouts.agents import MISUNDERSTANDINGS, MultiAgentTeacher

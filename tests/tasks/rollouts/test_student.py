@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from retrieval_index.opening import build_index
+from schemas.corpus_settings import IndexSettings
 from schemas.jobs import JobResult, RolloutJob
 from schemas.records import Question, Trajectory
 from schemas.runtime import EngineRuntime
-from schemas.settings import AgentSettings, EvolutionSettings, IndexSettings, OptimiserSettings, SftSettings
+from schemas.settings import AgentSettings, EvolutionSettings, OptimiserSettings, SftSettings
 from tasks import jobs, storage
 from tasks.rollouts.protocol import answer_turn, search_turn
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer

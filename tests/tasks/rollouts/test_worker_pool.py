@@ -13,10 +13,11 @@ import ray
 from retrieval_index.folder import read_info
 from retrieval_index.opening import build_index, open_index
 from retrieval_index.service import create_app
+from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput, RunFailed
 from schemas.records import Passage, Question, Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
-from schemas.settings import AgentSettings, IndexSettings
+from schemas.settings import AgentSettings
 from tasks import storage
 from tasks.evaluation.baselines import RandomRetrieval
 from tasks.rollouts.environment import TurnSampling

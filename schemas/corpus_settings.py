@@ -1,0 +1,201 @@
+"""Settings that change what is computed, of the data: from the dump to the questions."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.identity import Identity, Positive, Share
+from schemas.records import Split
+from schemas.snapshot import SnapshotName
+
+
+class WorldSettings(Identity):
+    """The made-up encyclopedia of the sample (tasks/corpus/smallworld.py)."""
+
+    seed: int = 1
+    families: dict[Split, Positive]
+    """Families of entities by split: each has its own names, and no link leaves it."""
+    towns: Annotated[int, Field(ge=2)] = 10
+    firms: Positive = 10
+    people: Annotated[int, Field(ge=2)] = 14
+    works: Positive = 6
+    """Entities of each kind in one family, each with its own short page."""
+    retellings: Positive = 30
+    """Longer pages of one family that retell facts of several of its entities in other words."""
+    edits: Share = 0.0
+    """The share of entities of which one date or number is another than without edits: the same world, later."""
+
+
+class PageMarks(Identity):
+    """What marks the pages of a kind, besides what is known of each wiki (tasks/corpus/page_kinds.yaml).
+
+    Names without namespace, in any case; ``*`` stands for any letters.
+    """
+
+    titles: list[str] = Field(default_factory=list)
+    templates: list[str] = Field(default_factory=list)
+    categories: list[str] = Field(default_factory=list)
+
+
+class PageSettings(Identity):
+    part_mb: Annotated[float, Field(gt=0)] = 16
+    """Compressed megabytes of whole streams that make one part."""
+    disambiguation: PageMarks = PageMarks()
+    list_pages: Literal["kept", "dropped"] = "kept"
+    lists: PageMarks = PageMarks()
+    max_lost_share: Share = 0.01
+    """The share of the dump that may be unreadable: damaged bytes of all, and broken pages of all pages. A file that is
+    cut off counts as all of it, since nobody knows what is missing. A limit, which changes no row: no fingerprint holds
+    it, and a stage that it stopped goes on under a higher one."""
+
+    @model_validator(mode="after")
+    def _marks_where_they_are_used(self) -> "PageSettings":
+        if self.list_pages == "kept" and self.lists != PageMarks():
+            raise ValueError("lists would not be used: set list_pages: dropped")
+        return self
+
+
+class PassageSettings(Identity):
+    max_words: Positive = 200
+
+
+class NearDuplicateSettings(Identity):
+    """Passages that say nearly the same become questions once (tasks/corpus/near_duplicates.py)."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """The Jaccard similarity of shingles, as estimated, from which two passages are nearly the same. One other word of
+    fifty leaves .88, three leave .68."""
+    words: Positive = 3
+    """Words in a shingle …"""
+    characters: Positive = 6
+    """… and characters, where words are written without spaces."""
+    permutations: Annotated[int, Field(ge=16)] = 128
+    """Values of a signature. With 128 an estimate of .8 is right within .07, nineteen times of twenty."""
+    seed: int = 1
+
+
+class EncoderSettings(Identity):
+    """A Hugging Face encoder for dense search; texts and queries become unit vectors."""
+
+    path: str
+    """Its folder; the index remembers the digest of what is in it."""
+    pooling: Literal["mean", "first"] = "mean"
+    max_tokens: Positive = 256
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+
+class IndexSettings(Identity):
+    """`bm25` finds words, `dense` meanings, `hybrid` fuses both by reciprocal ranks."""
+
+    kind: Literal["bm25", "dense", "hybrid"] = "bm25"
+    k1: Annotated[float, Field(ge=0)] = 0.9
+    b: Share = 0.4
+    language: str = "en"
+    encoder: EncoderSettings | None = None
+
+    @model_validator(mode="after")
+    def _encoder_where_it_is_used(self) -> "IndexSettings":
+        if (self.kind == "bm25") == (self.encoder is not None):
+            raise ValueError(f"kind {self.kind} {'has no' if self.encoder else 'needs an'} encoder")
+        return self
+
+
+class ReferenceSettings(Identity):
+    """A model that says how hard a span is to guess without a search (tasks/ramp/surprisal.py)."""
+
+    path: str
+    """Its folder (config.json, safetensors, tokenizer.json). A location, not identity: it is known by its digest."""
+    max_tokens: Positive = 2048
+    """Spans whose text is longer, or longer than the model reads, are not weighed."""
+
+
+class SpanSettings(Identity):
+    """Who says what of a paragraph may be masked. The rules of `tasks.ramp.spans` hold for whatever is named.
+
+    `links` takes links, dates and numbers, and needs no model; `llm` asks a chat model (`runtime.span_endpoint`);
+    `spacy` takes the entities of a pipeline that is installed.
+    """
+
+    backend: Literal["links", "llm", "spacy"] = "links"
+    model: str | None = None
+    """`spacy`: the pipeline's name or folder; `llm`: the model's name (default: the first that the endpoint lists)."""
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    seed: int = 1
+    part_rows: Positive = 1000
+    """`llm`: paragraphs of one part."""
+
+    @model_validator(mode="after")
+    def _model_where_it_is_used(self) -> "SpanSettings":
+        if self.backend == "spacy" and self.model is None:
+            raise ValueError("backend spacy needs model: the name of an installed pipeline, such as en_core_web_sm")
+        if self.backend == "links" and self.model is not None:
+            raise ValueError("backend links asks no model")
+        return self
+
+
+class LeakSettings(Identity):
+    """Questions whose paragraph stands in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
+
+    sets: Annotated[list[str], Field(min_length=1)]
+    """Files of questions (layouts: tasks/evaluation/datasets.py). Locations: they are known by folder and name."""
+    words: Annotated[int, Field(ge=4)] = 13
+    """Words in a row (characters, in Chinese and Japanese) that a paragraph may not share with a set."""
+    fewest_words: Annotated[int, Field(ge=4)] = 8
+    """Questions of fewer words than that are not looked for."""
+
+    @model_validator(mode="after")
+    def _a_short_run_is_no_longer_than_a_run(self) -> "LeakSettings":
+        if self.fewest_words > self.words:
+            raise ValueError("fewest_words is more than words")
+        return self
+
+
+class RampSettings(Identity):
+    """How paragraphs become questions (tasks/ramp)."""
+
+    seed: int = 1
+    min_words: Positive = 50
+    max_words: Positive = 200
+    min_sentences: Positive = 2
+    masks: list[Annotated[int, Field(ge=1, le=4)]] = Field(default_factory=lambda: [1, 2, 3, 4])
+    """Numbers of masks to make from a paragraph that has spans enough, one question each."""
+    masks_per_paragraph: Annotated[int, Field(ge=1, le=4)] = 1
+    """How many of those numbers are drawn for one paragraph."""
+    max_masked_share: Share = 0.45
+    show_title: bool = True
+    """Whether the prompt names the page; the title is never masked."""
+    evidence_hops: Annotated[int, Field(ge=1, le=3)] = 3
+    evidence_hits: Positive = 10
+    max_queries_per_mask: Positive = 8
+    splits: Literal["table", "held_out"] = "table"
+    """Small world: a table of pages beside the dump. Wikipedia: hashes of the titles of page and masked targets."""
+    held_out_share: Share = 0.02
+    """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
+    rl_share: Share = 0.0
+    """Wikipedia: the share of the other pages whose questions are the rl split."""
+    spans: SpanSettings = SpanSettings()
+    leaks: LeakSettings | None = None
+    masks_of: SnapshotName | None = None
+    """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new."""
+    changed_since: SnapshotName | None = None
+    """An earlier snapshot under the same root: what differs from it becomes questions of its own (stage changes)."""
+    strategy: Literal["random", "perplexity", "mixed"] = "random"
+    """Which spans are masked: drawn by weight, or those that surprise the reference model most; mixed is both."""
+    perplexity_share: Share = 0.5
+    """Mixed: the share of paragraphs whose masks are those that surprise most."""
+    reference: ReferenceSettings | None = None
+    """Where one is named every question has its difficulty, and a mask that the model knows is given away."""
+
+    @model_validator(mode="after")
+    def _reference_where_it_is_asked(self) -> "RampSettings":
+        if self.strategy != "random" and self.reference is None:
+            raise ValueError(f"strategy {self.strategy} needs ramp.reference.path: the folder of a model to ask")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_masked_where_masks_are_taken(self) -> "RampSettings":
+        unused = self.reference is not None or self.spans.backend != "links" or self.leaks is not None
+        if self.masks_of is not None and unused:
+            raise ValueError("masks_of takes questions as they are: reference, spans and leaks would not be used")
+        return self
