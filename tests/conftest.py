@@ -9,7 +9,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 APART = (
     *("tests/chaos/", "tests/flows/", "tests/tasks/rollouts/test_worker_pool.py", "tests/tasks/test_jobs"),
-    "tests/trainers/test_ray_ranks.py",
+    *("tests/tasks/test_indexing_job.py", "tests/trainers/test_policy_ranks.py", "tests/trainers/test_ray_ranks.py"),
+    *("tests/trainers/test_launch.py", "tests/trainers/test_resume.py"),
 )
 
 

@@ -32,7 +32,7 @@ from tests.support.prefect_server import (
 )
 from trainers.accounting import wrong_prompts, wrong_steps
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(1500)]
 
 STEPS = 20
 SEED = random.SystemRandom().randrange(1000)

@@ -17,7 +17,7 @@ from tasks.jobs.backend import attempt_name
 from tests.support.ray_head import running_head
 from tests.support.sleepers import SLEEPER, job, starts, wait_until_started
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
 HERE = str(Path(__file__).parents[2])
 

@@ -24,7 +24,7 @@ from tasks import storage
 from tasks.jobs import StartedJob
 from tasks.ledger import Ledger
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(900)]
 
 CONFIG = str(Path(__file__).parent / "tiny.yaml")
 SAME_TO_THE_BYTE = [

@@ -15,7 +15,7 @@ from tests.support.prefect_server import (
     states_of_runs,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(900)]
 
 
 def wait_for(condition, what):

@@ -19,7 +19,7 @@ from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSett
 from tasks import jobs, ray_cluster
 from tasks.jobs.folder import attempts_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
 STEPS = 60
 SPLIT = PlacementRuntime(layout="split", restarts=1)
