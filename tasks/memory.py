@@ -43,18 +43,24 @@ def gigabytes(count: float) -> str:
     return f"{count / 1e9:.3g}" if count < 1e12 else f"{count / 1e9:.0f}"
 
 
-def of_rank(shape: ModelShape, engineering: EngineeringSettings, ranks: int, longest: int) -> Estimate:
+def of_rank(
+    shape: ModelShape, engineering: EngineeringSettings, ranks: int, longest: int, on_gpu: bool = False
+) -> Estimate:
     """Of one of ``ranks`` that train with DeepSpeed on sequences of at most ``longest`` tokens, when it takes most."""
     return Estimate(
-        max(phases_of(shape, engineering, ranks, longest), key=lambda phase: sum(phase.values())),
+        max(phases_of(shape, engineering, ranks, longest, on_gpu), key=lambda phase: sum(phase.values())),
         f"raise engineering.zero_stage (now {engineering.zero_stage}) or runtime.ranks ({ranks}), lower "
         f"engineering.micro_batch_tokens ({engineering.micro_batch_tokens}) or set "
         f"engineering.activation_checkpointing ({str(engineering.activation_checkpointing).lower()})",
     )
 
 
-def phases_of(shape: ModelShape, engineering: EngineeringSettings, ranks: int, longest: int) -> list[dict[str, float]]:
-    """What a rank holds at the end of a backward pass, in an update, and under ZeRO 3 when it writes the model.
+def phases_of(
+    shape: ModelShape, engineering: EngineeringSettings, ranks: int, longest: int, on_gpu: bool = False
+) -> list[dict[str, float]]:
+    """What a rank holds at the end of a backward pass, in an update, and when rank 0 writes a model that is sharded.
+
+    It is written from main memory, which is that of a rank only where there is no GPU.
 
     ZeRO divides AdamW's fp32 weights and moments (stage 1), gradients (2) and weights (3) by the ranks
     (Rajbhandari et al., arXiv 1910.02054, section 5).
@@ -73,8 +79,8 @@ def phases_of(shape: ModelShape, engineering: EngineeringSettings, ranks: int, l
     }
     update = {"an update": _UPDATE * min(count / ranks, _SUB_GROUP if stage == 3 else math.inf)}
     phases: list[dict[str, float]] = [{**training, **backward}, {**training, **update}]
-    if stage == 3:
-        phases.append({"weights, whole to be written": width * count, "AdamW": training["AdamW"]})
+    if stage == 3 and not on_gpu:
+        phases.append({**training, "weights, whole to be written": width * count})
     return phases
 
 

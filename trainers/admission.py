@@ -38,15 +38,16 @@ def refuse_unfit_config(config: PipelineConfig, machines: Sequence[Machine]) -> 
     supervised = [(config.base.engineering, config.base.document_tokens)] if config.base else []
     sfts = [config.sft, config.evolution.sft if config.evolution else None]
     supervised += [(sft.engineering, sft.max_length) for sft in sfts if sft is not None]
-    gpu_share = float(any(machine.gpus for machine in machines))
+    on_gpu = any(machine.gpus for machine in machines)
+    gpu_share = float(on_gpu)
     for engineering, longest in supervised:
-        estimate = memory.of_rank(shape, engineering, runtime.ranks, longest)
+        estimate = memory.of_rank(shape, engineering, runtime.ranks, longest, on_gpu)
         refuse_what_does_not_fit([Demand("a rank", name, runtime.ranks, estimate, gpu_share)], machines)
     if config.sft is None or runtime.engine.kind != "vllm":
         return
     demands = [engine_demand(name, shape, runtime.engine, runtime.placement, config.agent.max_tokens, machines)]
     if config.dapo is not None:  # one rank, beside the engine
-        estimate = memory.of_rank(shape, config.dapo.engineering, 1, config.agent.max_tokens)
+        estimate = memory.of_rank(shape, config.dapo.engineering, 1, config.agent.max_tokens, on_gpu)
         demands.append(Demand("a rank", name, 1, estimate, gpu_share - demands[0].gpu_share))
     refuse_what_does_not_fit(demands, machines)
 
@@ -60,7 +61,7 @@ def _demands(job: PretrainJob | SftJob | DapoJob, machines: Sequence[Machine]) -
         gpu_share = min(1.0, placement.gpus_per_rank)
     else:  # on the GPUs that there are, beside the engine
         gpu_share = float(any(machine.gpus for machine in machines)) - sum(engine.gpu_share for engine in demands)
-    estimate = memory.of_rank(shape, job.settings.engineering, job.ranks, _longest(job))
+    estimate = memory.of_rank(shape, job.settings.engineering, job.ranks, _longest(job), gpu_share > 0)
     return [Demand("a rank", job.start, job.ranks, estimate, gpu_share), *demands]
 
 

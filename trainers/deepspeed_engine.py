@@ -17,7 +17,7 @@ from schemas.settings import EngineeringSettings, OptimiserSettings
 from tasks.rollouts.sketches import Sketches, sketches_of
 from trainers.language_model import LanguageModel, TokenScores
 from trainers.launch import COLLECTIVE_TIMEOUT
-from trainers.weights import load_model, save_model
+from trainers.weights import load_model, load_sharded, save_model
 
 _TAG = "state"
 
@@ -38,17 +38,18 @@ class TrainingEngine:
 
     def __init__(self, model_folder: str, optimiser: OptimiserSettings, engineering: EngineeringSettings) -> None:
         deepspeed = _deepspeed()
-        bf16 = engineering.dtype == "bf16"
-        model = load_model(model_folder, torch.bfloat16 if bf16 else torch.float32)
+        config = _config(optimiser, engineering)
+        dtype = torch.bfloat16 if engineering.dtype == "bf16" else torch.float32
+        self._sharded = engineering.zero_stage == 3
+        model = load_sharded(model_folder, dtype, config) if self._sharded else load_model(model_folder, dtype)
         if engineering.activation_checkpointing:
             model.gradient_checkpointing_enable()
         self._language_model = LanguageModel(model)
         self._engine, *_ = deepspeed.initialize(
             model=self._language_model,
             model_parameters=[weight for weight in model.parameters() if weight.requires_grad],
-            config=_config(optimiser, engineering),
+            config=config,
         )
-        self._sharded = engineering.zero_stage == 3
         self._language_model.train()
 
     @property
@@ -122,10 +123,16 @@ class TrainingEngine:
             config.load_universal_checkpoint = False
 
     def save_weights(self, folder: str) -> None:
-        """Write the model as a Hugging Face folder, by rank 0."""
-        with self._gathered(list(self._language_model.parameters())):
-            if self.rank == 0:
-                save_model(self._language_model.model, folder)
+        """Write the model as a Hugging Face folder, by rank 0, in whose main memory the whole of it must have room."""
+        whole: dict[int, Tensor] = {}
+        named = self._language_model.model.state_dict(keep_vars=True)
+        for weight in named.values():
+            with self._gathered([weight] if isinstance(weight, nn.Parameter) else []):
+                if self.rank == 0:
+                    # Weights that are tied stay one; those that are gathered are gone when this ends.
+                    whole.setdefault(id(weight), weight.detach().to("cpu", copy=self._sharded))
+        if self.rank == 0:
+            save_model(self._language_model.model, folder, {name: whole[id(weight)] for name, weight in named.items()})
         self.barrier()
 
     def sketches(self) -> Sketches:

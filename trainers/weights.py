@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.errors import BadInput
 from schemas.settings import ModelSettings
@@ -46,8 +46,45 @@ def load_model(folder: str, dtype: "torch.dtype | None" = None) -> "PreTrainedMo
         raise BadInput(f"{folder}: no model there: {' '.join(str(error).split())[:200]}") from None
 
 
-def save_model(model: "PreTrainedModel", out: str) -> None:
-    """Write a model's folder, whole or not at all; what was there is replaced."""
+def load_sharded(folder: str, dtype: "torch.dtype", deepspeed_config: dict[str, Any]) -> "PreTrainedModel":
+    """The model of a folder under ZeRO 3, on all ranks together: none of them ever holds more of it than one layer.
+
+    Rank 0 alone reads the weights, one by one.
+
+    Raises:
+        BadInput: the folder holds no model, or other weights than its architecture has.
+    """
+    import deepspeed
+    import torch
+    from safetensors import safe_open
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.integrations import HfDeepSpeedConfig
+
+    sharding = HfDeepSpeedConfig(deepspeed_config)  # transformers shards a model as it makes it while this lives
+    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True), dtype=dtype)
+    del sharding
+    named = model.state_dict(keep_vars=True)
+    missing = {id(weight) for weight in named.values()}
+    for path in sorted(Path(folder).glob("*.safetensors")):
+        with safe_open(path, "pt") as tensors:
+            for name in tensors.offset_keys():
+                if name not in named:
+                    raise BadInput(f"{path}: {name} is no weight of this model; train it with zero_stage 1 or 2")
+                weight = named[name]
+                with deepspeed.zero.GatheredParameters([weight], modifier_rank=0), torch.no_grad():
+                    if torch.distributed.get_rank() == 0:
+                        weight.copy_(tensors.get_tensor(name))
+                missing.discard(id(weight))
+    if missing:
+        raise BadInput(f"{folder}: {len(missing)} of the model's weights are not there")
+    return model
+
+
+def save_model(model: "PreTrainedModel", out: str, weights: "dict[str, torch.Tensor] | None" = None) -> None:
+    """Write a model's folder, whole or not at all; what was there is replaced.
+
+    ``weights`` are written in place of those that the model holds, of which it may have only a share.
+    """
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
@@ -55,7 +92,7 @@ def save_model(model: "PreTrainedModel", out: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, state_dict=weights)
         temporary.chmod(0o755)
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
