@@ -36,7 +36,8 @@ cpu)
     ;;
 esac
 
+# Compiled once, here: a machine on which Python writes no bytecode would compile vLLM anew in every process.
 # shellcheck disable=SC2086
-"$uv" pip install --python "$venv/bin/python" $backend \
+"$uv" pip install --compile-bytecode --python "$venv/bin/python" $backend \
     --constraints deploy/constraints-$accelerator.txt -r pyproject.toml --extra "$accelerator" --extra test
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .
