@@ -14,12 +14,15 @@ def run(
     """Build what is missing, write the report, print the scorecard. Where all is there, nothing heavy is started."""
     from flows.reporting import report_page, reported
     from flows.selection import configured, wanted
+    from tasks.corpus.dumps import find_dump
     from tasks.report.summary import summary_table
 
     settings = configured(config, snapshot, root, dump)
     stages = wanted(settings, until)
     missing = [stage for stage in stages if not graph.is_finished(settings, stage)]
     if missing:
+        if settings.dump_path is not None and missing[0].stage == "dump":
+            find_dump(settings.dump_path)  # a path that is wrong is told at once, not by a flow that has to start first
         console.print(f"{len(missing)} of {len(stages)} stages to build; the first is {missing[0]}")
         _flow(config, snapshot, root, dump, until, console)
     else:
