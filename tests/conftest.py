@@ -10,23 +10,23 @@ from xdist.scheduler import LoadScopeScheduling
 APART = (
     *("tests/chaos/", "tests/flows/", "tests/tasks/rollouts/test_worker_pool.py", "tests/tasks/test_jobs"),
     *("tests/tasks/test_indexing_job.py", "tests/trainers/test_policy_ranks.py", "tests/trainers/test_ray_ranks.py"),
-    *("tests/trainers/test_launch.py", "tests/trainers/test_resume.py"),
+    *("tests/trainers/test_launch.py", "tests/trainers/test_resume.py", "tests/trainers/test_sharded_loading.py"),
 )
 
 
-class TwoGroups(LoadScopeScheduling):
-    """Two processes share the suite (`make test`), each with an order of its own that is always the same.
+class FilesApart(LoadScopeScheduling):
+    """Processes share the suite (`make test`): one file each of those that run pipelines or clusters, as they are free.
 
-    What runs pipelines or clusters of processes is apart from what works in the tests' own process. There Java must not
-    start before vLLM is imported: vLLM's handler of SIGSEGV would take the place of Java's.
+    All that works in the tests' own process is one share, in an order that is always the same: there Java must not
+    start before vLLM is imported, whose handler of SIGSEGV would take the place of Java's.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "processes" if nodeid.startswith(APART) else "in process"
+        return nodeid.partition("::")[0] if nodeid.startswith(APART) else "in process"
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoGroups:
-    return TwoGroups(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesApart:
+    return FilesApart(config, log)
 
 
 @pytest.fixture(scope="session")

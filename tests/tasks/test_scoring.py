@@ -1,7 +1,5 @@
 """What an answer earns: normalisation, the span recall of the design, and answers written to be paid for nothing."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,13 +127,3 @@ def test_a_perfect_answer_is_worth_one_wherever_the_masks_are(text: list[str], d
         }
     )
     assert score(question, " ".join(text)).recall == 1
-
-
-def test_twenty_thousand_scorings_take_seconds() -> None:
-    sentence = "Arlen Brom of Kell was born in {} in the year {} and worked at the mill of {} before he died in {}. "
-    text = (sentence * 3).format(*(f"Place{i} Town{i}" for i in range(12)))
-    question = ramp_question(text, ["Place1 Town1", "Place4 Town4", "Place6 Town6", "Place10 Town10"])
-    answers = [text.replace("Town1", f"Town{i}").replace("worked", "workd") for i in range(500)]
-    began = time.process_time()
-    assert all(score(question, answer).recall > 0.5 for answer in answers)
-    assert (time.process_time() - began) * 40 < 45
