@@ -1,10 +1,15 @@
-"""`masksearch plan`: what would be built, why, and what it would take, by the last acceptance. Builds nothing."""
+"""`masksearch plan`: what would be built, why, and what it would take. Builds nothing.
+
+Rows and tokens are those of the settings, hours those of the last acceptance; where these do not tell, what the stage
+took for an earlier snapshot of the wiki does.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Column, Table
 
 from flows.selection import configured
@@ -15,12 +20,13 @@ from tasks import storage
 from tasks.expectations import Hours, Work, hours_of, parameters_in, seen_by_students, staleness_of, total, work_of
 from tasks.graph import Stage, stages_of
 from tasks.ledger import Ledger, differences
+from tasks.precedents import Precedent, precedents_of
 
 
 def plan(
     config: str, snapshot: str | None, root: str | None, dump: str | None, as_json: bool, console: Console
 ) -> None:
-    """One line a stage: built, to go on with, to build, or in conflict; rows, tokens and hours that are to be expected.
+    """One line a stage: built, to go on with, or in conflict; rows, bytes, tokens and hours that are to be expected.
 
     Raises:
         BadInput: the config is wrong, or a label holds something made in another way (after the table is printed).
@@ -29,12 +35,15 @@ def plan(
     ledger = Ledger(settings.runtime.root, settings.snapshot)
     stages = stages_of(settings)
     estimates = Estimates(settings, last_acceptance(settings.runtime.root))
-    rows = [_planned(ledger, stage, estimates) for stage in stages]
+    precedents = precedents_of(settings, stages)
+    rows = [_planned(ledger, stage, estimates, precedents.get(stage.name)) for stage in stages]
     if as_json:
         print(json.dumps(rows))
         return
     console.print(_table(f"{settings.name}: {settings.snapshot}", rows))
     for line in estimates.words([stage for stage, row in zip(stages, rows, strict=True) if row["action"] in _TO_DO]):
+        console.print(line, highlight=False)
+    for line in _told_by({row["precedent"] for row in rows} - {None}, precedents.values()):
         console.print(line, highlight=False)
     conflicts = [row["stage"] for row in rows if row["action"] == "refused"]
     if conflicts:
@@ -112,21 +121,36 @@ class Estimates:
         return f"training, rollouts and answers, these {lengths}, without refills; ≤ marks such bounds"
 
 
-def _planned(ledger: Ledger, stage: Stage, estimates: Estimates) -> dict[str, Any]:
+def _planned(ledger: Ledger, stage: Stage, estimates: Estimates, before: Precedent | None) -> dict[str, Any]:
     action, why = _action(ledger, stage)
-    work = estimates.work(stage) if action in _TO_DO else Work()
-    hours = estimates.hours(stage) if action in _TO_DO else None
+    is_to_do = action in _TO_DO
+    before = before if is_to_do else None
+    work = estimates.work(stage) if is_to_do else Work()
+    hours = estimates.hours(stage) if is_to_do else None
+    clock = before.seconds / 3600 if before else None
     return {
         "stage": str(stage),
         "action": action,
         "why": why,
-        "rows": work.rows,
+        "rows": before.rows if work.rows is None and before else work.rows,
+        "bytes": before.bytes if before else None,
         "tokens": work.tokens,
         "generated_tokens": work.generated,
         "at_most": work.is_bound,
-        "hours": hours.clock if hours else None,
+        "hours": hours.clock if hours else clock,
         "device_hours": hours.devices if hours else None,
+        "precedent": before.snapshot if before else None,
     }
+
+
+def _told_by(snapshots: Collection[str], precedents: Collection[Precedent]) -> list[str]:
+    """Which snapshots the figures of stages were taken from."""
+    growth = {precedent.snapshot: precedent.growth for precedent in precedents if precedent.growth != 1}
+    return [
+        f"bytes, and rows and hours that nothing else tells: as {snapshot} took"
+        + (f", data stages times {growth[snapshot]:.3g} for the size of the dump" if snapshot in growth else "")
+        for snapshot in sorted(snapshots)
+    ]
 
 
 def _action(ledger: Ledger, stage: Stage) -> tuple[str, str]:
@@ -150,15 +174,20 @@ def _action(ledger: Ledger, stage: Stage) -> tuple[str, str]:
 def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     """Tokens are those to train on; of rollouts, those to write."""
     table = Table(Column("stage", no_wrap=True), Column("will be", no_wrap=True), "why", title=title)
-    for name in ("rows", "tokens", "hours"):
+    for name in ("rows", "bytes", "tokens", "hours"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         bound = "≤" if row["at_most"] else ""
-        rows_expected = f"{row['rows']:,}" if row["rows"] else ""
         tokens = row["tokens"] or row["generated_tokens"]
-        hours = "" if row["hours"] is None else f"{bound}{row['hours']:,.2f}"
+        bound_of_hours = bound if row["device_hours"] is not None else ""
         table.add_row(
-            row["stage"], row["action"], row["why"], rows_expected, f"{bound}{_large(tokens)}" if tokens else "", hours
+            row["stage"],
+            row["action"],
+            row["why"],
+            f"{row['rows']:,}" if row["rows"] else "",
+            decimal(row["bytes"]) if row["bytes"] else "",
+            f"{bound}{_large(tokens)}" if tokens else "",
+            f"{bound_of_hours}{row['hours']:,.2f}" if row["hours"] is not None else "",
         )
     return table
 

@@ -36,6 +36,20 @@ class Output(NamedTuple):
     """What is done to the table of all rows, where a column is looked up for the part as a whole."""
 
 
+def sorted_out(rows: Iterable[Record], inputs: dict[str, str]) -> Output:
+    """Rows and rejects as they come, apart."""
+    rejects: list[Reject] = []
+
+    def kept() -> Iterator[Record]:
+        for row in rows:
+            if isinstance(row, Reject):
+                rejects.append(row)
+            else:
+                yield row
+
+    return Output(kept(), rejects, inputs)
+
+
 @dataclass(frozen=True)
 class PartWork(Generic[Item]):
     """Makes and commits one part; travels to Ray's workers."""

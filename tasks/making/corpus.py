@@ -11,7 +11,7 @@ from schemas.corpus_settings import NearDuplicateSettings, PageSettings, Passage
 from schemas.errors import BadInput
 from schemas.jobs import IndexJob
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
-from schemas.records import Alias, Duplicate, Page, Passage, Question, Record, Redirect, Reject, Signature
+from schemas.records import Alias, Duplicate, Page, Passage, Question, Redirect, Reject, Signature
 from tasks import storage
 from tasks.corpus import aliases, dumps, pages, passages
 from tasks.corpus.dumps import Dump, DumpRange
@@ -19,7 +19,7 @@ from tasks.corpus.losses import losses_of
 from tasks.corpus.reuse import EarlierPages, EarlierPart, earlier_part
 from tasks.corpus.xml import read_site
 from tasks.ledger import Parts
-from tasks.making.context import Making, Output, has_rows, no_failed_rows
+from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorted_out
 
 
 def dump_of(making: Making) -> Dump:
@@ -51,21 +51,8 @@ def _ranges(making: Making, settings: PageSettings) -> dict[str, DumpRange]:
     return {found.key: found for found in dumps.cut(dump_of(making), settings.part_mb)}
 
 
-def _sorted_out(rows: Iterable[Record], inputs: dict[str, str]) -> Output:
-    rejects: list[Reject] = []
-
-    def kept() -> Iterator[Record]:
-        for row in rows:
-            if isinstance(row, Reject):
-                rejects.append(row)
-            else:
-                yield row
-
-    return Output(kept(), rejects, inputs)
-
-
 def _redirects(snapshot: str, dump: str, found: DumpRange) -> Output:
-    return _sorted_out(pages.read_redirects(found, snapshot), {"dump": dump})
+    return sorted_out(pages.read_redirects(found, snapshot), {"dump": dump})
 
 
 def make_redirects(making: Making) -> StageManifest:
@@ -100,7 +87,7 @@ class PageWork:
         earlier = EarlierPages(self.earlier)
         rows = pages.read_pages(found, self.snapshot, self.settings, earlier)
         joined = partial(aliases.with_redirects, self.aliases)
-        return _sorted_out(rows, self.inputs)._replace(figures=earlier.counts, joined=joined)
+        return sorted_out(rows, self.inputs)._replace(figures=earlier.counts, joined=joined)
 
 
 def make_pages(making: Making) -> StageManifest:

@@ -10,7 +10,7 @@ from schemas.records import Passage, Question, Reject, Split
 from schemas.snapshot import language_of
 from tasks import storage
 from tasks.corpus.aliases import aliases_around
-from tasks.making.context import Making, Output, has_rows, no_failed_rows
+from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorted_out
 from tasks.making.corpus import asked_once, duplicate_paths, duplicates_among
 from tasks.making.earlier import earlier_question_parts, recertified
 from tasks.making.leaks import leaks_by_set
@@ -19,7 +19,7 @@ from tasks.making.spans import by_passages
 from tasks.ramp.figures import figures_of, is_certified
 from tasks.ramp.leaks import read_table, without_leaks
 from tasks.ramp.proposals import read_proposals
-from tasks.ramp.questions import SpanFacts, questions_of_pages
+from tasks.ramp.questions import SpanFacts, questions_of_pages, with_proven_terms
 from tasks.ramp.splits import Splits
 from tasks.ramp.surprisal import read_surprisals
 
@@ -55,8 +55,8 @@ def _questions(config: PipelineConfig, alias_paths: list[str], splits: Splits, i
     rows = list(without_leaks(made, read_table(given.leaks)) if given.leaks else made)
     questions = [row for row in rows if isinstance(row, Question)]
     certified = certify(questions, searcher_of(index), config.ramp, config.agent)
-    inputs = {"passages": storage.digest_of_file(given.passages)}
-    return Output(certified, [row for row in rows if isinstance(row, Reject)], inputs)
+    rows = [*(row for row in rows if isinstance(row, Reject)), *with_proven_terms(certified)]
+    return sorted_out(rows, {"passages": storage.digest_of_file(given.passages)})
 
 
 def _given(making: Making) -> dict[str, _Given]:

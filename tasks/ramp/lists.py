@@ -15,14 +15,19 @@ _BORDER = re.compile(rf"[,;]\s+(?:{_JOINT}\s+)?|\s+{_JOINT}\s+|、{_HAN_JOINT}?|
 _LEAD = r"\b(?:such as|includ(?:e|es|ing)|like|are|were|wie|etwa|darunter|sind|waren|gehören|zählen)\b"
 _EDGE = re.compile(rf"{_LEAD}(?: u\. a\.)?|[()（）:：—]|\s–\s")
 """What a row does not go on across: brackets, dashes, and the words that lead to it."""
-_ARTICLE = re.compile(r"(?:(?:the|an?|de[rnms]|die|das)\s+)?")
+_OPEN = re.compile(
+    r"\b(?:such as|e\.\s?g\.|for example|for instance)(?=\W)"
+    r"|\b(?:wie|etwa|u\.\s?a\.|unter anderem|z\.\s?B\.|beispielsweise)(?=\W)|如"
+)
+"""What an open list begins with: of such a list even one other member is enough."""
+_ARTICLE = re.compile(r"(?:(?:in|im|from|of|by|von|aus)\s+)?(?:(?:the|an?|de[rnms]|die|das)\s+)?")
 _WORD = re.compile(r"\w+")
 
 
 def are_exchangeable(between: str) -> bool:
     """Whether what stands between two masks leaves nothing to tell their answers apart.
 
-    That is white space, a comma, "and", or short members of the same row.
+    That is white space, a comma, "and", "or in", or short members of the same row.
     """
     first, *members = _BORDER.split(between)
     if first.strip() or not members:
@@ -36,6 +41,7 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
 
     The first member of a list may have its lead before it ("among them Israel, …"), the last one its tail.
     """
+    fewest = 1 if _OPEN.search(sentence[:start]) else MIN_OTHERS
     sentence, start, end = _row_around(sentence, start, end)
     borders = [border for border in _BORDER.finditer(sentence) if border.end() <= start or end <= border.start()]
     edges = [0, *(place for border in borders for place in border.span()), len(sentence)]
@@ -46,7 +52,7 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
     is_member = around + 1 <= MAX_MEMBER_WORDS
     before = _count_short(sentence, pieces[:own][::-1]) if is_member or start == begins else 0
     behind = _count_short(sentence, pieces[own + 1 :]) if is_member or end == ends else 0
-    return before + behind >= MIN_OTHERS
+    return before + behind >= fewest
 
 
 def _row_around(sentence: str, start: int, end: int) -> tuple[str, int, int]:

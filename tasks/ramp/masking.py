@@ -1,17 +1,21 @@
 """Which spans of a paragraph are masked, and the text with their places left open."""
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 
+from schemas.records import SpanKind
 from tasks.ramp.lists import are_exchangeable
 from tasks.ramp.spans import Span
 from tasks.ramp.words import count_unspaced
 from tasks.rollouts.protocol import MASK, neutralise
 
+_SENTENCE_END = re.compile(r"[.!?](?=[\s\"'”’)\]])|[。！？]")
+
 
 def can_be_masked(text: str) -> bool:
-    """Whether a text is free of what would be read as a mask or a tag of the protocol."""
-    return MASK not in text.casefold() and neutralise(text) == text
+    """Whether a text is free of what would be read as a mask or a tag of the protocol, and of what markup left over."""
+    return MASK not in text.casefold() and neutralise(text) == text and "|" not in text
 
 
 def drawn_by_weight(spans: Sequence[Span], seed: str) -> list[Span]:
@@ -35,7 +39,8 @@ def choose_spans(text: str, spans: Sequence[Span], n: int, *, max_share: float) 
     """The first ``n`` distinct spans that fit, in order of the text; None where the paragraph cannot carry so many.
 
     Left out is a span that would take the masked share of the characters above ``max_share``, or stand next to another
-    with nothing but white space, a comma or "and" between: nothing in sight would tell which answer belongs where.
+    with nothing but white space, a comma or "and" between: nothing in sight would tell which answer belongs where. Nor
+    are two terms of one sentence masked, each of which may be what tells the other.
 
     Args:
         spans: by preference, as `drawn_by_weight` or `hardest_first` give them.
@@ -67,4 +72,6 @@ def _weight(span: Span, largest: int) -> int:
 
 def _touch(text: str, one: Span, other: Span) -> bool:
     first, second = sorted((one, other), key=lambda span: span.start)
-    return are_exchangeable(text[first.end : second.start])
+    between = text[first.end : second.start]
+    both_terms = first.kind is SpanKind.TERM and second.kind is SpanKind.TERM
+    return are_exchangeable(between) or (both_terms and _SENTENCE_END.search(between) is None)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from schemas.corpus_settings import RampSettings
-from schemas.records import Change, GivenAway, Mask, Passage, Proposals, Question, Reject, Surprisal
+from schemas.records import Change, GivenAway, Mask, Passage, Proposals, Question, Reject, SpanKind, Surprisal
 from tasks.corpus.sentences import sentences
 from tasks.ramp.giveaways import flagged
 from tasks.ramp.masking import can_be_masked, choose_spans, drawn_by_weight, hardest_first, mask
@@ -145,6 +145,27 @@ def unfit(passage: Passage, settings: RampSettings, language: str) -> Unfit | No
     if len(sentences(passage.text, language)) < settings.min_sentences:
         return Unfit.FEW_SENTENCES
     return None
+
+
+def with_proven_terms(questions: Iterable[Question]) -> Iterator[Question | Reject]:
+    """The certified questions without those that mask a term which no passage proves.
+
+    A name, a date and a number are facts, found or not. In the place of a term a common noun may be as right, and what
+    tells that it is not is the passage that says so.
+    """
+    for question in questions:
+        unproven = [mask.surface for mask in question.masks if mask.kind == SpanKind.TERM and mask.evidence is None]
+        yield _unproven(question, unproven) if unproven else question
+
+
+def _unproven(question: Question, terms: Sequence[str]) -> Reject:
+    return Reject(
+        snapshot=question.snapshot,
+        row_id=question.question_id,
+        reason="unproven_term",
+        failed=False,
+        detail="; ".join(terms),
+    )
 
 
 def _strategy(passage_id: str, settings: RampSettings) -> str:

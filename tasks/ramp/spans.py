@@ -14,6 +14,8 @@ from schemas.records import Passage, Proposals, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.ramp import patterns
 from tasks.ramp.lists import is_listed
+from tasks.ramp.told import is_told_by_compound, is_told_by_people, is_told_by_sum, is_told_by_words
+from tasks.ramp.vague import is_vague
 from tasks.ramp.words import (
     FUNCTION_WORDS,
     PREPOSITIONS,
@@ -40,8 +42,12 @@ MAX_WORDS = 10
 MIN_RARE_LETTERS = 11
 """A linked lower-case word alone is a term only if so long: the shorter, the commoner (Zipf's law of abbreviation)."""
 
+_NAME_MARKS = re.compile(r"[·•A-Za-z]")
+"""What a name in a script without capitals may have, and a term has not: a dot between names, a Latin letter."""
+
 _AS_OF = re.compile(r"\b[Aa]s (?:of|at) \Z|截至\Z")
 _CAPITAL_NOUNS = frozenset({"de", "lb"})
+_UNCLEAN = re.compile(r"[\n\[\]<>{}|\"“”„«»]")
 _SENTENCE_BEFORE = re.compile(r"(?:[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?\Z")
 
 
@@ -88,7 +94,7 @@ def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> I
     text = passage.text
     dated = set(patterns.dates(text, language))
     for link in passage.links:
-        kind = SpanKind.DATE if (link.start, link.end) in dated else _kind_of_link(text, link.start, link.end)
+        kind = SpanKind.DATE if (link.start, link.end) in dated else _kind_of_link(text, link.start, link.end, language)
         yield Span(link.start, link.end, link.anchor, kind, link.target)
     for start, end in dated:
         yield Span(start, end, text[start:end], SpanKind.DATE, None)
@@ -115,7 +121,7 @@ def _is_mention(text: str, start: int, end: int, language: str) -> bool:
     anchor = text[start:end]
     if has_unspaced(anchor) or (language in _CAPITAL_NOUNS and " " not in anchor):
         return False
-    is_name = _kind_of_link(text, start, end) is SpanKind.ENTITY and not _begins_sentence(text, start)
+    is_name = _kind_of_link(text, start, end, language) is SpanKind.ENTITY and not _begins_sentence(text, start)
     return is_name and is_whole(text, start, end) and not is_inside_name(text, start, end, language)
 
 
@@ -123,17 +129,22 @@ def _begins_sentence(text: str, start: int) -> bool:
     return start == 0 or _SENTENCE_BEFORE.search(text, max(0, start - 6), start) is not None
 
 
-def _kind_of_link(text: str, start: int, end: int) -> SpanKind:
+def _kind_of_link(text: str, start: int, end: int, language: str) -> SpanKind:
     """A name has a capital letter that does not come from the beginning of a sentence.
 
-    A script without capitals does not tell names from terms.
+    Where all nouns have capitals one word is taken for a term, and so is what a script without capitals does not mark
+    as a name: what may be a common noun is asked only with a proof (`tasks.ramp.questions.with_proven_terms`).
     """
     anchor = text[start:end]
     if re.fullmatch(r"[\d.,]+", anchor):
         return SpanKind.NUMBER
+    if has_unspaced(anchor):
+        is_work = text[start - 1 : start] in ("《", "〈", "「", "“")
+        return SpanKind.ENTITY if is_work or _NAME_MARKS.search(anchor) else SpanKind.TERM
+    if language in _CAPITAL_NOUNS and re.fullmatch(r"[^\W\d_]+", anchor) and not anchor.isupper():
+        return SpanKind.TERM
     telling = anchor[1:] if _begins_sentence(text, start) else anchor
-    is_name = has_unspaced(telling) or any(map(str.isupper, telling))
-    return SpanKind.ENTITY if is_name else SpanKind.TERM
+    return SpanKind.ENTITY if any(map(str.isupper, telling)) else SpanKind.TERM
 
 
 def _apart(candidates: Iterator[Span]) -> list[Span]:
@@ -168,6 +179,8 @@ class _Rules:
             and not self._is_told_shorter(span)
             and not self._is_told_by_kin(span)
             and not self._is_told_by_initials(span)
+            and not self._is_told_in_other_words(span)
+            and not self._is_vague(span)
             and self._is_worth_asking(span)
         )
 
@@ -196,10 +209,13 @@ class _Rules:
         """In a sentence from which something was removed: what is left may not read, or not be true."""
         return any(start < span.end and span.start < end for start, end in self._lost_sentences)
 
+    def _sentence_of(self, span: Span) -> tuple[int, int]:
+        around = ((start, end) for start, end in self._sentences if start <= span.start and span.end <= end)
+        return next(around, (0, len(self._passage.text)))
+
     def _is_one_of_list(self, span: Span) -> bool:
         """One of a list, whose members could change places: nothing in sight asks for this one."""
-        around = ((start, end) for start, end in self._sentences if start <= span.start and span.end <= end)
-        start, end = next(around, (0, len(self._passage.text)))
+        start, end = self._sentence_of(span)
         return is_listed(self._passage.text[start:end], span.start - start, span.end - start)
 
     @cached_property
@@ -234,6 +250,25 @@ class _Rules:
         short = initials(span.surface, self._language)
         return any(is_acronym(form) and re.search(rf"\b{form}\b", self._passage.text) for form in short)
 
+    def _is_told_in_other_words(self, span: Span) -> bool:
+        """By its own words in another form, by a country's people, as part of a compound, as a sum."""
+        before, behind = self._passage.text[: span.start], self._passage.text[span.end :]
+        if span.kind is SpanKind.NUMBER:
+            return is_told_by_sum(span.surface, f"{before} {behind}", self._language)
+        if span.kind is SpanKind.DATE or has_unspaced(span.surface):
+            return False
+        around = frozenset(plain_words(f"{before} {behind}"))
+        return (
+            is_told_by_words(span.surface, around, self._language)
+            or (self._language == "en" and is_told_by_people(span.surface, around))
+            or (self._language in _CAPITAL_NOUNS and is_told_by_compound(span.surface, around))
+        )
+
+    def _is_vague(self, span: Span) -> bool:
+        """Others would be as right: a century, a plan, the end of a range, "and other devices"."""
+        text, (start, end) = self._passage.text, self._sentence_of(span)
+        return is_vague(span.kind, span.surface, text[start:end], text[: span.start], text[span.end :])
+
     @cached_property
     def _converted(self) -> list[tuple[int, int]]:
         return patterns.conversions(self._passage.text, self._language)
@@ -260,8 +295,10 @@ class _Rules:
         if span.target is not None and not self._is_called(span):
             return False
         words = words_of(span.surface)
+        if has_unspaced(span.surface):
+            return len(span.surface) > 1
         if len(words) == 1:
-            return len(span.surface) >= MIN_RARE_LETTERS
+            return self._language in _CAPITAL_NOUNS or len(span.surface) >= MIN_RARE_LETTERS
         return len(words) <= MAX_WORDS and words[0] not in FUNCTION_WORDS.get(self._language, frozenset())
 
     def _is_called(self, span: Span) -> bool:
@@ -274,7 +311,6 @@ class _Rules:
 
 
 def _is_clean(surface: str) -> bool:
-    """No border of white space, no bracket or tag that a mask would confuse."""
-    return (
-        surface == surface.strip() and re.search(r"[\n\[\]<>{}|]", surface) is None and any(map(str.isalnum, surface))
-    )
+    """No border of white space, no bracket, quotation mark or tag that a mask would confuse."""
+    is_plain = surface == surface.strip() and _UNCLEAN.search(surface) is None
+    return is_plain and any(map(str.isalnum, surface))

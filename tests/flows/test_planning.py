@@ -7,7 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from flows.planning import plan
+from flows.selection import configured
 from schemas.acceptance import Acceptance, Item, Rates
+from tasks.graph import make, stages_of
+from tests.support.dumpfiles import page_xml, write_multistream
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = str(ROOT / "deploy/configs/sample.yaml")
@@ -71,3 +74,34 @@ def test_hours_are_those_of_the_last_acceptance_scaled_by_parameters(tmp_path, c
 def test_an_acceptance_of_another_version_is_none(tmp_path):
     (tmp_path / "acceptance.json").write_text('{"size": "tiny"}')
     assert "would tell hours" in told(tmp_path)
+
+
+CONFIG = """
+name: monthly
+snapshot: enwiki-{date}
+dump: {folder}/{{wiki}}-{{date}}-pages.xml.bz2
+ramp: {{splits: held_out}}
+runtime: {{root: {folder}/root, workers: 1}}
+"""
+
+
+def test_data_stages_take_what_they_took_for_the_last_snapshot_in_proportion_to_the_dumps(tmp_path, capsys):
+    size = {}
+    for date, pages in (("20240101", 3), ("20240201", 40)):
+        streams = [[page_xml(number + 1, f"Town {number}", f"It has {number} mills. ")] for number in range(pages)]
+        dump = tmp_path / f"enwiki-{date}-pages.xml.bz2"
+        write_multistream(tmp_path, streams, with_index=False).rename(dump)
+        size[date] = dump.stat().st_size
+        (tmp_path / f"{date}.yaml").write_text(CONFIG.format(date=date, folder=tmp_path))
+    first, second = configured(str(tmp_path / "20240101.yaml")), str(tmp_path / "20240201.yaml")
+    made = {str(stage): make(first, stage, lambda progress: None) for stage in stages_of(first)[:4]}
+    growth = size["20240201"] / size["20240101"]
+    plan(second, None, None, None, True, Console(file=io.StringIO()))
+    rows = {row["stage"]: row for row in json.loads(capsys.readouterr().out)}
+    pages = rows["pages/v1"]
+    assert (pages["rows"], pages["bytes"]) == (round(3 * growth), round(made["pages/v1"].bytes * growth))
+    assert pages["hours"] == made["pages/v1"].seconds * growth / 3600
+    assert (pages["precedent"], rows["index/v1"]["precedent"]) == ("enwiki-20240101", None)
+    text = io.StringIO()
+    plan(second, None, None, None, False, Console(file=text, width=250))
+    assert f"as enwiki-20240101 took, data stages times {growth:.3g} for the size of the dump" in text.getvalue()

@@ -7,7 +7,7 @@ from schemas.corpus_settings import RampSettings
 from schemas.records import Question, Split
 from schemas.settings import AgentSettings
 from tasks.ramp.evidence import certify
-from tasks.ramp.questions import questions_of
+from tasks.ramp.questions import questions_of, with_proven_terms
 from tasks.ramp.splits import Splits
 from tests.tasks.ramp.examples import WordSearcher, assert_honest, passage_of
 
@@ -184,3 +184,14 @@ def test_queries_use_only_words_in_sight_and_lead_to_the_value(wikitext, masked)
     (done,) = certify([question_of(wikitext, masked)], searcher, SETTINGS, AGENT)
     assert all(mask.evidence for mask in done.masks)
     assert_honest(done, searcher, AGENT)
+
+
+def test_a_term_is_asked_only_where_a_passage_proves_it_and_a_name_in_any_case():
+    text = "Ostel Light was driven by [[steam turbine|steam turbines]] somewhere, says [[Karlo Brim]] of it."
+    told = [("1-0", "Ostel Light", "Ostel Light was driven by steam turbines for many years.")]
+    term, name = question_of(text, ["steam turbines"]), question_of(text, ["Karlo Brim"])
+    proven, (unproven, named) = [certified(term, told)], (certified(row, []) for row in (term, name))
+    assert list(with_proven_terms([*proven, named])) == [*proven, named]
+    (reject,) = with_proven_terms([unproven])
+    assert (reject.reason, reject.row_id, reject.detail) == ("unproven_term", term.question_id, "steam turbines")
+    assert not reject.failed

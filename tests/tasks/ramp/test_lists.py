@@ -24,6 +24,10 @@ def listed(marked):
         "Zu den größten gehören die Berlin Hyp, die Weberbank, die Quirin Privatbank und [N26].",
         "He was the fifth to win it (joining Rod Laver, [Fred Perry], Roy Emerson and Don Budge—others came later).",
         "他到过北京、[上海]、广州、深圳和武汉。",
+        "Architects such as Karlo Vint and [Sal Morvis] built there.",
+        "Dort waren Clubs wie das Kunsthaus Tacheles oder das [E-Werk].",
+        "Dort erscheinen u. a. der Focus, [Cicero] und Capital.",
+        "如沃尔特·格罗佩斯、[勒·柯布西耶]和奥斯卡尼迈耶。",
         "由美国、[英国]、与法国、与苏联控制。",
     ],
 )
@@ -46,7 +50,22 @@ def test_an_aside_a_pair_and_a_triple_are_none(sentence):
 
 
 @pytest.mark.parametrize(
-    "between", ["", " ", " and ", ", ", ", and the ", " oder ", "、", "和", "，以及", ", Ostel, and ", "、奥斯特尔和"]
+    "between",
+    [
+        "",
+        " ",
+        " and ",
+        ", ",
+        ", and the ",
+        " oder ",
+        " or in ",
+        " and of the ",
+        "、",
+        "和",
+        "，以及",
+        ", Ostel, and ",
+        "、奥斯特尔和",
+    ],
 )
 def test_what_tells_two_answers_apart_by_nothing_but_their_order(between):
     assert are_exchangeable(between)

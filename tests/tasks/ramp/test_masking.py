@@ -1,6 +1,7 @@
 """Properties that every masked paragraph has."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -68,10 +69,20 @@ def test_a_paragraph_that_cannot_carry_so_many_masks_has_none():
     assert choose_spans("Paris France", spans_in("Paris France", ["Paris", "France"]), 2, max_share=1) is None
 
 
-@pytest.mark.parametrize("text", ["a [mask] here", "a [MASK] here", "an <answer> here", "an </ Search > here"])
+@pytest.mark.parametrize(
+    "text", ["a [mask] here", "a [MASK] here", "an <answer> here", "an </ Search > here", "(Pashto |A)"]
+)
 def test_text_that_looks_like_a_mask_or_a_tag_is_refused(text):
     assert not can_be_masked(text)
     assert can_be_masked("a < b and [1] here")
+
+
+def test_two_terms_of_one_sentence_are_not_masked_together():
+    text = "The weakly acidic ammonium chloride comes from hydrogen chloride there. It burns in nitrous oxide."
+    spans = spans_in(text, ["ammonium chloride", "hydrogen chloride", "nitrous oxide"])
+    one, two, far = (replace(span, kind=SpanKind.TERM) for span in spans)
+    assert choose_spans(text, [one, two], 2, max_share=1) is None
+    assert choose_spans(text, [one, two, far], 2, max_share=1) == [one, far]
 
 
 def test_the_hardest_come_first_and_those_never_weighed_not_at_all():

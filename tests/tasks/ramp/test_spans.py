@@ -36,6 +36,22 @@ def test_names_terms_dates_and_numbers_with_their_kinds_and_targets():
     ]
 
 
+@pytest.mark.parametrize(
+    ("wikitext", "language", "kind"),
+    [
+        ("Dort gab es [[Fahrradtaxi|Fahrradtaxi]] und Regen.", "de", SpanKind.TERM),
+        ("Dort war [[Karlo Vint]] und Regen.", "de", SpanKind.ENTITY),
+        ("Er kam in den [[SDAX]] und blieb.", "de", SpanKind.ENTITY),
+        ("他在那里看到[[奥斯特尔]]。", "zh", SpanKind.TERM),
+        ("他在那里看到[[卡洛·文特]]。", "zh", SpanKind.ENTITY),
+        ("他在那里写了《[[奥斯特尔]]》。", "zh", SpanKind.ENTITY),
+    ],
+)
+def test_what_no_mark_shows_to_be_a_name_is_a_term(wikitext, language, kind):
+    (span,) = find_spans(passage_of(wikitext), {}, language)
+    assert span.kind is kind
+
+
 def test_of_what_overlaps_the_longest_is_a_span():
     assert surfaces("She won the [[1998 Ostel Games]] there.") == ["1998 Ostel Games"]
     assert surfaces("She won on [[3 May]] 1998 there.") == ["3 May 1998"]
@@ -236,3 +252,21 @@ def test_a_name_begins_as_names_do_or_is_called_what_its_page_is_called(wikitext
 )
 def test_never_what_its_initials_give_away(wikitext, found):
     assert surfaces(wikitext) == found
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "language"),
+    [
+        ("The [[legislative branch]] is one of three branches, the Ostel Legislature.", "en"),
+        ("The king of [[Spain]] met the Spanish queen.", "en"),
+        ("Dort sind [[Gemeinden]] der Einheitsgemeinde Ostel.", "de"),
+        ("Of 3,500 people 2,400 left, and so 1,100 stayed.", "en"),
+        ('They call it "[[Ostel Bridge|"Ostel Bridge"]]" there.', "en"),
+    ],
+)
+def test_never_what_is_told_in_other_words(wikitext, language):
+    assert surfaces(wikitext, language=language) == []
+
+
+def test_never_what_others_would_fit_as_well():
+    assert surfaces("They came in the 13th century, or will by 2099.") == []

@@ -1,0 +1,38 @@
+"""Places that several answers would fit: a century, a plan, the end of a range, a count without a date."""
+
+import re
+
+from schemas.records import SpanKind
+from tasks.ramp.words import has_unspaced
+
+_CENTURY = re.compile(
+    r"\d{1,2}(?:st|nd|rd|th)[ -]century(?: (?:BCE?|CE|AD))?|\d{1,2}\. Jahrhunderts?(?: [vn]\.\s?Chr\.)?"
+    r"|(?:公元前|西元前)?\d{1,2}世[纪紀]"
+)
+_PLAN = re.compile(r"\b(?:will|(?:is|are|was|were) (?:expected|scheduled|planned|projected) to)\b")
+_RANGE_GOES_ON = re.compile(r"\s?[–—-]\s?[$€£¥]?\d|\s(?:to|bis)\s[$€£¥]?\d")
+_RANGE_BEGAN = re.compile(r"\d\s?[%°]?\s?[–—-]\s?\Z|\d[%°]?\s(?:[^\W\d]+\s)?(?:to|bis)\s[$€£¥]?\Z")
+_OTHERS = re.compile(r",? (?:and|or) (?:[^\W\d]+ )?others?\b|,? (?:und|oder|sowie) (?:[^\W\d]+ )?andere[nr]?\b")
+_HANGING = re.compile(r"[-‐]\s|[/／]")
+_ORIGINAL = re.compile(r"[^，。；（）()]{0,6}[（(][A-Za-zÀ-ɏ]")
+_DATED = re.compile(r"\d{4}\s?年|世[纪紀]")
+
+
+def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: str) -> bool:
+    """Whether nothing tells a span from others that would be as right.
+
+    Args:
+        sentence: that of the span; ``before`` and ``behind`` are what stands around the span in the whole text.
+    """
+    if before[-1:] in ("/", "／") or _HANGING.match(behind):
+        return True
+    if kind in (SpanKind.ENTITY, SpanKind.TERM):
+        if has_unspaced(surface) and _ORIGINAL.match(behind):
+            return True  # Chinese beside the name in its own language
+        return kind is SpanKind.TERM and _OTHERS.match(behind) is not None
+    if _CENTURY.fullmatch(surface) or _PLAN.search(sentence):
+        return True
+    if kind is not SpanKind.NUMBER:
+        return False
+    is_cut = _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(before[-24:])
+    return bool(is_cut) or (has_unspaced(sentence) and not _DATED.search(sentence))

@@ -1,0 +1,67 @@
+"""What around a span tells it, and what only looks like it."""
+
+import pytest
+
+from tasks.ramp.told import is_told_by_compound, is_told_by_people, is_told_by_sum, is_told_by_words
+from tasks.ramp.words import plain_words
+
+
+@pytest.mark.parametrize(
+    ("surface", "around", "told"),
+    [
+        ("legislative branch", "It has three branches; this one is the Legislature.", True),
+        ("Pashto", "It is spoken by Pashtuns.", True),
+        ("Portugal", "The Portuguese came.", True),
+        ("ancient Iranian peoples", "An Iranian people of the north came.", True),
+        ("Karlo Vint", "Vint left.", False),
+        ("Bank of Ostel", "The bank was old.", False),
+        ("Battle of Ostel", "A great battle of Ostel's wars.", True),
+        ("Ostel", "It is a town on a river.", False),
+    ],
+)
+def test_more_than_half_of_its_words_stand_around_it(surface, around, told):
+    assert is_told_by_words(surface, plain_words(around), "en") == told
+
+
+@pytest.mark.parametrize(
+    ("surface", "around", "told"),
+    [
+        ("Spain", "The Spanish ambassador came.", True),
+        ("Dutch", "The Netherlands helped.", True),
+        ("the Netherlands", "A Dutch fleet came.", True),
+        ("Spain", "The French ambassador came.", False),
+        ("Spain", "Spain is old.", False),
+    ],
+)
+def test_a_country_is_told_by_its_people_and_they_by_it(surface, around, told):
+    assert is_told_by_people(surface, plain_words(around)) == told
+
+
+@pytest.mark.parametrize(
+    ("surface", "around", "told"),
+    [
+        ("Gemeinden", "Berlin ist eine Einheitsgemeinde.", True),
+        ("Fernbahntunnel", "Der Tunnel ist lang.", True),
+        ("Sigmund Freuds", "Freuds Ansatz ist neu.", True),
+        ("Deutsche Bahn", "Der Deutsche kam.", False),
+        ("Oper", "Die Operation gelang.", False),
+        ("Havel", "Die Havelland-Bahn fährt.", True),
+    ],
+)
+def test_a_german_word_is_told_by_a_compound(surface, around, told):
+    assert is_told_by_compound(surface, plain_words(around)) == told
+
+
+@pytest.mark.parametrize(
+    ("amount", "around", "language", "told"),
+    [
+        ("732", "Es gibt 916 Brücken, die restlichen 184 sind kleiner.", "de", True),
+        ("1,100", "Of 3,500 people 2,400 left.", "en", True),
+        ("1.100", "Von 3.500 gingen 2.400.", "de", True),
+        ("1,100", "Of 3,500 people 2,500 left.", "en", False),
+        ("12", "Of 30 people 18 left.", "en", False),
+        ("732", "Version 1.2.3 has 916 pages.", "en", False),
+    ],
+)
+def test_an_amount_is_told_by_two_whose_sum_or_difference_it_is(amount, around, language, told):
+    assert is_told_by_sum(amount, around, language) == told

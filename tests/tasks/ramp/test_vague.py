@@ -1,0 +1,55 @@
+"""Places that several answers would fit."""
+
+import pytest
+
+from schemas.records import SpanKind
+from tasks.corpus.sentences import sentences
+from tasks.ramp.vague import is_vague
+
+
+def vague(kind: SpanKind, marked: str) -> bool:
+    before, _, rest = marked.partition("[")
+    surface, _, behind = rest.partition("]")
+    text = before + surface + behind
+    language = "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"
+    around = [text[start:end] for start, end in sentences(text, language) if start <= len(before) < end]
+    return is_vague(kind, surface, around[0], before, behind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "marked"),
+    [
+        (SpanKind.DATE, "They came in the [13th century] there."),
+        (SpanKind.DATE, "Aus dem [18. Jahrhundert] stammen sie."),
+        (SpanKind.DATE, "它建于[13世纪]。"),
+        (SpanKind.DATE, "The satellite will be launched in [2017] from here."),
+        (SpanKind.NUMBER, "The house is expected to cost [$5 million] at least."),
+        (SpanKind.NUMBER, "In Burma it is 80%–[89%] of all."),
+        (SpanKind.NUMBER, "It costs [$5] to 16 billion a year."),
+        (SpanKind.NUMBER, "It costs $5 to [16 billion] a year."),
+        (SpanKind.TERM, "It is found in computers, [communications equipment], and other devices."),
+        (SpanKind.ENTITY, "在那里有[莱比锡广场]和波茨坦门（Leipziger Platz und Potsdamer Tor）。"),
+        (SpanKind.TERM, "那里是[温带]／湿润气候。"),
+        (SpanKind.NUMBER, "地铁有[174]个车站。"),
+        (SpanKind.DATE, "In den [1990er]- und 2000er-Jahren war es so."),
+    ],
+)
+def test_others_would_be_as_right(kind, marked):
+    assert vague(kind, marked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "marked"),
+    [
+        (SpanKind.DATE, "They came in the [1980s] there."),
+        (SpanKind.DATE, "He will stay. They came in [1981] there."),
+        (SpanKind.DATE, "He ruled from [1931] to 1940 there."),
+        (SpanKind.DATE, "He ruled from 1931 to [1940] there."),
+        (SpanKind.NUMBER, "In 1931 it had [12,500] people, 3 to 4 a house."),
+        (SpanKind.TERM, "It is found by [photosynthesis], and at night."),
+        (SpanKind.ENTITY, "[莱比锡广场]很大。"),
+        (SpanKind.NUMBER, "1931年有[174]个车站。"),
+    ],
+)
+def test_one_answer_is_right(kind, marked):
+    assert not vague(kind, marked)
