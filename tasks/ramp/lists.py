@@ -16,10 +16,11 @@ _LEAD = r"\b(?:such as|includ(?:e|es|ing)|like|are|were|wie|etwa|darunter|sind|w
 _EDGE = re.compile(rf"{_LEAD}(?: u\. a\.)?|[()（）:：—]|\s–\s")
 """What a row does not go on across: brackets, dashes, and the words that lead to it."""
 _OPEN = re.compile(
-    r"\b(?:such as|e\.\s?g\.|for example|for instance)(?=\W)"
+    r"\b(?:such as|\w+s like|e\.\s?g\.|for example|for instance)(?=\W)"
     r"|\b(?:wie|etwa|u\.\s?a\.|unter anderem|z\.\s?B\.|beispielsweise)(?=\W)|如"
 )
 """What an open list begins with: of such a list even one other member is enough."""
+_LIST_LEAD = re.compile(rf"{_LEAD}|\b(?:among|between|unter)\b|包括|[如]")
 _ARTICLE = re.compile(r"(?:(?:in|im|from|of|by|von|aus)\s+)?(?:(?:the|an?|de[rnms]|die|das)\s+)?")
 _WORD = re.compile(r"\w+")
 
@@ -36,12 +37,21 @@ def are_exchangeable(between: str) -> bool:
     return _ARTICLE.fullmatch(last) is not None and all(_is_short(other) for other in others)
 
 
+def are_of_one_list(lead: str, between: str) -> bool:
+    """Whether two masks are members of a list that is opened by "include" or "such as", however long its members are.
+
+    Args:
+        lead: the sentence of both, up to the first.
+    """
+    return _LIST_LEAD.search(lead) is not None and _BORDER.search(between) is not None
+
+
 def is_listed(sentence: str, start: int, end: int) -> bool:
     """Whether ``sentence[start:end]`` stands in a row of short members, parted by commas, "and" or "or".
 
     The first member of a list may have its lead before it ("among them Israel, …"), the last one its tail.
     """
-    fewest = 1 if _OPEN.search(sentence[:start]) else MIN_OTHERS
+    is_open = _OPEN.search(sentence[:start]) is not None
     sentence, start, end = _row_around(sentence, start, end)
     borders = [border for border in _BORDER.finditer(sentence) if border.end() <= start or end <= border.start()]
     edges = [0, *(place for border in borders for place in border.span()), len(sentence)]
@@ -50,9 +60,11 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
     begins, ends = pieces[own]
     around = _count_words(sentence[begins:start]) + _count_words(sentence[end:ends])
     is_member = around + 1 <= MAX_MEMBER_WORDS
+    if is_open and is_member and own > 0:
+        return True
     before = _count_short(sentence, pieces[:own][::-1]) if is_member or start == begins else 0
     behind = _count_short(sentence, pieces[own + 1 :]) if is_member or end == ends else 0
-    return before + behind >= fewest
+    return before + behind >= (1 if is_open else MIN_OTHERS)
 
 
 def _row_around(sentence: str, start: int, end: int) -> tuple[str, int, int]:

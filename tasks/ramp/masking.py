@@ -5,11 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 
 from schemas.records import SpanKind
-from tasks.ramp.lists import are_exchangeable
+from tasks.ramp.lists import are_exchangeable, are_of_one_list
 from tasks.ramp.spans import Span
 from tasks.ramp.words import count_unspaced
 from tasks.rollouts.protocol import MASK, neutralise
 
+_NAMED = (SpanKind.ENTITY, SpanKind.TERM)
+_PLACE = re.compile(r" (?:in|at|near|on|of) (?:the )?")
 _SENTENCE_END = re.compile(r"[.!?](?=[\s\"'”’)\]])|[。！？]")
 
 
@@ -40,7 +42,8 @@ def choose_spans(text: str, spans: Sequence[Span], n: int, *, max_share: float) 
 
     Left out is a span that would take the masked share of the characters above ``max_share``, or stand next to another
     with nothing but white space, a comma or "and" between: nothing in sight would tell which answer belongs where. Nor
-    are two terms of one sentence masked, each of which may be what tells the other.
+    are two terms of one sentence masked, two members of an open list, or a name and its place ("[mask] in [mask]"):
+    each is what tells the other.
 
     Args:
         spans: by preference, as `drawn_by_weight` or `hardest_first` give them.
@@ -71,7 +74,15 @@ def _weight(span: Span, largest: int) -> int:
 
 
 def _touch(text: str, one: Span, other: Span) -> bool:
+    """Whether two spans may not be masked together."""
     first, second = sorted((one, other), key=lambda span: span.start)
     between = text[first.end : second.start]
-    both_terms = first.kind is SpanKind.TERM and second.kind is SpanKind.TERM
-    return are_exchangeable(between) or (both_terms and _SENTENCE_END.search(between) is None)
+    if are_exchangeable(between):
+        return True
+    if _SENTENCE_END.search(between) is not None:
+        return False
+    if first.kind is SpanKind.TERM and second.kind is SpanKind.TERM:
+        return True
+    names = first.kind in _NAMED and second.kind in _NAMED
+    lead = _SENTENCE_END.split(text[: first.start])[-1]
+    return names and (_PLACE.fullmatch(between) is not None or are_of_one_list(lead, between))

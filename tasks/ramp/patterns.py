@@ -145,12 +145,13 @@ def dates(text: str, language: str) -> Iterator[Interval]:
 def _reads_as_year(text: str, start: int, end: int, language: str) -> bool:
     """Not "1500 m" nor "1200 soldiers", but "in 1200 soldiers came"."""
     if word_before(text, start).casefold() in _of(language).year_after.split("|"):
-        return _unit_behind(language).match(text, end) is None
+        return unit_behind(language).match(text, end) is None
     return _counted_behind(language).match(text, end) is None
 
 
 @cache
-def _unit_behind(language: str) -> re.Pattern[str]:
+def unit_behind(language: str) -> re.Pattern[str]:
+    """A unit of measurement right behind an amount."""
     return re.compile(rf"[ \u00a0-]?(?:{_of(language).units}){_APART}")
 
 

@@ -14,7 +14,14 @@ from schemas.records import Passage, Proposals, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.ramp import patterns
 from tasks.ramp.lists import is_listed
-from tasks.ramp.told import is_told_by_compound, is_told_by_people, is_told_by_sum, is_told_by_words
+from tasks.ramp.told import (
+    is_told_by_compound,
+    is_told_by_figure,
+    is_told_by_people,
+    is_told_by_sum,
+    is_told_by_words,
+    is_told_by_years,
+)
 from tasks.ramp.vague import is_vague
 from tasks.ramp.words import (
     FUNCTION_WORDS,
@@ -45,9 +52,9 @@ MIN_RARE_LETTERS = 11
 _NAME_MARKS = re.compile(r"[·•A-Za-z]")
 """What a name in a script without capitals may have, and a term has not: a dot between names, a Latin letter."""
 
-_AS_OF = re.compile(r"\b[Aa]s (?:of|at) \Z|截至\Z")
+_AS_OF = re.compile(r"\b[Aa]s (?:of|at) \Z|\bStand:? \Z|截至\Z")
 _CAPITAL_NOUNS = frozenset({"de", "lb"})
-_UNCLEAN = re.compile(r"[\n\[\]<>{}|\"“”„«»]")
+_UNCLEAN = re.compile(r"[\n\[\]()<>{}|\"“”„«»]")
 _SENTENCE_BEFORE = re.compile(r"(?:[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?\Z")
 
 
@@ -251,13 +258,15 @@ class _Rules:
         return any(is_acronym(form) and re.search(rf"\b{form}\b", self._passage.text) for form in short)
 
     def _is_told_in_other_words(self, span: Span) -> bool:
-        """By its own words in another form, by a country's people, as part of a compound, as a sum."""
-        before, behind = self._passage.text[: span.start], self._passage.text[span.end :]
+        """By its own words in another form, by a country's people, as part of a compound, by other figures."""
+        rest = f"{self._passage.text[: span.start]} {self._passage.text[span.end :]}"
         if span.kind is SpanKind.NUMBER:
-            return is_told_by_sum(span.surface, f"{before} {behind}", self._language)
-        if span.kind is SpanKind.DATE or has_unspaced(span.surface):
+            return is_told_by_figure(span.surface, rest) or is_told_by_sum(span.surface, rest, self._language)
+        if span.kind is SpanKind.DATE:
+            return is_told_by_years(span.surface, rest)
+        if has_unspaced(span.surface):
             return False
-        around = frozenset(plain_words(f"{before} {behind}"))
+        around = frozenset(plain_words(rest))
         return (
             is_told_by_words(span.surface, around, self._language)
             or (self._language == "en" and is_told_by_people(span.surface, around))
@@ -267,7 +276,8 @@ class _Rules:
     def _is_vague(self, span: Span) -> bool:
         """Others would be as right: a century, a plan, the end of a range, "and other devices"."""
         text, (start, end) = self._passage.text, self._sentence_of(span)
-        return is_vague(span.kind, span.surface, text[start:end], text[: span.start], text[span.end :])
+        before, behind = text[: span.start], text[span.end :]
+        return is_vague(span.kind, span.surface, text[start:end], before, behind, self._language)
 
     @cached_property
     def _converted(self) -> list[tuple[int, int]]:

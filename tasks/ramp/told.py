@@ -1,4 +1,4 @@
-"""What around a span tells it: its words in another form, the people of a country, a part of a compound, a sum."""
+"""What around a span tells it: its words in another form, a country's people, part of a compound, other figures."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -15,6 +15,8 @@ _MIN_SUM = 100
 """Smaller amounts are the sum of two others by chance."""
 _COMPOUND_PART = 6
 _ENDING = re.compile(r"(?<=.{5})(?:en|es|er|e|n|s)\Z")
+_DECADE = re.compile(r"((?:1\d|20)\d0)(?:s|er\b|年代)")
+_YEAR = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d|s\b|er\b|年代)")
 _AMOUNT = re.compile(r"(?<![\d.,])\d[\d.,]*\d(?![\d.,]*\d)")
 
 
@@ -26,7 +28,9 @@ def is_told_by_words(surface: str, around: Collection[str], language: str) -> bo
         around: the plain words of the rest of the text (`plain_words`).
     """
     ignored = FUNCTION_WORDS.get(language, frozenset())
-    own = [word for word in plain_words(surface) if len(word) >= _MIN_WORD and word not in ignored]
+    words = surface.split()
+    named = words[:-1] if len(words) > 1 and words[-1].islower() and not words[0].islower() else words  # "Kerr effect"
+    own = [word for word in plain_words(" ".join(named)) if len(word) >= _MIN_WORD and word not in ignored]
     told = sum(any(are_kin(word, other) for other in around) for word in own)
     return told > len(own) / 2
 
@@ -43,18 +47,32 @@ def is_told_by_compound(surface: str, around: Collection[str]) -> bool:
 
     Of several words the last one names the thing: "Sigmund Freuds" is told by "Freuds".
     """
-    words = plain_words(surface)
-    if not words:
-        return False
-    if len(words) > 1 and surface.split()[-1:] and len(words[-1]) > _MIN_WORD and words[-1] in around:
-        return True
-    if len(words) > 1:
-        return False
-    stem = _ENDING.sub("", words[0])
+    *others, last = plain_words(surface) or [""]
+    if others:
+        return len(last) > _MIN_WORD and not {last, f"{last}s", f"{last}es"}.isdisjoint(around)
+    stem = _ENDING.sub("", last)
     return any(
-        (len(stem) > _MIN_WORD and stem in other) or (len(other) >= _COMPOUND_PART and other in words[0])
+        (len(stem) > _MIN_WORD and stem in other) or (len(other) >= _COMPOUND_PART and other in last)
         for other in around
     )
+
+
+def is_told_by_years(date: str, around: str) -> bool:
+    """A decade of which a year stands there, or the decade before or behind: "1980s, 1990s, and 2000s"."""
+    decade = _DECADE.match(date)
+    if decade is None:
+        return False
+    first = int(decade[1])
+    years = map(int, _YEAR.findall(around))
+    return any(first <= year <= first + 9 for year in years) or any(
+        abs(int(other) - first) == 10 for other in _DECADE.findall(around)
+    )
+
+
+def is_told_by_figure(amount: str, around: str) -> bool:
+    """An amount whose digits stand there without its sign or unit: "37°N" beside "north of 37°"."""
+    digits = re.sub(r"\D+\Z|\A\D+", "", amount)
+    return len(digits) > 1 and re.search(rf"(?<![\d.,]){re.escape(digits)}(?![.,]?\d)", around) is not None
 
 
 def is_told_by_sum(amount: str, around: str, language: str) -> bool:

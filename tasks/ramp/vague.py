@@ -1,8 +1,9 @@
-"""Places that several answers would fit: a century, a plan, the end of a range, a count without a date."""
+"""Places that several answers would fit: a century, a plan, the end of a range, a rough count without a date."""
 
 import re
 
 from schemas.records import SpanKind
+from tasks.ramp.patterns import unit_behind
 from tasks.ramp.words import has_unspaced
 
 _CENTURY = re.compile(
@@ -16,9 +17,16 @@ _OTHERS = re.compile(r",? (?:and|or) (?:[^\W\d]+ )?others?\b|,? (?:und|oder|sowi
 _HANGING = re.compile(r"[-‐]\s|[/／]")
 _ORIGINAL = re.compile(r"[^，。；（）()]{0,6}[（(][A-Za-zÀ-ɏ]")
 _DATED = re.compile(r"\d{4}\s?年|世[纪紀]")
+_YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
+_HEDGE = re.compile(
+    r"\b(?:more than|over|about|around|some|nearly|approximately|almost|at least|up to|(?:grown|risen|fallen) to"
+    r"|über|mehr als|rund|etwa|knapp|ca\.|fast|mindestens)\s\Z",
+    re.IGNORECASE,
+)
+_OF_A_PEOPLE = re.compile(r"[A-Z]\w+(?:ian|ean|can|ish|ese|ic)|Greek|French|Dutch|German|Roman|Swiss|Thai|Czech")
 
 
-def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: str) -> bool:
+def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: str, language: str) -> bool:
     """Whether nothing tells a span from others that would be as right.
 
     Args:
@@ -29,10 +37,16 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
     if kind in (SpanKind.ENTITY, SpanKind.TERM):
         if has_unspaced(surface) and _ORIGINAL.match(behind):
             return True  # Chinese beside the name in its own language
+        if _OF_A_PEOPLE.fullmatch(surface) and re.match(r" [a-z]", behind):
+            return True  # "Greek tradition": local, ancient or Delphic would do
         return kind is SpanKind.TERM and _OTHERS.match(behind) is not None
     if _CENTURY.fullmatch(surface) or _PLAN.search(sentence):
         return True
     if kind is not SpanKind.NUMBER:
         return False
-    is_cut = _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(before[-24:])
-    return bool(is_cut) or (has_unspaced(sentence) and not _DATED.search(sentence))
+    if behind[:1] in ("%", "‰") or _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(before[-24:]):
+        return True
+    if has_unspaced(sentence):
+        return not _DATED.search(sentence)
+    is_rough = _HEDGE.search(before[-24:]) is not None and not unit_behind(language).match(behind)
+    return is_rough and not _YEAR.search(sentence.replace(surface, ""))

@@ -85,6 +85,20 @@ def test_two_terms_of_one_sentence_are_not_masked_together():
     assert choose_spans(text, [one, two, far], 2, max_share=1) == [one, far]
 
 
+@pytest.mark.parametrize(
+    ("text", "together"),
+    [
+        ("There stand Karlo Castle in Ostel, a bridge and more.", False),
+        ("The richest areas include Karlo Castle off the old coast, the green shelf, Ostel off the new coast.", False),
+        ("There Karlo Castle was sold to Ostel.", True),
+        ("The richest areas include Karlo Castle. There is a shelf, Ostel, too.", True),
+    ],
+)
+def test_a_name_and_its_place_or_two_members_of_an_open_list_are_not_masked_together(text, together):
+    spans = spans_in(text, ["Karlo Castle", "Ostel"])
+    assert (choose_spans(text, spans, 2, max_share=1) is not None) == together
+
+
 def test_the_hardest_come_first_and_those_never_weighed_not_at_all():
     text = "Ostel was then, by all means, Santa Maria del Mar since 1931 or so."
     ostel, santa, year = spans_in(text, ["Ostel", "Santa Maria del Mar", "1931"])

@@ -44,7 +44,7 @@ def test_one_question_for_each_number_of_masks_with_everything_in_place():
 
 
 def test_names_of_the_target_are_no_answer_where_the_anchor_is_none_of_them():
-    wikitext = "They met the [[United Kingdom|British]] there. It was long ago and far away."
+    wikitext = "There they met the [[United Kingdom|British]]. It was long ago and far away."
     (question,) = rows_of(wikitext, aliases={"United Kingdom": ["UK", "Great Britain"]})
     assert question.gold == ["British"]
     assert question.aliases == [[]]

@@ -2,7 +2,14 @@
 
 import pytest
 
-from tasks.ramp.told import is_told_by_compound, is_told_by_people, is_told_by_sum, is_told_by_words
+from tasks.ramp.told import (
+    is_told_by_compound,
+    is_told_by_figure,
+    is_told_by_people,
+    is_told_by_sum,
+    is_told_by_words,
+    is_told_by_years,
+)
 from tasks.ramp.words import plain_words
 
 
@@ -13,6 +20,7 @@ from tasks.ramp.words import plain_words
         ("Pashto", "It is spoken by Pashtuns.", True),
         ("Portugal", "The Portuguese came.", True),
         ("ancient Iranian peoples", "An Iranian people of the north came.", True),
+        ("Bystander effect", "The number of bystanders counts.", True),
         ("Karlo Vint", "Vint left.", False),
         ("Bank of Ostel", "The bank was old.", False),
         ("Battle of Ostel", "A great battle of Ostel's wars.", True),
@@ -43,6 +51,7 @@ def test_a_country_is_told_by_its_people_and_they_by_it(surface, around, told):
         ("Gemeinden", "Berlin ist eine Einheitsgemeinde.", True),
         ("Fernbahntunnel", "Der Tunnel ist lang.", True),
         ("Sigmund Freuds", "Freuds Ansatz ist neu.", True),
+        ("Ludwig Wittgenstein", "Das ist Wittgensteins Blick.", True),
         ("Deutsche Bahn", "Der Deutsche kam.", False),
         ("Oper", "Die Operation gelang.", False),
         ("Havel", "Die Havelland-Bahn fährt.", True),
@@ -65,3 +74,31 @@ def test_a_german_word_is_told_by_a_compound(surface, around, told):
 )
 def test_an_amount_is_told_by_two_whose_sum_or_difference_it_is(amount, around, language, told):
     assert is_told_by_sum(amount, around, language) == told
+
+
+@pytest.mark.parametrize(
+    ("date", "around", "told"),
+    [
+        ("2000s", "artists of the 1980s, 1990s, and so on", True),
+        ("1940s", "polls since 1948 say so", True),
+        ("1920er-Jahren", "Das Gesetz von 1920 galt.", True),
+        ("2010年代", "他在2000年代去世。", True),
+        ("1940s", "polls since 1951 say so", False),
+        ("1948", "polls since 1951 say so", False),
+    ],
+)
+def test_a_decade_is_told_by_a_year_of_it_and_by_its_neighbour(date, around, told):
+    assert is_told_by_years(date, around) == told
+
+
+@pytest.mark.parametrize(
+    ("amount", "around", "told"),
+    [
+        ("37°N", "a small area is north of 37° there", True),
+        ("12,500", "all 12,500 of them", True),
+        ("37", "it has 1,037 or 37.5 or 370", False),
+        ("7", "it has 7 of them", False),
+    ],
+)
+def test_an_amount_is_told_by_its_digits(amount, around, told):
+    assert is_told_by_figure(amount, around) == told

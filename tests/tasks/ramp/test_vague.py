@@ -13,7 +13,7 @@ def vague(kind: SpanKind, marked: str) -> bool:
     text = before + surface + behind
     language = "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"
     around = [text[start:end] for start, end in sentences(text, language) if start <= len(before) < end]
-    return is_vague(kind, surface, around[0], before, behind)
+    return is_vague(kind, surface, around[0], before, behind, language)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,9 @@ def vague(kind: SpanKind, marked: str) -> bool:
         (SpanKind.ENTITY, "在那里有[莱比锡广场]和波茨坦门（Leipziger Platz und Potsdamer Tor）。"),
         (SpanKind.TERM, "那里是[温带]／湿润气候。"),
         (SpanKind.NUMBER, "地铁有[174]个车站。"),
+        (SpanKind.NUMBER, "It has more than [12,500] members."),
+        (SpanKind.NUMBER, "Es ist eine [100]%ige Tochter."),
+        (SpanKind.ENTITY, "That is of the [Greek] tradition."),
         (SpanKind.DATE, "In den [1990er]- und 2000er-Jahren war es so."),
     ],
 )
@@ -46,6 +49,9 @@ def test_others_would_be_as_right(kind, marked):
         (SpanKind.DATE, "He ruled from [1931] to 1940 there."),
         (SpanKind.DATE, "He ruled from 1931 to [1940] there."),
         (SpanKind.NUMBER, "In 1931 it had [12,500] people, 3 to 4 a house."),
+        (SpanKind.NUMBER, "In 1931 it had more than [12,500] members."),
+        (SpanKind.NUMBER, "It is about [120] km from there."),
+        (SpanKind.ENTITY, "There they met the [British], who left."),
         (SpanKind.TERM, "It is found by [photosynthesis], and at night."),
         (SpanKind.ENTITY, "[莱比锡广场]很大。"),
         (SpanKind.NUMBER, "1931年有[174]个车站。"),
