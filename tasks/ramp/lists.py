@@ -51,7 +51,10 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
 
     The first member of a list may have its lead before it ("among them Israel, …"), the last one its tail.
     """
-    is_open = _OPEN.search(sentence[:start]) is not None
+    opened = _OPEN.search(sentence[:start])
+    is_open = opened is not None
+    if opened and _ARTICLE.fullmatch(sentence[opened.end() : start].lstrip()):
+        return True
     sentence, start, end = _row_around(sentence, start, end)
     borders = [border for border in _BORDER.finditer(sentence) if border.end() <= start or end <= border.start()]
     edges = [0, *(place for border in borders for place in border.span()), len(sentence)]

@@ -150,6 +150,8 @@ def _kind_of_link(text: str, start: int, end: int, language: str) -> SpanKind:
         return SpanKind.ENTITY if is_work or _NAME_MARKS.search(anchor) else SpanKind.TERM
     if language in _CAPITAL_NOUNS and re.fullmatch(r"[^\W\d_]+", anchor) and not anchor.isupper():
         return SpanKind.TERM
+    if language == "en" and re.search(r" [a-z]+\Z", anchor):
+        return SpanKind.TERM  # "German culture", where a name would end in a capitalised word
     telling = anchor[1:] if _begins_sentence(text, start) else anchor
     return SpanKind.ENTITY if any(map(str.isupper, telling)) else SpanKind.TERM
 

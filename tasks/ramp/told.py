@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 import yaml
+from rapidfuzz.distance import Levenshtein, Prefix
 
 from tasks.ramp.words import FUNCTION_WORDS, are_kin, plain_words
 
@@ -17,6 +18,7 @@ _COMPOUND_PART = 6
 _ENDING = re.compile(r"(?<=.{5})(?:en|es|er|e|n|s)\Z")
 _DECADE = re.compile(r"((?:1\d|20)\d0)(?:s|er\b|年代)")
 _YEAR = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d|s\b|er\b|年代)")
+_SHARE = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?) ?%")
 _AMOUNT = re.compile(r"(?<![\d.,])\d[\d.,]*\d(?![\d.,]*\d)")
 
 
@@ -31,8 +33,17 @@ def is_told_by_words(surface: str, around: Collection[str], language: str) -> bo
     words = surface.split()
     named = words[:-1] if len(words) > 1 and words[-1].islower() and not words[0].islower() else words  # "Kerr effect"
     own = [word for word in plain_words(" ".join(named)) if len(word) >= _MIN_WORD and word not in ignored]
-    told = sum(any(are_kin(word, other) for other in around) for word in own)
+    told = sum(any(_are_forms(word, other) for other in around) for word in own)
     return told > len(own) / 2
+
+
+def _are_forms(one: str, other: str) -> bool:
+    """Kin, or spelt in another way: "Actium" and "Actian", "Carnaval" and "Carnival"."""
+    shorter = min(len(one), len(other))
+    if are_kin(one, other) or Prefix.similarity(one, other) >= max(4, 0.6 * shorter):
+        return True
+    slips = (shorter >= 6) + (shorter >= 9)
+    return slips > 0 and Levenshtein.distance(one, other, score_cutoff=slips) <= slips
 
 
 def is_told_by_people(surface: str, around: Collection[str]) -> bool:
@@ -58,10 +69,11 @@ def is_told_by_compound(surface: str, around: Collection[str]) -> bool:
 
 
 def is_told_by_years(date: str, around: str) -> bool:
-    """A decade of which a year stands there, or the decade before or behind: "1980s, 1990s, and 2000s"."""
+    """A date all of whose parts stand there; a decade of which a year does, or the decade before or behind it."""
     decade = _DECADE.match(date)
     if decade is None:
-        return False
+        parts = plain_words(date)
+        return len(parts) > 1 and set(parts) <= set(plain_words(around))
     first = int(decade[1])
     years = map(int, _YEAR.findall(around))
     return any(first <= year <= first + 9 for year in years) or any(
@@ -77,16 +89,17 @@ def is_told_by_figure(amount: str, around: str) -> bool:
 
 def is_told_by_sum(amount: str, around: str, language: str) -> bool:
     """An amount that is the sum or the difference of two others: 732, where 916 and "the other 184" stand."""
-    own = next(_amounts(amount, language), 0.0)
-    if own < _MIN_SUM:
+    is_share = "%" in amount
+    own = next(_amounts(amount, language, is_share), 0.0)
+    if own < (2 if is_share else _MIN_SUM):
         return False
-    pairs = combinations(_amounts(around, language), 2)
+    pairs = combinations(_amounts(around, language, is_share), 2)
     return any(own in (one + other, abs(one - other)) for one, other in pairs)
 
 
-def _amounts(text: str, language: str) -> Iterator[float]:
+def _amounts(text: str, language: str, is_share: bool) -> Iterator[float]:
     thousands, point = (".", ",") if language == "de" else (",", ".")
-    for found in _AMOUNT.findall(text):
+    for found in (_SHARE if is_share else _AMOUNT).findall(text):
         try:
             yield float(found.replace(thousands, "").replace(point, "."))
         except ValueError:  # a version, an address

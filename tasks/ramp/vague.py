@@ -6,9 +6,10 @@ from schemas.records import SpanKind
 from tasks.ramp.patterns import unit_behind
 from tasks.ramp.words import has_unspaced
 
+_ORDINAL = r"\d{1,2}(?:st|nd|rd|th)"
 _CENTURY = re.compile(
-    r"\d{1,2}(?:st|nd|rd|th)[ -]century(?: (?:BCE?|CE|AD))?|\d{1,2}\. Jahrhunderts?(?: [vn]\.\s?Chr\.)?"
-    r"|(?:公元前|西元前)?\d{1,2}世[纪紀]"
+    rf"(?:{_ORDINAL} (?:and|or|to) )?{_ORDINAL}[ -]centur(?:y|ies)(?: (?:BCE?|CE|AD))?"
+    r"|\d{1,2}\. Jahrhunderts?(?: [vn]\.\s?Chr\.)?|(?:公元前|西元前)?\d{1,2}世[纪紀]"
 )
 _PLAN = re.compile(r"\b(?:will|(?:is|are|was|were) (?:expected|scheduled|planned|projected) to)\b")
 _RANGE_GOES_ON = re.compile(r"\s?[–—-]\s?[$€£¥]?\d|\s(?:to|bis)\s[$€£¥]?\d")
@@ -16,6 +17,9 @@ _RANGE_BEGAN = re.compile(r"\d\s?[%°]?\s?[–—-]\s?\Z|\d[%°]?\s(?:[^\W\d]+\s
 _OTHERS = re.compile(r",? (?:and|or) (?:[^\W\d]+ )?others?\b|,? (?:und|oder|sowie) (?:[^\W\d]+ )?andere[nr]?\b")
 _HANGING = re.compile(r"[-‐]\s|[/／]")
 _ORIGINAL = re.compile(r"[^，。；（）()]{0,6}[（(][A-Za-zÀ-ɏ]")
+_GLOSS = re.compile(r" \((?:[^()A-Za-z]*[Ͱ-Ͽἀ-῿Ѐ-ӿ֐-ۿऀ-ॿ一-鿿]|[^()]*\bliterally\b)")
+_AGAIN = re.compile(r"[ \u00a0]?[^\s\d]{1,10} ?(?:or|[(=]) ?[~≈]?\d")
+_DAYS_APART = re.compile(r"\b(?:days?|weeks?|months?|years?) (?:after|before|later|earlier)\b")
 _DATED = re.compile(r"\d{4}\s?年|世[纪紀]")
 _YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 _HEDGE = re.compile(
@@ -35,16 +39,17 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
     if before[-1:] in ("/", "／") or _HANGING.match(behind):
         return True
     if kind in (SpanKind.ENTITY, SpanKind.TERM):
-        if has_unspaced(surface) and _ORIGINAL.match(behind):
-            return True  # Chinese beside the name in its own language
+        if (_ORIGINAL if has_unspaced(surface) else _GLOSS).match(behind):
+            return True  # beside the name in its own language, or what it means
         if _OF_A_PEOPLE.fullmatch(surface) and re.match(r" [a-z]", behind):
             return True  # "Greek tradition": local, ancient or Delphic would do
         return kind is SpanKind.TERM and _OTHERS.match(behind) is not None
     if _CENTURY.fullmatch(surface) or _PLAN.search(sentence):
         return True
     if kind is not SpanKind.NUMBER:
-        return False
-    if behind[:1] in ("%", "‰") or _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(before[-24:]):
+        return _DAYS_APART.search(sentence) is not None
+    is_cut = behind[:1] in ("%", "‰") or _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(before[-24:])
+    if is_cut or _AGAIN.match(behind):
         return True
     if has_unspaced(sentence):
         return not _DATED.search(sentence)

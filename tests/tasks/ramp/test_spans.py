@@ -40,6 +40,7 @@ def test_names_terms_dates_and_numbers_with_their_kinds_and_targets():
     ("wikitext", "language", "kind"),
     [
         ("Dort gab es [[Fahrradtaxi|Fahrradtaxi]] und Regen.", "de", SpanKind.TERM),
+        ("It was of [[Ostel culture]] there.", "en", SpanKind.TERM),
         ("Dort war [[Karlo Vint]] und Regen.", "de", SpanKind.ENTITY),
         ("Er kam in den [[SDAX]] und blieb.", "de", SpanKind.ENTITY),
         ("他在那里看到[[奥斯特尔]]。", "zh", SpanKind.TERM),
