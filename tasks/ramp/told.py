@@ -43,7 +43,7 @@ def _are_forms(one: str, other: str) -> bool:
     if are_kin(one, other) or Prefix.similarity(one, other) >= max(4, 0.6 * shorter):
         return True
     slips = (shorter >= 6) + (shorter >= 9)
-    return slips > 0 and Levenshtein.distance(one, other, score_cutoff=slips) <= slips
+    return one[:1] == other[:1] and slips > 0 and Levenshtein.distance(one, other, score_cutoff=slips) <= slips
 
 
 def is_told_by_people(surface: str, around: Collection[str]) -> bool:

@@ -23,6 +23,7 @@ from tasks.ramp.words import plain_words
         ("Bystander effect", "The number of bystanders counts.", True),
         ("Actium", "He is called Actian there.", True),
         ("Carnaval", "The Carnival is old.", True),
+        ("Kunfak", "Lunfak came.", False),
         ("Karlo Vint", "Vint left.", False),
         ("Bank of Ostel", "The bank was old.", False),
         ("Battle of Ostel", "A great battle of Ostel's wars.", True),
