@@ -270,7 +270,8 @@ class _Rules:
             return False
         around = frozenset(plain_words(rest))
         return (
-            is_told_by_words(span.surface, around, self._language)
+            occurrences(rest, f"{span.surface}s") > 0
+            or is_told_by_words(span.surface, around, self._language)
             or (self._language == "en" and is_told_by_people(span.surface, around))
             or (self._language in _CAPITAL_NOUNS and is_told_by_compound(span.surface, around))
         )

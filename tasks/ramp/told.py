@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from functools import cache
-from itertools import combinations
+from itertools import accumulate, chain, combinations
 from pathlib import Path
 
 import yaml
@@ -88,13 +88,16 @@ def is_told_by_figure(amount: str, around: str) -> bool:
 
 
 def is_told_by_sum(amount: str, around: str, language: str) -> bool:
-    """An amount that is the sum or the difference of two others: 732, where 916 and "the other 184" stand."""
+    """An amount that others give: 732 where 916 and "the other 184" stand, a total of what is listed, 95% beside 5%."""
     is_share = "%" in amount
     own = next(_amounts(amount, language, is_share), 0.0)
     if own < (2 if is_share else _MIN_SUM):
         return False
-    pairs = combinations(_amounts(around, language, is_share), 2)
-    return any(own in (one + other, abs(one - other)) for one, other in pairs)
+    others = list(_amounts(around, language, is_share))
+    sums = [0.0, *accumulate(others)]
+    pairs = chain.from_iterable((one + other, abs(one - other)) for one, other in combinations(others, 2))
+    totals = (sums[end] - sums[start] for start, end in combinations(range(len(sums)), 2) if end - start > 1)
+    return own in {*pairs, *totals, *(100 - other for other in others if is_share)}
 
 
 def _amounts(text: str, language: str, is_share: bool) -> Iterator[float]:

@@ -74,6 +74,8 @@ def test_a_german_word_is_told_by_a_compound(surface, around, told):
         ("12", "Of 30 people 18 left.", "en", False),
         ("11%", "It is 10% and a further 1% there.", "en", True),
         ("11%", "It is 10% of 1 there.", "en", False),
+        ("95%", "It is 5% cement.", "en", True),
+        ("2,648", "That is 1007 here, 756, 480, 390 and 15 there.", "en", True),
         ("732", "Version 1.2.3 has 916 pages.", "en", False),
     ],
 )

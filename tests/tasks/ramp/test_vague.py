@@ -35,6 +35,7 @@ def vague(kind: SpanKind, marked: str) -> bool:
         (SpanKind.NUMBER, "Es ist eine [100]%ige Tochter."),
         (SpanKind.DATE, "In the [16th to 17th centuries] it grew."),
         (SpanKind.DATE, "On 14 April, five days after the [9 April] surrender, he died."),
+        (SpanKind.NUMBER, "Its density is 95 lbm/ft³ or [1520] kg/m³ there."),
         (SpanKind.NUMBER, "It is [0.0105] ft²/hr or 2.72 m²/s there."),
         (SpanKind.ENTITY, "Men came after [Actium] (Ἄκτιον) fell."),
         (SpanKind.ENTITY, "His name is [Alexicacus] (Alexikakos, literally averter) there."),
