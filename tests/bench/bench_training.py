@@ -51,6 +51,8 @@ def main() -> None:
         tokenizer, trajectories = _prepare(
             files, ModelSettings(hidden=arguments.hidden, intermediate=3 * arguments.hidden)
         )
+        if "ranks" in arguments.parts:  # first: the loop makes this process a rank of its own
+            print(_ranks(files, settings, arguments.repeats), flush=True)
         if "packing" in arguments.parts:
             load = partial(load_model, str(files / "model"))
             print(training_packing.compare(load, 100, 400, 1024, 8_192, arguments.repeats), flush=True)
@@ -58,8 +60,6 @@ def main() -> None:
         if "loop" in arguments.parts:
             course = _course(trajectories, tokenizer, settings)
             print(training_loop.compare(course, str(files / "model"), settings, arguments.repeats), flush=True)
-        if "ranks" in arguments.parts:
-            print(_ranks(files, settings, arguments.repeats))
 
 
 def _prepare(files: Path, model: ModelSettings) -> tuple[AgentTokenizer, list[Trajectory]]:
