@@ -43,7 +43,11 @@ def load_model(folder: str, dtype: "torch.dtype | None" = None) -> "PreTrainedMo
     try:
         return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or "auto", local_files_only=True)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{folder}: no model there: {' '.join(str(error).split())[:200]}") from None
+        raise _no_model(folder, error) from None
+
+
+def _no_model(folder: str, error: Exception) -> BadInput:
+    return BadInput(f"{folder}: no model there: {' '.join(str(error).split())[:200]}")
 
 
 def load_sharded(folder: str, dtype: "torch.dtype", deepspeed_config: dict[str, Any]) -> "PreTrainedModel":
@@ -60,8 +64,12 @@ def load_sharded(folder: str, dtype: "torch.dtype", deepspeed_config: dict[str, 
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.integrations import HfDeepSpeedConfig
 
+    try:
+        architecture = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise _no_model(folder, error) from None
     sharding = HfDeepSpeedConfig(deepspeed_config)  # transformers shards a model as it makes it while this lives
-    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True), dtype=dtype)
+    model = AutoModelForCausalLM.from_config(architecture, dtype=dtype)
     del sharding
     named = model.state_dict(keep_vars=True)
     missing = {id(weight) for weight in named.values()}
@@ -71,8 +79,10 @@ def load_sharded(folder: str, dtype: "torch.dtype", deepspeed_config: dict[str, 
                 if name not in named:
                     raise BadInput(f"{path}: {name} is no weight of this model; train it with zero_stage 1 or 2")
                 weight = named[name]
-                with deepspeed.zero.GatheredParameters([weight], modifier_rank=0), torch.no_grad():
-                    if torch.distributed.get_rank() == 0:
+                is_shared_out = isinstance(weight, torch.nn.Parameter)  # buffers are whole on every rank
+                gathered = deepspeed.zero.GatheredParameters([weight] if is_shared_out else [], modifier_rank=0)
+                with gathered, torch.no_grad():
+                    if torch.distributed.get_rank() == 0 or not is_shared_out:
                         weight.copy_(tensors.get_tensor(name))
                 missing.discard(id(weight))
     if missing:

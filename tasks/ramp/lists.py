@@ -16,11 +16,11 @@ _LEAD = r"\b(?:such as|includ(?:e|es|ing)|like|are|were|wie|etwa|darunter|sind|w
 _EDGE = re.compile(rf"{_LEAD}(?: u\. a\.)?|[()（）:：—]|\s–\s")
 """What a row does not go on across: brackets, dashes, and the words that lead to it."""
 _OPEN = re.compile(
-    r"\b(?:such as|\w+s like|e\.\s?g\.|for example|for instance)(?=\W)"
+    r"\b(?:such as|\w{3,}s like|e\.\s?g\.|for example|for instance)(?=\W)"
     r"|\b(?:wie|etwa|u\.\s?a\.|unter anderem|z\.\s?B\.|beispielsweise)(?=\W)|如"
 )
 """What an open list begins with: of such a list even one other member is enough."""
-_LIST_LEAD = re.compile(rf"{_LEAD}|\b(?:among|between|unter)\b|包括|[如]")
+_LIST_LEAD = re.compile(rf"{_OPEN.pattern}|\b(?:includ(?:e|es|ing)|among|darunter|unter)\b|包括")
 _ARTICLE = re.compile(r"(?:(?:in|im|from|of|by|von|aus)\s+)?(?:(?:the|an?|de[rnms]|die|das)\s+)?")
 _WORD = re.compile(r"\w+")
 

@@ -16,11 +16,11 @@ from tasks.ramp import patterns
 from tasks.ramp.lists import is_listed
 from tasks.ramp.told import (
     is_told_by_compound,
+    is_told_by_dates,
     is_told_by_figure,
     is_told_by_people,
     is_told_by_sum,
     is_told_by_words,
-    is_told_by_years,
 )
 from tasks.ramp.vague import is_vague
 from tasks.ramp.words import (
@@ -265,7 +265,7 @@ class _Rules:
         if span.kind is SpanKind.NUMBER:
             return is_told_by_figure(span.surface, rest) or is_told_by_sum(span.surface, rest, self._language)
         if span.kind is SpanKind.DATE:
-            return is_told_by_years(span.surface, rest)
+            return is_told_by_dates(span.surface, rest)
         if has_unspaced(span.surface):
             return False
         around = frozenset(plain_words(rest))

@@ -68,7 +68,7 @@ def is_told_by_compound(surface: str, around: Collection[str]) -> bool:
     )
 
 
-def is_told_by_years(date: str, around: str) -> bool:
+def is_told_by_dates(date: str, around: str) -> bool:
     """A date all of whose parts stand there; a decade of which a year does, or the decade before or behind it."""
     decade = _DECADE.match(date)
     if decade is None:

@@ -18,7 +18,7 @@ _OTHERS = re.compile(r",? (?:and|or) (?:[^\W\d]+ )?others?\b|,? (?:und|oder|sowi
 _HANGING = re.compile(r"[-‐]\s|[/／]")
 _ORIGINAL = re.compile(r"[^，。；（）()]{0,6}[（(][A-Za-zÀ-ɏ]")
 _GLOSS = re.compile(r" \((?:[^()A-Za-z]*[Ͱ-Ͽἀ-῿Ѐ-ӿ֐-ۿऀ-ॿ一-鿿]|[^()]*\bliterally\b)")
-_AGAIN = re.compile(r"[ \u00a0]?[^\s\d]{1,10} ?(?:or|[(=]) ?[~≈]?\d")
+_AGAIN = re.compile(r"[ \u00a0]?[^\s\d]{1,10} ?(?:or|[(=]) ?[~≈]?(?!(?:1\d|20)\d\d\b)\d")
 _AGAIN_BEFORE = re.compile(r"\d [^\s\d]{1,10} ?(?:or |[(=] ?)\Z")
 _DAYS_APART = re.compile(r"\b(?:days?|weeks?|months?|years?) (?:after|before|later|earlier)\b")
 _DATED = re.compile(r"\d{4}\s?年|世[纪紀]")
@@ -48,7 +48,7 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
     if _CENTURY.fullmatch(surface) or _PLAN.search(sentence):
         return True
     if kind is not SpanKind.NUMBER:
-        return _DAYS_APART.search(sentence) is not None
+        return _DAYS_APART.search(sentence) is not None and re.search(r"\d", sentence.replace(surface, "")) is not None
     is_cut = behind[:1] in ("%", "‰") or _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(before[-24:])
     if is_cut or _AGAIN.match(behind) or _AGAIN_BEFORE.search(before[-24:]):
         return True

@@ -38,6 +38,7 @@ def test_a_member_of_a_list_whatever_its_place(sentence):
 @pytest.mark.parametrize(
     "sentence",
     [
+        "It was like Ostel or [Tarn] then.",
         "In 1931, [Karlo Vint] sold the firm, the house and the boat to his sister.",
         "He was born in Lexington, [Kentucky], on 3 May 1921.",
         "Tragedy, comedy and [epic poetry] are imitations.",

@@ -91,6 +91,7 @@ def test_two_terms_of_one_sentence_are_not_masked_together():
         ("There stand Karlo Castle in Ostel, a bridge and more.", False),
         ("The richest areas include Karlo Castle off the old coast, the green shelf, Ostel off the new coast.", False),
         ("There Karlo Castle was sold to Ostel.", True),
+        ("They were led to Karlo Castle by a smith, and he took Ostel.", True),
         ("The richest areas include Karlo Castle. There is a shelf, Ostel, too.", True),
     ],
 )

@@ -4,11 +4,11 @@ import pytest
 
 from tasks.ramp.told import (
     is_told_by_compound,
+    is_told_by_dates,
     is_told_by_figure,
     is_told_by_people,
     is_told_by_sum,
     is_told_by_words,
-    is_told_by_years,
 )
 from tasks.ramp.words import plain_words
 
@@ -97,7 +97,7 @@ def test_an_amount_is_told_by_two_whose_sum_or_difference_it_is(amount, around, 
     ],
 )
 def test_a_decade_is_told_by_a_year_of_it_and_by_its_neighbour(date, around, told):
-    assert is_told_by_years(date, around) == told
+    assert is_told_by_dates(date, around) == told
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ def test_others_would_be_as_right(kind, marked):
         (SpanKind.DATE, "He ruled from [1931] to 1940 there."),
         (SpanKind.DATE, "He ruled from 1931 to [1940] there."),
         (SpanKind.NUMBER, "In 1931 it had [12,500] people, 3 to 4 a house."),
+        (SpanKind.NUMBER, "It has [12,500] people (2010 census) there."),
+        (SpanKind.DATE, "He died in [1981], three years after the war."),
         (SpanKind.NUMBER, "In 1931 it had more than [12,500] members."),
         (SpanKind.NUMBER, "It is about [120] km from there."),
         (SpanKind.ENTITY, "There they met the [British], who left."),
