@@ -122,3 +122,4 @@ def test_bad_input_is_one_line_and_exit_code_two(words, said, tmp_path):
     assert run.returncode == 2, run.stderr
     assert run.stderr.startswith(said)
     assert len(run.stderr.splitlines()) == 1, run.stderr
+    assert "to build" not in run.stdout, "it is told before anything is started"

@@ -102,6 +102,11 @@ def test_data_stages_take_what_they_took_for_the_last_snapshot_in_proportion_to_
     assert (pages["rows"], pages["bytes"]) == (round(3 * growth), round(made["pages/v1"].bytes * growth))
     assert pages["hours"] == made["pages/v1"].seconds * growth / 3600
     assert (pages["precedent"], rows["index/v1"]["precedent"]) == ("enwiki-20240101", None)
+    other = tmp_path / "other.yaml"
+    other.write_text("extends: 20240201.yaml\npages: {list_pages: dropped}\n")
+    plan(str(other), None, None, None, True, Console(file=io.StringIO()))
+    changed = {row["stage"]: row for row in json.loads(capsys.readouterr().out)}
+    assert changed["redirects/v1"]["precedent"] and changed["pages/v1"]["precedent"] is None, "made in another way"
     text = io.StringIO()
     plan(second, None, None, None, False, Console(file=text, width=250))
     assert f"as enwiki-20240101 took, data stages times {growth:.3g} for the size of the dump" in text.getvalue()

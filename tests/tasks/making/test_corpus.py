@@ -184,6 +184,17 @@ def questions_of(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> Sta
     raise AssertionError("no questions")
 
 
+def test_a_question_with_a_term_that_no_passage_proves_is_rejected_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    term = "It was driven by [[steam turbine]] power for years. It stood beside the river and grew slowly for years."
+    name = term.replace("steam turbine", "Karl Lindner")
+    dump = write_multistream(tmp_path, [[page_xml(1, "Ober", term), page_xml(2, "Unter", name)]])
+    config = config_of(tmp_path / "root", dump, ramp={"splits": "held_out", "min_words": 10})
+    manifest = questions_of(config, monkeypatch)
+    assert (manifest.rows, manifest.rejects) == (1, {"unproven_term": 1})
+
+
 def test_nearly_the_same_passages_become_questions_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (
         "'''{name}''' was founded in 1871 by [[Anna Brandt]] beside the river and grew slowly for many years. After "

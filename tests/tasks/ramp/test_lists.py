@@ -24,6 +24,8 @@ def listed(marked):
         "Zu den größten gehören die Berlin Hyp, die Weberbank, die Quirin Privatbank und [N26].",
         "He was the fifth to win it (joining Rod Laver, [Fred Perry], Roy Emerson and Don Budge—others came later).",
         "他到过北京、[上海]、广州、深圳和武汉。",
+        "Architects such as [Sal Morvis] built there for many years.",
+        "Clubs such as that which stood beside the river for so long and [Tarn] are there.",
         "Architects such as Karlo Vint and [Sal Morvis] built there.",
         "Dort waren Clubs wie das Kunsthaus Tacheles oder das [E-Werk].",
         "Dort erscheinen u. a. der Focus, [Cicero] und Capital.",

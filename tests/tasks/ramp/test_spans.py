@@ -261,6 +261,8 @@ def test_never_what_its_initials_give_away(wikitext, found):
         ("The [[legislative branch]] is one of three branches, the Ostel Legislature.", "en"),
         ("The king of [[Spain]] met the Spanish queen.", "en"),
         ("The [[IBM PC]] came late, as IBM PCs do.", "en"),
+        ("It cost $50 million, and the city paid the 50 alone.", "en"),
+        ("Artists of the 1980s, and of the 1990s, came.", "en"),
         ("Dort sind [[Gemeinden]] der Einheitsgemeinde Ostel.", "de"),
         ("Of 3,500 people 2,400 left, and so 1,100 stayed.", "en"),
         ('They call it "[[Ostel Bridge|"Ostel Bridge"]]" there.', "en"),
