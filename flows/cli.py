@@ -170,6 +170,9 @@ def doctor(config: Config, snapshot: Snapshot = None, root: Root = None, dump: D
     doctor(config, snapshot, root, dump, _console())
 
 
+_CTRL_C = 130
+
+
 def main() -> None:
     """Entry point. Errors are one line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
     try:
@@ -177,6 +180,7 @@ def main() -> None:
     except MaskSearchError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("stopped; what was finished is kept, run again to go on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _CTRL_C:  # typer takes the KeyboardInterrupt itself, and says nothing
+            print("stopped; what was finished is kept, run again to go on", file=sys.stderr)
+        raise

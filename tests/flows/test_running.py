@@ -1,6 +1,7 @@
 """`masksearch` as a user runs it: a real Prefect flow without a server of one's own, on a real dump."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,16 @@ def test_the_same_label_with_other_settings_is_refused_and_nothing_is_touched(co
     assert "passages.max_words was 200, is 50" in run.stderr
     assert len(run.stderr.splitlines()) == 1, run.stderr
     assert {path: path.read_bytes() for path in passages.iterdir()} == before
+
+
+def test_ctrl_c_is_one_line_that_says_how_to_go_on(config, tmp_path):
+    command = [Path(sys.executable).parent / "masksearch", "corpus", config, "--root", tmp_path / "root"]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "stages to build" in run.stdout.readline()
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert said.splitlines()[-1] == "stopped; what was finished is kept, run again to go on"
 
 
 def test_a_dump_that_is_none_is_told_and_leaves_no_stage_behind(config, tmp_path):
