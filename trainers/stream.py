@@ -1,8 +1,9 @@
 """Rollouts that go on while the policy is updated: asynchronous generation with a bound on staleness.
 
 An event loop in a thread of its own keeps prompts in flight: a step's worth for the step that is collected, and one for
-each of the next `dapo.staleness` steps, whose policies will be that many versions newer at most. A group whose oldest
-token is of an older policy than that is dropped; importance weights account for the difference of all others.
+each of the next `dapo.staleness` steps, whose policies will be that many versions newer at most. While a step is trained
+on, a prompt whose rollouts turn out equal makes place for another at once: else the engine would run dry. A group whose
+oldest token is of an older policy than the bound is dropped; importance weights account for the difference of all others.
 """
 
 import asyncio
@@ -39,6 +40,8 @@ class Stream:
         self._next = Place(0, 0)
         self._failure: BaseException | None = None
         self._begun = False
+        self._ahead = 0
+        """For how many steps there are prompts under way or ready."""
         self._news = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="generation", daemon=True)
@@ -81,18 +84,18 @@ class Stream:
         stale: list[Group] = []
         drawn: list[Group] = []
         while True:
-            self._fill(steps=1 + self._settings.staleness)
+            self._fill(ahead=1 + self._settings.staleness)
             drawn += self._drawn
             self._drawn.clear()
             self._check(drawn)
             stale += self._without_stale()
-            if len(self._ready) >= wanted or len(drawn) >= wanted * self._settings.max_generation_batches:
+            if len(self._ready) >= wanted or len(drawn) >= self._most_drawn:
                 break
             self._news.clear()
             await self._news.wait()
         self._ready.sort(key=lambda group: group.oldest_version)
         groups, self._ready = self._ready[:wanted], self._ready[wanted:]
-        self._fill(steps=self._settings.staleness)
+        self._fill(ahead=self._settings.staleness)
         then = Cursor(
             max_masks=max_masks,
             position=self._next.position,
@@ -108,9 +111,15 @@ class Stream:
         for place in cursor.in_flight:
             self._start(place)
 
-    def _fill(self, steps: int) -> None:
-        """Begin new prompts, until there are enough under way or ready for so many steps."""
-        while len(self._in_flight) + len(self._ready) < self._settings.prompts * steps:
+    @property
+    def _most_drawn(self) -> int:
+        """A step's groups, informative or not, and those that come in while it is trained on, are no more than these."""
+        return self._settings.prompts * self._settings.max_generation_batches
+
+    def _fill(self, ahead: int) -> None:
+        """Begin new prompts, until there are enough under way or ready for so many steps; and keep it so."""
+        self._ahead = ahead
+        while len(self._in_flight) + len(self._ready) < self._settings.prompts * ahead:
             self._start(self._next)
             self._next = Place(self._next.max_masks, self._next.position + 1)
 
@@ -133,6 +142,8 @@ class Stream:
             self._drawn.append(group)
             if group.is_informative:
                 self._ready.append(group)
+            elif len(self._drawn) < self._most_drawn:
+                self._fill(self._ahead)
         self._news.set()
 
     def _check(self, drawn: list[Group]) -> None:

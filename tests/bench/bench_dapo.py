@@ -1,10 +1,11 @@
 """What generation beside the training is worth: DAPO with and without staleness, in turns, from the same model.
 
-    python -m tests.bench.bench_dapo runs/sample [--steps 12] [--staleness 1]
+    python -m tests.bench.bench_dapo runs/sample [--steps 12] [--staleness 1] [--layout split]
 
 ``runs/sample`` is the root of a pipeline whose DAPO is there: its questions, index and starting model are used, each
 run under a folder of its own. The engine has one thread and the trainer one, so that on two cores both can work at one
-time. Shares are of the steps' time, the first two left out: the engine idle, the trainer waiting for rollouts.
+time; under `split` the engine is a process of a local Ray cluster. Shares are of the steps' time, the first two left
+out: the engine idle, the trainer waiting for rollouts, and handing weights over.
 """
 
 import argparse
@@ -26,18 +27,22 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--staleness", type=int, default=1)
+    parser.add_argument("--layout", choices=("together", "split"), default="split")
     arguments = parser.parse_args()
-    job = _job_of(arguments.root)
-    print("staleness  seconds a step  engine idle  trainer waits  reward  stale groups")
+    job = _job_of(arguments.root, arguments.layout)
+    print("staleness  seconds a step  engine idle  trainer waits  hands over  reward  stale groups")
     for staleness in (0, arguments.staleness):
         with tempfile.TemporaryDirectory() as folder:
             print(_line(staleness, _run(job, Path(folder), arguments.steps, staleness)), flush=True)
 
 
-def _job_of(root: Path) -> DapoJob:
+def _job_of(root: Path, layout: str) -> DapoJob:
     for path in root.glob("*/models/*/job-config.json"):
         if path.parent.name == "dapo":
-            return DapoJob.model_validate_json(path.read_text())
+            job = DapoJob.model_validate_json(path.read_text())
+            placement = job.placement.model_copy(update={"layout": layout})
+            engine = job.engine.model_copy(update={"threads": 1})
+            return job.model_copy(update={"placement": placement, "engine": engine, "threads_per_rank": 1})
     raise BadInput(f"{root}: no DAPO training is there; run the pipeline first")
 
 
@@ -46,9 +51,8 @@ def _run(job: DapoJob, folder: Path, steps: int, staleness: int) -> list[dict[st
     curriculum = [{"max_masks": 4, "steps": steps}]
     told = job.model_dump()
     told["settings"] |= {"steps": steps, "curriculum": curriculum, "staleness": staleness, "checkpoint_every": steps}
-    told["engine"] |= {"threads": 1}
     config = folder / "job-config.json"
-    changed = DapoJob.model_validate({**told, "output": str(folder), "threads_per_rank": 1})
+    changed = DapoJob.model_validate({**told, "output": str(folder)})
     config.write_text(changed.model_dump_json())
     subprocess.run([sys.executable, "-m", "trainers.dapo", str(config)], check=True)
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -59,9 +63,11 @@ def _line(staleness: int, lines: list[dict[str, float]]) -> str:
     seconds = sum(line["seconds"] for line in steady)
     idle = sum(line["engine_idle"] * line["seconds"] for line in steady) / seconds
     waits = sum(line["seconds_generation"] for line in steady) / seconds
+    update = sum(line["seconds_update"] for line in steady) / seconds
     reward = fmean(line["reward"] for line in steady if "reward" in line)
     stale = sum(line["stale_groups"] for line in steady)
-    return f"{staleness:9}  {seconds / len(steady):14.1f}  {idle:11.1%}  {waits:13.1%}  {reward:6.3f}  {stale:12.0f}"
+    shares = f"{idle:11.1%}  {waits:13.1%}  {update:10.1%}"
+    return f"{staleness:9}  {seconds / len(steady):14.1f}  {shares}  {reward:6.3f}  {stale:12.0f}"
 
 
 if __name__ == "__main__":

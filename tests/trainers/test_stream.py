@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import threading
+import time
 from collections import Counter
 from types import SimpleNamespace
 
@@ -136,6 +138,39 @@ def test_what_is_in_flight_begins_anew_under_a_new_version_where_the_settings_sa
     assert [entry[0] for entry in policy.asked].count(slow) >= 4 * 3
     assert not [group for harvest in [*harvests, *later] for group in harvest.stale if group.question_id == slow]
     assert slow in {group.question_id for harvest in later for group in harvest.groups}
+
+
+def test_while_a_step_is_trained_on_equal_groups_make_place_for_others(streams):
+    policy, stop = Policy(dull={question.question_id for question in QUESTIONS[::2]}), SimpleNamespace(received=False)
+    stream = streams(policy, stop=stop)
+    _, cursor = stream.collect(Cursor(), 4)
+    time.sleep(0.5)  # the training: longer than any rollout
+    policy.slow = {question.question_id for question in QUESTIONS}  # nothing more comes in from here
+    giving_up = threading.Timer(10, setattr, (stop, "received", True))
+    giving_up.start()
+    harvest, _ = stream.collect(cursor, 4)
+    giving_up.cancel()
+    assert len(harvest.groups) == 4
+
+
+def test_a_broken_search_does_not_use_prompts_up_while_a_step_is_trained_on(streams):
+    broken = SimpleNamespace(now=False, asked=0)
+    policy = Policy()
+
+    async def rolling(question: Question, rollout: int, seed: int) -> Trajectory:
+        if broken.now:
+            broken.asked += 1
+            return trajectory(question, [(Author.MODEL, "")], EndReason.TOOL_FAILED)
+        return await policy(question, rollout, seed)
+
+    stream = streams(rolling)
+    _, cursor = stream.collect(Cursor(), 4)
+    broken.now = True
+    time.sleep(0.5)
+    assert broken.asked <= 3 * (_settings().prompts * (_settings().max_generation_batches + 2))
+    with pytest.raises(RunFailed, match="every rollout of a step failed"):
+        for _ in range(3):
+            _, cursor = stream.collect(cursor, 4)
 
 
 def test_prompts_of_the_curriculum_s_last_stage_are_used_in_the_next(streams):
