@@ -142,7 +142,7 @@ def update_item(seconds: Sequence[float]) -> Item:
 
 
 def retrieval_item(figures: Figures, in_flight: int, wanted: int, passages: int) -> Item:
-    asked = f"{figures['queries']:,} of a step's {wanted:,} queries in {figures['seconds']:.0f} s"
+    asked = f"{figures['queries']:,} of a step's {wanted:,} queries in {figures['seconds']:.1f} s"
     detail = (
         f"p50 {figures['p50_seconds']:.3f} s, p99 {figures['p99_seconds']:.3f} s with {in_flight:,} in flight; "
         f"{asked}, in an index of {passages:,} passages"

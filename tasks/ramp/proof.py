@@ -8,6 +8,9 @@ already that the passage is about the name:
     a longer opening passage of that page                                                                one
     a sentence that also holds the name                                                                  two
     another passage of that page                                                                         three
+
+Long sentences share words by chance, so for the last two these must also be a quarter of the shorter sentence, or four.
+Figures of one to three digits are no such words: "40,000" is the strength of many an army.
 """
 
 import re
@@ -20,6 +23,9 @@ from tasks.ramp.words import bare_title, stems
 from tasks.scoring import holds
 
 ENTRY_WORDS = 60
+_LEAST_SHARE = 0.25
+_ALWAYS_ENOUGH = 4
+_SHORT_FIGURE = re.compile(r"\d{1,3}")
 
 
 def is_titled(hit: Hit, name: str) -> bool:
@@ -35,7 +41,7 @@ class Claim:
         self._forms = [mask.surface, *mask.aliases]
         self._longest = [_longest_word(form) for form in self._forms]
         self._literal = _with_unit(question, mask) if _is_bare_number(mask) else ""
-        self._stems = stems(sentence, question.language)
+        self._stems = {stem for stem in stems(sentence, question.language) if not _SHORT_FIGURE.fullmatch(stem)}
 
     def form_in(self, hit: Hit, name: str) -> str | None:
         """The form in which a passage, found by searching for ``name``, states the value; None where it does not."""
@@ -52,14 +58,18 @@ class Claim:
         opening = titled and hit.passage_id.endswith("-0")
         if opening and len(hit.text.split()) <= ENTRY_WORDS:
             return holds(hit.text, form)
-        of_page = 1 if opening else 3
         known = stems(f"{form} {name} {bare_title(hit.title)}", self._language)
         for said, words in _sentences(hit.text, self._language):
             shared = len(words & self._stems - known)
-            is_about = (titled and shared >= of_page) or (shared >= 2 and holds(said, name))
-            if is_about and holds(said, form):
+            if shared == 0 or not holds(said, form):
+                continue
+            if opening or (shared >= self._enough(words) and ((titled and shared >= 3) or holds(said, name))):
                 return True
         return False
+
+    def _enough(self, words: frozenset[str]) -> float:
+        """So many words must a sentence with these words share, where it may be about anything."""
+        return min(_ALWAYS_ENOUGH, max(2, _LEAST_SHARE * min(len(words), len(self._stems))))
 
 
 @lru_cache(maxsize=16_384)

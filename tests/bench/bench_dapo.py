@@ -1,6 +1,6 @@
 """What generation beside the training is worth: DAPO with and without staleness, in turns, from the same model.
 
-    python -m tests.bench.bench_dapo runs/sample [--steps 12] [--staleness 1] [--layout split]
+    python -m tests.bench.bench_dapo runs/sample [--steps 12] [--staleness 2] [--layout split]
 
 ``runs/sample`` is the root of a pipeline whose DAPO is there: its questions, index and starting model are used, each
 run under a folder of its own. The engine has one thread and the trainer one, so that on two cores both can work at one
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--staleness", type=int, default=1)
+    parser.add_argument("--staleness", type=int, default=2)
     parser.add_argument("--layout", choices=("together", "split"), default="split")
     arguments = parser.parse_args()
     job = _job_of(arguments.root, arguments.layout)

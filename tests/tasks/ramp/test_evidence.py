@@ -115,6 +115,36 @@ def test_a_common_year_proves_nothing_unless_the_passage_speaks_of_the_same_thin
     assert (done.masks[0].evidence is not None) is proves
 
 
+LONG = (
+    "Zorn Hall, whose tall grey tower, old wooden bridge, quiet stables and long garden draw painters and walkers "
+    "out of distant villages in summer, was opened in 1950 for a great fair."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "proves"),
+    [
+        ("A tower stood by Zorn Hall in 1950, when bread, wool, salt, iron, corn and summer fruit were dear.", False),
+        (
+            "Zorn Hall kept tower, bridge, stables and garden in 1950, when bread, wool, salt, iron, corn, fish, meat, "
+            "milk, wine, cloth, paper and fruit were dear.",
+            True,
+        ),
+        ("Zorn Hall had a tall tower in 1950.", True),
+    ],
+    ids=["two of many words", "four of many words", "two of few words"],
+)
+def test_long_sentences_share_two_words_by_chance(text, proves):
+    done = certified(question_of(LONG, ["1950"]), [("20-3", "A long history", text)])
+    assert (done.masks[0].evidence is not None) is proves
+
+
+def test_figures_of_an_amount_are_no_words_that_two_sentences_share():
+    question = question_of("After that, enlistments from [[Dunzy]] and Korlas rose by 40,000 soldiers.", ["Dunzy"])
+    elsewhere = ("20-3", "Somebody", "Sal had 40,000 paid men throughout Korlas, Dunzy and Ostel.")
+    assert queries_of(certified(question, [elsewhere])) == [None]
+
+
 def test_few_digits_prove_only_with_what_they_count():
     question = question_of("Zorn Hall is some 40 km away.", ["40"])
     assert queries_of(certified(question, [("20-0", "Zorn Hall", "Zorn Hall has 40 rooms.")])) == [None]
