@@ -140,7 +140,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         upstreams = ("aliases", "passages", *(name for name in known if name == "spans"), "reference")
         tokens = ramp_settings.reference.max_tokens
         made.append(stage("reference", spans.make_reference))
-        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=2, ramp=weighed, max_tokens=tokens))
+        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=3, ramp=weighed, max_tokens=tokens))
         known = (*known, "surprisals")
     if ramp_settings.leaks is not None:
         names = sorted(map(leaks.name_of, ramp_settings.leaks.sets))

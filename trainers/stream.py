@@ -1,9 +1,10 @@
 """Rollouts that go on while the policy is updated: asynchronous generation with a bound on staleness.
 
 An event loop in a thread of its own keeps prompts in flight: a step's worth for the step that is collected, and one for
-each of the next `dapo.staleness` steps, whose policies will be that many versions newer at most. While a step is trained
-on, a prompt whose rollouts turn out equal makes place for another at once: else the engine would run dry. A group whose
-oldest token is of an older policy than the bound is dropped; importance weights account for the difference of all others.
+each of the next `dapo.staleness` steps, whose policies will be that many versions newer at most. While a step is
+trained on, a prompt whose rollouts turn out equal makes place for another at once: else the engine would run dry. A
+group whose oldest token is of an older policy than the bound is dropped; importance weights account for the difference
+of all others.
 """
 
 import asyncio
@@ -113,7 +114,7 @@ class Stream:
 
     @property
     def _most_drawn(self) -> int:
-        """A step's groups, informative or not, and those that come in while it is trained on, are no more than these."""
+        """No more groups than these, informative or not, come in for a step or while one is trained on."""
         return self._settings.prompts * self._settings.max_generation_batches
 
     def _fill(self, ahead: int) -> None:

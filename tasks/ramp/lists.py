@@ -20,6 +20,9 @@ _OPEN = re.compile(
     r"|\b(?:wie|etwa|u\.\s?a\.|unter anderem|z\.\s?B\.|beispielsweise)(?=\W)|如"
 )
 """What an open list begins with: of such a list even one other member is enough."""
+_INCLUDES = re.compile(r"\binclud(?:e|es|ed|ing)\b|\bdarunter\b|包括")
+_OTHERS = re.compile(r"\b(?:and|or) (?:\w+ )?others?\b|\b(?:und|oder|sowie) (?:\w+ )?andere[nr]?\b|等")
+"""What an open list may begin or end with; a member of it may have a role that tells it from the others."""
 _LIST_LEAD = re.compile(rf"{_OPEN.pattern}|\b(?:includ(?:e|es|ing)|among|darunter|unter)\b|包括")
 _ARTICLE = re.compile(r"(?:(?:in|im|from|of|by|von|aus)\s+)?(?:(?:the|an?|de[rnms]|die|das)\s+)?")
 _WORD = re.compile(r"\w+")
@@ -53,6 +56,8 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
     """
     opened = _OPEN.search(sentence[:start])
     is_open = opened is not None
+    is_included = _INCLUDES.search(sentence[:start]) is not None
+    is_followed = _OTHERS.search(sentence[end:]) is not None
     if opened and _ARTICLE.fullmatch(sentence[opened.end() : start].lstrip()):
         return True
     sentence, start, end = _row_around(sentence, start, end)
@@ -65,6 +70,9 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
     is_member = around + 1 <= MAX_MEMBER_WORDS
     if is_open and is_member and own > 0:
         return True
+    role = "" if own == 0 else _ARTICLE.sub("", sentence[begins:start].lstrip())
+    has_no_role = not f"{role}{sentence[end:ends]}".strip()
+    is_open |= has_no_role and (is_included or is_followed)
     before = _count_short(sentence, pieces[:own][::-1]) if is_member or start == begins else 0
     behind = _count_short(sentence, pieces[own + 1 :]) if is_member or end == ends else 0
     return before + behind >= (1 if is_open else MIN_OTHERS)

@@ -261,11 +261,12 @@ class _Rules:
 
     def _is_told_in_other_words(self, span: Span) -> bool:
         """By its own words in another form, by a country's people, as part of a compound, by other figures."""
-        rest = f"{self._passage.text[: span.start]} {self._passage.text[span.end :]}"
+        before, behind = self._passage.text[: span.start], self._passage.text[span.end :]
+        rest = f"{before} {behind}"
         if span.kind is SpanKind.NUMBER:
             return is_told_by_figure(span.surface, rest) or is_told_by_sum(span.surface, rest, self._language)
         if span.kind is SpanKind.DATE:
-            return is_told_by_dates(span.surface, rest)
+            return is_told_by_dates(span.surface, before, behind)
         if has_unspaced(span.surface):
             return False
         around = frozenset(plain_words(rest))
@@ -277,7 +278,7 @@ class _Rules:
         )
 
     def _is_vague(self, span: Span) -> bool:
-        """Others would be as right: a century, a plan, the end of a range, "and other devices"."""
+        """Others would be as right: a century or decade, a plan, the end of a range, "and other devices"."""
         text, (start, end) = self._passage.text, self._sentence_of(span)
         before, behind = text[: span.start], text[span.end :]
         return is_vague(span.kind, span.surface, text[start:end], before, behind, self._language)

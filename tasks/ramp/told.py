@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from functools import cache
-from itertools import accumulate, chain, combinations
+from itertools import accumulate, chain, combinations, pairwise
 from pathlib import Path
 
 import yaml
@@ -16,8 +16,9 @@ _MIN_SUM = 100
 """Smaller amounts are the sum of two others by chance."""
 _COMPOUND_PART = 6
 _ENDING = re.compile(r"(?<=.{5})(?:en|es|er|e|n|s)\Z")
-_DECADE = re.compile(r"((?:1\d|20)\d0)(?:s|er\b|年代)")
-_YEAR = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d|s\b|er\b|年代)")
+_YEAR = re.compile(r"(?:1\d|20)\d\d")
+_ROW_BEFORE = re.compile(rf"(?:\b{_YEAR.pattern}(?:, (?:and |or )?| and | or | und | oder |、|和))*\Z")
+_ROW_BEHIND = re.compile(rf"(?:(?:, (?:and |or )?| and | or | und | oder |、|和){_YEAR.pattern}\b)*")
 _SHARE = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?) ?%")
 _AMOUNT = re.compile(r"(?<![\d.,])\d[\d.,]*\d(?![\d.,]*\d)")
 
@@ -68,17 +69,24 @@ def is_told_by_compound(surface: str, around: Collection[str]) -> bool:
     )
 
 
-def is_told_by_dates(date: str, around: str) -> bool:
-    """A date all of whose parts stand there; a decade of which a year does, or the decade before or behind it."""
-    decade = _DECADE.match(date)
-    if decade is None:
-        parts = plain_words(date)
-        return len(parts) > 1 and set(parts) <= set(plain_words(around))
-    first = int(decade[1])
-    years = map(int, _YEAR.findall(around))
-    return any(first <= year <= first + 9 for year in years) or any(
-        abs(int(other) - first) == 10 for other in _DECADE.findall(around)
-    )
+def is_told_by_dates(date: str, before: str, behind: str) -> bool:
+    """A date all of whose parts stand around it, or a year of a row of years in even steps: 2011 in "2009, … and 2013".
+
+    Args:
+        before, behind: the text on either side of it.
+    """
+    parts = plain_words(date)
+    if len(parts) > 1:
+        return set(parts) <= set(plain_words(f"{before} {behind}"))
+    if _YEAR.fullmatch(date) is None:
+        return False
+    row = [*_years(_ROW_BEFORE.search(before))[-2:], int(date), *_years(_ROW_BEHIND.match(behind))[:2]]
+    steps = [later - earlier for earlier, later in pairwise(row)]
+    return any(one == other for one, other in pairwise(steps))
+
+
+def _years(row: re.Match[str] | None) -> list[int]:
+    return [] if row is None else [int(year) for year in _YEAR.findall(row[0])]
 
 
 def is_told_by_figure(amount: str, around: str) -> bool:

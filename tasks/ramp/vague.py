@@ -1,4 +1,4 @@
-"""Places that several answers would fit: a century, a plan, the end of a range, a rough count without a date."""
+"""Places that several answers would fit: a century, a decade, a plan, the end of a range, a rough count, no date."""
 
 import re
 
@@ -11,6 +11,7 @@ _CENTURY = re.compile(
     rf"(?:{_ORDINAL} (?:and|or|to) )?{_ORDINAL}[ -]centur(?:y|ies)(?: (?:BCE?|CE|AD))?"
     r"|\d{1,2}\. Jahrhunderts?(?: [vn]\.\s?Chr\.)?|(?:公元前|西元前)?\d{1,2}世[纪紀]"
 )
+_DECADE = re.compile(r"(?:early |mid-?|late )?(?:1\d|20)?\d0(?:['’]?s|er(?: Jahren?)?|年代)", re.IGNORECASE)
 _PLAN = re.compile(r"\b(?:will|(?:is|are|was|were) (?:expected|scheduled|planned|projected) to)\b")
 _RANGE_GOES_ON = re.compile(r"\s?[–—-]\s?[$€£¥]?\d|\s(?:to|bis)\s[$€£¥]?\d")
 _RANGE_BEGAN = re.compile(r"\d\s?[%°]?\s?[–—-]\s?\Z|\d[%°]?\s(?:[^\W\d]+\s)?(?:to|bis)\s[$€£¥]?\Z")
@@ -21,6 +22,8 @@ _GLOSS = re.compile(r" \((?:[^()A-Za-z]*[Ͱ-Ͽἀ-῿Ѐ-ӿ֐-ۿऀ-ॿ一-鿿]|[
 _AGAIN = re.compile(r"[ \u00a0]?[^\s\d]{1,10} ?(?:or|[(=]) ?[~≈]?(?!(?:1\d|20)\d\d\b)\d")
 _AGAIN_BEFORE = re.compile(r"\d [^\s\d]{1,10} ?(?:or |[(=] ?)\Z")
 _DAYS_APART = re.compile(r"\b(?:days?|weeks?|months?|years?) (?:after|before|later|earlier)\b")
+_DAYS_LATER = re.compile(r"\b(?:days? later|(?:next|following) day)\b[^.]*\d")
+_MONTH_AND_DAY = re.compile(r"[^\W\d]{3,} \d{1,2}\b|\b\d{1,2}\.? [^\W\d]{3,}")
 _DATED = re.compile(r"\d{4}\s?年|世[纪紀]")
 _YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 _HEDGE = re.compile(
@@ -28,6 +31,8 @@ _HEDGE = re.compile(
     r"|über|mehr als|rund|etwa|knapp|ca\.|fast|mindestens)\s\Z",
     re.IGNORECASE,
 )
+_NEXT_SENTENCE = 250
+"""Characters in which the sentence behind a date begins."""
 _OF_A_PEOPLE = re.compile(r"[A-Z]\w+(?:ian|ean|can|ish|ese|ic)|Greek|French|Dutch|German|Roman|Swiss|Thai|Czech")
 
 
@@ -45,9 +50,11 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
         if _OF_A_PEOPLE.fullmatch(surface) and re.match(r" [a-z]", behind):
             return True  # "Greek tradition": local, ancient or Delphic would do
         return kind is SpanKind.TERM and _OTHERS.match(behind) is not None
-    if _CENTURY.fullmatch(surface) or _PLAN.search(sentence):
+    if _CENTURY.fullmatch(surface) or _DECADE.fullmatch(surface) or _PLAN.search(sentence):
         return True
     if kind is not SpanKind.NUMBER:
+        if _MONTH_AND_DAY.search(surface) and _DAYS_LATER.search(behind[:_NEXT_SENTENCE]):
+            return True  # "Two days later, the September 11 attacks …"
         return _DAYS_APART.search(sentence) is not None and re.search(r"\d", sentence.replace(surface, "")) is not None
     is_cut = behind[:1] in ("%", "‰") or _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(before[-24:])
     if is_cut or _AGAIN.match(behind) or _AGAIN_BEFORE.search(before[-24:]):

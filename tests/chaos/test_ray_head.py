@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ray._private.authentication_test_utils import reset_auth_token_state
 
 from schemas.errors import RunFailed
 from schemas.runtime import RayJobs
@@ -29,8 +30,10 @@ def ray_jobs() -> Iterator[RayJobs]:
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
+        reset_auth_token_state()  # a test before this one may have had a cluster without a token in this process
         yield RayJobs(working_dir=HERE, python=sys.executable, poll_seconds=0.2)
     monkeypatch.undo()
+    reset_auth_token_state()
 
 
 def test_a_job_runs_once_under_the_name_of_its_folder(tmp_path, ray_jobs):

@@ -30,6 +30,9 @@ def listed(marked):
         "Dort waren Clubs wie das Kunsthaus Tacheles oder das [E-Werk].",
         "Dort erscheinen u. a. der Focus, [Cicero] und Capital.",
         "如沃尔特·格罗佩斯、[勒·柯布西耶]和奥斯卡尼迈耶。",
+        "Minor languages also include Pamiri (of four kinds), [Brahui], Hindko, and Kyrgyz.",
+        "A few people speak [Urdu], English, and other languages.",
+        "The new ones, including that of M'hamed Issiakhem, Mohammed Khadda and [Bachir Yelles], came later.",
         "由美国、[英国]、与法国、与苏联控制。",
     ],
 )
@@ -45,6 +48,8 @@ def test_a_member_of_a_list_whatever_its_place(sentence):
         "He was born in Lexington, [Kentucky], on 3 May 1921.",
         "Tragedy, comedy and [epic poetry] are imitations.",
         "With red, green, blue and grey paint he made [Night at Ostel] in a week of hard work.",
+        "The band, including the singer Sal Morvis and the drummer [Karlo Vint], was young.",
+        "Karlo Vint and others came from [Ostel] to see it.",
         "Karlo Vint, a smith, came from [Ostel], where he had learnt it.",
     ],
 )

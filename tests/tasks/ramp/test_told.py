@@ -84,20 +84,22 @@ def test_an_amount_is_told_by_two_whose_sum_or_difference_it_is(amount, around, 
 
 
 @pytest.mark.parametrize(
-    ("date", "around", "told"),
+    ("text", "told"),
     [
-        ("2000s", "artists of the 1980s, 1990s, and so on", True),
-        ("1940s", "polls since 1948 say so", True),
-        ("1920er-Jahren", "Das Gesetz von 1920 galt.", True),
-        ("2010年代", "他在2000年代去世。", True),
-        ("June 21, 2013", "On June 21 the floods of 2013 began.", True),
-        ("June 21, 2013", "On June 22 the floods of 2013 began.", False),
-        ("1940s", "polls since 1951 say so", False),
-        ("1948", "polls since 1951 say so", False),
+        ("On June 21 the floods of 2013 began, and after [June 21, 2013] they ended.", True),
+        ("On June 22 the floods of 2013 began, and after [June 21, 2013] they ended.", False),
+        ("It won the cup in 2007, 2009, [2011] and 2013.", True),
+        ("It won the cup in [2007], 2009, 2011 and 2013.", True),
+        ("It won the cup in 2009, 2011 and [2013].", True),
+        ("It won the cup in 2007, 2009, [2010] and 2013.", False),
+        ("It won the cup in 2009 and [2013].", False),
+        ("It won the cup in 2009, and in 2011 it lost; then came [2013].", False),
     ],
 )
-def test_a_decade_is_told_by_a_year_of_it_and_by_its_neighbour(date, around, told):
-    assert is_told_by_dates(date, around) == told
+def test_a_date_is_told_by_its_parts_and_a_year_by_a_row_of_years_in_even_steps(text, told):
+    before, _, rest = text.partition("[")
+    date, _, behind = rest.partition("]")
+    assert is_told_by_dates(date, before, behind) == told
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,11 @@ def vague(kind: SpanKind, marked: str) -> bool:
         (SpanKind.ENTITY, "His name is [Alexicacus] (Alexikakos, literally averter) there."),
         (SpanKind.ENTITY, "That is of the [Greek] tradition."),
         (SpanKind.DATE, "In den [1990er]- und 2000er-Jahren war es so."),
+        (SpanKind.DATE, "They came in the [1980s] there."),
+        (SpanKind.DATE, "They came in the [late 1980s] there."),
+        (SpanKind.DATE, "Das war in den [1920er Jahren] so."),
+        (SpanKind.DATE, "这是[2010年代]的事。"),
+        (SpanKind.DATE, "On [9 September 2001] he died. Two days later, the attacks of September 11 came."),
     ],
 )
 def test_others_would_be_as_right(kind, marked):
@@ -50,7 +55,8 @@ def test_others_would_be_as_right(kind, marked):
 @pytest.mark.parametrize(
     ("kind", "marked"),
     [
-        (SpanKind.DATE, "They came in the [1980s] there."),
+        (SpanKind.DATE, "On [9 September 2001] he died. Two days later his sons went. On September 12 they met."),
+        (SpanKind.DATE, "In [2001] he died. Two days later, on 11 September, his sons met."),
         (SpanKind.DATE, "He will stay. They came in [1981] there."),
         (SpanKind.DATE, "He ruled from [1931] to 1940 there."),
         (SpanKind.DATE, "He ruled from 1931 to [1940] there."),
