@@ -21,7 +21,10 @@ _OPEN = re.compile(
 )
 """What an open list begins with: of such a list even one other member is enough."""
 _INCLUDES = re.compile(r"\binclud(?:e|es|ed|ing)\b|\bdarunter\b|包括")
-_OTHERS = re.compile(r"\b(?:and|or) (?:\w+ )?others?\b|\b(?:und|oder|sowie) (?:\w+ )?andere[nr]?\b|等")
+_OTHERS = re.compile(
+    r"\b(?:and|or) (?:\w+ )?others?\b|\b(?:und|oder|sowie) (?:\w+ )?andere[nr]?\b"
+    r"|(?<![高中初平同])等(?![级級于於待同候])"
+)
 """What an open list may begin or end with; a member of it may have a role that tells it from the others."""
 _LIST_LEAD = re.compile(rf"{_OPEN.pattern}|\b(?:includ(?:e|es|ing)|among|darunter|unter)\b|包括")
 _ARTICLE = re.compile(r"(?:(?:in|im|from|of|by|von|aus)\s+)?(?:(?:the|an?|de[rnms]|die|das)\s+)?")
@@ -71,7 +74,8 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
     if is_open and is_member and own > 0:
         return True
     role = "" if own == 0 else _ARTICLE.sub("", sentence[begins:start].lstrip())
-    has_no_role = not f"{role}{sentence[end:ends]}".strip()
+    tail = "" if _OTHERS.match(sentence[end:ends]) else sentence[end:ends]
+    has_no_role = not f"{role}{tail}".strip()
     is_open |= has_no_role and (is_included or is_followed)
     before = _count_short(sentence, pieces[:own][::-1]) if is_member or start == begins else 0
     behind = _count_short(sentence, pieces[own + 1 :]) if is_member or end == ends else 0

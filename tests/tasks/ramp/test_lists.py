@@ -33,6 +33,7 @@ def listed(marked):
         "Minor languages also include Pamiri (of four kinds), [Brahui], Hindko, and Kyrgyz.",
         "A few people speak [Urdu], English, and other languages.",
         "The new ones, including that of M'hamed Issiakhem, Mohammed Khadda and [Bachir Yelles], came later.",
+        "他到过北京、[上海]等城市。",
         "由美国、[英国]、与法国、与苏联控制。",
     ],
 )
@@ -49,6 +50,7 @@ def test_a_member_of_a_list_whatever_its_place(sentence):
         "Tragedy, comedy and [epic poetry] are imitations.",
         "With red, green, blue and grey paint he made [Night at Ostel] in a week of hard work.",
         "The band, including the singer Sal Morvis and the drummer [Karlo Vint], was young.",
+        "他到过北京、[上海]，那里有高等学校。",
         "Karlo Vint and others came from [Ostel] to see it.",
         "Karlo Vint, a smith, came from [Ostel], where he had learnt it.",
     ],
