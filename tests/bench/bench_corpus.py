@@ -33,7 +33,7 @@ from tasks.corpus.pages import read_pages
 from tasks.corpus.streams import SourceFile, stream_starts
 from tasks.fanout import fan_out
 from tasks.ledger import Parts
-from tasks.making.context import Output, PartWork, rare_collections
+from tasks.making.context import Output, PartWork, rare_collections, sorted_out
 
 SNAPSHOT = "enwiki-20240101"
 REPEATS, ROUNDS = 9, 3
@@ -143,7 +143,7 @@ def compared(dump: Path, extractor: str | None) -> None:
 
 
 def page_rows(part: DumpRange) -> Output:
-    return Output(list(read_pages(part, SNAPSHOT)), [], {})
+    return sorted_out(read_pages(part, SNAPSHOT), {})
 
 
 def nothing(_: object) -> PartManifest:
