@@ -57,6 +57,9 @@ class PlacementRuntime(Runtime):
     """Processes that hold the index and search it."""
     search_urls: list[str] = []
     """Instead of these: the addresses of search services of this snapshot's index (``masksearch serve``)."""
+    weights: Literal["folder", "broadcast"] = "folder"
+    """How new weights reach the engines of `split`: by a folder that all machines see, or from rank 0 to all at once
+    (nccl where every rank and engine has a GPU of its own, else gloo); whom a broadcast misses, a folder serves."""
     cpus_per_rank: NotNegative = 1
     gpus_per_rank: NotNegative = 0
     cpus_per_engine: NotNegative = 1
@@ -65,6 +68,12 @@ class PlacementRuntime(Runtime):
     cpus_per_searcher: NotNegative = 1
     restarts: Annotated[int, Field(ge=0)] = 3
     """How often one engine, one searcher, or the ranks together are started again after they died."""
+
+    @model_validator(mode="after")
+    def _a_broadcast_needs_processes(self) -> "PlacementRuntime":
+        if self.layout == "together" and self.weights == "broadcast":
+            raise ValueError("weights: broadcast would not be used: in layout together there is one process")
+        return self
 
 
 class SupervisedJobs(Runtime):

@@ -122,17 +122,27 @@ class TrainingEngine:
         finally:
             config.load_universal_checkpoint = False
 
-    def save_weights(self, folder: str) -> None:
-        """Write the model as a Hugging Face folder, by rank 0, in whose main memory the whole of it must have room."""
-        whole: dict[int, Tensor] = {}
-        named = self._language_model.model.state_dict(keep_vars=True)
-        for weight in named.values():
+    def whole_weights(self) -> dict[str, Tensor] | None:
+        """A copy of the model's weights by name, on rank 0 in main memory, which must have room; None on other ranks.
+
+        One that is tied to another is left out, as it is in a Hugging Face folder.
+        """
+        whole: dict[str, Tensor] = {}
+        seen: set[int] = set()
+        for name, weight in self._language_model.model.state_dict(keep_vars=True).items():
+            if id(weight) in seen:
+                continue
+            seen.add(id(weight))
             with self._gathered([weight] if isinstance(weight, nn.Parameter) else []):
                 if self.rank == 0:
-                    # Weights that are tied stay one; those that are gathered are gone when this ends.
-                    whole.setdefault(id(weight), weight.detach().to("cpu", copy=self._sharded))
-        if self.rank == 0:
-            save_model(self._language_model.model, folder, {name: whole[id(weight)] for name, weight in named.items()})
+                    whole[name] = weight.detach().to("cpu", copy=True)
+        return whole if self.rank == 0 else None
+
+    def save_weights(self, folder: str) -> None:
+        """Write the model as a Hugging Face folder, by rank 0."""
+        weights = self.whole_weights()
+        if weights is not None:
+            save_model(self._language_model.model, folder, weights)
         self.barrier()
 
     def sketches(self) -> Sketches:

@@ -8,6 +8,7 @@ import torch
 
 from schemas.errors import RunFailed
 from tasks.rollouts.engine import DISAGREEMENT
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.sketches import Sketches, most_different
 from trainers.deepspeed_engine import TrainingEngine
 from trainers.rank_zero import on_rank_0
@@ -37,10 +38,9 @@ class EngineWeights:
             RunFailed: it is larger than the tolerance: what is sampled would not be what is trained. It names the layer
                 that differs most.
         """
-        folder = self._scratch / str(version)
-        self._trainer.save_weights(str(folder))
+        weights = self._trainer.whole_weights()
         ours = self._logprobs()
-        gap = on_rank_0(self._trainer, lambda: self._hand_over(ours, folder, version))
+        gap = on_rank_0(self._trainer, lambda: self._hand_over(ours, weights, version))
         self.version = version
         if not gap <= self._tolerance:
             sketches = self._trainer.sketches()
@@ -53,9 +53,11 @@ class EngineWeights:
         with torch.no_grad():
             return self._trainer.score(tokens_BT, torch.ones_like(tokens_BT, dtype=torch.bool)).logprobs_N.tolist()
 
-    def _hand_over(self, ours: list[float], folder: Path, version: int) -> float:
-        assert self._rollouts is not None, "rank 0 has the engines"
-        self._rollouts.publish(str(folder), version)
+    def _hand_over(self, ours: list[float], weights: dict[str, torch.Tensor] | None, version: int) -> float:
+        assert self._rollouts is not None and weights is not None, "rank 0 has the engines, and whole weights"
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        folder = self._scratch / str(version)
+        self._rollouts.publish(NewWeights(str(folder), version, weights))
         for older in set(self._scratch.iterdir()) - {folder}:  # no engine takes its weights from there any more
             shutil.rmtree(older)
         return max(

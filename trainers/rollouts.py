@@ -9,6 +9,7 @@ from schemas.errors import BadInput
 from schemas.jobs import DapoJob
 from schemas.records import Question, Trajectory
 from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.pools import start_pool
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.worker import RolloutSetup, Usage
@@ -28,8 +29,8 @@ class Rollouts(Protocol):
         It never raises for what engine or search do: such a trajectory ends with a reason that makes it no signal.
         """
 
-    def publish(self, folder: str, version: int) -> None:
-        """Every engine takes the weights of a model's folder, which stays as it is until the next call.
+    def publish(self, weights: NewWeights) -> None:
+        """Every engine takes the weights, which stay as they are until the next call.
 
         Raises:
             RunFailed: one does not.
@@ -82,8 +83,8 @@ class PooledRollouts:
         rolling = self._pool.roll(Rollout(question, rollout), sampling, label="dapo", model="dapo")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(rolling, self._loop))
 
-    def publish(self, folder: str, version: int) -> None:
-        self._wait(self._pool.publish(folder, version))
+    def publish(self, weights: NewWeights) -> None:
+        self._wait(self._pool.publish(weights))
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
         return self._wait(self._pool.score(token_ids))

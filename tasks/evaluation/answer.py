@@ -20,6 +20,7 @@ from tasks.ledger import Parts
 from tasks.rollouts.admission import refuse_other_shapes
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.figures import sampled_tokens
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.pools import RolloutPool, in_flight, start_pool
 from tasks.rollouts.requests import FAILED, Rollout, failed
 from tasks.rollouts.scheduling import Meter, Request, Schedule, laid_out, request_of, run_job, seed_of
@@ -95,7 +96,7 @@ async def _take_turns(asking: list["_Round"], pool: RolloutPool, meter: Meter) -
     for version, each in enumerate(asking):
         if each.contestant.model != loaded:
             loaded = each.contestant.model
-            await pool.publish(loaded, version)
+            await pool.publish(NewWeights(loaded, version))
         await each.schedule.run(_Contest(each, pool, meter).ask)
 
 

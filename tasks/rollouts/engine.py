@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from tasks.rollouts.broadcast import Meeting, Spec
     from tasks.rollouts.sketches import Sketches
 
 
@@ -89,6 +90,22 @@ class ModelEngine(Engine, Protocol):
 
         Raises:
             EngineFailed: they could not be taken.
+            BadInput: the engine's weights are not ours to change.
+        """
+
+    def meet(self, meeting: "Meeting", first: int) -> None:
+        """Join a group in which weights are broadcast, as its member ``first`` and, process by process, those after it.
+
+        Raises:
+            EngineFailed: not all members met. The engine goes on as before.
+            BadInput: the engine's weights are not ours to change.
+        """
+
+    def receive_weights(self, specs: "list[Spec]", version: int) -> None:
+        """`load_weights`, but of what is broadcast in the group.
+
+        Raises:
+            EngineFailed: it did not come, or not whole; the engine has ended.
             BadInput: the engine's weights are not ours to change.
         """
 

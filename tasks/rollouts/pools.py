@@ -15,6 +15,7 @@ from tasks.devices import this_machine
 from tasks.rollouts import remote_vocabulary
 from tasks.rollouts.admission import refuse_engines_without_room, refuse_other_vocabulary
 from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.rollouts.worker import LIVE, RolloutSetup, RolloutWorker, Usage, capacity
@@ -42,11 +43,11 @@ class RolloutPool(Protocol):
             RunFailed: there is no engine any more that could answer.
         """
 
-    async def publish(self, folder: str, version: int) -> None:
-        """Give every engine the weights of a folder of safetensors; no trajectory begins before all have them.
+    async def publish(self, weights: NewWeights) -> None:
+        """Give every engine new weights; no trajectory begins before all have them.
 
-        Trajectories under way go on under the new weights. The folder stays as it is until the next call: an engine
-        that is replaced takes its weights from there.
+        Trajectories under way go on under the new weights. These stay as they are, in memory or in their folder, until
+        the next call: an engine that is replaced takes them from there.
 
         Raises:
             BadInput: there are no weights, or the engines are servers by address.

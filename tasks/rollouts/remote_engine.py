@@ -21,12 +21,16 @@ from schemas.errors import BadInput
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
 
 if TYPE_CHECKING:
+    from tasks.rollouts.broadcast import Meeting, Spec
     from tasks.rollouts.sketches import Sketches
 
 ATTEMPTS = 5
 """How often a request is sent, to whatever servers."""
 REST_SECONDS = 30.0
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 600.0
+
+
+_KEEP_WEIGHTS = "servers keep the weights they were started with: runtime.engine.kind must be vllm"
 
 
 class _TryAgain(Exception):
@@ -96,7 +100,13 @@ class RemoteEngine:
     """Servers do not tell."""
 
     def load_weights(self, folder: str, version: int) -> None:
-        raise BadInput("servers keep the weights they were started with: runtime.engine.kind must be vllm")
+        raise BadInput(_KEEP_WEIGHTS)
+
+    def meet(self, meeting: "Meeting", first: int) -> None:
+        raise BadInput(_KEEP_WEIGHTS)
+
+    def receive_weights(self, specs: "list[Spec]", version: int) -> None:
+        raise BadInput(_KEEP_WEIGHTS)
 
     def score(self, token_ids: Sequence[int]) -> list[float]:
         raise BadInput("servers are not asked to score texts: runtime.engine.kind must be vllm")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
     from vllm.v1.engine.llm_engine import LLMEngine
 
+    from tasks.rollouts.broadcast import Meeting, Spec
     from tasks.rollouts.sketches import Sketches
 
 Result = TypeVar("Result")
@@ -135,7 +136,17 @@ class VllmEngine:
         are sampled under ``version`` from then on; by default one more than before (the engine starts with 0).
         """
         path = str(Path(folder).resolve())
-        self._run(lambda: self._update(path, self._version + 1 if version is None else version))
+        self._run(lambda: self._update({"folder": path}, self._version + 1 if version is None else version))
+
+    def meet(self, meeting: "Meeting", first: int) -> None:
+        """See `tasks.rollouts.engine.ModelEngine.meet`."""
+        refusal = self._run(lambda: self._meet(meeting, first))
+        if refusal is not None:
+            raise EngineFailed(refusal)
+
+    def receive_weights(self, specs: "list[Spec]", version: int) -> None:
+        """See `tasks.rollouts.engine.ModelEngine.receive_weights`."""
+        self._run(lambda: self._update({"specs": specs}, version))
 
     def sketches(self) -> "list[Sketches]":
         """Of the weights in use, by each process of the engine (sketches.py)."""
@@ -238,9 +249,19 @@ class VllmEngine:
             command.result.set_exception(EngineFailed(f"the engine's command failed: {error!r}"))
             raise
 
-    def _update(self, folder: str, version: int) -> None:
+    def _meet(self, meeting: "Meeting", first: int) -> str | None:
+        """Why not all met, or None: no reason to end the engine."""
+        invitation = {"meeting": meeting, "first": first}
+        try:
+            self._llm.collective_rpc("init_weight_transfer_engine", kwargs={"init_info": invitation})
+        except Exception as error:
+            return f"the engine did not meet the others: {error!r}"
+        return None
+
+    def _update(self, source: dict[str, Any], version: int) -> None:
+        """``source``: fields of `tasks.rollouts.weight_transfer.Update`."""
         self._llm.collective_rpc("start_weight_update")
-        self._llm.collective_rpc("update_weights", kwargs={"update_info": {"folder": folder}})
+        self._llm.collective_rpc("update_weights", kwargs={"update_info": source})
         self._llm.collective_rpc("finish_weight_update")
         self._llm.reset_prefix_cache(reset_running_requests=True)
         self._set_version(version)

@@ -51,7 +51,7 @@ def start(model_folder: str, dtype: str, runtime: EngineRuntime, longest: int, s
     from vllm.platforms import current_platform
     from vllm.v1.engine.llm_engine import LLMEngine
 
-    from tasks.rollouts.folder_transfer import BACKEND, Registered
+    from tasks.rollouts.weight_transfer import BACKEND, Registered
 
     on_cpu = current_platform.is_cpu()
     if on_cpu:

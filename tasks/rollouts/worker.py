@@ -21,10 +21,12 @@ from schemas.settings import AgentSettings
 from tasks.rollouts.engine import EngineFailed, ModelEngine
 from tasks.rollouts.engines import open_engine
 from tasks.rollouts.environment import TurnSampling, run_trajectory
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer
 
 if TYPE_CHECKING:
+    from tasks.rollouts.broadcast import Meeting, Spec
     from tasks.rollouts.sketches import Sketches
 
 SearchFor = Callable[[AsyncSearcher, Question], AsyncSearcher]
@@ -143,14 +145,50 @@ class RolloutWorker:
             raise EngineEnded(f"{self._engine.failure}; what was answered is kept; run again to go on")
         return trajectory
 
-    async def publish(self, folder: str, version: int) -> None:
+    async def publish(self, weights: NewWeights) -> None:
         """See `tasks.rollouts.pools.RolloutPool.publish`."""
+        await self.load(await asyncio.to_thread(weights.folder), weights.version)
+
+    async def load(self, folder: str, version: int) -> None:
+        """Take the weights of a folder.
+
+        Raises:
+            BadInput: there are none.
+            EngineEnded: the engine had ended before.
+            RunFailed: the engine cannot take these.
+        """
         if not any(Path(folder).glob("*.safetensors")):
             raise BadInput(f"{folder}: no weights there (safetensors)")
+        if self._engine.failure is not None:
+            raise EngineEnded(str(self._engine.failure))
         try:
             await asyncio.to_thread(self._engine.load_weights, folder, version)
         except EngineFailed as error:
             raise RunFailed(f"{folder}: the engine cannot take these weights: {error}") from error
+        self._version = version
+
+    async def meet(self, meeting: "Meeting", first: int) -> None:
+        """See `tasks.rollouts.engine.ModelEngine.meet`.
+
+        Raises:
+            EngineEnded: the engine had ended before.
+            RunFailed: not all members met.
+        """
+        try:
+            await asyncio.to_thread(self._engine.meet, meeting, first)
+        except EngineFailed as error:
+            raise (EngineEnded if self._engine.failure else RunFailed)(str(error)) from error
+
+    async def receive(self, specs: "list[Spec]", version: int) -> None:
+        """Take the weights that are broadcast in the group.
+
+        Raises:
+            EngineEnded: they did not come, or not whole, so that the engine is of no use any more.
+        """
+        try:
+            await asyncio.to_thread(self._engine.receive_weights, specs, version)
+        except EngineFailed as error:
+            raise EngineEnded(f"weights that were broadcast did not come whole: {error}") from error
         self._version = version
 
     async def versions(self) -> list[int]:

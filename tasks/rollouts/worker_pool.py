@@ -20,10 +20,11 @@ from tasks.ray_cluster import join_for
 from tasks.rollouts import searchers, workers
 from tasks.rollouts.actors import START_SECONDS, ActorLost, answer
 from tasks.rollouts.admission import refuse_engines_without_room
+from tasks.rollouts.broadcasting import Broadcaster, BroadcastFailed
 from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, Usage, capacity
-from tasks.rollouts.workers import Weights
 
 if TYPE_CHECKING:
     from tasks.rollouts.sketches import Sketches
@@ -49,7 +50,8 @@ class WorkerPool:
         self._setup, self._placement, self._searchers = setup, placement, index_actors
         self._seats = [_Seat() for _ in range(placement.engines)]
         self._room = capacity(setup.engine)
-        self._weights: Weights | None = None
+        self._weights: NewWeights | None = None
+        self._broadcaster = Broadcaster(setup.engine, placement) if placement.weights == "broadcast" else None
         self._publishing = False
         self._failure: Exception | None = None
         self._changed = asyncio.Condition()
@@ -89,11 +91,13 @@ class WorkerPool:
                 seat.open -= 1
                 await self._tell(1)
 
-    async def publish(self, folder: str, version: int) -> None:
-        before, self._weights = self._weights, Weights(folder, version)
+    async def publish(self, weights: NewWeights) -> None:
+        before, self._weights = self._weights, weights
         self._publishing = True
         try:
-            await self._of_each(lambda worker: worker.publish.remote(self._weights))
+            if not await self._broadcast(weights):
+                folder = await asyncio.to_thread(weights.folder)
+                await self._of_each(lambda worker: worker.load.remote(folder, weights.version))
             running = await self.versions()
         except MaskSearchError:
             self._weights = before
@@ -101,8 +105,8 @@ class WorkerPool:
         finally:
             self._publishing = False
             await self._tell_all()
-        if set(running) != {version}:
-            raise RunFailed(f"the engines run the weights {sorted(set(running))}, not all of them {version}")
+        if set(running) != {weights.version}:
+            raise RunFailed(f"the engines run the weights {sorted(set(running))}, not all of them {weights.version}")
 
     async def versions(self) -> list[int]:
         return [version for told in await self._of_each(lambda worker: worker.versions.remote()) for version in told]
@@ -126,8 +130,34 @@ class WorkerPool:
         seated = [seat.worker for seat in self._seats if seat.worker is not None]
         closing = [asyncio.wait_for(answer(worker.close.remote()), _CLOSE_SECONDS) for worker in seated]
         await asyncio.gather(*closing, return_exceptions=True)  # one that cannot close any more is killed all the same
+        if self._broadcaster is not None:
+            self._broadcaster.close()
         for actor in [*seated, *self._searchers]:
             ray.kill(actor)
+
+    # -- new weights ------------------------------------------------------------------------------------------------
+
+    async def _broadcast(self, weights: NewWeights) -> bool:
+        """Whether all have the weights by broadcast; where they have not, a folder serves everybody at any time."""
+        if self._broadcaster is None or weights.tensors is None:
+            return False
+        await self.versions()  # whoever is dead is replaced: a death during the broadcast would end all engines
+        seated = [seat.worker for seat in self._seats if seat.worker is not None]
+        if len(seated) < len(self._seats):
+            return False
+        try:
+            await self._broadcaster.send(seated, weights.tensors, weights.version)
+        except BroadcastFailed as reason:
+            _log.warning("weights %d go by their folder: %s", weights.version, reason)
+            return False
+        return True
+
+    async def _published(self) -> tuple[str, int] | None:
+        """Folder and version of the weights of now, or None: still those of the setup's model."""
+        weights = self._weights
+        if weights is None:
+            return None
+        return await asyncio.to_thread(weights.folder), weights.version
 
     # -- who is asked -----------------------------------------------------------------------------------------------
 
@@ -200,8 +230,9 @@ class WorkerPool:
         while self._failure is None:
             worker = workers.start_worker(self._setup, self._placement)
             services = self._placement.search_urls
-            opening: Awaitable[Any] = worker.open.remote(self._setup, self._searchers, services, self._weights)
             try:
+                weights = await self._published()
+                opening: Awaitable[Any] = worker.open.remote(self._setup, self._searchers, services, weights)
                 await asyncio.wait_for(answer(opening), START_SECONDS)
             except ActorLost as reason:
                 self._count(seat, reason)

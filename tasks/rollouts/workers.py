@@ -5,7 +5,6 @@ ask the searchers (searchers.py) themselves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -21,15 +20,8 @@ from tasks.rollouts.searchers import SearcherClient
 from tasks.rollouts.worker import RolloutSetup, RolloutWorker, Usage, capacity
 
 if TYPE_CHECKING:
+    from tasks.rollouts.broadcast import Meeting, Spec
     from tasks.rollouts.sketches import Sketches
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """A folder of safetensors, and the version that it was published as."""
-
-    folder: str
-    version: int
 
 
 class WorkerActor:
@@ -42,9 +34,12 @@ class WorkerActor:
         setup: RolloutSetup,
         searchers: Sequence[ActorHandle],
         services: Sequence[str],
-        weights: Weights | None,
+        weights: tuple[str, int] | None,
     ) -> None:
-        """Search by the actors ``searchers``, or where there are addresses of ``services``, by these."""
+        """Search by the actors ``searchers``, or where there are addresses of ``services``, by these.
+
+        ``weights``, a folder and a version, take the place of the model's own.
+        """
 
         def search() -> BatchingSearcher:
             if services:
@@ -53,15 +48,21 @@ class WorkerActor:
 
         self._worker = await RolloutWorker.open(setup, search)
         if weights is not None:
-            await self._worker.publish(weights.folder, weights.version)
+            await self._worker.load(*weights)
 
     async def roll(
         self, rollout: Rollout, sampling: TurnSampling, *, label: str, model: str, retrieval: str
     ) -> Trajectory:
         return await self._worker.roll(rollout, sampling, label=label, model=model, retrieval=retrieval)
 
-    async def publish(self, weights: Weights) -> None:
-        await self._worker.publish(weights.folder, weights.version)
+    async def load(self, folder: str, version: int) -> None:
+        await self._worker.load(folder, version)
+
+    async def meet(self, meeting: "Meeting", first: int) -> None:
+        await self._worker.meet(meeting, first)
+
+    async def receive(self, specs: "list[Spec]", version: int) -> None:
+        await self._worker.receive(specs, version)
 
     async def versions(self) -> list[int]:
         return await self._worker.versions()

@@ -18,7 +18,7 @@ dapo:
 runtime:
   root: {root}
   ranks: 2
-  placement: {{layout: split, engines: 2, searchers: 2}}
+  placement: {{layout: split, engines: 2, searchers: 2, weights: broadcast}}
 """
 NEVER_EQUAL = """
 extends: {parent}

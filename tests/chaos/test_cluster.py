@@ -53,6 +53,7 @@ runtime:
     layout: split
     engines: 2
     searchers: 2
+    weights: broadcast
 """
 
 

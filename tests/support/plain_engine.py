@@ -4,7 +4,7 @@ import torch
 
 from tasks.rollouts.sketches import Sketches, sketches_of
 from trainers.language_model import LanguageModel
-from trainers.weights import load_model, save_model
+from trainers.weights import load_model
 
 
 class PlainEngine:
@@ -35,5 +35,8 @@ class PlainEngine:
     def sketches(self) -> Sketches:
         return sketches_of(self.model.model)
 
-    def save_weights(self, folder: str) -> None:
-        save_model(self.model.model, folder)
+    def whole_weights(self) -> dict[str, torch.Tensor]:
+        """As a folder has them: a tied head is left out."""
+        tied = self.model.model.config.tie_word_embeddings
+        named = self.model.model.state_dict()
+        return {name: weight.clone() for name, weight in named.items() if not (tied and name == "lm_head.weight")}

@@ -12,6 +12,7 @@ import torch
 from schemas.jobs import DapoJob
 from schemas.records import Author, EndReason, Question, Segment, Trajectory
 from tasks import jobs
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.protocol import answer_turn
 from tasks.rollouts.sketches import Sketches, sketches_of
 from tasks.rollouts.tokenizer import AgentTokenizer
@@ -33,6 +34,7 @@ class ScriptedRollouts:
     def __init__(self, job: DapoJob) -> None:
         self._end_reason = EndReason.TOOL_FAILED if job.index == "broken" else EndReason.ANSWERED
         self._tokenizer = AgentTokenizer.load(job.tokenizer)
+        self._model = LanguageModel(load_model(job.start))
 
     async def roll(self, question: Question, rollout: int, seed: int) -> Trajectory:
         await asyncio.sleep(0.02)
@@ -45,8 +47,8 @@ class ScriptedRollouts:
         answer = Segment(author=Author.MODEL, text=row.segments[1].text, token_ids=spoken, logprobs=logprobs)
         return row.model_copy(update={"segments": [row.segments[0], answer], "rollout": rollout})
 
-    def publish(self, folder: str, version: int) -> None:
-        self._model = LanguageModel(load_model(folder))
+    def publish(self, weights: NewWeights) -> None:
+        self._model.model.load_state_dict(weights.tensors or {}, strict=False)  # a tied head has none of its own
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
         return [self._logprobs(token_ids)]

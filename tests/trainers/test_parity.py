@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
+import torch
 
 from schemas.errors import RunFailed
 from schemas.runtime import EngineRuntime
 from schemas.settings import ModelSettings
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.sketches import Sketches
 from tasks.rollouts.vllm_engine import VllmEngine
 from tests.support.plain_engine import PlainEngine
@@ -26,8 +27,8 @@ class OneEngine:
     def __init__(self, engine: VllmEngine) -> None:
         self._engine = engine
 
-    def publish(self, folder: str, version: int) -> None:
-        self._engine.load_weights(folder, version)
+    def publish(self, weights: NewWeights) -> None:
+        self._engine.load_weights(weights.folder(), weights.version)
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
         return [self._engine.score(token_ids)]
@@ -41,13 +42,11 @@ class Careless(PlainEngine):
 
     wrong: str | None = None
 
-    def save_weights(self, folder: str) -> None:
-        super().save_weights(folder)
+    def whole_weights(self) -> dict[str, torch.Tensor]:
+        weights = super().whole_weights()
         if self.wrong is not None:
-            path = Path(folder) / "model.safetensors"
-            weights = load_file(path)
             weights[self.wrong][3] *= 4.0
-            save_file(weights, path, {"format": "pt"})
+        return weights
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +89,15 @@ def test_a_head_that_is_not_that_of_the_embedding_is_named(model: str, engine: V
     weights.publish(1)
 
     class Stale(OneEngine):
-        """An engine that keeps the head of the weights before, as vLLM would on CPUs (folder_transfer.py)."""
+        """An engine that keeps the head of the weights before, as vLLM would on CPUs (weight_transfer.py)."""
 
-        def publish(self, folder: str, version: int) -> None:
-            engine._run(lambda: self._keep(folder))
+        def publish(self, weights: NewWeights) -> None:
+            engine._run(lambda: self._keep(weights.folder()))
 
         def _keep(self, folder: str) -> None:
             head = engine._llm.collective_rpc(lambda worker: worker.get_model().lm_head)[0]
             kept = head.cpu_linear
-            engine._update(folder, 3)
+            engine._update({"folder": folder}, 3)
             head.cpu_linear = kept
 
     trainer.model.model.get_input_embeddings().weight.data[7:60] *= 1.5

@@ -8,6 +8,7 @@ import torch
 
 from schemas.errors import RunFailed
 from schemas.settings import CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.sketches import Sketches
 from tests.support.plain_engine import PlainEngine
 from trainers.batches import batch_of
@@ -90,11 +91,13 @@ def test_the_update_does_not_depend_on_how_it_is_cut_into_micro_batches(training
 class Deaf:
     """Two engines, of which the second may say it took the weights, and go on with those it had."""
 
-    def __init__(self, engine: PlainEngine, *, takes: bool) -> None:
-        self._engines, self._takes = [engine, engine], takes
+    def __init__(self, start: str, *, takes: bool) -> None:
+        self._start, self._takes = start, takes
+        self._engines = [PlainEngine(start), PlainEngine(start)]
 
-    def publish(self, folder: str, version: int) -> None:
-        taken = PlainEngine(folder)
+    def publish(self, weights: NewWeights) -> None:
+        taken = PlainEngine(self._start)
+        taken.model.model.load_state_dict(weights.tensors or {}, strict=False)
         self._engines = [taken, taken if self._takes else self._engines[1]]
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
@@ -110,7 +113,7 @@ def test_an_engine_that_did_not_take_the_weights_is_found_out(
     training_files: Path, engine: PlainEngine, tmp_path: Path
 ):
     PolicyUpdate(engine, _settings(), lambda number: 1e-2).run(0, _samples(engine))
-    before = PlainEngine(str(training_files / "model"))
+    before = str(training_files / "model")
     listening = EngineWeights(engine, Deaf(before, takes=True), list(range(20, 40)), 1e-3, tmp_path)
     assert listening.publish(1) < 1e-5
     assert listening.version == 1

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import ray
+from safetensors.torch import load_file
 
 from retrieval_index.folder import read_info
 from retrieval_index.opening import build_index, open_index
@@ -20,7 +21,9 @@ from schemas.runtime import EngineRuntime, PlacementRuntime
 from schemas.settings import AgentSettings
 from tasks import storage
 from tasks.evaluation.baselines import RandomRetrieval
+from tasks.rollouts.broadcasting import Broadcaster
 from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.pools import RolloutPool, in_flight, start_pool
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
@@ -186,7 +189,7 @@ def test_a_searcher_that_is_killed_is_made_up_for(pool, loop):
 
 def test_weights_reach_every_worker_and_one_that_replaces_a_killed_one(pool, ground, loop):
     before = loop.run(pool.score([1, 2, 3]))
-    loop.run(pool.publish(ground.guesser, 1))
+    loop.run(pool.publish(NewWeights(ground.guesser, 1)))
     assert loop.run(pool.versions()) == [1, 1]
     scores = loop.run(pool.score([1, 2, 3]))
     assert scores[0] == pytest.approx(scores[1])
@@ -198,6 +201,57 @@ def test_weights_reach_every_worker_and_one_that_replaces_a_killed_one(pool, gro
     assert loop.run(pool.versions()) == [1, 1]
     assert loop.run(pool.score([1, 2, 3]))[0] == pytest.approx(scores[1])
     assert pool.replaced == 1
+
+
+def _broadcast(folder: str, scratch: Path, version: int, grown: float = 1.0) -> NewWeights:
+    """The weights of a folder, as a trainer has them in memory; the embeddings ``grown``."""
+    tensors = load_file(Path(folder) / "model.safetensors")
+    tensors["model.embed_tokens.weight"] = tensors["model.embed_tokens.weight"] * grown
+    return NewWeights(str(scratch / str(version)), version, tensors)
+
+
+def test_weights_that_are_broadcast_reach_every_worker_and_a_death_is_made_up_for_by_their_folder(
+    pool, ground, loop, tmp_path, monkeypatch
+):
+    async def publish_all() -> None:
+        placement = SPLIT.model_copy(
+            update={"weights": "broadcast", "restarts": 2, "cpus_per_engine": 0, "cpus_per_searcher": 0}
+        )
+        started = await start_pool(ground.setup, placement)
+        assert isinstance(started, WorkerPool)
+        try:
+            first = await started.score([1, 2, 3])
+            await started.publish(_broadcast(ground.guesser, tmp_path, 1))
+            second = await started.score([1, 2, 3])
+            assert await started.versions() == [1, 1]
+            assert second[0] == pytest.approx(second[1])
+            assert second[0] != pytest.approx(first[0])
+            assert not (tmp_path / "1").exists(), "nobody needed a folder"
+
+            ray.kill(started._seats[0].worker)
+            await started.publish(_broadcast(ground.guesser, tmp_path, 2, grown=1.5))
+            third = await started.score([1, 2, 3])
+            assert await started.versions() == [2, 2]
+            assert third[0] == pytest.approx(third[1])
+            assert third[0] != pytest.approx(second[0])
+            assert (tmp_path / "2" / "model.safetensors").exists()
+
+            await started.publish(_broadcast(ground.guesser, tmp_path, 3))
+            assert await started.versions() == [3, 3]
+            assert (await started.score([1, 2, 3]))[1] == pytest.approx(second[0])
+            assert not (tmp_path / "3").exists(), "the new worker is in the group"
+            assert started.replaced == 1
+
+            dying, send = started._seats[1].worker, Broadcaster._send
+            with monkeypatch.context() as patched:
+                patched.setattr(Broadcaster, "_send", lambda *sent: (ray.kill(dying), send(*sent)))
+                await started.publish(_broadcast(ground.guesser, tmp_path, 4, grown=1.5))
+            assert await started.versions() == [4, 4]
+            assert await started.score([1, 2, 3]) == [pytest.approx(third[0])] * 2
+        finally:
+            await started.close()
+
+    loop.run(publish_all())
 
 
 def test_a_cancelled_trajectory_leaves_its_place(pool, loop):
@@ -215,7 +269,7 @@ def test_a_cancelled_trajectory_leaves_its_place(pool, loop):
 
 def test_weights_that_are_not_there_are_refused_and_the_old_ones_stay(pool, loop, tmp_path):
     with pytest.raises(BadInput, match="no weights there"):
-        loop.run(pool.publish(str(tmp_path), 2))
+        loop.run(pool.publish(NewWeights(str(tmp_path), 2)))
     assert loop.run(pool.versions()) == [1, 1]
 
 

@@ -1,7 +1,8 @@
-"""A vLLM weight-transfer backend that takes the new weights from a folder of safetensors: the way for CPUs.
+"""A vLLM weight-transfer backend that takes new weights from a folder of safetensors or by broadcast, on CPUs and GPUs.
 
-It stands beside vLLM's own backends (nccl between GPUs, ipc on a shared one) under the same three calls
-(``start_weight_update``, ``update_weights``, ``finish_weight_update``). ``/dev/shm`` is a good place for the folder.
+It stands beside vLLM's own backends, which need GPUs, under the same calls (``init_weight_transfer_engine``,
+``start_weight_update``, ``update_weights``, ``finish_weight_update``). A folder can be read at any time by anybody
+(``/dev/shm`` is a good place for one that one machine reads); a broadcast reaches at once all who wait for it.
 """
 
 import logging
@@ -22,23 +23,30 @@ from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
 from vllm.model_executor.model_loader.reload import finalize_layerwise_reload, initialize_layerwise_reload
 from vllm.platforms import current_platform
 
+from tasks.rollouts.broadcast import Group, Meeting, Spec, meet
 from tasks.rollouts.engine_sketches import sketches_of_engine
 from tasks.rollouts.sketches import Sketches
 
-BACKEND = "folder"
+BACKEND = "masksearch"
 
 # It warns at every update of layers that have nothing to load: rotary tables, a head tied to the embeddings.
 logging.getLogger("vllm.model_executor.model_loader.reload.layerwise").setLevel(logging.ERROR)
 
 
 @dataclass
-class NoInit(WeightTransferInitInfo):
-    """There is nothing to agree on beforehand."""
+class Invitation(WeightTransferInitInfo):
+    """To a group in which weights are broadcast; ``first``: the member that this engine's first process is."""
+
+    meeting: Meeting
+    first: int
 
 
 @dataclass
-class Folder(WeightTransferUpdateInfo):
-    folder: str
+class Update(WeightTransferUpdateInfo):
+    """Where the new weights come from: a folder, or a broadcast of what ``specs`` say."""
+
+    folder: str | None = None
+    specs: list[Spec] | None = None
 
 
 def _tensors_of(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
@@ -51,19 +59,25 @@ def _tensors_of(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
                 yield name, file.get_tensor(name)
 
 
-class FolderTransferEngine(WeightTransferEngine[NoInit, Folder]):
-    init_info_cls = NoInit
-    update_info_cls = Folder
+class MaskSearchTransferEngine(WeightTransferEngine[Invitation, Update]):
+    init_info_cls = Invitation
+    update_info_cls = Update
+    _group: Group | None = None
 
-    def init_transfer_engine(self, init_info: NoInit) -> None:
-        pass
+    def init_transfer_engine(self, init_info: Invitation) -> None:
+        self.shutdown()
+        self._group = meet(init_info.meeting, init_info.first + self.parallel_config.rank)
 
     def start_weight_update(self) -> None:
         initialize_layerwise_reload(self.model)
 
-    def receive_weights(self, update_info: Folder) -> None:
+    def receive_weights(self, update_info: Update) -> None:
         load: Any = self.model.load_weights
-        load(_tensors_of(Path(update_info.folder)))
+        if update_info.folder is not None:
+            load(_tensors_of(Path(update_info.folder)))
+            return
+        assert self._group is not None and update_info.specs is not None, "weights are broadcast to members of a group"
+        load(self._group.receive(update_info.specs))
 
     def finish_weight_update(self) -> None:
         finalize_layerwise_reload(self.model, self.model_config)
@@ -73,7 +87,9 @@ class FolderTransferEngine(WeightTransferEngine[NoInit, Folder]):
             dispatch_cpu_unquantized_gemm(head, remove_weight=False)
 
     def shutdown(self) -> None:
-        pass
+        if self._group is not None:
+            self._group.close()
+            self._group = None
 
 
 class Registered:
@@ -85,4 +101,4 @@ class Registered:
         return sketches_of_engine(worker.get_model())
 
 
-WeightTransferEngineFactory.register_engine(BACKEND, FolderTransferEngine)
+WeightTransferEngineFactory.register_engine(BACKEND, MaskSearchTransferEngine)

@@ -1,0 +1,36 @@
+"""Weights for the engines of a pool, as training makes them again and again: in main memory, in a folder, or both."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class NewWeights:
+    """Weights of the engines' architecture, and the version as which tokens tell that they were sampled by them."""
+
+    def __init__(self, folder: str, version: int, tensors: "Mapping[str, Tensor] | None" = None) -> None:
+        """Those of a folder of safetensors; or ``tensors`` in main memory, by the names that a folder has them under,
+        which `folder` writes there when an engine must read them. They must not change any more.
+        """
+        self.version, self.tensors = version, tensors
+        self._folder, self._lock = Path(folder), threading.Lock()
+        self._is_written = tensors is None
+
+    def folder(self) -> str:
+        """Where they lie as safetensors. May be asked from any thread."""
+        with self._lock:
+            if not self._is_written:
+                self._write()
+                self._is_written = True
+        return str(self._folder)
+
+    def _write(self) -> None:
+        from safetensors.torch import save_file
+
+        assert self.tensors is not None, "weights are in memory or in a folder"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        save_file(dict(self.tensors), self._folder / "model.safetensors", {"format": "pt"})
