@@ -5,20 +5,31 @@ Arrow columns; what becomes objects is what a part asks for.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks import storage
 
+_BATCH = 65_536
+
 
 def by_target(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Of the redirects of these Parquet files: each target, in order, with the titles that lead to it, in order."""
+    for target, pairs in groupby(_in_order(paths), key=itemgetter(0)):
+        yield target, [title for _, title in pairs]
+
+
+def _in_order(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Targets and titles. In memory are the two columns once, their order, and objects of one batch."""
     tables = [storage.read_table(path, columns=["target", "title"]) for path in paths]
-    ordered = pa.concat_tables(tables).sort_by([("target", "ascending"), ("title", "ascending")])
-    grouped = ordered.group_by("target", use_threads=False).aggregate([("title", "list")])
-    for batch in grouped.to_batches(max_chunksize=4096):
-        yield from zip(batch["target"].to_pylist(), batch["title_list"].to_pylist(), strict=True)
+    redirects = pa.concat_tables(tables)
+    order = pc.sort_indices(redirects, [("target", "ascending"), ("title", "ascending")])
+    for start in range(0, len(order), _BATCH):
+        batch = redirects.take(order[start : start + _BATCH])
+        yield from zip(batch["target"].to_pylist(), batch["title"].to_pylist(), strict=True)
 
 
 def aliases_of(paths: Sequence[str], titles: pa.Array | pa.ChunkedArray) -> dict[str, list[str]]:
