@@ -1,0 +1,90 @@
+"""What it costs to hand new weights to engines: by a folder, and by broadcast, in turns in one run.
+
+    python -m tests.bench.bench_updates [--millions 150] [--engines 2] [--updates 5]
+
+Rank 0 and engines are processes of a local Ray cluster, and the folder is on a disk of this machine, in whose memory it
+stays: an engine on another machine would read it through the network, and wait for that.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import ray
+from torch import Tensor
+
+from retrieval_index.opening import build_index
+from schemas.corpus_settings import IndexSettings
+from schemas.runtime import EngineRuntime, PlacementRuntime
+from schemas.settings import AgentSettings, ModelSettings
+from tasks.rollouts.new_weights import NewWeights
+from tasks.rollouts.pools import RolloutPool, start_pool
+from tasks.rollouts.tokenizer import train_tokenizer
+from tasks.rollouts.worker import RolloutSetup
+from trainers.weights import load_model, new_model
+
+_WIDTH, _LAYERS = 768, 6
+_IN_LAYERS = _LAYERS * 12 * _WIDTH * _WIDTH
+"""About so many weights are not in the embeddings, whose rows make up for the rest."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--millions", type=int, default=150, help="weights of the model")
+    parser.add_argument("--engines", type=int, default=2)
+    parser.add_argument("--updates", type=int, default=5)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        setup = _setup(Path(folder), arguments.millions * 10**6)
+        ray.init(num_cpus=arguments.engines + 2, log_to_driver=False)
+        seconds = asyncio.run(_measure(setup, Path(folder), arguments.engines, arguments.updates))
+    for way, values in seconds.items():
+        print(f"{way:>10}: {statistics.median(values):.2f} s an update (median of {len(values)})")
+
+
+def _setup(folder: Path, weights: int) -> RolloutSetup:
+    tokenizer = train_tokenizer(["one two three"] * 9, 300)
+    tokenizer.save(str(folder / "tokenizer"))
+    build_index([("0-0", "one", "one two three")], str(folder / "index"), IndexSettings())
+    shape = ModelSettings(hidden=_WIDTH, layers=_LAYERS, heads=12, intermediate=_WIDTH * 8 // 3, max_position=256)
+    new_model(shape, max(300, (weights - _IN_LAYERS) // _WIDTH), str(folder / "model"))
+    return RolloutSetup(
+        model=str(folder / "model"),
+        tokenizer=str(folder / "tokenizer"),
+        index=str(folder / "index"),
+        agent=AgentSettings(max_tokens=128),
+        engine=EngineRuntime(in_flight=4, threads=1),
+    )
+
+
+async def _measure(setup: RolloutSetup, scratch: Path, engines: int, updates: int) -> dict[str, list[float]]:
+    tensors = _weights(setup.model)
+    size = sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())
+    print(f"{size / 1e6:.0f} MB of weights to {engines} engines")
+    seconds: dict[str, list[float]] = {}
+    for way in ("folder", "broadcast"):
+        placement = PlacementRuntime(layout="split", engines=engines, weights=way, cpus_per_searcher=0)
+        pool = await start_pool(setup, placement)
+        try:
+            seconds[way] = [await _update(pool, scratch / way, tensors, number) for number in range(updates + 1)][1:]
+        finally:
+            await pool.close()
+    return seconds
+
+
+def _weights(model: str) -> dict[str, Tensor]:
+    return {name: weight for name, weight in load_model(model).state_dict().items() if name != "lm_head.weight"}
+
+
+async def _update(pool: RolloutPool, scratch: Path, tensors: dict[str, Tensor], version: int) -> float:
+    weights = NewWeights(str(scratch / str(version)), version + 1, tensors)
+    began = time.perf_counter()
+    await pool.publish(weights)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
