@@ -10,24 +10,34 @@ MIN_OTHERS = 3
 MAX_MEMBER_WORDS = 4
 
 _JOINT = r"(?:and|or|und|oder|sowie)"
+_JOINED = re.compile(rf"\b{_JOINT}\s+\Z")
 _HAN_JOINT = r"(?:以及|[和与與及])"
 _BORDER = re.compile(rf"[,;]\s+(?:{_JOINT}\s+)?|\s+{_JOINT}\s+|、{_HAN_JOINT}?|[；，]?{_HAN_JOINT}|；")
-_LEAD = r"\b(?:such as|includ(?:e|es|ing)|like|are|were|wie|etwa|darunter|sind|waren|gehören|zählen)\b"
+_LEAD = (
+    r"\b(?:such as|includ(?:e|es|ed|ing)|especially|particularly|notably|like|are|were"
+    r"|wie|etwa|darunter|insbesondere|vor allem|sind|waren|gehören|zählen"
+    r"|(?:works?|writings|novels|films|songs) (?:of|by)|Werken? von)\b"
+)
 _EDGE = re.compile(rf"{_LEAD}(?: u\. a\.)?|[()（）:：—]|\s–\s")
 """What a row does not go on across: brackets, dashes, and the words that lead to it."""
 _OPEN = re.compile(
-    r"\b(?:such as|\w{3,}s like|e\.\s?g\.|for example|for instance)(?=\W)"
+    r"\b(?:such as|\w{3,}s like|as in|e\.\s?g\.|for example|for instance)(?=\W)"
     r"|\b(?:wie|etwa|u\.\s?a\.|unter anderem|z\.\s?B\.|beispielsweise)(?=\W)|如"
 )
 """What an open list begins with: of such a list even one other member is enough."""
-_INCLUDES = re.compile(r"\binclud(?:e|es|ed|ing)\b|\bdarunter\b|包括")
+_INCLUDES = re.compile(
+    r"\b(?:includ(?:e|es|ed|ing)|especially|particularly|notably|darunter|insbesondere|vor allem)\b|包括|尤其|特别是"
+)
 _OTHERS = re.compile(
     r"\b(?:and|or) (?:\w+ )?others?\b|\b(?:und|oder|sowie) (?:\w+ )?andere[nr]?\b"
+    r"|\b(?:are|were) (?:all )?(?:among|some of|examples? of)\b"
+    r"|\b(?:sind|waren|gehören|zählen) (?:einige|Beispiele|zu)\b"
     r"|(?<![高中初平同])等(?![级級于於待同候])"
 )
 """What an open list may begin or end with; a member of it may have a role that tells it from the others."""
 _LIST_LEAD = re.compile(rf"{_OPEN.pattern}|\b(?:includ(?:e|es|ing)|among|darunter|unter)\b|包括")
 _ARTICLE = re.compile(r"(?:(?:in|im|from|of|by|von|aus)\s+)?(?:(?:the|an?|de[rnms]|die|das)\s+)?")
+_OWNER = re.compile(r"(?:[A-Z]\w+ ){0,2}[A-Z]\w+['’]s? ")
 _WORD = re.compile(r"\w+")
 
 
@@ -57,27 +67,34 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
 
     The first member of a list may have its lead before it ("among them Israel, …"), the last one its tail.
     """
-    opened = _OPEN.search(sentence[:start])
+    *_, opened = None, *_OPEN.finditer(sentence[:start])
     is_open = opened is not None
     is_included = _INCLUDES.search(sentence[:start]) is not None
     is_followed = _OTHERS.search(sentence[end:]) is not None
-    if opened and _ARTICLE.fullmatch(sentence[opened.end() : start].lstrip()):
-        return True
+    if opened:
+        lead = sentence[opened.end() : start].lstrip()
+        if _ARTICLE.fullmatch(lead) or _OWNER.fullmatch(lead):
+            return True
+    place = start
     sentence, start, end = _row_around(sentence, start, end)
+    is_led = start < place
     borders = [border for border in _BORDER.finditer(sentence) if border.end() <= start or end <= border.start()]
     edges = [0, *(place for border in borders for place in border.span()), len(sentence)]
     pieces = list(zip(edges[::2], edges[1::2], strict=True))
     own = next(n for n, (begins, ends) in enumerate(pieces) if begins <= start and end <= ends)
     begins, ends = pieces[own]
-    around = _count_words(sentence[begins:start]) + _count_words(sentence[end:ends])
-    is_member = around + 1 <= MAX_MEMBER_WORDS
-    if is_open and is_member and own > 0:
+    words_before, words_behind = _count_words(sentence[begins:start]), _count_words(sentence[end:ends])
+    is_member = words_before + words_behind + 1 <= MAX_MEMBER_WORDS
+    is_last = own > 0 and _JOINED.search(sentence[:begins]) is not None and words_before <= 2
+    if is_open and own > 0 and (is_member or is_last):
         return True
-    role = "" if own == 0 else _ARTICLE.sub("", sentence[begins:start].lstrip())
+    role = _ARTICLE.sub("", sentence[begins:start].lstrip()) if is_led or own > 0 else ""
     tail = "" if _OTHERS.match(sentence[end:ends]) else sentence[end:ends]
-    has_no_role = not f"{role}{tail}".strip()
+    has_no_role = not f"{role}{tail}".strip(" .")
     is_open |= has_no_role and (is_included or is_followed)
     before = _count_short(sentence, pieces[:own][::-1]) if is_member or start == begins else 0
+    if 0 < before == own - 1 and words_before + words_behind == 0:
+        before += 1  # the first member, behind what leads to the list
     behind = _count_short(sentence, pieces[own + 1 :]) if is_member or end == ends else 0
     return before + behind >= (1 if is_open else MIN_OTHERS)
 

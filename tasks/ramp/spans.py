@@ -19,6 +19,7 @@ from tasks.ramp.told import (
     is_told_by_dates,
     is_told_by_figure,
     is_told_by_people,
+    is_told_by_short_form,
     is_told_by_sum,
     is_told_by_words,
 )
@@ -269,6 +270,8 @@ class _Rules:
             return is_told_by_dates(span.surface, before, behind)
         if has_unspaced(span.surface):
             return False
+        if is_told_by_short_form(span.surface, before, behind):
+            return True
         around = frozenset(plain_words(rest))
         return (
             occurrences(rest, f"{span.surface}s") > 0

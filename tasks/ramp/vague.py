@@ -11,8 +11,12 @@ _CENTURY = re.compile(
     rf"(?:{_ORDINAL} (?:and|or|to) )?{_ORDINAL}[ -]centur(?:y|ies)(?: (?:BCE?|CE|AD))?"
     r"|\d{1,2}\. Jahrhunderts?(?: [vn]\.\s?Chr\.)?|(?:公元前|西元前)?\d{1,2}世[纪紀]"
 )
-_DECADE = re.compile(r"(?:early |mid-?|late )?(?:1\d|20)?\d0(?:['’]?s|er(?: Jahren?)?|年代)", re.IGNORECASE)
-_PLAN = re.compile(r"\b(?:will|(?:is|are|was|were) (?:expected|scheduled|planned|projected) to)\b")
+_DECADE = re.compile(r"(?:early |mid-?|late )?(?:1\d|20)?\d0(?:['’]?s|er(?:[ -]Jahren?)?|年代)", re.IGNORECASE)
+_PLAN = re.compile(
+    r"\b(?:will|(?:is|are|was|were) (?:expected|scheduled|planned|projected) to)\b"
+    r"|\bsoll(?:en)?\b(?!.*\b(?:sein|haben|worden)\b)|\b(?:geplant|vorgesehen)\b|预计|預計|计划于|計劃於"
+)
+"""German says by the same word what is planned and what is told: "soll 1820 gestorben sein" is no plan."""
 _RANGE_GOES_ON = re.compile(r"\s?[–—-]\s?[$€£¥]?\d|\s(?:to|bis)\s[$€£¥]?\d")
 _RANGE_BEGAN = re.compile(r"\d\s?[%°]?\s?[–—-]\s?\Z|\d[%°]?\s(?:[^\W\d]+\s)?(?:to|bis)\s[$€£¥]?\Z")
 _OTHERS = re.compile(r",? (?:and|or) (?:[^\W\d]+ )?others?\b|,? (?:und|oder|sowie) (?:[^\W\d]+ )?andere[nr]?\b")

@@ -115,6 +115,51 @@ def test_a_common_year_proves_nothing_unless_the_passage_speaks_of_the_same_thin
     assert (done.masks[0].evidence is not None) is proves
 
 
+@pytest.mark.parametrize(
+    ("said", "proves"),
+    [
+        ("It was opened by the mayor in 1950.", True),
+        ("An old fair left the town for good with the flood of 1950.", False),
+        ("An old fair left with the boats in a flood, and the mayor went away for good in 1950.", True),
+    ],
+    ids=["a word beside it", "a word far from it", "two words"],
+)
+def test_a_long_opening_must_say_it_of_the_same_thing(said, proves):
+    text = "The hall known as Zorn Hall draws people to a fair with boats, bread and salt, and was opened in 1950."
+    opening = f"Zorn Hall is a hall in the town. {said} " + "It has a tower and a garden, both of them grey. " * 8
+    done = certified(question_of(text, ["1950"]), [("20-0", "Zorn Hall", opening)])
+    assert (done.masks[0].evidence is not None) is proves
+
+
+@pytest.mark.parametrize(
+    ("said", "proves"),
+    [
+        ("Near Ostel, Zorn Hall and its great fair draw people from Mavia.", True),
+        ("Near Tovi, the hall of Ostel and its great fair draw people from Mavia.", False),
+    ],
+)
+def test_a_passage_of_a_third_page_must_name_what_the_sentence_is_about(said, proves):
+    text = "Zorn Hall near Ostel has a great fair, to which people come from [[Mavia]]."
+    question = question_of(text, ["Mavia"]).model_copy(update={"title": "Zorn Hall"})
+    done = certified(question, [("20-3", "A long history", said)])
+    assert (done.masks[0].evidence is not None) is proves
+
+
+@pytest.mark.parametrize(
+    ("said", "proves"),
+    [
+        ("At the great fair of 1950, Zorn Hall was opened by somebody from Mavia.", True),
+        ("At the great fair of 1948–50, Zorn Hall was opened by somebody from Mavia.", True),
+        ("At the great fair of 1931, Zorn Hall was opened by somebody from Mavia.", False),
+        ("At the great fair, Zorn Hall was opened by somebody from Mavia.", True),
+    ],
+)
+def test_sentences_of_different_years_tell_of_different_times(said, proves):
+    text = "Zorn Hall was opened in 1950 for a great fair by somebody from [[Mavia]]."
+    done = certified(question_of(text, ["Mavia"]), [("20-3", "A long history", said)])
+    assert (done.masks[0].evidence is not None) is proves
+
+
 LONG = (
     "Zorn Hall, whose tall grey tower, old wooden bridge, quiet stables and long garden draw painters and walkers "
     "out of distant villages in summer, was opened in 1950 for a great fair."

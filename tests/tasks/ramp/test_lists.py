@@ -35,6 +35,13 @@ def listed(marked):
         "The new ones, including that of M'hamed Issiakhem, Mohammed Khadda and [Bachir Yelles], came later.",
         "他到过北京、[上海]等城市。",
         "由美国、[英国]、与法国、与苏联控制。",
+        "They are seen in the caves of Tarn, Ostel, [Kalo], Mero and in the graves of Tovi and Vint.",
+        "The University of Tarn, the School of Ostel, and [the Kalo Academy] are among those that have had grants.",
+        "It shows what racism is, as in [Night at Ostel].",
+        "They tell of adventure such as Karlo Vint's [Night at Ostel].",
+        "That is seen in the writing of today, especially in the works of Karlo Vint and [Sal Morvis].",
+        "They included the Turba, and the works of [Karlo Vint] and Morvis.",
+        "Musiker wie Karlo Vint, Sal Morvis oder die Band [Tarn] sangen viele Jahre lang in der Stadt.",
     ],
 )
 def test_a_member_of_a_list_whatever_its_place(sentence):
@@ -52,6 +59,9 @@ def test_a_member_of_a_list_whatever_its_place(sentence):
         "The band, including the singer Sal Morvis and the drummer [Karlo Vint], was young.",
         "他到过北京、[上海]，那里有高等学校。",
         "Karlo Vint and others came from [Ostel] to see it.",
+        "There are towns such as Kalo, and in later years the [Tarn Bridge] was built near them.",
+        "He was especially fond of [Ostel], where he was born.",
+        "In the town of Kalo, in the east, [Karlo Vint] was born.",
         "Karlo Vint, a smith, came from [Ostel], where he had learnt it.",
     ],
 )

@@ -7,6 +7,7 @@ from tasks.ramp.told import (
     is_told_by_dates,
     is_told_by_figure,
     is_told_by_people,
+    is_told_by_short_form,
     is_told_by_sum,
     is_told_by_words,
 )
@@ -75,6 +76,10 @@ def test_a_german_word_is_told_by_a_compound(surface, around, told):
         ("11%", "It is 10% and a further 1% there.", "en", True),
         ("11%", "It is 10% of 1 there.", "en", False),
         ("95%", "It is 5% cement.", "en", True),
+        ("1.66%", "It grew by 79,243 to 4,858,979 people.", "en", True),
+        ("1.63%", "79,243 of 4,858,979 people came.", "en", True),
+        ("1.67%", "It grew by 79,243 to 4,858,979 people.", "en", False),
+        ("2%", "79,243 of 4,858,979 people came.", "en", False),
         ("2,648", "That is 1007 here, 756, 480, 390 and 15 there.", "en", True),
         ("732", "Version 1.2.3 has 916 pages.", "en", False),
     ],
@@ -113,3 +118,21 @@ def test_a_date_is_told_by_its_parts_and_a_year_by_a_row_of_years_in_even_steps(
 )
 def test_an_amount_is_told_by_its_digits(amount, around, told):
     assert is_told_by_figure(amount, around) == told
+
+
+@pytest.mark.parametrize(
+    ("marked", "told"),
+    [
+        ("Es hilft das [Technische Hilfswerk] (THW) dort.", True),
+        ("It is in the [Organization for Security and Co-operation in Europe] (OSCE), too.", True),
+        ("The Organization for Security and Co-operation in Europe ([OSCE]) is there.", True),
+        ("It is a [Large Hall of Tarn] (Ostel) there.", False),
+        ("It is the [Tarn Hall] (XYZ) there.", False),
+        ("He was with the Bank of Ostel ([Kalo]) then.", False),
+        ("It is the [Tarn Hall] (1931) there.", False),
+    ],
+)
+def test_a_short_form_in_parentheses_tells_a_name_and_is_told_by_it(marked, told):
+    before, _, rest = marked.partition("[")
+    surface, _, behind = rest.partition("]")
+    assert is_told_by_short_form(surface, before, behind) == told

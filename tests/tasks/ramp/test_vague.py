@@ -44,6 +44,8 @@ def vague(kind: SpanKind, marked: str) -> bool:
         (SpanKind.DATE, "They came in the [1980s] there."),
         (SpanKind.DATE, "They came in the [late 1980s] there."),
         (SpanKind.DATE, "Das war in den [1920er Jahren] so."),
+        (SpanKind.DATE, "Das war in den [2010er-Jahren] so."),
+        (SpanKind.DATE, "Die Flotte soll bis [2030] elektrisch fahren."),
         (SpanKind.DATE, "这是[2010年代]的事。"),
         (SpanKind.DATE, "On [9 September 2001] he died. Two days later, the attacks of September 11 came."),
     ],
@@ -57,6 +59,7 @@ def test_others_would_be_as_right(kind, marked):
     [
         (SpanKind.DATE, "On [9 September 2001] he died. Two days later his sons went. On September 12 they met."),
         (SpanKind.DATE, "In [2001] he died. Two days later, on 11 September, his sons met."),
+        (SpanKind.DATE, "Er soll [1820] dort gestorben sein."),
         (SpanKind.DATE, "He will stay. They came in [1981] there."),
         (SpanKind.DATE, "He ruled from [1931] to 1940 there."),
         (SpanKind.DATE, "He ruled from 1931 to [1940] there."),
