@@ -67,7 +67,7 @@ class Broadcaster:
             for number, worker in enumerate(workers)
         ]
         hosting = asyncio.create_task(asyncio.to_thread(host.meet))
-        ends = await asyncio.gather(hosting, *joining, return_exceptions=True)
+        ends = await asyncio.gather(*joining, hosting, return_exceptions=True)
         if (lost := _first([end for end in ends if isinstance(end, ActorLost | EngineEnded)])) is not None:
             raise BroadcastFailed(_one_line(lost))
         if (reason := _first(ends)) is None:

@@ -162,7 +162,7 @@ def stage_seconds(parts: list[DumpRange], folder: str, workers: int) -> float:
 def two_workers(dump: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dump.xml.bz2"
-        repeated(dump, path, 25)
+        repeated(dump, path, 90)
         parts = cut(find_dump(str(path)), path.stat().st_size / 8e6)
         one = stage_seconds(parts, f"{folder}/one", 1)
         begun = time.perf_counter()
