@@ -19,7 +19,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any, TypeVar
 
-from schemas.errors import JobLost
+from schemas.errors import JobLost, MaskSearchError
 from schemas.jobs import TrainingJob
 from tasks.devices import this_machine
 from tasks.jobs import TERMINATED
@@ -56,10 +56,23 @@ def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> d
     os.environ.setdefault("OMP_NUM_THREADS", str(job.threads_per_rank))
     for name, value in environment_of(rank=0, ranks=1, port=0).items():
         os.environ.setdefault(name, value)
-    figures = train(job)
+    try:
+        figures = train(job)
+    except (MaskSearchError, SystemExit):  # all ranks end so, in step; of any other error the others do not know
+        leave_group()
+        raise
+    leave_group()
     if os.environ["RANK"] != "0":
         sys.exit(0)
     return figures
+
+
+def leave_group() -> None:
+    """End this rank's part in the ranks' group: what is left of one may abort the process as it exits."""
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def environment_of(rank: int, ranks: int, port: int) -> dict[str, str]:

@@ -20,9 +20,8 @@ PACK_BYTES = 256 * 2**20
 _ALIGNED = 16
 """Every tensor of a pack begins at a multiple of so many bytes: a view of a wider type needs that."""
 
-MEET_TIMEOUT = timedelta(seconds=60)
-SEND_TIMEOUT = timedelta(seconds=120)
-"""Of one pack: an engine may have a step to finish before it takes the first."""
+TIMEOUT = timedelta(seconds=60)
+"""Of a meeting, and of one pack: an engine may have a step to finish before it takes the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Host:
 
     def __init__(self, address: str, members: int, *, between_gpus: bool) -> None:
         """``address``: of this machine, as the others reach it."""
-        self._store = TCPStore(address, 0, members, is_master=True, timeout=MEET_TIMEOUT, wait_for_workers=False)
+        self._store = TCPStore(address, 0, members, is_master=True, timeout=TIMEOUT, wait_for_workers=False)
         self.meeting = Meeting(address, self._store.port, members, between_gpus)
 
     def meet(self) -> "Group":
@@ -84,7 +83,7 @@ def meet(meeting: Meeting, member: int) -> "Group":
     Raises:
         RuntimeError: somebody did not come in time.
     """
-    store = TCPStore(meeting.address, meeting.port, meeting.members, is_master=False, timeout=MEET_TIMEOUT)
+    store = TCPStore(meeting.address, meeting.port, meeting.members, is_master=False, timeout=TIMEOUT)
     return Group(store, member, meeting)
 
 
@@ -126,7 +125,7 @@ class Group:
     def _broadcast(self, pack: Tensor) -> None:
         options = BroadcastOptions()
         options.rootRank = 0
-        self._ranks.broadcast([pack], options).wait(SEND_TIMEOUT)
+        self._ranks.broadcast([pack], options).wait(TIMEOUT)
 
 
 # What torch tells of the types of these two is not what they are.
@@ -134,7 +133,7 @@ class Group:
 
 def _nccl(store: TCPStore, member: int, members: int) -> Any:
     options = torch.distributed.ProcessGroupNCCL.Options()
-    options._timeout = 2 * SEND_TIMEOUT  # when it passes, torch ends the process: `Group._broadcast` gives up before
+    options._timeout = 2 * TIMEOUT  # when it passes, torch ends the process: `Group._broadcast` gives up before
     return torch.distributed.ProcessGroupNCCL(store, member, members, options)
 
 
@@ -143,7 +142,7 @@ def _gloo(store: TCPStore, member: int, members: int) -> Any:
     options = gloo._Options()
     # By default gloo listens where this machine's name leads, which on many is the loopback that no other one reaches.
     options._devices = [gloo.create_device(hostname=_own_address(store.host, store.port))]
-    options._timeout = SEND_TIMEOUT
+    options._timeout = TIMEOUT
     return gloo(store, member, members, options)
 
 

@@ -17,6 +17,7 @@ import sys
 from schemas.errors import BadInput
 from schemas.settings import EngineeringSettings, OptimiserSettings
 from trainers.deepspeed_engine import TrainingEngine
+from trainers.launch import leave_group
 
 held = []
 import trainers.deepspeed_engine as module
@@ -31,10 +32,12 @@ def watched(*words):
 module.load_sharded = watched
 try:
     engine = TrainingEngine(sys.argv[1], OptimiserSettings(lr=1e-3), EngineeringSettings(zero_stage=3))
+    engine.save_weights(sys.argv[2])
+    print(*held[0])
 except BadInput as error:
     sys.exit(f"refused: {error}")
-engine.save_weights(sys.argv[2])
-print(*held[0])
+finally:
+    leave_group()
 """
 
 

@@ -76,7 +76,7 @@ def test_a_member_that_dies_ends_the_broadcast_for_the_sender_and_with_it_for_th
 
 
 def test_members_who_do_not_come_are_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(broadcast, "MEET_TIMEOUT", broadcast.timedelta(seconds=1))
+    monkeypatch.setattr(broadcast, "TIMEOUT", broadcast.timedelta(seconds=1))
     host = Host("127.0.0.1", 2, between_gpus=False)
     with pytest.raises(RuntimeError):
         host.meet()

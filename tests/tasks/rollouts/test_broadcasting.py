@@ -57,8 +57,7 @@ def _send(*turns: list[Worker]) -> None:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broadcast, "MEET_TIMEOUT", timedelta(seconds=2))
-    monkeypatch.setattr(broadcast, "SEND_TIMEOUT", timedelta(seconds=2))
+    monkeypatch.setattr(broadcast, "TIMEOUT", timedelta(seconds=2))
 
 
 def test_a_group_stays_together_until_a_worker_is_another_one():
