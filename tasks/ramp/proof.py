@@ -35,6 +35,12 @@ _SHORT_FIGURE = re.compile(r"\d{1,3}")
 _YEARS = re.compile(r"(?<![\d.,])((?:1\d|20)\d\d)(?:[–/-](\d\d))?(?!\d|[.,]\d)")
 
 
+_PRONOUN = {
+    "en": re.compile(r"(?:It|Its|He|His|She|Her|They|Their)\b"),
+    "de": re.compile(r"(?:Er|Es|Sie|Sein|Seine|Ihr|Ihre)\b"),
+    "zh": re.compile("[他她它其该該]"),
+}
+_NEVER = re.compile(r"(?!)")
 _FAR = 100
 """Characters in which these words stand."""
 
@@ -58,7 +64,7 @@ class Claim:
         self._years = _years(sentence)
         self._page = f"{question.page_id}-"
         title = main_words(question.title or "", question.language)
-        self._subject = title if _names(sentence, title) else frozenset()
+        self._subject = title if _is_about(title, question.text, mask.start, question.language) else frozenset()
         """Main words of the page's title, where the sentence is about that."""
 
     def form_in(self, hit: Hit, name: str) -> str | None:
@@ -120,6 +126,19 @@ def _years(text: str) -> set[str]:
     """2001 and 2010 of "2001–10"."""
     found = _YEARS.findall(text)
     return {year for year, _ in found} | {year[:2] + end for year, end in found if end}
+
+
+def _is_about(title: frozenset[str], text: str, place: int, language: str) -> bool:
+    """Whether the sentence at a place names a title, or begins with a pronoun, as may those before it, behind one that
+    does.
+    """
+    pronoun = _PRONOUN.get(language, _NEVER)
+    for start, end in reversed([where for where in sentences(text, language) if where[0] <= place]):
+        if _names(text[start:end], title):
+            return True
+        if not pronoun.match(text, start):
+            break
+    return False
 
 
 def _names(text: str, subject: frozenset[str]) -> bool:

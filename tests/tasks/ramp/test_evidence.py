@@ -140,9 +140,11 @@ def test_a_long_opening_must_say_it_of_the_same_thing(said, proves):
 )
 def test_a_passage_of_a_third_page_must_name_what_the_sentence_is_about(said, proves):
     text = "Zorn Hall near Ostel has a great fair, to which people come from [[Mavia]]."
-    question = question_of(text, ["Mavia"]).model_copy(update={"title": "Zorn Hall"})
-    done = certified(question, [("20-3", "A long history", said)])
-    assert (done.masks[0].evidence is not None) is proves
+    by_pronoun = "Zorn Hall is a hall. It is old. It has a great fair near Ostel, to which people come from [[Mavia]]."
+    for asked in (text, by_pronoun):
+        question = question_of(asked, ["Mavia"]).model_copy(update={"title": "Zorn Hall"})
+        done = certified(question, [("20-3", "A long history", said)])
+        assert (done.masks[0].evidence is not None) is proves
 
 
 @pytest.mark.parametrize(
