@@ -1,6 +1,7 @@
 """Members of lists: in "Israel, Malaysia, Indonesia, Pakistan and Oman" nothing tells which of them is missing."""
 
 import re
+from dataclasses import dataclass
 from itertools import takewhile
 
 from tasks.ramp.words import count_unspaced
@@ -68,44 +69,87 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
     The first member of a list may have its lead before it ("among them Israel, …"), the last one its tail.
     """
     *_, opened = None, *_OPEN.finditer(sentence[:start])
-    is_open = opened is not None
+    if opened is not None and _leads_to_name(sentence[opened.end() : start].lstrip()):
+        return True
+    row = _Row.around(sentence, start, end)
+    if opened is not None and (row.is_later_member or row.is_last):
+        return True
     is_included = _INCLUDES.search(sentence[:start]) is not None
     is_followed = _OTHERS.search(sentence[end:]) is not None
-    if opened:
-        lead = sentence[opened.end() : start].lstrip()
-        if _ARTICLE.fullmatch(lead) or _OWNER.fullmatch(lead):
-            return True
-    place = start
-    sentence, start, end = _row_around(sentence, start, end)
-    is_led = start < place
-    borders = [border for border in _BORDER.finditer(sentence) if border.end() <= start or end <= border.start()]
-    edges = [0, *(place for border in borders for place in border.span()), len(sentence)]
-    pieces = list(zip(edges[::2], edges[1::2], strict=True))
-    own = next(n for n, (begins, ends) in enumerate(pieces) if begins <= start and end <= ends)
-    begins, ends = pieces[own]
-    words_before, words_behind = _count_words(sentence[begins:start]), _count_words(sentence[end:ends])
-    is_member = words_before + words_behind + 1 <= MAX_MEMBER_WORDS
-    is_last = own > 0 and _JOINED.search(sentence[:begins]) is not None and words_before <= 2
-    if is_open and own > 0 and (is_member or is_last):
-        return True
-    role = _ARTICLE.sub("", sentence[begins:start].lstrip()) if is_led or own > 0 else ""
-    tail = "" if _OTHERS.match(sentence[end:ends]) else sentence[end:ends]
-    has_no_role = not f"{role}{tail}".strip(" .")
-    is_open |= has_no_role and (is_included or is_followed)
-    before = _count_short(sentence, pieces[:own][::-1]) if is_member or start == begins else 0
-    if 0 < before == own - 1 and words_before + words_behind == 0:
-        before += 1  # the first member, behind what leads to the list
-    behind = _count_short(sentence, pieces[own + 1 :]) if is_member or end == ends else 0
-    return before + behind >= (1 if is_open else MIN_OTHERS)
+    is_open = opened is not None or (row.has_no_role and (is_included or is_followed))
+    return row.others() >= (1 if is_open else MIN_OTHERS)
 
 
-def _row_around(sentence: str, start: int, end: int) -> tuple[str, int, int]:
-    """What stands between the edges around a span, and the span's place in it."""
-    edges = [edge.span() for edge in _EDGE.finditer(sentence)]
-    begins = max((behind for _, behind in edges if behind <= start), default=0)
-    ends = min((before for before, _ in edges if before >= end), default=len(sentence))
-    begins += len(sentence[begins:start]) - len(sentence[begins:start].lstrip())
-    return sentence[begins:ends].rstrip(), start - begins, end - begins
+def _leads_to_name(words: str) -> bool:
+    """Whether they are an article, a preposition, or somebody whose something is named: "Homer's"."""
+    return _ARTICLE.fullmatch(words) is not None or _OWNER.fullmatch(words) is not None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What stands in a row with a span: pieces parted by commas, "and" or "or", of which one holds the span."""
+
+    pieces: list[str]
+    own: int
+    before: str
+    """What stands before the span in its own piece …"""
+    behind: str
+    """… and behind it."""
+    is_led: bool
+    """Whether the row has a lead before it."""
+    is_joined: bool
+    """Whether "and" or "or" stands before the span's piece."""
+
+    @classmethod
+    def around(cls, sentence: str, start: int, end: int) -> "_Row":
+        """The row between the edges around a span."""
+        edges = [edge.span() for edge in _EDGE.finditer(sentence)]
+        begins = max((behind for _, behind in edges if behind <= start), default=0)
+        ends = min((before for before, _ in edges if before >= end), default=len(sentence))
+        begins += len(sentence[begins:start]) - len(sentence[begins:start].lstrip())
+        text, start, end = sentence[begins:ends].rstrip(), start - begins, end - begins
+        borders = [border for border in _BORDER.finditer(text) if border.end() <= start or end <= border.start()]
+        cuts = [0, *(place for border in borders for place in border.span()), len(text)]
+        places = list(zip(cuts[::2], cuts[1::2], strict=True))
+        own = next(n for n, (first, last) in enumerate(places) if first <= start and end <= last)
+        first, last = places[own]
+        return cls(
+            pieces=[text[slice(*place)] for place in places],
+            own=own,
+            before=text[first:start],
+            behind=text[end:last],
+            is_led=begins > 0,
+            is_joined=_JOINED.search(text[:first]) is not None,
+        )
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the span's own piece is short."""
+        return _count_words(self.before) + _count_words(self.behind) + 1 <= MAX_MEMBER_WORDS
+
+    @property
+    def is_later_member(self) -> bool:
+        return self.own > 0 and self.is_member
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it ends the list; the sentence may go on behind it."""
+        return self.own > 0 and self.is_joined and _count_words(self.before) <= 2
+
+    @property
+    def has_no_role(self) -> bool:
+        """Whether nothing in its piece tells it from the other members."""
+        role = _ARTICLE.sub("", self.before.lstrip()) if self.is_led or self.own > 0 else ""
+        tail = "" if _OTHERS.match(self.behind) else self.behind
+        return not f"{role}{tail}".strip(" .")
+
+    def others(self) -> int:
+        """Short members next to the span, without a gap."""
+        before = _count_short(self.pieces[: self.own][::-1]) if self.is_member or not self.before else 0
+        if 0 < before == self.own - 1 and _count_words(self.before) + _count_words(self.behind) == 0:
+            before += 1  # the first member, behind what leads to the list
+        behind = _count_short(self.pieces[self.own + 1 :]) if self.is_member or not self.behind else 0
+        return before + behind
 
 
 def _count_words(text: str) -> int:
@@ -117,5 +161,5 @@ def _is_short(piece: str) -> bool:
     return 0 < _count_words(piece) <= MAX_MEMBER_WORDS
 
 
-def _count_short(sentence: str, pieces: list[tuple[int, int]]) -> int:
-    return sum(1 for _ in takewhile(lambda piece: _is_short(sentence[slice(*piece)]), pieces))
+def _count_short(pieces: list[str]) -> int:
+    return sum(1 for _ in takewhile(_is_short, pieces))

@@ -23,7 +23,7 @@ from functools import lru_cache
 from retrieval_index.hits import Hit
 from schemas.records import Mask, Question, SpanKind
 from tasks.corpus.sentences import sentences
-from tasks.ramp.words import are_kin, bare_title, content_words, main_words, plain_words, stems
+from tasks.ramp.words import are_kin, bare_title, content_words, has_unspaced, main_words, plain_words, stems
 from tasks.scoring import holds
 
 ENTRY_WORDS = 60
@@ -33,8 +33,6 @@ _BESIDE = 3
 """So many content words on either side of a value stand beside it."""
 _SHORT_FIGURE = re.compile(r"\d{1,3}")
 _YEARS = re.compile(r"(?<![\d.,])((?:1\d|20)\d\d)(?:[–/-](\d\d))?(?!\d|[.,]\d)")
-
-
 _PRONOUN = {
     "en": re.compile(r"(?:It|Its|He|His|She|Her|They|Their)\b"),
     "de": re.compile(r"(?:Er|Es|Sie|Sein|Seine|Ihr|Ihre)\b"),
@@ -144,7 +142,7 @@ def _is_about(title: frozenset[str], text: str, place: int, language: str) -> bo
 def _names(text: str, subject: frozenset[str]) -> bool:
     """Whether a text holds all the main words of a title, in some form."""
     words = set(plain_words(text))
-    return all(any(are_kin(word, other) for other in words) for word in subject)
+    return all(word in text if has_unspaced(word) else any(are_kin(word, other) for other in words) for word in subject)
 
 
 def _stems_beside(before: str, behind: str, known: frozenset[str], language: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Weights for the engines of a pool, as training makes them again and again: in main memory, in a folder, or both."""
+"""Weights for the engines of a pool, as training makes them again and again: in main memory, or in a folder."""
 
 import threading
 from collections.abc import Mapping
@@ -18,19 +18,18 @@ class NewWeights:
         """
         self.version, self.tensors = version, tensors
         self._folder, self._lock = Path(folder), threading.Lock()
-        self._is_written = tensors is None
 
     def folder(self) -> str:
-        """Where they lie as safetensors. May be asked from any thread."""
+        """Where they lie as safetensors, and from then on only there. May be asked from any thread."""
         with self._lock:
-            if not self._is_written:
-                self._write()
-                self._is_written = True
+            if self.tensors is not None:
+                _write(self._folder, self.tensors)
+                self.tensors = None
         return str(self._folder)
 
-    def _write(self) -> None:
-        from safetensors.torch import save_file
 
-        assert self.tensors is not None, "weights are in memory or in a folder"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        save_file(dict(self.tensors), self._folder / "model.safetensors", {"format": "pt"})
+def _write(folder: Path, tensors: "Mapping[str, Tensor]") -> None:
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(dict(tensors), folder / "model.safetensors", {"format": "pt"})

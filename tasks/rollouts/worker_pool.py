@@ -139,14 +139,15 @@ class WorkerPool:
 
     async def _broadcast(self, weights: NewWeights) -> bool:
         """Whether all have the weights by broadcast; where they have not, a folder serves everybody at any time."""
-        if self._broadcaster is None or weights.tensors is None:
+        tensors = weights.tensors  # one that replaces a worker below has them written to the folder, and let go
+        if self._broadcaster is None or tensors is None:
             return False
         await self.versions()  # whoever is dead is replaced: a death during the broadcast would end all engines
         seated = [seat.worker for seat in self._seats if seat.worker is not None]
         if len(seated) < len(self._seats):
             return False
         try:
-            await self._broadcaster.send(seated, weights.tensors, weights.version)
+            await self._broadcaster.send(seated, tensors, weights.version)
         except BroadcastFailed as reason:
             _log.warning("weights %d go by their folder: %s", weights.version, reason)
             return False
