@@ -116,6 +116,10 @@ class PipelineConfig(BaseModel):
         asks_rl = self.dapo is not None or (self.evolution is not None and self.evolution.split == Split.RL)
         if asks_rl and self.ramp.splits == "held_out" and not self.ramp.rl_share:
             raise ValueError("dapo and evolution ask questions of the split rl: give ramp.rl_share")
+        if self.dapo is not None and self.dapo.staleness and self.runtime.placement.layout == "shared":
+            raise ValueError(
+                "dapo.staleness: in runtime.placement.layout shared engines sleep while ranks train: set 0"
+            )
         return self
 
 

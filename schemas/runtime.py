@@ -49,17 +49,20 @@ class PlacementRuntime(Runtime):
 
     `together`: engine and index live in the job's own process, ranks are processes beside it: one machine, no Ray.
     `split`: every rank, engine and searcher has a place of its own in a Ray cluster (RAY_ADDRESS), of any size.
+    `shared`: as `split`, but the engines of DAPO live where its ranks do, by what is reserved for these, and sleep
+    while the ranks train: every GPU generates and trains in turns.
     """
 
-    layout: Literal["together", "split"] = "together"
+    layout: Literal["together", "split", "shared"] = "together"
     engines: Positive = 1
     searchers: Positive = 1
     """Processes that hold the index and search it."""
     search_urls: list[str] = []
     """Instead of these: the addresses of search services of this snapshot's index (``masksearch serve``)."""
-    weights: Literal["folder", "broadcast"] = "folder"
-    """How new weights reach the engines of `split`: by a folder that all machines see, or from rank 0 to all at once
-    (nccl where every rank and engine has a GPU of its own, else gloo); whom a broadcast misses, a folder serves."""
+    weights: Literal["folder", "broadcast", "ipc"] = "folder"
+    """How new weights reach the engines: by a folder that all machines see; in `split` from rank 0 to all at once
+    (nccl where every rank and engine has a GPU of its own, else gloo); in `shared` from each rank to the engine beside
+    it (CUDA's IPC, on CPUs shared memory). Whom the other ways miss, a folder serves."""
     cpus_per_rank: NotNegative = 1
     gpus_per_rank: NotNegative = 0
     cpus_per_engine: NotNegative = 1
@@ -69,10 +72,26 @@ class PlacementRuntime(Runtime):
     restarts: Annotated[int, Field(ge=0)] = 3
     """How often one engine, one searcher, or the ranks together are started again after they died."""
 
+    @property
+    def is_in_cluster(self) -> bool:
+        """Whether processes live in a Ray cluster."""
+        return self.layout != "together"
+
     @model_validator(mode="after")
-    def _a_broadcast_needs_processes(self) -> "PlacementRuntime":
-        if self.layout == "together" and self.weights == "broadcast":
-            raise ValueError("weights: broadcast would not be used: in layout together there is one process")
+    def _weights_go_a_way_that_there_is(self) -> "PlacementRuntime":
+        needed = {"broadcast": "split", "ipc": "shared"}.get(self.weights, self.layout)
+        if self.layout != needed:
+            raise ValueError(f"weights: {self.weights} is a way of layout {needed}, not of {self.layout}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_gpu_is_shared_by_one_rank_and_one_engine(self) -> "PlacementRuntime":
+        of_each = (self.gpus_per_rank, self.gpus_per_engine)
+        if self.layout == "shared" and of_each not in ((0, 0), (1, 1)):
+            raise ValueError(
+                "in layout shared a rank and a process of an engine have one GPU together, or none: set gpus_per_rank "
+                f"({of_each[0]:g}) and gpus_per_engine ({of_each[1]:g}) both to 1, or both to 0"
+            )
         return self
 
 
@@ -171,3 +190,13 @@ class RuntimeSettings(Runtime):
     teacher_endpoint: EndpointRuntime | None = None
     span_endpoint: EndpointRuntime | None = None
     keep_checkpoints: Positive = 2
+
+    @model_validator(mode="after")
+    def _every_rank_has_a_part_of_an_engine_beside_it(self) -> "RuntimeSettings":
+        engines, parts = self.placement.engines, self.engine.tensor_parallel
+        if self.placement.layout == "shared" and engines * parts != self.ranks:
+            raise ValueError(
+                f"placement.layout shared: {engines} engines (placement.engines) of {parts} processes "
+                f"(engine.tensor_parallel) live beside {engines * parts} ranks, not beside {self.ranks} (ranks)"
+            )
+        return self

@@ -84,6 +84,20 @@ def phases_of(
     return phases
 
 
+def of_resting_rank(shape: ModelShape, engineering: EngineeringSettings, ranks: int) -> Estimate:
+    """Of one of ``ranks`` between two steps: its share of the weights and of what AdamW keeps."""
+    width = 4 if engineering.dtype == "fp32" else 2
+    sharded = engineering.zero_stage == 3
+    return Estimate(
+        {
+            "weights": width * shape.parameters / (ranks if sharded else 1),
+            "AdamW": _ADAMW * shape.parameters / ranks,
+        },
+        f"raise engineering.zero_stage (now {engineering.zero_stage}) or runtime.ranks ({ranks}), or lower "
+        "runtime.engine.gpu_memory_share",
+    )
+
+
 def _activations(shape: ModelShape, checkpointing: bool) -> int:
     """Values that a decoder keeps of one token for the backward pass.
 

@@ -65,7 +65,7 @@ class _Acceptance:
         self._sft, self._dapo = accepted_sections(config)
         self._devices = devices_of(config)
         placement = config.runtime.placement
-        self._engines = placement.engines if placement.layout == "split" else 1
+        self._engines = placement.engines if placement.is_in_cluster else 1
         self._items: list[Item] = []
         self._rates: dict[str, float] = {}
         self._names: list[str] = []
@@ -190,7 +190,7 @@ class _Acceptance:
                 training_devices=self._devices.training,
                 engine_devices=self._devices.engine,
                 engines=self._engines,
-                together=self._small.runtime.placement.layout == "together",
+                together=self._small.runtime.placement.layout != "split",
                 **self._rates,
             ),
         )
@@ -228,8 +228,8 @@ class _Acceptance:
 
     def _restarts(self, name: str, stage: str, training: Training) -> Item:
         """A job is started again for its main process, and together for a rank, which ends the others with it."""
-        is_split = self._small.runtime.placement.layout == "split"
-        ends_job = [strike for strike in training.strikes if strike.victim == "main process" or not is_split]
+        in_cluster = self._small.runtime.placement.is_in_cluster
+        ends_job = [strike for strike in training.strikes if strike.victim == "main process" or not in_cluster]
         job = jobs.look(self._trial.folder(stage))
         died = [attempt for attempt in job.attempts if not attempt.was_stopped] if job else []
         if training.error is not None:

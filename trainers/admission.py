@@ -54,14 +54,19 @@ def refuse_unfit_config(config: PipelineConfig, machines: Sequence[Machine]) -> 
 
 def _demands(job: PretrainJob | SftJob | DapoJob, machines: Sequence[Machine]) -> list[Demand]:
     placement, shape = job.placement, ModelShape.read(job.start)
+    engineering = job.settings.engineering
     demands = []
     if isinstance(job, DapoJob) and job.engine.kind == "vllm":
         demands.append(engine_demand(job.start, shape, job.engine, placement, job.agent.max_tokens, machines))
-    if placement.layout == "split":
+    of_engine = sum(engine.gpu_share for engine in demands)
+    if placement.is_in_cluster:
         gpu_share = min(1.0, placement.gpus_per_rank)
     else:  # on the GPUs that there are, beside the engine
-        gpu_share = float(any(machine.gpus for machine in machines)) - sum(engine.gpu_share for engine in demands)
-    estimate = memory.of_rank(shape, job.settings.engineering, job.ranks, _longest(job), gpu_share > 0)
+        gpu_share = float(any(machine.gpus for machine in machines)) - of_engine
+    estimate = memory.of_rank(shape, engineering, job.ranks, _longest(job), gpu_share > 0)
+    if placement.layout == "shared" and of_engine:  # in turns, but that a rank keeps what it goes on from
+        resting = memory.of_resting_rank(shape, engineering, job.ranks)
+        demands.append(Demand("a rank beside an engine", job.start, job.ranks, resting, 1.0 - of_engine))
     return [Demand("a rank", job.start, job.ranks, estimate, gpu_share), *demands]
 
 

@@ -5,7 +5,7 @@ came of it.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from schemas.errors import BadInput
 from schemas.jobs import DapoJob
 from schemas.records import Question
 from tasks import jobs, storage
+from tasks.rollouts.spots import Spot, own_spot
 from trainers import launch
 from trainers.rollouts import PooledRollouts, Rollouts
 
 
-def train(job: DapoJob, open_rollouts: Callable[[DapoJob], Rollouts] = PooledRollouts) -> dict[str, Any]:
+def train(
+    job: DapoJob, open_rollouts: Callable[[DapoJob, Sequence[Spot]], Rollouts] = PooledRollouts
+) -> dict[str, Any]:
     """Train the policy, and write ``model/``."""
     questions = [question for path in job.questions for question in storage.read_rows(path, Question)]
     if not questions:
@@ -41,13 +44,14 @@ def train(job: DapoJob, open_rollouts: Callable[[DapoJob], Rollouts] = PooledRol
     stop, settings, agent = StopSignal(job.output), job.settings, job.agent
     tokenizer = AgentTokenizer.load(job.tokenizer)
     trainer = TrainingEngine(job.start, settings.optimiser, settings.engineering)
+    spots = trainer.of_all_ranks(own_spot(trainer.device)) if job.placement.layout == "shared" else []
     scratch = Path(job.output) / ".weights"
     with ExitStack() as closed_at_the_end:
         rollouts = generation = None
         if trainer.rank == 0:
-            rollouts = closed_at_the_end.enter_context(closing(open_rollouts(job)))
+            rollouts = closed_at_the_end.enter_context(closing(open_rollouts(job, spots)))
         probe = tokenizer.encode(prompt_of(questions[0], agent))[: agent.max_tokens - 1]
-        weights = EngineWeights(trainer, rollouts, probe, settings.largest_gap, scratch)
+        weights = EngineWeights(trainer, rollouts, probe, settings.largest_gap, scratch, job.placement)
         if rollouts is not None:
             order, roll = PromptOrder(questions, settings.seed), rollouts.roll
             generation = closed_at_the_end.enter_context(

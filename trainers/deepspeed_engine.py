@@ -5,8 +5,8 @@ computes it. The learning rate of a step is given to it, so that there is no sch
 """
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from schemas.settings import EngineeringSettings, OptimiserSettings
+from tasks.rollouts.packs import Spec, packs
 from tasks.rollouts.sketches import Sketches, sketches_of
 from trainers.language_model import LanguageModel, TokenScores
 from trainers.launch import COLLECTIVE_TIMEOUT
@@ -97,6 +98,12 @@ class TrainingEngine:
         torch.distributed.broadcast_object_list(values, src=0, device=self.device)
         return values[0]
 
+    def of_all_ranks(self, value: Any) -> list[Any]:
+        """What every rank called this with, pickled, in their order."""
+        values: list[Any] = [None] * self.ranks
+        torch.distributed.all_gather_object(values, value)
+        return values
+
     def barrier(self) -> None:
         torch.distributed.barrier()
 
@@ -122,20 +129,28 @@ class TrainingEngine:
         finally:
             config.load_universal_checkpoint = False
 
-    def whole_weights(self) -> dict[str, Tensor] | None:
-        """A copy of the model's weights by name, on rank 0 in main memory, which must have room; None on other ranks.
+    def specs(self) -> list[Spec]:
+        """Of the model's weights, whole; one that is tied to another is left out, as it is in a Hugging Face folder."""
+        return [
+            Spec(name, weight.dtype, tuple(getattr(weight, "ds_shape", weight.shape)))  # ZeRO 3 leaves no other shape
+            for name, weight in self._named_weights().items()
+        ]
 
-        One that is tied to another is left out, as it is in a Hugging Face folder.
-        """
+    @contextmanager
+    def whole(self, pack: Sequence[Spec]) -> Iterator[dict[str, Tensor]]:
+        """Inside it these weights by name, whole on this rank's device, which must have room for them."""
+        named = self._named_weights()
+        weights = {spec.name: named[spec.name] for spec in pack}
+        with self._gathered([weight for weight in weights.values() if isinstance(weight, nn.Parameter)]):
+            yield {name: weight.detach() for name, weight in weights.items()}
+
+    def whole_weights(self) -> dict[str, Tensor] | None:
+        """A copy of all weights by name, on rank 0 in main memory, which must have room; None on other ranks."""
         whole: dict[str, Tensor] = {}
-        seen: set[int] = set()
-        for name, weight in self._language_model.model.state_dict(keep_vars=True).items():
-            if id(weight) in seen:
-                continue
-            seen.add(id(weight))
-            with self._gathered([weight] if isinstance(weight, nn.Parameter) else []):
+        for pack in packs(self.specs()):
+            with self.whole(pack) as weights:
                 if self.rank == 0:
-                    whole[name] = weight.detach().to("cpu", copy=True)
+                    whole |= {name: weight.to("cpu", copy=True) for name, weight in weights.items()}
         return whole if self.rank == 0 else None
 
     def save_weights(self, folder: str) -> None:
@@ -148,6 +163,19 @@ class TrainingEngine:
     def sketches(self) -> Sketches:
         """What every layer makes of a fixed input (tasks.rollouts.sketches)."""
         return sketches_of(self._language_model.model, self._gathered)
+
+    def leave_room(self) -> None:
+        """Give back what of a GPU's memory is kept for the next step and holds nothing now."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _named_weights(self) -> dict[str, Tensor]:
+        """Each once, by its first name."""
+        once: dict[int, str] = {}
+        named = self._language_model.model.state_dict(keep_vars=True)
+        for name, weight in named.items():
+            once.setdefault(id(weight), name)
+        return {name: named[name] for name in once.values()}
 
     def _gathered(self, weights: list[nn.Parameter]) -> AbstractContextManager:
         """Inside it these weights are whole on every rank."""

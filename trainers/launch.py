@@ -2,9 +2,9 @@
 
 The environment of a rank is that of ``torchrun`` (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT): started by
 ``torchrun`` on many machines the programs here run as they are. Started plainly a program asks ``job.placement``:
-`split` has the ranks placed in a Ray cluster (trainers.ray_ranks); `together` with ``job.ranks > 1`` makes it a light
-parent without torch, which starts the ranks on this machine, passes SIGTERM on to them, and ends them all when one
-fails. Those ranks die with their parent, even by SIGKILL.
+`split` and `shared` have the ranks placed in a Ray cluster (trainers.ray_ranks); `together` with ``job.ranks > 1``
+makes it a light parent without torch, which starts the ranks on this machine, passes SIGTERM on to them, and ends them
+all when one fails. Those ranks die with their parent, even by SIGKILL.
 """
 
 import ctypes
@@ -44,7 +44,7 @@ def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> d
         BadInput: the job's model does not fit it or the machines (trainers.admission); nothing was started.
     """
     if "RANK" not in os.environ:
-        if job.placement.layout == "split":
+        if job.placement.is_in_cluster:
             from trainers import ray_ranks
 
             return ray_ranks.run(module, train.__name__, job)

@@ -7,9 +7,11 @@ from typing import NoReturn
 import torch
 
 from schemas.errors import RunFailed
+from schemas.runtime import PlacementRuntime
 from tasks.rollouts.engine import DISAGREEMENT
 from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.sketches import Sketches, most_different
+from trainers import neighbours
 from trainers.deepspeed_engine import TrainingEngine
 from trainers.rank_zero import on_rank_0
 from trainers.rollouts import Rollouts
@@ -22,12 +24,23 @@ class EngineWeights:
     """
 
     def __init__(
-        self, trainer: TrainingEngine, rollouts: Rollouts | None, probe: list[int], tolerance: float, scratch: Path
+        self,
+        trainer: TrainingEngine,
+        rollouts: Rollouts | None,
+        probe: list[int],
+        tolerance: float,
+        scratch: Path,
+        placement: PlacementRuntime,
     ) -> None:
         self._trainer, self._rollouts, self._probe = trainer, rollouts, probe
-        self._tolerance, self._scratch = tolerance, scratch
+        self._tolerance, self._scratch, self._placement = tolerance, scratch, placement
         self.version = 0
         """The one that was handed over last."""
+
+    def make_room(self) -> None:
+        """Where engines and ranks take turns, engines sleep until the next `publish`. All ranks call this together."""
+        if self._placement.layout == "shared":
+            on_rank_0(self._trainer, self._have_engines_sleep)
 
     def publish(self, version: int) -> float:
         """Hand the trainer's weights over; gives back the largest difference of log probabilities on the probe.
@@ -38,14 +51,22 @@ class EngineWeights:
             RunFailed: it is larger than the tolerance: what is sampled would not be what is trained. It names the layer
                 that differs most.
         """
-        weights = self._trainer.whole_weights()
         ours = self._logprobs()
+        self._trainer.leave_room()
+        if self._placement.weights == "ipc":
+            weights = neighbours.show(self._trainer, self._rollouts, version)
+        else:
+            weights = self._trainer.whole_weights()
         gap = on_rank_0(self._trainer, lambda: self._hand_over(ours, weights, version))
         self.version = version
         if not gap <= self._tolerance:
             sketches = self._trainer.sketches()
             on_rank_0(self._trainer, lambda: self._stop(gap, sketches))
         return gap
+
+    def _have_engines_sleep(self) -> None:
+        assert self._rollouts is not None, "rank 0 has the engines"
+        self._rollouts.sleep()
 
     def _logprobs(self) -> list[float]:
         """Those of the trainer."""

@@ -81,6 +81,7 @@ class PolicyTraining:
         generated = trained = time.perf_counter()
         update: dict[str, float] = dict(_NO_UPDATE)
         if made.samples:
+            self._weights.make_room()
             update = self._update.run(number - 1, made.samples)
             trained = time.perf_counter()
             update["parity"] = self._weights.publish(number)

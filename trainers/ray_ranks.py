@@ -139,4 +139,7 @@ def _needs(job: TrainingJob) -> list[Need]:
     ranks = Need("rank", job.ranks, placement.cpus_per_rank, placement.gpus_per_rank)
     if not isinstance(job, DapoJob):
         return [ranks]
-    return [ranks, workers.need_of(job.engine, placement), searchers.need_of(placement)]
+    beside = [searchers.need_of(placement)]
+    if placement.layout == "split":  # in `shared` engines live by what the ranks have
+        beside.append(workers.need_of(job.engine, placement))
+    return [ranks, *beside]

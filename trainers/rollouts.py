@@ -2,16 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob
 from schemas.records import Question, Trajectory
 from tasks.rollouts.environment import TurnSampling
-from tasks.rollouts.new_weights import NewWeights
+from tasks.rollouts.new_weights import NewWeights, SharedPack
 from tasks.rollouts.pools import start_pool
 from tasks.rollouts.requests import Rollout
+from tasks.rollouts.spots import Spot
 from tasks.rollouts.worker import RolloutSetup, Usage
 
 if TYPE_CHECKING:
@@ -30,10 +31,20 @@ class Rollouts(Protocol):
         """
 
     def publish(self, weights: NewWeights) -> None:
-        """Every engine takes the weights, which stay as they are until the next call.
+        """Every engine takes the weights, if it has not yet; they stay as they are until the next call.
 
         Raises:
             RunFailed: one does not.
+        """
+
+    def take(self, pack: SharedPack, version: int) -> None:
+        """Engines that live where ranks do take some of the weights, before `publish`."""
+
+    def sleep(self) -> None:
+        """Engines give the memory of their GPUs back until they get new weights.
+
+        Raises:
+            RunFailed: there is none any more that could.
         """
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
@@ -55,8 +66,8 @@ class PooledRollouts:
     In this process, closing it ends all torch.distributed groups.
     """
 
-    def __init__(self, job: DapoJob) -> None:
-        """Start engines and search where the job places them.
+    def __init__(self, job: DapoJob, spots: Sequence[Spot] = ()) -> None:
+        """Start engines and search where the job places them; ``spots``: of all ranks, where engines live beside them.
 
         Raises:
             BadInput: they cannot start from what the job names; or an engine in this process beside other ranks, whose
@@ -67,13 +78,18 @@ class PooledRollouts:
             raise BadInput(f"DAPO with its engine in the trainer's process runs on one rank, not on {job.ranks}")
         self._temperature = job.settings.temperature
         setup = RolloutSetup(
-            model=job.start, tokenizer=job.tokenizer, index=job.index, agent=job.agent, engine=job.engine
+            model=job.start,
+            tokenizer=job.tokenizer,
+            index=job.index,
+            agent=job.agent,
+            engine=job.engine,
+            sleeps=job.placement.layout == "shared",
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rollouts", daemon=True)
         self._thread.start()
         try:
-            self._pool = self._wait(start_pool(setup, job.placement))
+            self._pool = self._wait(start_pool(setup, job.placement, spots))
         except BaseException:
             self._end_loop()
             raise
@@ -85,6 +101,12 @@ class PooledRollouts:
 
     def publish(self, weights: NewWeights) -> None:
         self._wait(self._pool.publish(weights))
+
+    def take(self, pack: SharedPack, version: int) -> None:
+        self._wait(self._pool.take(pack, version))
+
+    def sleep(self) -> None:
+        self._wait(self._pool.sleep())
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
         return self._wait(self._pool.score(token_ids))

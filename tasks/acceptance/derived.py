@@ -58,9 +58,10 @@ def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings
             "give a folder (--root)"
         )
     runtime = config.runtime
-    if runtime.placement.layout == "split" and runtime.jobs.backend == "local" and "RAY_ADDRESS" not in os.environ:
+    layout = runtime.placement.layout
+    if runtime.placement.is_in_cluster and runtime.jobs.backend == "local" and "RAY_ADDRESS" not in os.environ:
         raise BadInput(
-            "runtime.placement.layout is split: set RAY_ADDRESS to the cluster that is to be tried "
+            f"runtime.placement.layout is {layout}: set RAY_ADDRESS to the cluster that is to be tried "
             "(without it every job would start a local one of its own)"
         )
     assert config.sft is not None
@@ -114,7 +115,7 @@ def devices_of(config: PipelineConfig) -> Devices:
     runtime = config.runtime
     placement = runtime.placement
     parts = runtime.engine.tensor_parallel
-    if placement.layout == "split":
+    if placement.is_in_cluster:
         has_gpus = bool(placement.gpus_per_rank or placement.gpus_per_engine)
     else:
         has_gpus = Path("/dev/nvidiactl").exists()

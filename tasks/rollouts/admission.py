@@ -56,8 +56,8 @@ def engine_demand(
     Raises:
         BadInput: the cache on CPUs is too small for one text.
     """
-    is_split = placement.layout == "split"
-    on_gpus = placement.gpus_per_engine > 0 if is_split else any(machine.gpus for machine in machines)
+    in_cluster = placement.is_in_cluster
+    on_gpus = placement.gpus_per_engine > 0 if in_cluster else any(machine.gpus for machine in machines)
     text = memory.cache_of_text(shape, max_tokens) / engine.tensor_parallel
     if not on_gpus and text > engine.cpu_cache_gb * 2**30:
         raise BadInput(
@@ -67,7 +67,7 @@ def engine_demand(
     return Demand(
         kind="a process of an engine",
         model=model,
-        count=engine.tensor_parallel * (placement.engines if is_split else 1),
+        count=engine.tensor_parallel * (placement.engines if in_cluster else 1),
         estimate=memory.of_engine(shape, engine, max_tokens, on_gpus),
         gpu_share=engine.gpu_memory_share if on_gpus else 0.0,
     )

@@ -1,57 +1,24 @@
 """Weights from one process to many at once: gloo between CPUs, nccl between GPUs, by the same code.
 
-The processes form a group of their own, beside whatever torch.distributed group each of them is in. Weights travel
-packed, some hundred megabytes at a time, in an order on which both sides agree beforehand (`Spec`). No call waits for
-ever: a process that dies or is out of reach ends it for the others with an error, and the group is of no use then.
+The processes form a group of their own, beside whatever torch.distributed group each of them is in. Weights travel in
+packs (packs.py). No call waits for ever: a process that dies or is out of reach ends it for the others with an error,
+and the group is of no use then.
 """
 
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributed import BroadcastOptions, TCPStore
 
-PACK_BYTES = 256 * 2**20
-_ALIGNED = 16
-"""Every tensor of a pack begins at a multiple of so many bytes: a view of a wider type needs that."""
+from tasks.rollouts.packs import PACK_BYTES, Spec, fill, packs, room_of, specs_of, unpacked
 
 TIMEOUT = timedelta(seconds=60)
 """Of a meeting, and of one pack: an engine may have a step to finish before it takes the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """What the other side must know of a tensor before it comes."""
-
-    name: str
-    dtype: torch.dtype
-    shape: tuple[int, ...]
-
-    @property
-    def room(self) -> int:
-        """Bytes in a pack."""
-        return -(-torch.Size(self.shape).numel() * self.dtype.itemsize // _ALIGNED) * _ALIGNED
-
-
-def specs_of(weights: Mapping[str, Tensor]) -> list[Spec]:
-    return [Spec(name, weight.dtype, tuple(weight.shape)) for name, weight in weights.items()]
-
-
-def packs(specs: Iterable[Spec], pack_bytes: int = PACK_BYTES) -> Iterator[list[Spec]]:
-    """Tensors that travel together, in order: as many as fit, at least one."""
-    pack: list[Spec] = []
-    for spec in specs:
-        if pack and sum(each.room for each in pack) + spec.room > pack_bytes:
-            yield pack
-            pack = []
-        pack.append(spec)
-    if pack:
-        yield pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +69,9 @@ class Group:
             RuntimeError: it did not reach everybody.
         """
         for pack in packs(specs_of(weights), pack_bytes):
-            self._broadcast(_packed([weights[spec.name] for spec in pack], pack).to(self._device))
+            place = torch.zeros(room_of(pack), dtype=torch.uint8)
+            fill(place, {spec.name: weights[spec.name] for spec in pack})
+            self._broadcast(place.to(self._device))
 
     def receive(self, specs: Iterable[Spec], pack_bytes: int = PACK_BYTES) -> Iterator[tuple[str, Tensor]]:
         """What member 0 sends, tensor by tensor.
@@ -111,11 +80,9 @@ class Group:
             RuntimeError: it did not come.
         """
         for pack in packs(specs, pack_bytes):
-            came = torch.empty(sum(spec.room for spec in pack), dtype=torch.uint8, device=self._device)
+            came = torch.empty(room_of(pack), dtype=torch.uint8, device=self._device)
             self._broadcast(came)
-            for spec, (start, _) in zip(pack, _places(pack), strict=True):
-                size = torch.Size(spec.shape).numel() * spec.dtype.itemsize
-                yield spec.name, came[start : start + size].view(spec.dtype).view(spec.shape)
+            yield from unpacked(came, pack)
 
     def close(self) -> None:
         """Leave: members that wait for this one get an error. Nothing can be sent or received any more."""
@@ -151,15 +118,3 @@ def _own_address(host: str, port: int) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
         route.connect((host, port))  # sends nothing
         return route.getsockname()[0]
-
-
-def _places(pack: list[Spec]) -> Iterator[tuple[int, int]]:
-    return pairwise(accumulate((spec.room for spec in pack), initial=0))
-
-
-def _packed(weights: list[Tensor], pack: list[Spec]) -> Tensor:
-    whole = torch.zeros(sum(spec.room for spec in pack), dtype=torch.uint8)
-    for weight, (start, _) in zip(weights, _places(pack), strict=True):
-        flat = weight.detach().contiguous().flatten().view(torch.uint8)
-        whole[start : start + len(flat)] = flat
-    return whole

@@ -39,7 +39,7 @@ class Broadcaster:
             BroadcastFailed: not all have them.
             RunFailed: trainer and engines have never met, though all of them live.
         """
-        from tasks.rollouts.broadcast import specs_of
+        from tasks.rollouts.packs import specs_of
 
         if self._group is None or self._workers != list(workers):
             await self._meet(workers)

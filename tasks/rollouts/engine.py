@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from tasks.rollouts.broadcast import Meeting, Spec
+    from tasks.rollouts.broadcast import Meeting
+    from tasks.rollouts.new_weights import SharedPack
+    from tasks.rollouts.packs import Spec
     from tasks.rollouts.sketches import Sketches
 
 
@@ -107,6 +109,22 @@ class ModelEngine(Engine, Protocol):
         Raises:
             EngineFailed: it did not come, or not whole; the engine has ended.
             BadInput: the engine's weights are not ours to change.
+        """
+
+    def take(self, pack: "SharedPack", version: int) -> None:
+        """`load_weights`, but of some of them, out of a buffer beside each process; the last ones make it complete.
+
+        Raises:
+            EngineFailed: they could not be taken; the engine has ended.
+            BadInput: the engine's weights are not ours to change.
+        """
+
+    def sleep(self) -> None:
+        """Give the memory of GPUs back until new weights come, and with them the memory for their cache.
+
+        Raises:
+            EngineFailed: it did not work; the engine has ended.
+            BadInput: the engine's memory is not ours to manage.
         """
 
     def score(self, token_ids: Sequence[int]) -> list[float]:

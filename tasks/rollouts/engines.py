@@ -12,7 +12,9 @@ from tasks.rollouts.vllm_engine import VllmEngine
 
 
 @asynccontextmanager
-async def open_engine(model_folder: str, runtime: EngineRuntime, max_tokens: int) -> AsyncIterator[ModelEngine]:
+async def open_engine(
+    model_folder: str, runtime: EngineRuntime, max_tokens: int, *, sleeps: bool = False
+) -> AsyncIterator[ModelEngine]:
     """vLLM with this model in this process, or the servers at ``runtime.urls``, whatever model they serve.
 
     The event loop goes on while vLLM starts and ends.
@@ -26,7 +28,7 @@ async def open_engine(model_folder: str, runtime: EngineRuntime, max_tokens: int
             yield remote
         return
     try:
-        local = await asyncio.to_thread(VllmEngine, model_folder, runtime, max_tokens)
+        local = await asyncio.to_thread(VllmEngine, model_folder, runtime, max_tokens, sleeps=sleeps)
     except EngineFailed as error:
         raise RunFailed(f"vLLM did not start with {model_folder}: {error}") from error
     try:

@@ -1,12 +1,16 @@
-"""Weights for the engines of a pool, as training makes them again and again: in main memory, or in a folder."""
+"""Weights for the engines of a pool, as training makes them again and again: in main memory, a folder, or buffers."""
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from tasks.rollouts.packs import Spec
+    from tasks.rollouts.shared_buffers import Handle
 
 
 class NewWeights:
@@ -26,6 +30,19 @@ class NewWeights:
                 _write(self._folder, self.tensors)
                 self.tensors = None
         return str(self._folder)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPack:
+    """Some of the weights, whole, in a buffer beside every process of the engines, in the order of these."""
+
+    specs: "list[Spec]"
+    handles: "list[Handle]"
+    is_last: bool
+
+    def of_engine(self, number: int, processes: int) -> "SharedPack":
+        """For the processes of one engine."""
+        return replace(self, handles=self.handles[number * processes : (number + 1) * processes])
 
 
 def _write(folder: Path, tensors: "Mapping[str, Tensor]") -> None:

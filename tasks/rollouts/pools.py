@@ -15,8 +15,9 @@ from tasks.devices import this_machine
 from tasks.rollouts import remote_vocabulary
 from tasks.rollouts.admission import refuse_engines_without_room, refuse_other_vocabulary
 from tasks.rollouts.environment import TurnSampling
-from tasks.rollouts.new_weights import NewWeights
+from tasks.rollouts.new_weights import NewWeights, SharedPack
 from tasks.rollouts.requests import Rollout
+from tasks.rollouts.spots import Spot
 from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.rollouts.worker import LIVE, RolloutSetup, RolloutWorker, Usage, capacity
 
@@ -44,14 +45,27 @@ class RolloutPool(Protocol):
         """
 
     async def publish(self, weights: NewWeights) -> None:
-        """Give every engine new weights; no trajectory begins before all have them.
+        """Give every engine new weights that has not taken them yet; no trajectory begins before all have them.
 
-        Trajectories under way go on under the new weights. These stay as they are, in memory or in their folder, until
-        the next call: an engine that is replaced takes them from there.
+        Engines that slept are awake then. Trajectories under way go on under the new weights. These stay as they are,
+        in memory or in their folder, until the next call: an engine that is replaced takes them from there.
 
         Raises:
             BadInput: there are no weights, or the engines are servers by address.
             RunFailed: an engine cannot take them.
+        """
+
+    async def take(self, pack: SharedPack, version: int) -> None:
+        """Let engines take a pack of new weights, all packs in turn; an engine that cannot is left to `publish`.
+
+        Between the first pack and `publish` nothing is sampled.
+        """
+
+    async def sleep(self) -> None:
+        """Engines give the memory of their GPUs back until they get new weights; no trajectory is under way.
+
+        Raises:
+            RunFailed: there is no engine any more that could.
         """
 
     async def versions(self) -> list[int]:
@@ -80,11 +94,11 @@ class RolloutPool(Protocol):
 
 def in_flight(engine: EngineRuntime, placement: PlacementRuntime) -> int:
     """How many trajectories such a pool runs at one time."""
-    return capacity(engine) * (placement.engines if placement.layout == "split" else 1)
+    return capacity(engine) * (placement.engines if placement.is_in_cluster else 1)
 
 
-async def start_pool(setup: RolloutSetup, placement: PlacementRuntime) -> RolloutPool:
-    """The pool of a placement, ready; its owner closes it.
+async def start_pool(setup: RolloutSetup, placement: PlacementRuntime, spots: Sequence[Spot] = ()) -> RolloutPool:
+    """The pool of a placement, ready; its owner closes it. Engines live in ``spots``, those of ranks, if given.
 
     Raises:
         BadInput: model, tokenizer or index is not there, they do not fit each other or the machines, a server is out of
@@ -110,7 +124,7 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime) -> Rollou
         )
     from tasks.rollouts.worker_pool import WorkerPool
 
-    return await WorkerPool.start(setup, placement)
+    return await WorkerPool.start(setup, placement, spots)
 
 
 def _searcher(index: str, urls: Sequence[str]) -> BatchingSearcher:

@@ -21,7 +21,9 @@ from schemas.errors import BadInput
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
 
 if TYPE_CHECKING:
-    from tasks.rollouts.broadcast import Meeting, Spec
+    from tasks.rollouts.broadcast import Meeting
+    from tasks.rollouts.new_weights import SharedPack
+    from tasks.rollouts.packs import Spec
     from tasks.rollouts.sketches import Sketches
 
 ATTEMPTS = 5
@@ -106,6 +108,12 @@ class RemoteEngine:
         raise BadInput(_KEEP_WEIGHTS)
 
     def receive_weights(self, specs: "list[Spec]", version: int) -> None:
+        raise BadInput(_KEEP_WEIGHTS)
+
+    def take(self, pack: "SharedPack", version: int) -> None:
+        raise BadInput(_KEEP_WEIGHTS)
+
+    def sleep(self) -> None:
         raise BadInput(_KEEP_WEIGHTS)
 
     def score(self, token_ids: Sequence[int]) -> list[float]:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
     from vllm.v1.engine.llm_engine import LLMEngine
 
-    from tasks.rollouts.broadcast import Meeting, Spec
+    from tasks.rollouts.broadcast import Meeting
+    from tasks.rollouts.new_weights import SharedPack
+    from tasks.rollouts.packs import Spec
     from tasks.rollouts.sketches import Sketches
 
 Result = TypeVar("Result")
@@ -63,8 +65,10 @@ class _Close:
 class VllmEngine:
     """A model in vLLM. ``max_tokens`` bounds prompt and continuation together."""
 
-    def __init__(self, model_folder: str, runtime: EngineRuntime, max_tokens: int, seed: int = 0) -> None:
-        """Start the engine: seconds on CPUs, a minute on a GPU.
+    def __init__(
+        self, model_folder: str, runtime: EngineRuntime, max_tokens: int, *, sleeps: bool = False, seed: int = 0
+    ) -> None:
+        """Start the engine: seconds on CPUs, a minute on a GPU. One that ``sleeps`` can give a GPU's memory back.
 
         Raises:
             BadInput: the folder holds no model, or a model of shorter texts.
@@ -80,10 +84,11 @@ class VllmEngine:
         self._numbers = itertools.count()
         self._failure: EngineFailed | None = None
         self._version, self._busy_seconds = 0, 0.0
+        self._is_asleep = self._is_updating = False
         # OpenMP's number of threads belongs to the thread that sets it, so the thread that steps must be the one that
         # starts: the attention kernel refuses a batch that was prepared under another number.
         self._thread = threading.Thread(
-            target=lambda: self._live(lambda: start(model_folder, model.dtype, runtime, self._limit, seed)),
+            target=lambda: self._live(lambda: start(model_folder, model.dtype, runtime, self._limit, sleeps, seed)),
             name="vllm-engine",
             daemon=True,
         )
@@ -147,6 +152,14 @@ class VllmEngine:
     def receive_weights(self, specs: "list[Spec]", version: int) -> None:
         """See `tasks.rollouts.engine.ModelEngine.receive_weights`."""
         self._run(lambda: self._update({"specs": specs}, version))
+
+    def take(self, pack: "SharedPack", version: int) -> None:
+        """See `tasks.rollouts.engine.ModelEngine.take`."""
+        self._run(lambda: self._update({"pack": pack}, version, is_whole=pack.is_last))
+
+    def sleep(self) -> None:
+        """See `tasks.rollouts.engine.ModelEngine.sleep`."""
+        self._run(self._fall_asleep)
 
     def sketches(self) -> "list[Sketches]":
         """Of the weights in use, by each process of the engine (sketches.py)."""
@@ -215,7 +228,7 @@ class VllmEngine:
         """Handle what came in, waiting for something where there is nothing to step; False at the end."""
         while True:
             try:
-                message = self._inbox.get(block=not self._waiting)
+                message = self._inbox.get(block=not self._waiting or self._is_asleep or self._is_updating)
             except queue.Empty:
                 return True
             match message:
@@ -258,11 +271,29 @@ class VllmEngine:
             return f"the engine did not meet the others: {error!r}"
         return None
 
-    def _update(self, source: dict[str, Any], version: int) -> None:
-        """``source``: fields of `tasks.rollouts.weight_transfer.Update`."""
-        self._llm.collective_rpc("start_weight_update")
+    def _fall_asleep(self) -> None:
+        """Requests in flight wait until it wakes: it gives up their cache, and the weights, which new ones replace."""
+        if not self._is_asleep:
+            self._llm.sleep(level=2, mode="keep")
+            self._is_asleep = True
+
+    def _update(self, source: dict[str, Any], version: int, *, is_whole: bool = True) -> None:
+        """Take weights, and if these are all or the last of them, sample by them; who slept is awake then.
+
+        ``source``: fields of `tasks.rollouts.weight_transfer.Update`.
+        """
+        if not self._is_updating:
+            if self._is_asleep:
+                self._llm.wake_up(["weights"])
+            self._llm.collective_rpc("start_weight_update")
+            self._is_updating = True
         self._llm.collective_rpc("update_weights", kwargs={"update_info": source})
+        if not is_whole:
+            return
         self._llm.collective_rpc("finish_weight_update")
+        if self._is_asleep:
+            self._llm.wake_up(["kv_cache"])
+        self._is_asleep = self._is_updating = False
         self._llm.reset_prefix_cache(reset_running_requests=True)
         self._set_version(version)
 

@@ -1,5 +1,6 @@
 """How vLLM is started here, and how requests and samples are told in its types. vLLM is imported by the first call."""
 
+import logging
 import math
 import os
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def _set_environment(runtime: EngineRuntime) -> None:
         os.environ.setdefault(name, value)
 
 
-def start(model_folder: str, dtype: str, runtime: EngineRuntime, longest: int, seed: int) -> "LLMEngine":
+def start(model_folder: str, dtype: str, runtime: EngineRuntime, longest: int, sleeps: bool, seed: int) -> "LLMEngine":
     _set_environment(runtime)
     import torch
     from vllm import EngineArgs
@@ -56,6 +57,8 @@ def start(model_folder: str, dtype: str, runtime: EngineRuntime, longest: int, s
     on_cpu = current_platform.is_cpu()
     if on_cpu:
         torch.set_num_threads(runtime.threads)
+        # It warns at every sleep that main memory stays as it is.
+        logging.getLogger("vllm.v1.worker.cpu_worker").setLevel(logging.ERROR)
     return LLMEngine.from_engine_args(
         EngineArgs(
             model=model_folder,
@@ -64,6 +67,7 @@ def start(model_folder: str, dtype: str, runtime: EngineRuntime, longest: int, s
             max_model_len=longest,
             max_num_seqs=runtime.in_flight,
             enforce_eager=on_cpu,
+            enable_sleep_mode=sleeps and not on_cpu,
             # A seeded request whose prompt is cut over steps ends the engine on CPUs (their generators have no offset).
             enable_chunked_prefill=not on_cpu,
             gpu_memory_utilization=runtime.gpu_memory_share,

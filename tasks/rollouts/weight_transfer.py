@@ -1,8 +1,9 @@
-"""A vLLM weight-transfer backend that takes new weights from a folder of safetensors or by broadcast, on CPUs and GPUs.
+"""A vLLM weight-transfer backend: new weights from a folder, by broadcast or out of shared buffers, on CPUs and GPUs.
 
 It stands beside vLLM's own backends, which need GPUs, under the same calls (``init_weight_transfer_engine``,
 ``start_weight_update``, ``update_weights``, ``finish_weight_update``). A folder can be read at any time by anybody
-(``/dev/shm`` is a good place for one that one machine reads); a broadcast reaches at once all who wait for it.
+(``/dev/shm`` is a good place for one that one machine reads); a broadcast reaches at once all who wait for it; a shared
+buffer is read where it is, by a process beside the one that fills it.
 """
 
 import logging
@@ -23,8 +24,11 @@ from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
 from vllm.model_executor.model_loader.reload import finalize_layerwise_reload, initialize_layerwise_reload
 from vllm.platforms import current_platform
 
-from tasks.rollouts.broadcast import Group, Meeting, Spec, meet
+from tasks.rollouts.broadcast import Group, Meeting, meet
 from tasks.rollouts.engine_sketches import sketches_of_engine
+from tasks.rollouts.new_weights import SharedPack
+from tasks.rollouts.packs import Spec
+from tasks.rollouts.shared_buffers import Reader
 from tasks.rollouts.sketches import Sketches
 
 BACKEND = "masksearch"
@@ -43,10 +47,11 @@ class Invitation(WeightTransferInitInfo):
 
 @dataclass
 class Update(WeightTransferUpdateInfo):
-    """Where the new weights come from: a folder, or a broadcast of what ``specs`` say."""
+    """Where the new weights come from: a folder, a broadcast of what ``specs`` say, or, some of them, a shared pack."""
 
     folder: str | None = None
     specs: list[Spec] | None = None
+    pack: SharedPack | None = None
 
 
 def _tensors_of(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
@@ -63,6 +68,7 @@ class MaskSearchTransferEngine(WeightTransferEngine[Invitation, Update]):
     init_info_cls = Invitation
     update_info_cls = Update
     _group: Group | None = None
+    _reader: Reader | None = None
 
     def init_transfer_engine(self, init_info: Invitation) -> None:
         self.shutdown()
@@ -76,10 +82,15 @@ class MaskSearchTransferEngine(WeightTransferEngine[Invitation, Update]):
         if update_info.folder is not None:
             load(_tensors_of(Path(update_info.folder)))
             return
+        if update_info.pack is not None:
+            self._reader = self._reader or Reader(self.device)
+            load(self._reader.read(update_info.pack.handles[self.parallel_config.rank], update_info.pack.specs))
+            return
         assert self._group is not None and update_info.specs is not None, "weights are broadcast to members of a group"
         load(self._group.receive(update_info.specs))
 
     def finish_weight_update(self) -> None:
+        self._reader = None
         finalize_layerwise_reload(self.model, self.model_config)
         head = getattr(self.model, "lm_head", None)
         if current_platform.is_cpu() and head is not None and self.model_config.hf_config.tie_word_embeddings:

@@ -21,12 +21,13 @@ from schemas.settings import AgentSettings
 from tasks.rollouts.engine import EngineFailed, ModelEngine
 from tasks.rollouts.engines import open_engine
 from tasks.rollouts.environment import TurnSampling, run_trajectory
-from tasks.rollouts.new_weights import NewWeights
+from tasks.rollouts.new_weights import NewWeights, SharedPack
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.tokenizer import AgentTokenizer
 
 if TYPE_CHECKING:
-    from tasks.rollouts.broadcast import Meeting, Spec
+    from tasks.rollouts.broadcast import Meeting
+    from tasks.rollouts.packs import Spec
     from tasks.rollouts.sketches import Sketches
 
 SearchFor = Callable[[AsyncSearcher, Question], AsyncSearcher]
@@ -46,6 +47,8 @@ class RolloutSetup:
     agent: AgentSettings
     engine: EngineRuntime
     retrievals: Mapping[str, SearchFor] = field(default_factory=dict)
+    sleeps: bool = False
+    """Whether engines give the memory of their GPUs back where they are told to."""
 
 
 def capacity(engine: EngineRuntime) -> int:
@@ -113,7 +116,9 @@ class RolloutWorker:
         """
         tokenizer = AgentTokenizer.load(setup.tokenizer)
         async with AsyncExitStack() as closing:
-            engine = await closing.enter_async_context(open_engine(setup.model, setup.engine, setup.agent.max_tokens))
+            engine = await closing.enter_async_context(
+                open_engine(setup.model, setup.engine, setup.agent.max_tokens, sleeps=setup.sleeps)
+            )
             # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
             searcher = open_searcher()
             closing.callback(searcher.close)
@@ -190,6 +195,26 @@ class RolloutWorker:
         except EngineFailed as error:
             raise EngineEnded(f"weights that were broadcast did not come whole: {error}") from error
         self._version = version
+
+    async def take(self, pack: SharedPack, version: int) -> None:
+        """See `tasks.rollouts.pools.RolloutPool.take`.
+
+        Raises:
+            EngineEnded: the engine could not take it, and is of no use any more.
+        """
+        try:
+            await asyncio.to_thread(self._engine.take, pack, version)
+        except EngineFailed as error:
+            raise EngineEnded(f"weights in shared memory were not taken: {error}") from error
+        if pack.is_last:
+            self._version = version
+
+    async def sleep(self) -> None:
+        """See `tasks.rollouts.pools.RolloutPool.sleep`."""
+        try:
+            await asyncio.to_thread(self._engine.sleep)
+        except EngineFailed as error:
+            raise EngineEnded(f"the engine does not give its memory back: {error}") from error
 
     async def versions(self) -> list[int]:
         """See `tasks.rollouts.pools.RolloutPool.versions`."""

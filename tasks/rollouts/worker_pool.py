@@ -22,8 +22,9 @@ from tasks.rollouts.actors import START_SECONDS, ActorLost, answer
 from tasks.rollouts.admission import refuse_engines_without_room
 from tasks.rollouts.broadcasting import Broadcaster, BroadcastFailed
 from tasks.rollouts.environment import TurnSampling
-from tasks.rollouts.new_weights import NewWeights
+from tasks.rollouts.new_weights import NewWeights, SharedPack
 from tasks.rollouts.requests import Rollout
+from tasks.rollouts.spots import Spot, spots_of_engines
 from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, Usage, capacity
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ _log = logging.getLogger(__name__)
 
 
 class _Seat:
-    """A place for one worker after another; ``worker`` is None while a new one starts."""
+    """A place for one worker after another, in ``spots`` or anywhere; ``worker`` is None while a new one starts."""
 
-    def __init__(self) -> None:
+    def __init__(self, spots: Sequence[Spot]) -> None:
+        self.spots = spots
         self.worker: ActorHandle | None = None
         self.open = 0
         self.deaths = 0
@@ -46,9 +48,15 @@ class _Seat:
 class WorkerPool:
     """See `tasks.rollouts.pools.RolloutPool`."""
 
-    def __init__(self, setup: RolloutSetup, placement: PlacementRuntime, index_actors: list[ActorHandle]) -> None:
+    def __init__(
+        self,
+        setup: RolloutSetup,
+        placement: PlacementRuntime,
+        index_actors: list[ActorHandle],
+        places: Sequence[Sequence[Spot]],
+    ) -> None:
         self._setup, self._placement, self._searchers = setup, placement, index_actors
-        self._seats = [_Seat() for _ in range(placement.engines)]
+        self._seats = [_Seat(spots) for spots in places]
         self._room = capacity(setup.engine)
         self._weights: NewWeights | None = None
         self._broadcaster = Broadcaster(setup.engine, placement) if placement.weights == "broadcast" else None
@@ -59,11 +67,16 @@ class WorkerPool:
         self._starting: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def start(cls, setup: RolloutSetup, placement: PlacementRuntime) -> "WorkerPool":
+    async def start(cls, setup: RolloutSetup, placement: PlacementRuntime, spots: Sequence[Spot] = ()) -> "WorkerPool":
         """See `tasks.rollouts.pools.start_pool`."""
-        join_for([workers.need_of(setup.engine, placement), searchers.need_of(placement)])
+        if spots:  # what was reserved for the ranks there is for the engines too
+            join_for([searchers.need_of(placement)])
+            places: Sequence[Sequence[Spot]] = spots_of_engines(spots, setup.engine.tensor_parallel)
+        else:
+            join_for([workers.need_of(setup.engine, placement), searchers.need_of(placement)])
+            places = [()] * placement.engines
         refuse_engines_without_room(setup, placement, machines_of_cluster())
-        pool = cls(setup, placement, await searchers.start_searchers(setup.index, placement))
+        pool = cls(setup, placement, await searchers.start_searchers(setup.index, placement), places)
         try:
             await asyncio.gather(*(pool._fill(seat) for seat in pool._seats))
             await pool.versions()
@@ -95,7 +108,7 @@ class WorkerPool:
         before, self._weights = self._weights, weights
         self._publishing = True
         try:
-            if not await self._broadcast(weights):
+            if not await self._took(weights) and not await self._broadcast(weights):
                 folder = await asyncio.to_thread(weights.folder)
                 await self._of_each(lambda worker: worker.load.remote(folder, weights.version))
             running = await self.versions()
@@ -107,6 +120,21 @@ class WorkerPool:
             await self._tell_all()
         if set(running) != {weights.version}:
             raise RunFailed(f"the engines run the weights {sorted(set(running))}, not all of them {weights.version}")
+
+    async def take(self, pack: SharedPack, version: int) -> None:
+        processes = self._setup.engine.tensor_parallel
+
+        async def by(worker: ActorHandle, number: int) -> None:
+            try:
+                await answer(worker.take.remote(pack.of_engine(number, processes), version))
+            except (ActorLost, EngineEnded) as reason:
+                _log.warning("an engine did not take weights %d: %s", version, reason)
+
+        seated = [(seat.worker, number) for number, seat in enumerate(self._seats)]
+        await asyncio.gather(*(by(worker, number) for worker, number in seated if worker is not None))
+
+    async def sleep(self) -> None:
+        await self._of_each(lambda worker: worker.sleep.remote())
 
     async def versions(self) -> list[int]:
         return [version for told in await self._of_each(lambda worker: worker.versions.remote()) for version in told]
@@ -136,6 +164,10 @@ class WorkerPool:
             ray.kill(actor)
 
     # -- new weights ------------------------------------------------------------------------------------------------
+
+    async def _took(self, weights: NewWeights) -> bool:
+        """Whether all have them by `take`, but for those that replaced a dead one, who have them by their folder."""
+        return self._placement.weights == "ipc" and set(await self.versions()) == {weights.version}
 
     async def _broadcast(self, weights: NewWeights) -> bool:
         """Whether all have the weights by broadcast; where they have not, a folder serves everybody at any time."""
@@ -229,7 +261,7 @@ class WorkerPool:
     async def _fill(self, seat: _Seat) -> None:
         """Start workers in the seat until one is ready, or the pool has failed."""
         while self._failure is None:
-            worker = workers.start_worker(self._setup, self._placement)
+            worker = workers.start_worker(self._setup, self._placement, seat.spots)
             services = self._placement.search_urls
             try:
                 weights = await self._published()

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.actor import ActorHandle
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from retrieval_index.client import BatchingSearcher, RemoteSearcher
 from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from tasks.ray_cluster import Need
 from tasks.rollouts.environment import TurnSampling
+from tasks.rollouts.new_weights import SharedPack
 from tasks.rollouts.requests import Rollout
 from tasks.rollouts.searchers import SearcherClient
+from tasks.rollouts.spots import Spot
 from tasks.rollouts.worker import RolloutSetup, RolloutWorker, Usage, capacity
 
 if TYPE_CHECKING:
-    from tasks.rollouts.broadcast import Meeting, Spec
+    from tasks.rollouts.broadcast import Meeting
+    from tasks.rollouts.packs import Spec
     from tasks.rollouts.sketches import Sketches
 
 
@@ -64,6 +68,12 @@ class WorkerActor:
     async def receive(self, specs: "list[Spec]", version: int) -> None:
         await self._worker.receive(specs, version)
 
+    async def take(self, pack: SharedPack, version: int) -> None:
+        await self._worker.take(pack, version)
+
+    async def sleep(self) -> None:
+        await self._worker.sleep()
+
     async def versions(self) -> list[int]:
         return await self._worker.versions()
 
@@ -87,14 +97,24 @@ def need_of(engine: EngineRuntime, placement: PlacementRuntime) -> Need:
     return Need("engine", placement.engines, cpus, gpus)
 
 
-def start_worker(setup: RolloutSetup, placement: PlacementRuntime) -> ActorHandle:
-    """An actor that is not open yet; whoever starts it ends it."""
-    need = need_of(setup.engine, placement)
+def start_worker(setup: RolloutSetup, placement: PlacementRuntime, spots: Sequence[Spot] = ()) -> ActorHandle:
+    """An actor that is not open yet; whoever starts it ends it.
+
+    Its engine lives in ``spots``, one of each of its processes, by what was reserved for their ranks; or else anywhere.
+    """
+    # Ray would give the processes of an actor one thread whatever the settings say.
+    environment = {"OMP_NUM_THREADS": str(setup.engine.threads)}
+    if spots:
+        where: dict[str, Any] = {"scheduling_strategy": NodeAffinitySchedulingStrategy(spots[0].node, soft=False)}
+        where |= {"num_cpus": 0, "num_gpus": 0}
+        gpus = [spot.gpu for spot in spots if spot.gpu is not None]
+        environment |= {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+    else:
+        need = need_of(setup.engine, placement)
+        where = {"num_cpus": need.cpus, "num_gpus": need.gpus}
     actor: Any = ray.remote(WorkerActor).options(
-        num_cpus=need.cpus,
-        num_gpus=need.gpus,
+        **where,
         max_concurrency=capacity(setup.engine) + 8,  # besides trajectories, what the pool asks in between
-        # Ray would give the processes of an actor one thread whatever the settings say.
-        runtime_env={"env_vars": {"OMP_NUM_THREADS": str(setup.engine.threads)}},
+        runtime_env={"env_vars": environment},
     )
     return actor.remote()

@@ -11,14 +11,14 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).parents[2]
-SPLIT = """
+SHARED = """
 extends: {parent}
 dapo:
   engineering: {{zero_stage: 3}}
 runtime:
   root: {root}
   ranks: 2
-  placement: {{layout: split, engines: 2, searchers: 2, weights: broadcast}}
+  placement: {{layout: shared, engines: 2, searchers: 2, weights: ipc}}
 """
 NEVER_EQUAL = """
 extends: {parent}
@@ -41,7 +41,7 @@ def accept(folder, text, environment=None):
 
 
 def test_a_cluster_of_two_nodes_is_accepted_after_one_of_each_kind_of_process_has_died(cluster, tmp_path):
-    run, found, outcomes = accept(tmp_path, SPLIT, {"RAY_ADDRESS": cluster.address})
+    run, found, outcomes = accept(tmp_path, SHARED, {"RAY_ADDRESS": cluster.address})
     assert run.returncode == 0, run.stdout + run.stderr
     assert set(outcomes.values()) == {"pass"}
     assert {f"DAPO: {kind} killed" for kind in ("main process", "rank", "engine", "searcher")} <= set(outcomes)

@@ -35,6 +35,9 @@ class PlainEngine:
     def sketches(self) -> Sketches:
         return sketches_of(self.model.model)
 
+    def leave_room(self) -> None:
+        """Main memory keeps nothing back."""
+
     def whole_weights(self) -> dict[str, torch.Tensor]:
         """As a folder has them: a tied head is left out."""
         tied = self.model.model.config.tie_word_embeddings

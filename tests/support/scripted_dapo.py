@@ -12,7 +12,7 @@ import torch
 from schemas.jobs import DapoJob
 from schemas.records import Author, EndReason, Question, Segment, Trajectory
 from tasks import jobs
-from tasks.rollouts.new_weights import NewWeights
+from tasks.rollouts.new_weights import NewWeights, SharedPack
 from tasks.rollouts.protocol import answer_turn
 from tasks.rollouts.sketches import Sketches, sketches_of
 from tasks.rollouts.tokenizer import AgentTokenizer
@@ -31,7 +31,7 @@ class ScriptedRollouts:
     Where the job's index is "broken", every rollout fails.
     """
 
-    def __init__(self, job: DapoJob) -> None:
+    def __init__(self, job: DapoJob, spots: object) -> None:
         self._end_reason = EndReason.TOOL_FAILED if job.index == "broken" else EndReason.ANSWERED
         self._tokenizer = AgentTokenizer.load(job.tokenizer)
         self._model = LanguageModel(load_model(job.start))
@@ -49,6 +49,12 @@ class ScriptedRollouts:
 
     def publish(self, weights: NewWeights) -> None:
         self._model.model.load_state_dict(weights.tensors or {}, strict=False)  # a tied head has none of its own
+
+    def take(self, pack: SharedPack, version: int) -> None:
+        raise NotImplementedError("it lives beside no rank")
+
+    def sleep(self) -> None:
+        raise NotImplementedError("it lives beside no rank")
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
         return [self._logprobs(token_ids)]

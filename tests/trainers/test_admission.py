@@ -13,10 +13,19 @@ import pytest
 
 from schemas.config import read_config
 from schemas.errors import BadInput
-from schemas.jobs import NewModelJob, SftJob
-from schemas.runtime import PlacementRuntime
-from schemas.settings import CurriculumStage, EngineeringSettings, ModelSettings, OptimiserSettings, SftSettings
+from schemas.jobs import DapoJob, NewModelJob, SftJob
+from schemas.runtime import EngineRuntime, PlacementRuntime
+from schemas.settings import (
+    AgentSettings,
+    CurriculumStage,
+    DapoSettings,
+    EngineeringSettings,
+    ModelSettings,
+    OptimiserSettings,
+    SftSettings,
+)
 from tasks.devices import Machine
+from tasks.memory import of_resting_rank
 from tasks.model_shape import ModelShape, shape_from_nothing
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from trainers.admission import refuse_unfit, refuse_unfit_config
@@ -69,6 +78,29 @@ def test_a_model_that_does_not_fit_is_refused_with_the_numbers(training_files: P
     gpus = PlacementRuntime(layout="split", gpus_per_rank=0.5)
     with pytest.raises(BadInput, match=r"has 0.5 of a GPU of 0.001 GB"):
         refuse_unfit(_job(training_files, tmp_path, placement=gpus), [Machine(1e12, (1e6,))])
+
+
+def test_what_ranks_keep_while_engines_generate_must_fit_beside_these(training_files: Path, tmp_path: Path):
+    job = DapoJob(
+        **_job(training_files, tmp_path, ranks=2).model_dump(exclude={"settings", "sources", "placement"}),
+        settings=DapoSettings(
+            steps=1,
+            curriculum=[CurriculumStage(max_masks=4, steps=1)],
+            optimiser=OptimiserSettings(lr=1e-3),
+            engineering=EngineeringSettings(micro_batch_tokens=128),
+        ),
+        agent=AgentSettings(max_tokens=128),
+        questions=[],
+        index="index",
+        engine=EngineRuntime(gpu_memory_share=0.85),
+        placement=PlacementRuntime(layout="shared", engines=2, gpus_per_rank=1, gpus_per_engine=1),
+    )
+    kept = of_resting_rank(ModelShape.read(job.start), job.settings.engineering, ranks=2).total
+    refuse_unfit(job, [Machine(1e12, (kept / 0.14,) * 2)])
+    with pytest.raises(BadInput, match=r"a rank beside an engine takes at least .* it has 0\.15 of a GPU"):
+        refuse_unfit(job, [Machine(1e12, (kept / 0.16,) * 2)])
+    smaller = job.model_copy(update={"engine": EngineRuntime(gpu_memory_share=0.5)})
+    refuse_unfit(smaller, [Machine(1e12, (kept / 0.16,) * 2)])
 
 
 def test_a_job_is_refused_before_its_ranks_start(training_files: Path, tmp_path: Path):

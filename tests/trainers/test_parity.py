@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from schemas.errors import RunFailed
-from schemas.runtime import EngineRuntime
+from schemas.runtime import EngineRuntime, PlacementRuntime
 from schemas.settings import ModelSettings
 from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.sketches import Sketches
@@ -19,6 +19,7 @@ from trainers.weights import new_model
 pytestmark = pytest.mark.slow
 
 PROBE = list(range(3, 90))
+TOGETHER = PlacementRuntime()
 
 
 class OneEngine:
@@ -74,7 +75,9 @@ def engine(model: str) -> Iterator[VllmEngine]:
 )
 def test_the_layer_that_was_published_wrong_is_named(model: str, engine: VllmEngine, layer: str, tmp_path: Path):
     trainer = Careless(model)
-    weights = EngineWeights(trainer, OneEngine(engine), PROBE, tolerance=1e-3, scratch=tmp_path / "weights")
+    weights = EngineWeights(
+        trainer, OneEngine(engine), PROBE, tolerance=1e-3, scratch=tmp_path / "weights", placement=TOGETHER
+    )
     assert weights.publish(1) < 1e-3
     trainer.wrong = f"{layer}.weight"
     with pytest.raises(RunFailed, match=f"the layer that differs most is {layer}, ") as stopped:
@@ -85,7 +88,9 @@ def test_the_layer_that_was_published_wrong_is_named(model: str, engine: VllmEng
 
 def test_a_head_that_is_not_that_of_the_embedding_is_named(model: str, engine: VllmEngine, tmp_path: Path):
     trainer = PlainEngine(model)
-    weights = EngineWeights(trainer, OneEngine(engine), PROBE, tolerance=1e-3, scratch=tmp_path / "weights")
+    weights = EngineWeights(
+        trainer, OneEngine(engine), PROBE, tolerance=1e-3, scratch=tmp_path / "weights", placement=TOGETHER
+    )
     weights.publish(1)
 
     class Stale(OneEngine):
@@ -101,6 +106,8 @@ def test_a_head_that_is_not_that_of_the_embedding_is_named(model: str, engine: V
             head.cpu_linear = kept
 
     trainer.model.model.get_input_embeddings().weight.data[7:60] *= 1.5
-    weights = EngineWeights(trainer, Stale(engine), PROBE, tolerance=1e-3, scratch=tmp_path / "weights")
+    weights = EngineWeights(
+        trainer, Stale(engine), PROBE, tolerance=1e-3, scratch=tmp_path / "weights", placement=TOGETHER
+    )
     with pytest.raises(RunFailed, match="the layer that differs most is lm_head, "):
         weights.publish(2)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from schemas.errors import RunFailed
+from schemas.runtime import PlacementRuntime
 from schemas.settings import CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
 from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.sketches import Sketches
@@ -114,10 +115,10 @@ def test_an_engine_that_did_not_take_the_weights_is_found_out(
 ):
     PolicyUpdate(engine, _settings(), lambda number: 1e-2).run(0, _samples(engine))
     before = str(training_files / "model")
-    listening = EngineWeights(engine, Deaf(before, takes=True), list(range(20, 40)), 1e-3, tmp_path)
+    listening = EngineWeights(engine, Deaf(before, takes=True), list(range(20, 40)), 1e-3, tmp_path, PlacementRuntime())
     assert listening.publish(1) < 1e-5
     assert listening.version == 1
-    deaf = EngineWeights(engine, Deaf(before, takes=False), list(range(20, 40)), 1e-3, tmp_path)
+    deaf = EngineWeights(engine, Deaf(before, takes=False), list(range(20, 40)), 1e-3, tmp_path, PlacementRuntime())
     with pytest.raises(RunFailed, match=r"differ by \d.* \(0.001 is allowed\): the layer that differs most is model\."):
         deaf.publish(1)
 

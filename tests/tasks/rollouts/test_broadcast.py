@@ -8,11 +8,10 @@ from multiprocessing.connection import Connection
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tasks.rollouts import broadcast
-from tasks.rollouts.broadcast import Group, Host, Meeting, Spec, packs, specs_of
+from tasks.rollouts.broadcast import Group, Host, Meeting
+from tasks.rollouts.packs import specs_of
 
 WEIGHTS = {
     "embedding": torch.randn(300, 11).bfloat16(),
@@ -80,11 +79,3 @@ def test_members_who_do_not_come_are_not_waited_for_for_ever(monkeypatch: pytest
     host = Host("127.0.0.1", 2, between_gpus=False)
     with pytest.raises(RuntimeError):
         host.meet()
-
-
-@given(st.lists(st.integers(0, 3000)), st.integers(1, 5000))
-def test_packs_hold_everything_in_order_and_no_more_than_they_may(sizes: list[int], pack_bytes: int):
-    specs = [Spec(str(number), torch.float32, (size,)) for number, size in enumerate(sizes)]
-    found = list(packs(specs, pack_bytes))
-    assert [spec for pack in found for spec in pack] == specs
-    assert all(len(pack) == 1 or sum(spec.room for spec in pack) <= pack_bytes for pack in found)

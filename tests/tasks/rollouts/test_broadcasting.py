@@ -12,8 +12,9 @@ from schemas.errors import RunFailed
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from tasks.rollouts import broadcast
 from tasks.rollouts.actors import ActorLost
-from tasks.rollouts.broadcast import Group, Meeting, Spec
+from tasks.rollouts.broadcast import Group, Meeting
 from tasks.rollouts.broadcasting import Broadcaster, BroadcastFailed
+from tasks.rollouts.packs import Spec
 
 WEIGHTS = {"embedding": torch.randn(30, 7)}
 

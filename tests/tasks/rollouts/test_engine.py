@@ -12,6 +12,9 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 from schemas.errors import BadInput
 from schemas.runtime import EngineRuntime
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
+from tasks.rollouts.new_weights import SharedPack
+from tasks.rollouts.packs import Spec, fill, packs, room_of, specs_of
+from tasks.rollouts.shared_buffers import Handle, shared_buffer
 from tasks.rollouts.sketches import most_different, sketches_of
 from tasks.rollouts.vllm_engine import VllmEngine
 
@@ -63,6 +66,11 @@ def _generate(engine: VllmEngine, *samplings: Sampling, prompt: list[int] = PROM
         return await asyncio.gather(*(engine.generate(prompt, sampling) for sampling in samplings))
 
     return asyncio.run(all_at_once())
+
+
+def _whole(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """As a folder has them: a tied head is left out."""
+    return {name: weight for name, weight in model.state_dict().items() if name != "lm_head.weight"}
 
 
 def _greedy(tokens: int = 24, stops: tuple[int, ...] = (), banned: tuple[int, ...] = ()) -> Sampling:
@@ -177,6 +185,48 @@ def test_new_weights_reach_requests_in_flight_and_each_token_tells_which_sampled
     assert set(sample.versions) == {6, 7}
     expected = [scores[version][at] for at, version in enumerate(sample.versions)]
     assert sample.logprobs == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_it_sleeps_until_it_has_taken_new_weights_pack_by_pack_and_what_was_in_flight_goes_on(engine, models):
+    engine.load_weights(models["a"][0], version=6)
+    weights = _whole(models["b"][1])
+    going = list(packs(specs_of(weights), pack_bytes=20_000))
+    assert len(going) > 3
+
+    def take(pack: list[Spec], place: torch.Tensor, handle: Handle) -> None:
+        fill(place, {spec.name: weights[spec.name] for spec in pack})
+        engine.take(SharedPack(pack, [handle], is_last=pack is going[-1]), version=7)
+
+    async def sleep_halfway() -> Sample:
+        running = asyncio.create_task(engine.generate(PROMPT, _greedy(200)))
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(engine.sleep)
+        early = asyncio.create_task(engine.generate(PROMPT, _greedy(3)))
+        done, _ = await asyncio.wait([running, early], timeout=0.5)
+        assert not done, "asleep it samples nothing"
+        with shared_buffer(max(map(room_of, going)), torch.device("cpu")) as (place, handle):
+            for pack in going:
+                await asyncio.to_thread(take, pack, place, handle)
+            place.fill_(0)  # the weights are its own by now
+        assert (await early).token_ids == _reference(models["b"][1], 3)[0]
+        return await running
+
+    sample = asyncio.run(sleep_halfway())
+    assert len(sample.token_ids) == 200
+    assert sample.versions is not None
+    assert set(sample.versions) == {6, 7}
+    assert sample.versions[-1] == engine.version == 7
+    text = [(7 * n) % VOCABULARY for n in range(200)]
+    assert engine.score(text) == pytest.approx(_reference_scores(models["b"][1], text), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_weights_of_a_folder_wake_it_too(engine, models):
+    engine.sleep()
+    engine.sleep()
+    engine.load_weights(models["b"][0])
+    assert _generate(engine, _greedy(5))[0].token_ids == _reference(models["b"][1], 5)[0]
 
 
 @pytest.mark.slow

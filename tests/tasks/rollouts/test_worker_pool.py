@@ -5,84 +5,36 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import ray
 from safetensors.torch import load_file
 
 from retrieval_index.folder import read_info
-from retrieval_index.opening import build_index, open_index
+from retrieval_index.opening import open_index
 from retrieval_index.service import create_app
-from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput, RunFailed
-from schemas.records import Passage, Question, Trajectory
+from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
-from schemas.settings import AgentSettings
-from tasks import storage
-from tasks.evaluation.baselines import RandomRetrieval
 from tasks.rollouts.broadcasting import Broadcaster
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.pools import RolloutPool, in_flight, start_pool
 from tasks.rollouts.requests import Rollout
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
-from tasks.rollouts.worker import LIVE, RolloutSetup
+from tasks.rollouts.worker import LIVE
 from tasks.rollouts.worker_pool import WorkerPool
 from tests.support.app_server import serving_app
-from tests.support.automaton import save_chain
-from tests.support.examples import SNAPSHOT, ramp_question
+from tests.support.ground import Ground, make_ground, questions
 
 pytestmark = pytest.mark.slow
 
-TEXT = "Arlen lives in Kalo near Tovi."
 SPLIT = PlacementRuntime(layout="split", engines=2, searchers=2, restarts=1)
-
-
-class Ground(NamedTuple):
-    setup: RolloutSetup
-    guesser: str
-    """The folder of a model that answers without a search; the setup's model searches as often as it may."""
-
-
-def _save_models(folder: Path, tokenizer: AgentTokenizer) -> None:
-    tags = ("<think>", "</think>", "<search>", "</search>", "<answer>", "</answer>", "</information>")
-    think, thought, search, searched, answer, answered, told = map(tokenizer.tag_id, tags)
-    newline, (kalo,), (tovi,) = tokenizer.encode("\n")[-1], tokenizer.encode("Kalo"), tokenizer.encode("Tovi")
-    either, start = {kalo: 0.5, tovi: 0.5}, {newline: {think: 1.0}, think: {thought: 1.0}}
-    asks = {thought: {search: 1.0}, search: either, kalo: {searched: 1.0}, tovi: {searched: 1.0}}
-    save_chain(folder / "seeker", tokenizer.vocabulary, {**start, **asks, told: {think: 1.0}})
-    replies = {thought: {answer: 1.0}, answer: either, kalo: {answered: 1.0}, tovi: {answered: 1.0}}
-    save_chain(folder / "guesser", tokenizer.vocabulary, {**start, **replies})
-
-
-def _passage(page: int, title: str, text: str) -> Passage:
-    fields = {"snapshot": SNAPSHOT, "revision_id": 1, "section": "", "links": [], "lost": [], "n_words": 4}
-    return Passage(passage_id=f"{page}-0", page_id=page, title=title, text=text, **fields)
 
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
-    folder = tmp_path_factory.mktemp("ground")
-    tokenizer = train_tokenizer([TEXT, "Kalo Tovi"] * 9, 330)
-    tokenizer.save(str(folder / "tokenizer"))
-    _save_models(folder, tokenizer)
-    passages = [
-        _passage(0, "Kalo", "the town of Kalo"),
-        _passage(1, "Tovi", "the town of Tovi"),
-        _passage(2, "Mare", "the sea"),
-    ]
-    storage.write_rows(str(folder / "passages.parquet"), Passage, passages)
-    build_index([(row.passage_id, row.title, row.text) for row in passages], str(folder / "index"), IndexSettings())
-    setup = RolloutSetup(
-        model=str(folder / "seeker"),
-        tokenizer=str(folder / "tokenizer"),
-        index=str(folder / "index"),
-        agent=AgentSettings(hits=1, max_searches=1, max_turn_tokens=12, max_tokens=256),
-        engine=EngineRuntime(in_flight=16, threads=1),
-        retrievals={"random": RandomRetrieval([str(folder / "passages.parquet")], seed=1)},
-    )
-    return Ground(setup, str(folder / "guesser"))
+    return make_ground(tmp_path_factory.mktemp("ground"))
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +52,6 @@ def pool(ground: Ground, loop: asyncio.Runner) -> Iterator[WorkerPool]:
     ray.shutdown()
 
 
-def _questions(count: int) -> list[Question]:
-    return [ramp_question(TEXT, ["Kalo"], question_id=f"q{number}") for number in range(count)]
-
-
 async def _roll_all(pool: RolloutPool, count: int, temperature: float = 1.0, retrieval: str = LIVE) -> list[Trajectory]:
     rolls = (
         pool.roll(
@@ -113,7 +61,7 @@ async def _roll_all(pool: RolloutPool, count: int, temperature: float = 1.0, ret
             model="test",
             retrieval=retrieval,
         )
-        for number, question in enumerate(_questions(count))
+        for number, question in enumerate(questions(count))
     )
     return await asyncio.gather(*rolls)
 

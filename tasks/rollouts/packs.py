@@ -1,0 +1,68 @@
+"""Weights in packs: some hundred megabytes of tensors, one behind the other, in an order on which both sides agree."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import torch
+from torch import Tensor
+
+PACK_BYTES = 256 * 2**20
+_ALIGNED = 16
+"""Every tensor of a pack begins at a multiple of so many bytes: a view of a wider type needs that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the other side must know of a tensor before it comes."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+    @property
+    def room(self) -> int:
+        """Bytes in a pack."""
+        return -(-self.bytes // _ALIGNED) * _ALIGNED
+
+
+def specs_of(weights: Mapping[str, Tensor]) -> list[Spec]:
+    return [Spec(name, weight.dtype, tuple(weight.shape)) for name, weight in weights.items()]
+
+
+def packs(specs: Iterable[Spec], pack_bytes: int = PACK_BYTES) -> Iterator[list[Spec]]:
+    """Tensors that travel together, in order: as many as fit, at least one."""
+    pack: list[Spec] = []
+    for spec in specs:
+        if pack and room_of(pack) + spec.room > pack_bytes:
+            yield pack
+            pack = []
+        pack.append(spec)
+    if pack:
+        yield pack
+
+
+def room_of(pack: Iterable[Spec]) -> int:
+    """Bytes of the whole pack."""
+    return sum(spec.room for spec in pack)
+
+
+def fill(place: Tensor, weights: Mapping[str, Tensor]) -> None:
+    """Write the weights of a pack into ``place``, bytes (uint8), on any device; at least `room_of` their specs."""
+    for weight, (start, _) in zip(weights.values(), _places(specs_of(weights)), strict=True):
+        flat = weight.detach().contiguous().flatten().view(torch.uint8)
+        place[start : start + len(flat)] = flat
+
+
+def unpacked(place: Tensor, pack: Sequence[Spec]) -> Iterator[tuple[str, Tensor]]:
+    """The weights that `fill` wrote, as views of ``place``."""
+    for spec, (start, _) in zip(pack, _places(pack), strict=True):
+        yield spec.name, place[start : start + spec.bytes].view(spec.dtype).view(spec.shape)
+
+
+def _places(pack: Sequence[Spec]) -> Iterator[tuple[int, int]]:
+    return pairwise(accumulate((spec.room for spec in pack), initial=0))
