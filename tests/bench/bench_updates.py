@@ -1,9 +1,10 @@
-"""What it costs to hand new weights to engines: by a folder, and by broadcast, in turns in one run.
+"""What it costs to hand new weights to engines: by a folder, by broadcast, and out of a shared buffer, in one run.
 
     python -m tests.bench.bench_updates [--millions 150] [--engines 2] [--updates 5]
 
 Rank 0 and engines are processes of a local Ray cluster, and the folder is on a disk of this machine, in whose memory it
-stays: an engine on another machine would read it through the network, and wait for that.
+stays: an engine on another machine would read it through the network, and wait for that. One process fills the shared
+buffer for all engines, where every rank would fill one of its own.
 """
 
 import argparse
@@ -14,14 +15,18 @@ import time
 from pathlib import Path
 
 import ray
+import torch
 from torch import Tensor
 
 from retrieval_index.opening import build_index
 from schemas.corpus_settings import IndexSettings
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from schemas.settings import AgentSettings, ModelSettings
-from tasks.rollouts.new_weights import NewWeights
+from tasks.rollouts.new_weights import NewWeights, SharedPack
+from tasks.rollouts.packs import fill, packs, room_of, specs_of
 from tasks.rollouts.pools import RolloutPool, start_pool
+from tasks.rollouts.shared_buffers import shared_buffer
+from tasks.rollouts.spots import Spot
 from tasks.rollouts.tokenizer import train_tokenizer
 from tasks.rollouts.worker import RolloutSetup
 from trainers.weights import load_model, new_model
@@ -65,11 +70,16 @@ async def _measure(setup: RolloutSetup, scratch: Path, engines: int, updates: in
     size = sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())
     print(f"{size / 1e6:.0f} MB of weights to {engines} engines")
     seconds: dict[str, list[float]] = {}
-    for way in ("folder", "broadcast"):
-        placement = PlacementRuntime(layout="split", engines=engines, weights=way, cpus_per_searcher=0)
-        pool = await start_pool(setup, placement)
+    here = [Spot(ray.get_runtime_context().get_node_id(), gpu=None)] * engines
+    for way, spots in (("folder", []), ("broadcast", []), ("ipc", here)):
+        layout = "shared" if spots else "split"
+        placement = PlacementRuntime(layout=layout, engines=engines, weights=way, cpus_per_searcher=0)
+        pool = await start_pool(setup, placement, spots)
         try:
-            seconds[way] = [await _update(pool, scratch / way, tensors, number) for number in range(updates + 1)][1:]
+            seconds[way] = [
+                await _update(pool, NewWeights(str(scratch / way / str(version)), version, tensors), engines, way)
+                for version in range(1, updates + 2)
+            ][1:]
         finally:
             await pool.close()
     return seconds
@@ -79,11 +89,21 @@ def _weights(model: str) -> dict[str, Tensor]:
     return {name: weight for name, weight in load_model(model).state_dict().items() if name != "lm_head.weight"}
 
 
-async def _update(pool: RolloutPool, scratch: Path, tensors: dict[str, Tensor], version: int) -> float:
-    weights = NewWeights(str(scratch / str(version)), version + 1, tensors)
+async def _update(pool: RolloutPool, weights: NewWeights, engines: int, way: str) -> float:
     began = time.perf_counter()
+    if way == "ipc":
+        await _show(pool, weights, engines)
     await pool.publish(weights)
     return time.perf_counter() - began
+
+
+async def _show(pool: RolloutPool, weights: NewWeights, engines: int) -> None:
+    assert weights.tensors is not None
+    going = list(packs(specs_of(weights.tensors)))
+    with shared_buffer(max(map(room_of, going)), torch.device("cpu")) as (place, handle):
+        for pack in going:
+            fill(place, {spec.name: weights.tensors[spec.name] for spec in pack})
+            await pool.take(SharedPack(pack, [handle] * engines, is_last=pack is going[-1]), weights.version)
 
 
 if __name__ == "__main__":
