@@ -140,7 +140,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         upstreams = ("aliases", "passages", *(name for name in known if name == "spans"), "reference")
         tokens = ramp_settings.reference.max_tokens
         made.append(stage("reference", spans.make_reference))
-        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=4, ramp=weighed, max_tokens=tokens))
+        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=5, ramp=weighed, max_tokens=tokens))
         known = (*known, "surprisals")
     if ramp_settings.leaks is not None:
         names = sorted(map(leaks.name_of, ramp_settings.leaks.sets))
@@ -153,7 +153,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         "questions",
         ramp.make_questions,
         ("dump", "aliases", "passages", "index", *known),
-        version=6,
+        version=7,
         ramp=Part(ramp_settings, without=("reference", "leaks", "changed_since")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
@@ -169,7 +169,7 @@ def _change_stages(config: PipelineConfig) -> list[Stage]:
         "changes",
         earlier.make_changes,
         ("dump", "aliases", "passages", "index", "earlier_passages"),
-        version=4,
+        version=5,
         ramp=Part(config.ramp, without=("reference", "spans", "leaks", "masks_of")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,

@@ -29,6 +29,9 @@ _OPEN = re.compile(
 _INCLUDES = re.compile(
     r"\b(?:includ(?:e|es|ed|ing)|especially|particularly|notably|darunter|insbesondere|vor allem)\b|包括|尤其|特别是"
 )
+_INCLUDED_FIRST = re.compile(rf"(?:{_INCLUDES.pattern}) ?(?:the )?\Z")
+_NEXT_NAME = re.compile(r",(?: and| or| und| oder)? (?:the )?[A-ZÀ-Þ\d]")
+"""Behind the first member, however long the others are."""
 _OTHERS = re.compile(
     r"\b(?:and|or) (?:\w+ )?others?\b|\b(?:und|oder|sowie) (?:\w+ )?andere[nr]?\b"
     r"|\b(?:are|were) (?:all )?(?:among|some of|examples? of)\b"
@@ -75,6 +78,8 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
     if opened is not None and (row.is_later_member or row.is_last):
         return True
     is_included = _INCLUDES.search(sentence[:start]) is not None
+    if is_included and _INCLUDED_FIRST.search(sentence[:start]) and _NEXT_NAME.match(sentence[end:]):
+        return True
     is_followed = _OTHERS.search(sentence[end:]) is not None
     is_open = opened is not None or (row.has_no_role and (is_included or is_followed))
     return row.others() >= (1 if is_open else MIN_OTHERS)

@@ -13,14 +13,13 @@ from functools import cached_property
 from schemas.records import Passage, Proposals, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.ramp import patterns
+from tasks.ramp.alike import is_told_by_other_name
+from tasks.ramp.arithmetic import is_told_by_dates, is_told_by_figure, is_told_by_sum
 from tasks.ramp.lists import is_listed
 from tasks.ramp.told import (
     is_told_by_compound,
-    is_told_by_dates,
-    is_told_by_figure,
     is_told_by_people,
     is_told_by_short_form,
-    is_told_by_sum,
     is_told_by_words,
 )
 from tasks.ramp.vague import is_vague
@@ -261,7 +260,7 @@ class _Rules:
         return any(is_acronym(form) and re.search(rf"\b{form}\b", self._passage.text) for form in short)
 
     def _is_told_in_other_words(self, span: Span) -> bool:
-        """By its own words in another form, by a country's people, as part of a compound, by other figures."""
+        """By its words in another form, another name, a country's people, as part of a compound, by other figures."""
         before, behind = self._passage.text[: span.start], self._passage.text[span.end :]
         rest = f"{before} {behind}"
         if span.kind is SpanKind.NUMBER:
@@ -276,6 +275,7 @@ class _Rules:
         return (
             occurrences(rest, f"{span.surface}s") > 0
             or is_told_by_words(span.surface, around, self._language)
+            or (span.kind is SpanKind.ENTITY and is_told_by_other_name(span.surface, rest, self._language))
             or (self._language == "en" and is_told_by_people(span.surface, around))
             or (self._language in _CAPITAL_NOUNS and is_told_by_compound(span.surface, around))
         )

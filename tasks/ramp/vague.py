@@ -23,6 +23,8 @@ _OTHERS = re.compile(r",? (?:and|or) (?:[^\W\d]+ )?others?\b|,? (?:und|oder|sowi
 _HANGING = re.compile(r"[-‐]\s|[/／]")
 _ORIGINAL = re.compile(r"[^，。；（）()]{0,6}[（(][A-Za-zÀ-ɏ]")
 _GLOSS = re.compile(r" \((?:[^()A-Za-z]*[Ͱ-Ͽἀ-῿Ѐ-ӿ֐-ۿऀ-ॿ一-鿿]|[^()]*\bliterally\b)")
+_NAME_OPENS = re.compile(r"(?<![^\W\d_])[^\W\d_a-z][\w'’.-]* \(\Z")
+_LONGEST_WORD = 40
 _AGAIN = re.compile(r"[ \u00a0]?[^\s\d]{1,10} ?(?:or|[(=]) ?[~≈]?(?!(?:1\d|20)\d\d\b)\d")
 _AGAIN_BEFORE = re.compile(r"\d [^\s\d]{1,10} ?(?:or |[(=] ?)\Z")
 _DAYS_APART = re.compile(r"\b(?:days?|weeks?|months?|years?) (?:after|before|later|earlier)\b")
@@ -49,6 +51,8 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
     if before[-1:] in ("/", "／") or _HANGING.match(behind):
         return True
     if kind in (SpanKind.ENTITY, SpanKind.TERM):
+        if kind is SpanKind.ENTITY and behind.startswith(")") and _NAME_OPENS.search(before[-_LONGEST_WORD:]):
+            return True  # what another name means, or one more name of the same: "De Anima (On the Soul)"
         if (_ORIGINAL if has_unspaced(surface) else _GLOSS).match(behind):
             return True  # beside the name in its own language, or what it means
         if _OF_A_PEOPLE.fullmatch(surface) and re.match(r" [a-z]", behind):

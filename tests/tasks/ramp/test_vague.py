@@ -40,6 +40,7 @@ def vague(kind: SpanKind, marked: str) -> bool:
         (SpanKind.ENTITY, "Men came after [Actium] (Ἄκτιον) fell."),
         (SpanKind.ENTITY, "His name is [Alexicacus] (Alexikakos, literally averter) there."),
         (SpanKind.ENTITY, "That is of the [Greek] tradition."),
+        (SpanKind.ENTITY, "He tells it in De Anima ([On the Soul]) first."),
         (SpanKind.DATE, "In den [1990er]- und 2000er-Jahren war es so."),
         (SpanKind.DATE, "They came in the [1980s] there."),
         (SpanKind.DATE, "They came in the [late 1980s] there."),
@@ -57,6 +58,8 @@ def test_others_would_be_as_right(kind, marked):
 @pytest.mark.parametrize(
     ("kind", "marked"),
     [
+        (SpanKind.TERM, "The smallest is a frog from New Guinea ([Paedophryne amauensis]) that lives on the ground."),
+        (SpanKind.ENTITY, "It went to the rival's ([Karlo Vint]) own state."),
         (SpanKind.DATE, "On [9 September 2001] he died. Two days later his sons went. On September 12 they met."),
         (SpanKind.DATE, "In [2001] he died. Two days later, on 11 September, his sons met."),
         (SpanKind.DATE, "Er soll [1820] dort gestorben sein."),
