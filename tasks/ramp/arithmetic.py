@@ -18,6 +18,12 @@ _APART_WORDS = r"(?:years (?:earlier|before|later|after)|Jahre (?:später|zuvor|
 _APART = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS[2:])}) {_APART_WORDS}\b", re.IGNORECASE)
 """One year apart are too many by chance."""
 _SHARE = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?) ?%")
+_MILLIONS = {"en": ("thousand", "million", "billion"), "de": ("tausend", "Millionen", "Milliarden")}
+_LARGE = {word.casefold(): 1000.0**power for words in _MILLIONS.values() for power, word in enumerate(words, start=1)}
+_LARGE |= {"万": 1e4, "萬": 1e4, "亿": 1e8, "億": 1e8}
+_COUNT = re.compile(rf"(?<![\d.,])(\d(?:[\d.,]*\d)?)(?:[ -]?({'|'.join(_LARGE)}))?", re.IGNORECASE)
+_MIN_COUNT = 1000
+"""Smaller amounts are told as they are."""
 _AMOUNT = re.compile(r"(?<![\d.,])\d[\d.,]*\d(?![\d.,]*\d)")
 
 
@@ -51,10 +57,16 @@ def _years(row: re.Match[str] | None) -> list[int]:
     return [] if row is None else [int(year) for year in _YEAR.findall(row[0])]
 
 
-def is_told_by_figure(amount: str, around: str) -> bool:
-    """An amount whose digits stand there without its sign or unit: "37°N" beside "north of 37°"."""
+def is_told_by_figure(amount: str, around: str, language: str) -> bool:
+    """An amount whose digits stand there without its sign or unit, "37°N" beside "north of 37°", or that is told there
+    in another form: "4,400,000" beside "4.4 million".
+    """
     digits = re.sub(r"\D+\Z|\A\D+", "", amount)
-    return len(digits) > 1 and re.search(rf"(?<![\d.,]){re.escape(digits)}(?![.,]?\d)", around) is not None
+    if len(digits) > 1 and re.search(rf"(?<![\d.,]){re.escape(digits)}(?![.,]?\d)", around):
+        return True
+    own, *further = _counts(amount, language)
+    is_range = bool(further)
+    return own >= _MIN_COUNT and not is_range and any(abs(own - other) < 1 for other in _counts(around, language))
 
 
 def is_told_by_sum(amount: str, around: str, language: str) -> bool:
@@ -92,10 +104,23 @@ def _is_share_of(amount: str, share: float, figures: list[float]) -> bool:
     )
 
 
+def _counts(text: str, language: str) -> Iterator[float]:
+    """Amounts, each with the word for thousands or millions behind it."""
+    for found in _COUNT.finditer(text):
+        if (value := _value(found[1], language)) is not None:
+            yield value * _LARGE.get((found[2] or "").casefold(), 1)
+
+
 def _amounts(text: str, language: str, is_share: bool) -> Iterator[float]:
-    thousands, point = (".", ",") if language == "de" else (",", ".")
     for found in (_SHARE if is_share else _AMOUNT).findall(text):
-        try:
-            yield float(found.replace(thousands, "").replace(point, "."))
-        except ValueError:  # a version, an address
-            continue
+        if (value := _value(found, language)) is not None:
+            yield value
+
+
+def _value(digits: str, language: str) -> float | None:
+    """None where they are a version, or an address."""
+    thousands, point = (".", ",") if language == "de" else (",", ".")
+    try:
+        return float(digits.replace(thousands, "").replace(point, "."))
+    except ValueError:
+        return None

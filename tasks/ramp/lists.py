@@ -41,6 +41,7 @@ _OTHERS = re.compile(
 """What an open list may begin or end with; a member of it may have a role that tells it from the others."""
 _LIST_LEAD = re.compile(rf"{_OPEN.pattern}|\b(?:includ(?:e|es|ing)|among|darunter|unter)\b|包括")
 _ARTICLE = re.compile(r"(?:(?:in|im|from|of|by|von|aus)\s+)?(?:(?:the|an?|de[rnms]|die|das)\s+)?")
+_LONG_NAME = re.compile(r"[A-Z][\w'’.-]*(?: (?:of|the|at|for|in|and|von|der|für|[A-Z][\w'’.-]*))+")
 _OWNER = re.compile(r"(?:[A-Z]\w+ ){0,2}[A-Z]\w+['’]s? ")
 _WORD = re.compile(r"\w+")
 
@@ -82,7 +83,7 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
         return True
     is_followed = _OTHERS.search(sentence[end:]) is not None
     is_open = opened is not None or (row.has_no_role and (is_included or is_followed))
-    return row.others() >= (1 if is_open else MIN_OTHERS)
+    return row.others() >= (1 if is_open else MIN_OTHERS) or (is_open and row.has_no_role and row.is_beside_name)
 
 
 def _leads_to_name(words: str) -> bool:
@@ -147,6 +148,12 @@ class _Row:
         role = _ARTICLE.sub("", self.before.lstrip()) if self.is_led or self.own > 0 else ""
         tail = "" if _OTHERS.match(self.behind) else self.behind
         return not f"{role}{tail}".strip(" .")
+
+    @property
+    def is_beside_name(self) -> bool:
+        """Whether a member next to it is a name, however long."""
+        beside = self.pieces[max(0, self.own - 1) : self.own] + self.pieces[self.own + 1 : self.own + 2]
+        return any(_LONG_NAME.fullmatch(_ARTICLE.sub("", piece.strip(), count=1)) for piece in beside)
 
     def others(self) -> int:
         """Short members next to the span, without a gap."""

@@ -264,7 +264,8 @@ class _Rules:
         before, behind = self._passage.text[: span.start], self._passage.text[span.end :]
         rest = f"{before} {behind}"
         if span.kind is SpanKind.NUMBER:
-            return is_told_by_figure(span.surface, rest) or is_told_by_sum(span.surface, rest, self._language)
+            rules = (is_told_by_figure, is_told_by_sum)
+            return any(is_told(span.surface, rest, self._language) for is_told in rules)
         if span.kind is SpanKind.DATE:
             return is_told_by_dates(span.surface, before, behind)
         if has_unspaced(span.surface):

@@ -23,6 +23,16 @@ _OTHERS = re.compile(r",? (?:and|or) (?:[^\W\d]+ )?others?\b|,? (?:und|oder|sowi
 _HANGING = re.compile(r"[-‐]\s|[/／]")
 _ORIGINAL = re.compile(r"[^，。；（）()]{0,6}[（(][A-Za-zÀ-ɏ]")
 _GLOSS = re.compile(r" \((?:[^()A-Za-z]*[Ͱ-Ͽἀ-῿Ѐ-ӿ֐-ۿऀ-ॿ一-鿿]|[^()]*\bliterally\b)")
+_OFFICE = re.compile(
+    r"(?:(?:Vice|Prime) )?(?:President|Minister|Chancellor|King|Queen|Emperor|Empress|Tsar|Prince|Princess|Duke|Earl"
+    r"|Pope|Bishop|Archbishop|Cardinal|Saint|Sir|Lord|Lady|General|Colonel|Major|Captain|Commander|Admiral|Governor"
+    r"|Senator|Judge|Justice|Professor|Doctor|(?:Bundeskanzler|Bundespräsident|König|Kaiser)(?:in)?|Papst|Kurfürst)"
+)
+_NAME_FOLLOWS = re.compile(r" [^\W\d_a-z]")
+_REFERENCE_GOES_ON = re.compile(r" (?:[IVXLC]+[²³]?|\d+)[ ,)]")
+_CITED_BEFORE = re.compile(r"\((?:see )?[A-Z][\w.'’-]+(?:,? (?:and|&|et al\.?|[A-Z][\w.'’-]*))*,? \Z")
+_CITED_BEHIND = re.compile(r"\)|, pp?\. |: \d")
+_LONGEST_CITATION = 60
 _NAME_OPENS = re.compile(r"(?<![^\W\d_])[^\W\d_a-z][\w'’.-]* \(\Z")
 _LONGEST_WORD = 40
 _AGAIN = re.compile(r"[ \u00a0]?[^\s\d]{1,10} ?(?:or|[(=]) ?[~≈]?(?!(?:1\d|20)\d\d\b)\d")
@@ -55,10 +65,16 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
             return True  # what another name means, or one more name of the same: "De Anima (On the Soul)"
         if (_ORIGINAL if has_unspaced(surface) else _GLOSS).match(behind):
             return True  # beside the name in its own language, or what it means
+        if _OFFICE.fullmatch(surface) and _NAME_FOLLOWS.match(behind):
+            return True  # "President Karzai": what he was is no secret
+        if before.endswith("(") and _REFERENCE_GOES_ON.match(behind):
+            return True  # "(IG II² 1617)"
         if _OF_A_PEOPLE.fullmatch(surface) and re.match(r" [a-z]", behind):
             return True  # "Greek tradition": local, ancient or Delphic would do
         return kind is SpanKind.TERM and _OTHERS.match(behind) is not None
     if _CENTURY.fullmatch(surface) or _DECADE.fullmatch(surface) or _PLAN.search(sentence):
+        return True
+    if _CITED_BEFORE.search(before[-_LONGEST_CITATION:]) and _CITED_BEHIND.match(behind):
         return True
     if kind is not SpanKind.NUMBER:
         if _MONTH_AND_DAY.search(surface) and _DAYS_LATER.search(behind[:_NEXT_SENTENCE]):

@@ -60,7 +60,10 @@ def test_a_date_is_told_by_its_parts_and_a_year_by_a_row_of_years_in_even_steps(
         ("12,500", "all 12,500 of them", True),
         ("37", "it has 1,037 or 37.5 or 370", False),
         ("7", "it has 7 of them", False),
+        ("4,400,000", "it rose to 4.4 million by then", True),
+        ("4.4 million", "that is 4,400,000 a day", True),
+        ("4.4 million", "that is 440,000 a day", False),
     ],
 )
 def test_an_amount_is_told_by_its_digits(amount, around, told):
-    assert is_told_by_figure(amount, around) == told
+    assert is_told_by_figure(amount, around, "en") == told

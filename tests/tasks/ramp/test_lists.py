@@ -38,6 +38,7 @@ def listed(marked):
         "They are seen in the caves of Tarn, Ostel, [Kalo], Mero and in the graves of Tovi and Vint.",
         "The University of Tarn, the School of Ostel, and [the Kalo Academy] are among those that have had grants.",
         "It shows what racism is, as in [Night at Ostel].",
+        "The Great University of Tarn at Kalo, [the Ostel School], and the School of Mero at Tovi are among them.",
         "It held several games, including the [2013 Ostel Boat World Championship], the 2012 Tarn Junior World Cup.",
         "They tell of adventure such as Karlo Vint's [Night at Ostel].",
         "That is seen in the writing of today, especially in the works of Karlo Vint and [Sal Morvis].",
