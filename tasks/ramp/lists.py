@@ -22,7 +22,7 @@ _LEAD = (
 _EDGE = re.compile(rf"{_LEAD}(?: u\. a\.)?|[()（）:：—]|\s–\s")
 """What a row does not go on across: brackets, dashes, and the words that lead to it."""
 _OPEN = re.compile(
-    r"\b(?:such as|\w{3,}s like|as in|e\.\s?g\.|for example|for instance)(?=\W)"
+    r"\b(?:such as|\w{3,}s like|as well, like|as in|e\.\s?g\.|for example|for instance)(?=\W)"
     r"|\b(?:wie|etwa|u\.\s?a\.|unter anderem|z\.\s?B\.|beispielsweise)(?=\W)|如"
 )
 """What an open list begins with: of such a list even one other member is enough."""
@@ -41,7 +41,7 @@ _OTHERS = re.compile(
 """What an open list may begin or end with; a member of it may have a role that tells it from the others."""
 _LIST_LEAD = re.compile(rf"{_OPEN.pattern}|\b(?:includ(?:e|es|ing)|among|darunter|unter)\b|包括")
 _ARTICLE = re.compile(r"(?:(?:in|im|from|of|by|von|aus)\s+)?(?:(?:the|an?|de[rnms]|die|das)\s+)?")
-_LONG_NAME = re.compile(r"[A-Z][\w'’.-]*(?: (?:of|the|at|for|in|and|von|der|für|[A-Z][\w'’.-]*))+")
+_NAME = re.compile(r"[A-ZÀ-Þ][\w'’.-]*(?: (?:of|the|at|for|in|and|von|der|für|[A-ZÀ-Þ][\w'’.-]*))*")
 _OWNER = re.compile(r"(?:[A-Z]\w+ ){0,2}[A-Z]\w+['’]s? ")
 _WORD = re.compile(r"\w+")
 
@@ -83,7 +83,9 @@ def is_listed(sentence: str, start: int, end: int) -> bool:
         return True
     is_followed = _OTHERS.search(sentence[end:]) is not None
     is_open = opened is not None or (row.has_no_role and (is_included or is_followed))
-    return row.others() >= (1 if is_open else MIN_OTHERS) or (is_open and row.has_no_role and row.is_beside_name)
+    if is_open and row.has_no_role and row.is_beside_name:
+        return True
+    return row.others() >= (1 if is_open else MIN_OTHERS) or row.is_one_of_three_names
 
 
 def _leads_to_name(words: str) -> bool:
@@ -103,8 +105,8 @@ class _Row:
     """… and behind it."""
     is_led: bool
     """Whether the row has a lead before it."""
-    is_joined: bool
-    """Whether "and" or "or" stands before the span's piece."""
+    joints: list[bool]
+    """For every piece but the first, whether "and" or "or" stands before it."""
 
     @classmethod
     def around(cls, sentence: str, start: int, end: int) -> "_Row":
@@ -125,7 +127,7 @@ class _Row:
             before=text[first:start],
             behind=text[end:last],
             is_led=begins > 0,
-            is_joined=_JOINED.search(text[:first]) is not None,
+            joints=[_JOINED.search(text[:place]) is not None for place, _ in places[1:]],
         )
 
     @property
@@ -140,7 +142,7 @@ class _Row:
     @property
     def is_last(self) -> bool:
         """Whether it ends the list; the sentence may go on behind it."""
-        return self.own > 0 and self.is_joined and _count_words(self.before) <= 2
+        return self.own > 0 and self.joints[self.own - 1] and _count_words(self.before) <= 2
 
     @property
     def has_no_role(self) -> bool:
@@ -150,10 +152,24 @@ class _Row:
         return not f"{role}{tail}".strip(" .")
 
     @property
+    def is_one_of_three_names(self) -> bool:
+        """Whether it and two other names make up a row: "Tarn, Ostel and Kalo", with nothing more to any of them."""
+        if self.behind or not self.pieces[self.own][len(self.before) :][:1].isupper():
+            return False
+        ends = [place + 1 for place, joined in enumerate(self.joints) if joined and 0 <= place + 1 - self.own <= 2]
+        return any(self._are_three_names(end) for end in ends)
+
+    def _are_three_names(self, end: int) -> bool:
+        """Whether the pieces up to this one are; the first may have what leads to the row before it."""
+        others = [self.pieces[place] for place in range(end - 2, end + 1) if place != self.own and place >= 0]
+        is_bare = self.own == end - 2 or _ARTICLE.fullmatch(self.before.lstrip()) is not None
+        return is_bare and len(others) == 2 and all(map(_is_name, others))
+
+    @property
     def is_beside_name(self) -> bool:
         """Whether a member next to it is a name, however long."""
         beside = self.pieces[max(0, self.own - 1) : self.own] + self.pieces[self.own + 1 : self.own + 2]
-        return any(_LONG_NAME.fullmatch(_ARTICLE.sub("", piece.strip(), count=1)) for piece in beside)
+        return any(map(_is_name, beside))
 
     def others(self) -> int:
         """Short members next to the span, without a gap."""
@@ -167,6 +183,10 @@ class _Row:
 def _count_words(text: str) -> int:
     """Words; in a script without spaces two characters count as one."""
     return max(len(_WORD.findall(text)), (count_unspaced(text) + 1) // 2)
+
+
+def _is_name(piece: str) -> bool:
+    return _NAME.fullmatch(_ARTICLE.sub("", piece.strip(), count=1)) is not None
 
 
 def _is_short(piece: str) -> bool:

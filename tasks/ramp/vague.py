@@ -17,12 +17,18 @@ _PLAN = re.compile(
     r"|\bsoll(?:en)?\b(?!.*\b(?:sein|haben|worden)\b)|\b(?:geplant|vorgesehen)\b|预计|預計|计划于|計劃於"
 )
 """German says by the same word what is planned and what is told: "soll 1820 gestorben sein" is no plan."""
+_INTENT = re.compile(r"\b(?:plans?|planned|aims?|intends?|hopes?) to\b|\benvisages?\b")
 _RANGE_GOES_ON = re.compile(r"\s?[–—-]\s?[$€£¥]?\d|\s(?:to|bis)\s[$€£¥]?\d")
 _RANGE_BEGAN = re.compile(r"\d\s?[%°]?\s?[–—-]\s?\Z|\d[%°]?\s(?:[^\W\d]+\s)?(?:to|bis)\s[$€£¥]?\Z")
 _OTHERS = re.compile(r",? (?:and|or) (?:[^\W\d]+ )?others?\b|,? (?:und|oder|sowie) (?:[^\W\d]+ )?andere[nr]?\b")
 _HANGING = re.compile(r"[-‐]\s|[/／]")
 _ORIGINAL = re.compile(r"[^，。；（）()]{0,6}[（(][A-Za-zÀ-ɏ]")
 _GLOSS = re.compile(r" \((?:[^()A-Za-z]*[Ͱ-Ͽἀ-῿Ѐ-ӿ֐-ۿऀ-ॿ一-鿿]|[^()]*\bliterally\b)")
+_DIRECTION = re.compile(r"(?:North|South)?-?(?:[Ee]ast|[Ww]est)?(?:ern)?|(?:Nord|Süd)?(?:[Oo]st|[Ww]est)?(?:en)?")
+_ALSO_CALLED = re.compile(r" \([A-ZÀ-Þ][\w'’-]*(?: (?:of|the|[A-ZÀ-Þ][\w'’-]*))*\)")
+_BETWEEN = re.compile(r"\b(?:[Bb]etween|[Zz]wischen)\b[^.;]*\Z")
+_AND_BOUND = re.compile(r" (?:and|und) \D{0,3}\d")
+_BOUND_AND = re.compile(r"\d\D{0,3} (?:and|und) \D{0,1}\Z")
 _OFFICE = re.compile(
     r"(?:(?:Vice|Prime) )?(?:President|Minister|Chancellor|King|Queen|Emperor|Empress|Tsar|Prince|Princess|Duke|Earl"
     r"|Pope|Bishop|Archbishop|Cardinal|Saint|Sir|Lord|Lady|General|Colonel|Major|Captain|Commander|Admiral|Governor"
@@ -32,7 +38,7 @@ _NAME_FOLLOWS = re.compile(r" [^\W\d_a-z]")
 _REFERENCE_GOES_ON = re.compile(r" (?:[IVXLC]+[²³]?|\d+)[ ,)]")
 _CITED_BEFORE = re.compile(r"\((?:see )?[A-Z][\w.'’-]+(?:,? (?:and|&|et al\.?|[A-Z][\w.'’-]*))*,? \Z")
 _CITED_BEHIND = re.compile(r"\)|, pp?\. |: \d")
-_LONGEST_CITATION = 60
+_LONGEST_PHRASE = 60
 _NAME_OPENS = re.compile(r"(?<![^\W\d_])[^\W\d_a-z][\w'’.-]* \(\Z")
 _LONGEST_WORD = 40
 _AGAIN = re.compile(r"[ \u00a0]?[^\s\d]{1,10} ?(?:or|[(=]) ?[~≈]?(?!(?:1\d|20)\d\d\b)\d")
@@ -65,6 +71,8 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
             return True  # what another name means, or one more name of the same: "De Anima (On the Soul)"
         if (_ORIGINAL if has_unspaced(surface) else _GLOSS).match(behind):
             return True  # beside the name in its own language, or what it means
+        if _DIRECTION.fullmatch(surface) or _ALSO_CALLED.match(behind):
+            return True  # "46° East"; "Iran (Persia)"
         if _OFFICE.fullmatch(surface) and _NAME_FOLLOWS.match(behind):
             return True  # "President Karzai": what he was is no secret
         if before.endswith("(") and _REFERENCE_GOES_ON.match(behind):
@@ -74,12 +82,17 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
         return kind is SpanKind.TERM and _OTHERS.match(behind) is not None
     if _CENTURY.fullmatch(surface) or _DECADE.fullmatch(surface) or _PLAN.search(sentence):
         return True
-    if _CITED_BEFORE.search(before[-_LONGEST_CITATION:]) and _CITED_BEHIND.match(behind):
+    if _INTENT.search(sentence.partition(surface)[0]):
+        return True
+    if _CITED_BEFORE.search(before[-_LONGEST_PHRASE:]) and _CITED_BEHIND.match(behind):
         return True
     if kind is not SpanKind.NUMBER:
         if _MONTH_AND_DAY.search(surface) and _DAYS_LATER.search(behind[:_NEXT_SENTENCE]):
             return True  # "Two days later, the September 11 attacks …"
         return _DAYS_APART.search(sentence) is not None and re.search(r"\d", sentence.replace(surface, "")) is not None
+    is_between = _BETWEEN.search(before[-_LONGEST_PHRASE:]) is not None
+    if is_between and (_AND_BOUND.match(behind) or _BOUND_AND.search(before[-24:])):
+        return True  # "between 26% and 29%"
     is_cut = behind[:1] in ("%", "‰") or _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(before[-24:])
     if is_cut or _AGAIN.match(behind) or _AGAIN_BEFORE.search(before[-24:]):
         return True
