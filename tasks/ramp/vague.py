@@ -17,6 +17,8 @@ _PLAN = re.compile(
     r"|\bsoll(?:en)?\b(?!.*\b(?:sein|haben|worden)\b)|\b(?:geplant|vorgesehen)\b|预计|預計|计划于|計劃於"
 )
 """German says by the same word what is planned and what is told: "soll 1820 gestorben sein" is no plan."""
+_ROUND_YEAR = re.compile(r"(?:1\d|20)?\d{1,2}0(?: (?:BCE?|CE|AD))?|AD \d+0")
+_ROUGHLY = re.compile(r"\b(?:[Uu]m|[Cc]irca|[Cc]a?\.|[Aa]round|[Aa]bout|[Aa]pproximately)(?: das Jahr| the year)? \Z")
 _INTENT = re.compile(r"\b(?:plans?|planned|aims?|intends?|hopes?) to\b|\benvisages?\b")
 _RANGE_GOES_ON = re.compile(r"\s?[–—-]\s?[$€£¥]?\d|\s(?:to|bis)\s[$€£¥]?\d")
 _RANGE_BEGAN = re.compile(r"\d\s?[%°]?\s?[–—-]\s?\Z|\d[%°]?\s(?:[^\W\d]+\s)?(?:to|bis)\s[$€£¥]?\Z")
@@ -81,6 +83,8 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
             return True  # "Greek tradition": local, ancient or Delphic would do
         return kind is SpanKind.TERM and _OTHERS.match(behind) is not None
     if _CENTURY.fullmatch(surface) or _DECADE.fullmatch(surface) or _PLAN.search(sentence):
+        return True
+    if kind is SpanKind.DATE and _ROUND_YEAR.fullmatch(surface) and _ROUGHLY.search(before[-24:]):
         return True
     if _INTENT.search(sentence.partition(surface)[0]):
         return True
