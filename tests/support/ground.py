@@ -51,6 +51,11 @@ def questions(count: int, text: str = TEXT) -> list[Question]:
     return [ramp_question(text, ["Kalo"], question_id=f"q{number}") for number in range(count)]
 
 
+def probe_of(ground: Ground) -> list[int]:
+    """A text of which the two models think otherwise, in tokens."""
+    return AgentTokenizer.load(ground.setup.tokenizer).encode("<think></think><answer>Kalo")
+
+
 def _save_models(folder: Path, tokenizer: AgentTokenizer) -> None:
     tags = ("<think>", "</think>", "<search>", "</search>", "<answer>", "</answer>", "</information>")
     think, thought, search, searched, answer, answered, told = map(tokenizer.tag_id, tags)
