@@ -1,4 +1,4 @@
-"""Places that several answers would fit: a century, a decade, a plan, the end of a range, a rough count, no date."""
+"""Places that several answers would fit, or none but by another name: a century, a plan, a rough count, a gloss."""
 
 import re
 
@@ -55,6 +55,7 @@ _HEDGE = re.compile(
     r"|über|mehr als|rund|etwa|knapp|ca\.|fast|mindestens)\s\Z",
     re.IGNORECASE,
 )
+_LONGEST_HEDGE = 24
 _NEXT_SENTENCE = 250
 """Characters in which the sentence behind a date begins."""
 _OF_A_PEOPLE = re.compile(r"[A-Z]\w+(?:ian|ean|can|ish|ese|ic)|Greek|French|Dutch|German|Roman|Swiss|Thai|Czech")
@@ -69,38 +70,52 @@ def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: s
     if before[-1:] in ("/", "／") or _HANGING.match(behind):
         return True
     if kind in (SpanKind.ENTITY, SpanKind.TERM):
-        if kind is SpanKind.ENTITY and behind.startswith(")") and _NAME_OPENS.search(before[-_LONGEST_WORD:]):
-            return True  # what another name means, or one more name of the same: "De Anima (On the Soul)"
-        if (_ORIGINAL if has_unspaced(surface) else _GLOSS).match(behind):
-            return True  # beside the name in its own language, or what it means
-        if _DIRECTION.fullmatch(surface) or _ALSO_CALLED.match(behind):
-            return True  # "46° East"; "Iran (Persia)"
-        if _OFFICE.fullmatch(surface) and _NAME_FOLLOWS.match(behind):
-            return True  # "President Karzai": what he was is no secret
-        if before.endswith("(") and _REFERENCE_GOES_ON.match(behind):
-            return True  # "(IG II² 1617)"
-        if _OF_A_PEOPLE.fullmatch(surface) and re.match(r" [a-z]", behind):
-            return True  # "Greek tradition": local, ancient or Delphic would do
-        return kind is SpanKind.TERM and _OTHERS.match(behind) is not None
+        return _is_vague_name(kind, surface, before, behind)
     if _CENTURY.fullmatch(surface) or _DECADE.fullmatch(surface) or _PLAN.search(sentence):
-        return True
-    if kind is SpanKind.DATE and _ROUND_YEAR.fullmatch(surface) and _ROUGHLY.search(before[-24:]):
         return True
     if _INTENT.search(sentence.partition(surface)[0]):
         return True
     if _CITED_BEFORE.search(before[-_LONGEST_PHRASE:]) and _CITED_BEHIND.match(behind):
+        return True  # "(Vint, 1996)"
+    if kind is SpanKind.DATE:
+        return _is_vague_date(surface, sentence, before, behind)
+    return _is_vague_number(surface, sentence, before, behind, language)
+
+
+def _is_vague_name(kind: SpanKind, surface: str, before: str, behind: str) -> bool:
+    if kind is SpanKind.TERM and _OTHERS.match(behind):
         return True
-    if kind is not SpanKind.NUMBER:
-        if _MONTH_AND_DAY.search(surface) and _DAYS_LATER.search(behind[:_NEXT_SENTENCE]):
-            return True  # "Two days later, the September 11 attacks …"
-        return _DAYS_APART.search(sentence) is not None and re.search(r"\d", sentence.replace(surface, "")) is not None
+    if kind is SpanKind.ENTITY and behind.startswith(")") and _NAME_OPENS.search(before[-_LONGEST_WORD:]):
+        return True  # what another name means, or one more name of the same: "De Anima (On the Soul)"
+    if (_ORIGINAL if has_unspaced(surface) else _GLOSS).match(behind):
+        return True  # beside the name in its own language, or what it means
+    if _DIRECTION.fullmatch(surface) or _ALSO_CALLED.match(behind):
+        return True  # "46° East"; "Iran (Persia)"
+    if _OFFICE.fullmatch(surface) and _NAME_FOLLOWS.match(behind):
+        return True  # "President Karzai": what he was is no secret
+    if before.endswith("(") and _REFERENCE_GOES_ON.match(behind):
+        return True  # "(IG II² 1617)"
+    # "Greek tradition": local, ancient or Delphic would do
+    return _OF_A_PEOPLE.fullmatch(surface) is not None and re.match(r" [a-z]", behind) is not None
+
+
+def _is_vague_date(surface: str, sentence: str, before: str, behind: str) -> bool:
+    if _ROUND_YEAR.fullmatch(surface) and _ROUGHLY.search(before[-_LONGEST_HEDGE:]):
+        return True
+    if _MONTH_AND_DAY.search(surface) and _DAYS_LATER.search(behind[:_NEXT_SENTENCE]):
+        return True  # "Two days later, the September 11 attacks …"
+    return _DAYS_APART.search(sentence) is not None and re.search(r"\d", sentence.replace(surface, "")) is not None
+
+
+def _is_vague_number(surface: str, sentence: str, before: str, behind: str, language: str) -> bool:
+    lead = before[-_LONGEST_HEDGE:]
     is_between = _BETWEEN.search(before[-_LONGEST_PHRASE:]) is not None
-    if is_between and (_AND_BOUND.match(behind) or _BOUND_AND.search(before[-24:])):
+    if is_between and (_AND_BOUND.match(behind) or _BOUND_AND.search(lead)):
         return True  # "between 26% and 29%"
-    is_cut = behind[:1] in ("%", "‰") or _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(before[-24:])
-    if is_cut or _AGAIN.match(behind) or _AGAIN_BEFORE.search(before[-24:]):
+    is_cut = behind[:1] in ("%", "‰") or _RANGE_GOES_ON.match(behind) or _RANGE_BEGAN.search(lead)
+    if is_cut or _AGAIN.match(behind) or _AGAIN_BEFORE.search(lead):
         return True
     if has_unspaced(sentence):
         return not _DATED.search(sentence)
-    is_rough = _HEDGE.search(before[-24:]) is not None and not unit_behind(language).match(behind)
+    is_rough = _HEDGE.search(lead) is not None and not unit_behind(language).match(behind)
     return is_rough and not _YEAR.search(sentence.replace(surface, ""))
