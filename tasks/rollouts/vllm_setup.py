@@ -1,6 +1,5 @@
 """How vLLM is started here, and how requests and samples are told in its types. vLLM is imported by the first call."""
 
-import logging
 import math
 import os
 from dataclasses import dataclass
@@ -57,8 +56,6 @@ def start(model_folder: str, dtype: str, runtime: EngineRuntime, longest: int, s
     on_cpu = current_platform.is_cpu()
     if on_cpu:
         torch.set_num_threads(runtime.threads)
-        # It warns at every sleep that main memory stays as it is.
-        logging.getLogger("vllm.v1.worker.cpu_worker").setLevel(logging.ERROR)
     return LLMEngine.from_engine_args(
         EngineArgs(
             model=model_folder,

@@ -35,6 +35,8 @@ BACKEND = "masksearch"
 
 # It warns at every update of layers that have nothing to load: rotary tables, a head tied to the embeddings.
 logging.getLogger("vllm.model_executor.model_loader.reload.layerwise").setLevel(logging.ERROR)
+# And on CPUs at every sleep that memory stays as it is.
+logging.getLogger("vllm.v1.worker.cpu_worker").setLevel(logging.ERROR)
 
 
 @dataclass

@@ -1,7 +1,10 @@
 """vLLM in this process says what transformers says, under every set of weights, and its stops and bans are exact."""
 
 import asyncio
+import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +25,7 @@ VOCABULARY = 160
 PROMPT = [7, 30, 101, 4, 4, 55, 90, 12]
 
 
-def _new_model(folder: Path, seed: int) -> PreTrainedModel:
+def _new_model(folder: Path, seed: int, key_value_heads: int) -> PreTrainedModel:
     """A random model whose logits are far apart, so that greedy decoding has no ties."""
     torch.manual_seed(seed)
     config = Qwen2Config(
@@ -31,7 +34,7 @@ def _new_model(folder: Path, seed: int) -> PreTrainedModel:
         intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=2,
-        num_key_value_heads=1,
+        num_key_value_heads=key_value_heads,
         max_position_embeddings=256,
         tie_word_embeddings=True,
         initializer_range=0.3,
@@ -46,7 +49,11 @@ def _new_model(folder: Path, seed: int) -> PreTrainedModel:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, PreTrainedModel]]:
     folder = tmp_path_factory.mktemp("models")
-    return {name: (str(folder / name), _new_model(folder / name, seed)) for seed, name in enumerate("ab", start=1)}
+    shared = {"a": 1, "b": 1, "c": 2, "d": 2}
+    return {
+        name: (str(folder / name), _new_model(folder / name, seed, shared[name]))
+        for seed, name in enumerate(shared, start=1)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -274,3 +281,14 @@ def test_a_folder_without_a_model_or_with_a_shorter_one_is_refused(tmp_path, mod
         VllmEngine(str(tmp_path), EngineRuntime(), max_tokens=64)
     with pytest.raises(BadInput, match="reads 256 tokens"):
         VllmEngine(models["a"][0], EngineRuntime(), max_tokens=4096)
+
+
+@pytest.mark.slow
+def test_an_engine_of_two_processes_takes_its_weights_from_a_buffer_beside_each(models):
+    text = [(7 * n) % VOCABULARY for n in range(200)]
+    program = [sys.executable, "-m", "tests.support.two_process_engine", models["c"][0], models["d"][0]]
+    run = subprocess.run([*program, *map(str, text)], capture_output=True, text=True, check=False, timeout=300)
+    assert run.returncode == 0, run.stderr
+    before, after = json.loads(run.stdout.splitlines()[-1])
+    assert before == pytest.approx(_reference_scores(models["c"][1], text), abs=1e-4)
+    assert after == pytest.approx(_reference_scores(models["d"][1], text), abs=1e-4)
