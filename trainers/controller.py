@@ -93,7 +93,10 @@ class Controller:
             "reward_first": round(fmean(rewards[:3] or [0.0]), 4),
             "reward_last": round(fmean(rewards[-3:] or [0.0]), 4),
             **{f"share_{kind}": round(sum(line[f"seconds_{kind}"] for line in lines) / seconds, 4) for kind in kinds},
-            "share_engine_idle": round(sum(line["engine_idle"] * line["seconds"] for line in lines) / seconds, 4),
+            **{
+                f"share_{state}": round(sum(line.get(state, 0.0) * line["seconds"] for line in lines) / seconds, 4)
+                for state in ("engine_asleep", "engine_idle")
+            },
             "share_search_of_rollouts": round(fmean(line["search_share"] for line in lines), 4),
         }
 
@@ -114,7 +117,8 @@ def _figures_of(harvest: Harvest) -> dict[str, Any]:
 
 
 def _shares(before: list[Usage], after: list[Usage]) -> dict[str, float]:
-    """Since ``before``: the share of time that engines had nothing to do, and that rollouts waited for search.
+    """Since ``before``: the shares of time that engines slept, and that they had nothing to do while awake; and the
+    share of rollouts' time that these waited for search.
 
     An engine that was replaced in between counts from its own start.
     """
@@ -122,8 +126,10 @@ def _shares(before: list[Usage], after: list[Usage]) -> dict[str, float]:
         Usage(*(late - early for late, early in zip(now, then, strict=True))) if now.alive > then.alive else now
         for now, then in zip(after, before, strict=True)
     ]
-    alive, sampling, rolling, searching = (sum(values) for values in zip(*spent, strict=True))
+    alive, sampling, rolling, searching, asleep = (sum(values) for values in zip(*spent, strict=True))
+    awake = alive - asleep
     return {
-        "engine_idle": round(max(0.0, 1 - sampling / alive), 4) if alive else 0.0,
+        "engine_asleep": round(asleep / alive, 4) if alive else 0.0,
+        "engine_idle": round(max(0.0, 1 - sampling / awake), 4) if awake > 0 else 0.0,
         "search_share": round(searching / rolling, 4) if rolling else 0.0,
     }

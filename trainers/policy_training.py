@@ -78,10 +78,11 @@ class PolicyTraining:
         """Step ``number`` (from 1): its figures, and where the next one goes on."""
         began = time.perf_counter()
         made = self._on_rank_0(lambda controller: controller.generate(number, cursor, max_masks))
-        generated = trained = time.perf_counter()
+        generated = ready = trained = time.perf_counter()
         update: dict[str, float] = dict(_NO_UPDATE)
         if made.samples:
             self._weights.make_room()
+            ready = time.perf_counter()
             update = self._update.run(number - 1, made.samples)
             trained = time.perf_counter()
             update["parity"] = self._weights.publish(number)
@@ -92,8 +93,8 @@ class PolicyTraining:
             **made.figures,
             **update,
             "seconds": round(ended - began, 3),
-            "seconds_training": round(trained - generated, 3),
-            "seconds_update": round(ended - trained, 3),
+            "seconds_training": round(trained - ready, 3),
+            "seconds_update": round(ended - trained + ready - generated, 3),
         }
         return line, made.cursor
 

@@ -18,7 +18,7 @@ from tasks.ramp.arithmetic import is_told_by_dates, is_told_by_figure, is_told_b
 from tasks.ramp.lists import is_listed
 from tasks.ramp.told import (
     is_told_by_compound,
-    is_told_by_people,
+    is_told_by_other_form,
     is_told_by_short_form,
     is_told_by_words,
 )
@@ -277,7 +277,7 @@ class _Rules:
             occurrences(rest, f"{span.surface}s") > 0
             or is_told_by_words(span.surface, around, self._language)
             or (span.kind is SpanKind.ENTITY and is_told_by_other_name(span.surface, rest, self._language))
-            or (self._language == "en" and is_told_by_people(span.surface, around))
+            or (self._language == "en" and is_told_by_other_form(span.surface, around))
             or (self._language in _CAPITAL_NOUNS and is_told_by_compound(span.surface, around))
         )
 

@@ -41,10 +41,10 @@ def _are_forms(one: str, other: str) -> bool:
     return one[:1] == other[:1] and slips > 0 and Levenshtein.distance(one, other, score_cutoff=slips) <= slips
 
 
-def is_told_by_people(surface: str, around: Collection[str]) -> bool:
-    """A country beside its people or language, or these beside it, in English: "Spain" and "the Spanish"."""
+def is_told_by_other_form(surface: str, around: Collection[str]) -> bool:
+    """A word beside a form of it that begins otherwise, in English: "Spain" and "the Spanish", "Moon" and "lunar"."""
     words = plain_words(surface)
-    other_form = _peoples().get(words[-1] if words else "", frozenset())
+    other_form = _forms().get(words[-1] if words else "", frozenset())
     return not other_form.isdisjoint(around)
 
 
@@ -78,7 +78,7 @@ def is_told_by_compound(surface: str, around: Collection[str]) -> bool:
 
 
 @cache
-def _peoples() -> dict[str, frozenset[str]]:
-    """Forms that tell a word, by the word: those of the same country but itself."""
-    rows = yaml.safe_load((Path(__file__).parent / "peoples.yaml").read_text())
+def _forms() -> dict[str, frozenset[str]]:
+    """Forms that tell a word, by the word: those of its row in forms.yaml but itself."""
+    rows = yaml.safe_load((Path(__file__).parent / "forms.yaml").read_text())
     return {form: frozenset(row) - {form} for row in rows for form in row}

@@ -87,6 +87,10 @@ class ModelEngine(Engine, Protocol):
     def busy_seconds(self) -> float:
         """Time that it has spent on sampling since it was started; 0 where it does not tell."""
 
+    @property
+    def asleep_seconds(self) -> float:
+        """Time that it has slept since it was started."""
+
     def load_weights(self, folder: str, version: int) -> None:
         """Take the weights of another folder of the same architecture; tokens are sampled under ``version`` then.
 

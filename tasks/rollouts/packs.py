@@ -37,11 +37,13 @@ def specs_of(weights: Mapping[str, Tensor]) -> list[Spec]:
 def packs(specs: Iterable[Spec], pack_bytes: int = PACK_BYTES) -> Iterator[list[Spec]]:
     """Tensors that travel together, in order: as many as fit, at least one."""
     pack: list[Spec] = []
+    room = 0
     for spec in specs:
-        if pack and room_of(pack) + spec.room > pack_bytes:
+        if pack and room + spec.room > pack_bytes:
             yield pack
-            pack = []
+            pack, room = [], 0
         pack.append(spec)
+        room += spec.room
     if pack:
         yield pack
 

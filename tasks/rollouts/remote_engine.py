@@ -98,7 +98,7 @@ class RemoteEngine:
             raise EngineFailed(f"no answer in {ATTEMPTS} attempts: {reason}") from None
         return _sample_of(reply, sampling)
 
-    busy_seconds = 0.0
+    busy_seconds = asleep_seconds = 0.0
     """Servers do not tell."""
 
     def load_weights(self, folder: str, version: int) -> None:

@@ -84,7 +84,8 @@ class VllmEngine:
         self._numbers = itertools.count()
         self._failure: EngineFailed | None = None
         self._version, self._busy_seconds = 0, 0.0
-        self._is_asleep = self._is_updating = False
+        self._fell_asleep: float | None = None
+        self._slept, self._is_updating = 0.0, False
         # OpenMP's number of threads belongs to the thread that sets it, so the thread that steps must be the one that
         # starts: the attention kernel refuses a batch that was prepared under another number.
         self._thread = threading.Thread(
@@ -175,6 +176,12 @@ class VllmEngine:
         """Time that the engine has spent on sampling since it was started."""
         return self._busy_seconds
 
+    @property
+    def asleep_seconds(self) -> float:
+        """Time that it has slept since it was started."""
+        since = self._fell_asleep
+        return self._slept + (0.0 if since is None else time.perf_counter() - since)
+
     def close(self) -> None:
         """End the engine; requests in flight fail. Closing twice does no harm."""
         if self._thread.is_alive():
@@ -228,7 +235,7 @@ class VllmEngine:
         """Handle what came in, waiting for something where there is nothing to step; False at the end."""
         while True:
             try:
-                message = self._inbox.get(block=not self._waiting or self._is_asleep or self._is_updating)
+                message = self._inbox.get(block=not self._waiting or self._is_resting)
             except queue.Empty:
                 return True
             match message:
@@ -273,9 +280,14 @@ class VllmEngine:
 
     def _fall_asleep(self) -> None:
         """Requests in flight wait until it wakes: it gives up their cache, and the weights, which new ones replace."""
-        if not self._is_asleep:
+        if self._fell_asleep is None:
             self._llm.sleep(level=2, mode="keep")
-            self._is_asleep = True
+            self._fell_asleep = time.perf_counter()
+
+    @property
+    def _is_resting(self) -> bool:
+        """Whether there is nothing to step, whoever waits: it sleeps, or has only some of its new weights."""
+        return self._fell_asleep is not None or self._is_updating
 
     def _update(self, source: dict[str, Any], version: int, *, is_whole: bool = True) -> None:
         """Take weights, and if these are all or the last of them, sample by them; who slept is awake then.
@@ -283,7 +295,7 @@ class VllmEngine:
         ``source``: fields of `tasks.rollouts.weight_transfer.Update`.
         """
         if not self._is_updating:
-            if self._is_asleep:
+            if self._fell_asleep is not None:
                 self._llm.wake_up(["weights"])
             self._llm.collective_rpc("start_weight_update")
             self._is_updating = True
@@ -291,9 +303,9 @@ class VllmEngine:
         if not is_whole:
             return
         self._llm.collective_rpc("finish_weight_update")
-        if self._is_asleep:
+        if self._fell_asleep is not None:
             self._llm.wake_up(["kv_cache"])
-        self._is_asleep = self._is_updating = False
+        self._slept, self._fell_asleep, self._is_updating = self.asleep_seconds, None, False
         self._llm.reset_prefix_cache(reset_running_requests=True)
         self._set_version(version)
 

@@ -66,6 +66,8 @@ class Usage(NamedTuple):
     """Of trajectories: from begin to end."""
     searching: float
     """Of trajectories: waiting for search."""
+    asleep: float
+    """Of the clock: while its engine slept, so that ranks could use its GPU."""
 
 
 class _TimedSearcher:
@@ -223,7 +225,8 @@ class RolloutWorker:
     async def usage(self) -> list[Usage]:
         """See `tasks.rollouts.pools.RolloutPool.usage`."""
         alive = time.perf_counter() - self._began
-        return [Usage(alive, self._engine.busy_seconds, self._rolling, self._searcher.seconds)]
+        engine = self._engine
+        return [Usage(alive, engine.busy_seconds, self._rolling, self._searcher.seconds, engine.asleep_seconds)]
 
     async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
         """See `tasks.rollouts.pools.RolloutPool.score`."""

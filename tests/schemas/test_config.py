@@ -79,3 +79,11 @@ def test_what_is_no_config_is_refused(tmp_path, text):
 def test_a_missing_config_is_refused():
     with pytest.raises(BadInput, match="no such config file"):
         read_config("nowhere.yaml")
+
+
+def test_engines_that_sleep_while_ranks_train_have_no_staleness(tmp_path):
+    shared = MINIMAL.replace("{root: runs/small}", "{root: runs/small, placement: {layout: shared}}")
+    text = shared + "ramp: {splits: held_out, rl_share: 0.1}\n" + TRAINED + DAPO
+    assert read_config(written(tmp_path, text)).runtime.placement.layout == "shared"
+    with pytest.raises(BadInput, match="layout shared engines sleep while ranks train: set 0"):
+        read_config(written(tmp_path, text + "  staleness: 1\n"))

@@ -49,3 +49,18 @@ def test_the_backend_survives_the_job_s_document():
 def test_addresses_are_given_where_they_are_asked_and_nowhere_else(given, said):
     with pytest.raises(ValidationError, match=said):
         EngineRuntime.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("placement", "said"),
+    [
+        ({"layout": "split", "weights": "ipc"}, "ipc is a way of layout shared, not of split"),
+        ({"layout": "together", "weights": "broadcast"}, "broadcast is a way of layout split, not of together"),
+        ({"layout": "shared", "gpus_per_rank": 1}, "both to 1, or both to 0"),
+        ({"layout": "shared", "gpus_per_rank": 0.5, "gpus_per_engine": 0.5}, "both to 1, or both to 0"),
+        ({"layout": "shared", "engines": 3}, "live beside 6 ranks, not beside 4"),
+    ],
+)
+def test_a_placement_that_cannot_be_is_refused(placement, said):
+    with pytest.raises(ValueError, match=said):
+        RuntimeSettings(root="runs", ranks=4, engine=EngineRuntime(tensor_parallel=2), placement=placement)

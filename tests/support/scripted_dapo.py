@@ -63,7 +63,7 @@ class ScriptedRollouts:
         return [[sketches_of(self._model.model)]]
 
     def usage(self) -> list[Usage]:
-        return [Usage(alive=1.0, sampling=0.5, rolling=1.0, searching=0.0)]
+        return [Usage(alive=1.0, sampling=0.5, rolling=1.0, searching=0.0, asleep=0.0)]
 
     def close(self) -> None:
         del self._model

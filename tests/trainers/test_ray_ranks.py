@@ -3,10 +3,7 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +13,9 @@ from schemas.errors import BadInput, RunFailed
 from schemas.jobs import SftJob, TrainingJob, TrajectorySource
 from schemas.runtime import LocalJobs, PlacementRuntime
 from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
-from tasks import jobs, ray_cluster
+from tasks import jobs
 from tasks.jobs.folder import attempts_of
+from tests.support.ray_jobs import local_ray, processes_of, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
@@ -28,25 +26,8 @@ SPLIT = PlacementRuntime(layout="split", restarts=1)
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a local Ray of 4 processors that all jobs here join."""
-    import ray
-
-    ray.shutdown()  # another test's, which may be smaller
-    ray_cluster.join(4)
-    yield ray.get_runtime_context().gcs_address
-    ray.shutdown()
-
-
-def _start(module: str, job: TrainingJob, cluster: str) -> subprocess.Popen[bytes]:
-    folder = Path(job.output)
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(job.model_dump_json())
-    with (folder / "job.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", module, str(folder / "config.json")],
-            env={**os.environ, "RAY_ADDRESS": cluster},
-            stdout=log,
-            stderr=log,
-        )
+    with local_ray(4) as address:
+        yield address
 
 
 def _sft(files: Path, output: Path, placement: PlacementRuntime) -> SftJob:
@@ -77,31 +58,11 @@ def _figures(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
 
 
-def _wait_for(reached: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 300
-    while not (found := reached()):
-        assert time.monotonic() < deadline, "the job does not get on"
-        time.sleep(0.02)
-    return found
-
-
-def _rank_processes() -> list[int]:
-    """Process ids of Ray Train's workers on this machine."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"ray::RayTrainWorker" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
-
-
 @pytest.fixture(scope="module")
 def by_processes(training_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training whose ranks are processes beside each other, undisturbed."""
     folder = tmp_path_factory.mktemp("processes")
-    assert _start("trainers.sft", _sft(training_files, folder, PlacementRuntime()), "").wait(300) == 0
+    assert start("trainers.sft", _sft(training_files, folder, PlacementRuntime()), "").wait(300) == 0
     return folder
 
 
@@ -109,8 +70,8 @@ def by_processes(training_files: Path, tmp_path_factory: pytest.TempPathFactory)
 def stopped(cluster: str, training_files: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[SftJob, int]:
     """A training on Ray that was told to stop, and its exit code."""
     job = _sft(training_files, tmp_path_factory.mktemp("ray"), SPLIT)
-    parent = _start("trainers.sft", job, cluster)
-    _wait_for(lambda: len(_figures(Path(job.output))) >= 5)
+    parent = start("trainers.sft", job, cluster)
+    wait_for(lambda: len(_figures(Path(job.output))) >= 5)
     parent.terminate()
     return job, parent.wait(300)
 
@@ -129,9 +90,9 @@ def test_a_killed_rank_is_replaced_and_all_steps_are_those_of_local_processes(
 ):
     job, _ = stopped
     folder = Path(job.output)
-    parent, first = _start("trainers.sft", job, cluster), len(_figures(folder))
-    _wait_for(lambda: len(_figures(folder)) >= first + 5)
-    ranks = _rank_processes()
+    parent, first = start("trainers.sft", job, cluster), len(_figures(folder))
+    wait_for(lambda: len(_figures(folder)) >= first + 5)
+    ranks = processes_of("RayTrainWorker")
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
     assert parent.wait(300) == 0
@@ -151,7 +112,7 @@ def test_an_error_of_a_rank_ends_the_job_at_once_in_one_line(cluster: str, tmp_p
         threads_per_rank=3,
         placement=SPLIT,
     )
-    assert _start("tests.support.ranks", job, cluster).wait(300) == BadInput.exit_code
+    assert start("tests.support.ranks", job, cluster).wait(300) == BadInput.exit_code
     assert (tmp_path / "job.log").read_text() == "error: rank 1 does not like it\n"
     assert json.loads((tmp_path / "job-error.json").read_text())["message"] == "rank 1 does not like it"
 

@@ -4,10 +4,7 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +16,17 @@ from safetensors.torch import load_file
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob
 from schemas.records import Question
-from schemas.runtime import EngineRuntime, PlacementRuntime, RuntimeSettings
+from schemas.runtime import PlacementRuntime
 from schemas.settings import CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
-from tasks import ray_cluster, storage
+from tasks import storage
 from tasks.rollouts.new_weights import NewWeights, SharedPack
 from tasks.rollouts.packs import fill, packs, room_of, specs_of
 from tasks.rollouts.pools import start_pool
-from tasks.rollouts.shared_buffers import shared_buffer
+from tasks.rollouts.shared_buffers import Handle, OfMemory, shared_buffer
 from tasks.rollouts.spots import Spot, spots_of_engines
 from tasks.rollouts.worker_pool import WorkerPool
 from tests.support.ground import Ground, make_ground, probe_of, questions
+from tests.support.ray_jobs import local_ray, processes_of, start, wait_for
 
 STEPS = 5
 SHARED = PlacementRuntime(layout="shared", weights="ipc", engines=2, searchers=1, restarts=2)
@@ -42,22 +40,8 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a local Ray whose processors are enough for two ranks and a searcher."""
-    ray.shutdown()  # another test's, which may be larger
-    ray_cluster.join(3)
-    yield ray.get_runtime_context().gcs_address
-    ray.shutdown()
-
-
-def _processes(name: str) -> list[int]:
-    """Of Ray's workers on this machine, those that run an actor of this class."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"ray::{name}".encode() in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
+    with local_ray(3) as address:
+        yield address
 
 
 async def _update(pool: WorkerPool, tensors: dict[str, torch.Tensor], scratch: Path, version: int) -> None:
@@ -80,7 +64,7 @@ def test_engines_take_their_weights_from_beside_them_and_one_that_died_from_a_fo
         pool = await start_pool(ground.setup, SHARED, [Spot(node, "2"), Spot(node, "5")])
         assert isinstance(pool, WorkerPool)
         try:
-            visible = [Path(f"/proc/{process}/environ").read_bytes() for process in _processes("WorkerActor")]
+            visible = [Path(f"/proc/{process}/environ").read_bytes() for process in processes_of("WorkerActor")]
             gpus = {part for environment in visible for part in environment.split(b"\0") if b"CUDA_VIS" in part}
             assert gpus == {b"CUDA_VISIBLE_DEVICES=2", b"CUDA_VISIBLE_DEVICES=5"}
             before = await pool.score(probe)
@@ -141,36 +125,22 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
-def _wait_for(reached: Callable[[], Any], job: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 300
-    while not reached():
-        assert time.monotonic() < deadline, "the job does not get on"
-        assert job.poll() is None, "the job has ended"
-        time.sleep(0.02)
-
-
 @pytest.mark.slow
 @pytest.mark.chaos
 def test_ranks_and_engines_train_in_turns_on_the_same_processors_and_an_engine_that_dies_is_made_up_for(
     ground, cluster, tmp_path
 ):
     job = _job(ground, tmp_path)
-    (tmp_path / "config.json").write_text(job.model_dump_json())
-    with (tmp_path / "job.log").open("ab") as log:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "trainers.dapo", str(tmp_path / "config.json")],
-            env={**os.environ, "RAY_ADDRESS": cluster},
-            stdout=log,
-            stderr=log,
-        )
-    _wait_for(lambda: len(_lines(tmp_path)) >= 2, running)
-    os.kill(_processes("WorkerActor")[0], signal.SIGKILL)
+    running = start("trainers.dapo", job, cluster)
+    wait_for(lambda: len(_lines(tmp_path)) >= 2, running)
+    os.kill(processes_of("WorkerActor")[0], signal.SIGKILL)
     assert running.wait(300) == 0, (tmp_path / "job.log").read_text()
 
     lines = _lines(tmp_path)
     assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
     assert all(line["trained_tokens"] and line["parity"] < 1e-3 for line in lines)
     assert lines[0]["entropy"] - lines[-1]["entropy"] > 1e-3, "the policy has changed"
+    assert all(line["engine_asleep"] > 0 for line in lines), "engines sleep while ranks train"
     assert all(line["sampler_gap"] < 1e-5 for line in lines), "what sampled is what is trained"
     assert "died and is replaced" in (tmp_path / "job-rank-0.log").read_text()
 
@@ -183,16 +153,8 @@ def test_an_engine_lies_on_one_machine():
         spots_of_engines(spots, 2)
 
 
-@pytest.mark.parametrize(
-    ("placement", "said"),
-    [
-        ({"layout": "split", "weights": "ipc"}, "ipc is a way of layout shared, not of split"),
-        ({"layout": "together", "weights": "broadcast"}, "broadcast is a way of layout split, not of together"),
-        ({"layout": "shared", "gpus_per_rank": 1}, "both to 1, or both to 0"),
-        ({"layout": "shared", "gpus_per_rank": 0.5, "gpus_per_engine": 0.5}, "both to 1, or both to 0"),
-        ({"layout": "shared", "engines": 3}, "live beside 6 ranks, not beside 4"),
-    ],
-)
-def test_a_placement_that_cannot_be_is_refused(placement, said):
-    with pytest.raises(ValueError, match=said):
-        RuntimeSettings(root="runs", ranks=4, engine=EngineRuntime(tensor_parallel=2), placement=placement)
+def test_every_process_of_an_engine_reads_the_buffer_of_the_rank_beside_it():
+    handles: list[Handle] = [OfMemory(process=rank, descriptor=0, size=1) for rank in range(6)]
+    pack = SharedPack([], handles, is_last=True)
+    assert [pack.of_engine(number, 2).handles for number in range(3)] == [handles[:2], handles[2:4], handles[4:]]
+    assert pack.of_engine(1, 2).is_last
