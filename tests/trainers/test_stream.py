@@ -105,9 +105,12 @@ def test_a_group_older_than_is_allowed_is_dropped_as_stale(streams):
     assert cursor.in_flight[0] == Place(4, 0)
     policy.free = True
     harvests, _ = _steps(stream, policy, cursor, 3)
-    used = {group.question_id for harvest in harvests for group in harvest.groups}
-    assert [group.question_id for harvest in harvests for group in harvest.stale] == [slow]
-    assert slow not in used
+    stale = [group.question_id for harvest in harvests for group in harvest.stale]
+    assert stale.count(slow) == 1  # others may be too, where the machine was slow for a moment
+    for version, harvest in enumerate(harvests, start=3):
+        oldest = version - 1
+        assert all(group.oldest_version >= oldest for group in harvest.groups)
+        assert all(group.oldest_version < oldest for group in harvest.stale)
 
 
 def test_a_resumed_training_asks_what_was_in_flight_again_and_nothing_that_was_used(streams):
