@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -35,10 +36,20 @@ def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoRet
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m {Path(sys.argv[0]).stem} CONFIG.json")
     job = model.model_validate_json(Path(sys.argv[1]).read_bytes())
-    is_whole_job = _own(job.output)
-    if is_whole_job:
-        signal.signal(signal.SIGTERM, _leave)
-        threading.Thread(target=_beat, args=(job.output,), name="heartbeat", daemon=True).start()
+    if not _own(job.output):
+        _end_at_once(lambda: _work(job, body))
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_beat, args=(job.output,), name="heartbeat", daemon=True).start()
+    try:
+        _work(job, body)
+    except SystemExit as leaving:
+        if leaving.code == TERMINATED:
+            folder.write(job.output, folder.ERROR, stopped())
+        raise
+    sys.exit(0)
+
+
+def _work(job: AnyJob, body: Callable[[AnyJob], dict[str, Any]]) -> None:
     began = time.time()
     try:
         figures = body(job)
@@ -46,13 +57,26 @@ def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoRet
         _say_why(job.output, error)
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except SystemExit as leaving:
-        if is_whole_job and leaving.code == TERMINATED:
-            folder.write(job.output, folder.ERROR, stopped())
-        raise
     result = JobResult(seconds=round(time.time() - began, 2), figures=figures)
     folder.write(job.output, folder.RESULT, result)
-    sys.exit(0)
+
+
+def _end_at_once(work: Callable[[], None]) -> NoReturn:
+    """End this rank with its work, not with the interpreter, whose end a thread of torch's may turn into an abort.
+
+    The main process would take that for a death, and start all ranks again.
+    """
+    code: int | str = 0
+    try:
+        work()
+    except SystemExit as leaving:
+        code = leaving.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def report_progress(output: str, done: int, total: int, unit: str, note: str = "") -> None:

@@ -3,6 +3,7 @@
 python -m tests.support.ranks CONFIG.json     where ``start`` of the job says what each rank does
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -23,6 +24,8 @@ def _train(job: TrainingJob) -> dict[str, Any]:
     with Path(job.output, f"starts-{rank}").open("a") as starts:
         starts.write("started\n")
     times = len(Path(job.output, f"starts-{rank}").read_text().splitlines())
+    if job.start == "abort as it ends":
+        atexit.register(os.abort)
     if job.start == "refuse" and rank == 1:
         raise BadInput("rank 1 does not like it")
     if job.start == "die at once" and (rank, times) == (1, 1):

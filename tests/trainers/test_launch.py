@@ -61,6 +61,11 @@ def test_the_result_is_written_once_by_rank_0(tmp_path: Path, ranks: int):
     assert len(list(tmp_path.glob("rank-*"))) == ranks
 
 
+def test_a_rank_s_work_counts_not_how_its_interpreter_ends(tmp_path: Path):
+    assert _start(tmp_path, "abort as it ends").wait(30) == 0
+    assert jobs.result_of(str(tmp_path)) is not None
+
+
 def test_ranks_die_with_a_parent_that_is_killed(tmp_path: Path):
     parent = _start(tmp_path, "wait")
     ranks = _processes(tmp_path)
