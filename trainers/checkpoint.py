@@ -1,9 +1,10 @@
-"""Checkpoints: whole or not at all, with digests; a damaged one is skipped for the one before.
+"""Checkpoints: whole or not at all, with digests; a damaged one is set aside for the one before.
 
     checkpoints/step-00000100/state/         weights and optimiser, a share a rank, by DeepSpeed
                              /rng-0.pt       random state of each rank
                              /progress.json  where the training is: step, position in the data, whatever its loop keeps
                              /manifest.json  size and sha256 of each file, the number of ranks, what it is of
+    checkpoints/damaged-step-00000120/       set aside, until the training has come past its step again
 
 A checkpoint is written under a temporary name, which no reader takes for one, and renamed when it is whole.
 
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from schemas.errors import RunFailed
 from tasks import storage
 from trainers import universal
 from trainers.deepspeed_engine import TrainingEngine
@@ -27,6 +29,8 @@ from trainers.origin import MANIFEST, ORIGIN
 from trainers.rank_zero import on_rank_0
 
 _PROGRESS = "progress.json"
+_SET_ASIDE = "damaged-"
+_TOLD = 3
 _log = logging.getLogger(__name__)
 
 
@@ -56,19 +60,20 @@ class Checkpoints:
             storage.write_bytes(str(temporary / MANIFEST), json.dumps(manifest).encode())
             shutil.rmtree(target, ignore_errors=True)
             temporary.rename(target)
-            self._drop_old()
+            self._drop_old(target)
         engine.barrier()
 
     def restore(self) -> dict[str, Any] | None:
-        """Load the newest checkpoint that is whole and give back its progress; None where there is none.
+        """Load the newest checkpoint that is whole and give back its progress; None where there is none at all.
 
         All ranks call this together. With as many ranks as wrote it all goes on to the digit; with another number
         the weights and the optimiser are the same, and sums are rounded in another order from there on.
 
         Raises:
-            RunFailed: it was written by another number of ranks, and DeepSpeed cannot convert it.
+            RunFailed: all that there are are damaged; or it was written by another number of ranks, and DeepSpeed
+                cannot convert it.
         """
-        path = on_rank_0(self._engine, self._newest)
+        path = on_rank_0(self._engine, self._newest_whole)
         if path is None:
             return None
         ranks = json.loads((path / MANIFEST).read_text())["ranks"]
@@ -81,13 +86,29 @@ class Checkpoints:
         _set_random_state(torch.load(state, weights_only=False))
         return json.loads((path / _PROGRESS).read_text())
 
-    def _newest(self) -> Path | None:
+    def _newest_whole(self) -> Path | None:
+        """Newer ones are set aside: else they would be kept as the newest, in place of whole ones."""
+        damaged: list[tuple[Path, str]] = []
         for path in sorted(self._folder.glob("step-*"), reverse=True):
             damage = _damage(path)
             if damage is None:
+                for newer, its_damage in damaged:
+                    self._set_aside(newer, its_damage)
                 return path
-            _log.warning("%s is damaged (%s): going back to the one before", path, damage)
+            damaged.append((path, damage))
+        if damaged:
+            newest, damage = damaged[0]
+            raise RunFailed(
+                f"{self._folder}: none of {len(damaged)} checkpoints is whole ({newest.name}: {damage}): put a whole "
+                "one there, or remove that folder to begin again at step 0"
+            )
         return None
+
+    def _set_aside(self, path: Path, damage: str) -> None:
+        aside = path.with_name(f"{_SET_ASIDE}{path.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
+        _log.warning("%s is damaged (%s): set aside as %s, going back to the one before", path, damage, aside.name)
 
     def _load_converted(self, path: Path, ranks: int) -> None:
         engine, temporary = self._engine, self._folder / f".{path.name}.universal"
@@ -109,8 +130,10 @@ class Checkpoints:
     def _path(self, step: int) -> Path:
         return self._folder / f"step-{step:08d}"
 
-    def _drop_old(self) -> None:
-        for path in sorted(self._folder.glob("step-*"))[: -self._keep]:
+    def _drop_old(self, written: Path) -> None:
+        newest_last = sorted(self._folder.glob("step-*"), key=lambda path: (path == written, path))
+        passed = [path for path in self._folder.glob(f"{_SET_ASIDE}*") if path.name <= f"{_SET_ASIDE}{written.name}"]
+        for path in [*newest_last[: -self._keep], *passed]:
             shutil.rmtree(path)
 
 
@@ -135,7 +158,8 @@ def _damage(folder: Path) -> str | None:
     except (OSError, ValueError, KeyError) as error:
         return f"manifest unreadable: {error!r}"
     names = sorted(name for name, entry in manifest["files"].items() if found["files"].get(name) != entry)
-    return f"missing or changed: {', '.join(names)}" if names else None
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return f"missing or changed: {', '.join(names[:_TOLD])}{more}" if names else None
 
 
 def _random_state() -> dict[str, Any]:
