@@ -7,6 +7,7 @@ been one too many: they are at most a step old, and importance weights account f
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -107,22 +108,32 @@ class Generation:
         pending = set(tasks)
         try:
             while pending:
-                _, pending = await asyncio.wait(pending, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+                done, pending = await asyncio.wait(pending, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
                 if self._stop.received:
                     raise Interrupted
-                if any(task.done() and task.exception() for task in tasks):
-                    break
-            return [await task for task in tasks]
+                for task in done:
+                    task.result()  # or its error
+            return [task.result() for task in tasks]
         finally:
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            await _end(tasks)
 
 
 async def roll_group(roll: Roll, prompts: PromptOrder, place: Place, settings: DapoSettings, max_tokens: int) -> Group:
-    """All rollouts of the prompt at a place, each with a seed of its own."""
+    """All rollouts of the prompt at a place, each with a seed of its own; an error of one ends the others."""
     question = prompts.question(*place)
-    rollouts = await asyncio.gather(
-        *(roll(question, number, rollout_seed(settings.seed, *place, number)) for number in range(settings.group))
-    )
+    tasks = [
+        asyncio.ensure_future(roll(question, number, rollout_seed(settings.seed, *place, number)))
+        for number in range(settings.group)
+    ]
+    try:
+        rollouts = await asyncio.gather(*tasks)
+    finally:
+        await _end(tasks)
     return group_of(question, place, rollouts, settings, max_tokens)
+
+
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    """Those that are done stay as they are."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -116,6 +116,23 @@ def test_an_error_of_one_rollout_ends_the_others():
         _generation(broken).collect(Cursor(), 4)
 
 
+def test_an_error_of_the_last_prompt_is_not_kept_waiting_by_those_before_it():
+    last, outlived = PromptOrder(QUESTIONS, seed=1).question(4, SETTINGS.prompts - 1).question_id, []
+
+    async def broken(question: Question, rollout: int, seed: int) -> Trajectory:
+        if question.question_id == last and rollout == 0:
+            raise RuntimeError("a defect")
+        await asyncio.sleep(1)
+        outlived.append(question.question_id)
+        raise ValueError("another, later")
+
+    generation = _generation(broken)
+    with pytest.raises(RuntimeError, match="a defect"):
+        generation.collect(Cursor(), 4)
+    generation._runner.run(asyncio.sleep(1.5))
+    assert outlived == []  # not even of the same prompt's rollouts
+
+
 def test_the_curriculum_mixes_questions_of_up_to_k_masks_and_repeats_none_within_an_epoch():
     order = PromptOrder(QUESTIONS, seed=1)
     asked = [order.question(2, position) for position in range(20)]
