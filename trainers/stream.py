@@ -8,10 +8,9 @@ of all others.
 """
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Callable
-from concurrent.futures import TimeoutError
-from contextlib import suppress
 
 from schemas.errors import RunFailed
 from schemas.settings import DapoSettings
@@ -57,8 +56,9 @@ class Stream:
         """
         collecting = asyncio.run_coroutine_threadsafe(self._collect(cursor, max_masks), self._loop)
         while not self._stop.received:
-            with suppress(TimeoutError):
-                return collecting.result(LOOK_SECONDS)
+            done, _ = concurrent.futures.wait([collecting], LOOK_SECONDS)
+            if done:
+                return collecting.result()
         collecting.cancel()
         raise Interrupted
 

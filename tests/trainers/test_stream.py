@@ -196,6 +196,18 @@ def test_told_to_stop_it_says_so_and_an_error_of_a_rollout_comes_out(streams):
         streams(Policy(), stop=SimpleNamespace(received=True)).collect(Cursor(), 4)
 
 
+def test_a_timeout_of_a_rollout_is_an_error_like_others(streams):
+    async def slow(question: Question, rollout: int, seed: int) -> Trajectory:
+        raise TimeoutError("the search took too long")
+
+    stop = SimpleNamespace(received=False)
+    giving_up = threading.Timer(10, setattr, (stop, "received", True))
+    giving_up.start()
+    with pytest.raises(TimeoutError, match="took too long"):
+        streams(slow, stop=stop).collect(Cursor(), 4)
+    giving_up.cancel()
+
+
 def test_where_every_rollout_fails_the_training_ends(streams):
     async def failing(question: Question, rollout: int, seed: int) -> Trajectory:
         return trajectory(question, [(Author.MODEL, "")], EndReason.TOOL_FAILED)
