@@ -1,4 +1,7 @@
-"""Files of a pipeline on local disk, NFS or an object store, by fsspec. A file is written whole or not at all."""
+"""Files of a pipeline on local disk, NFS or an object store, by fsspec. A file is written whole or not at all.
+
+Whatever is asked is asked of the store itself: other processes write there, too.
+"""
 
 import hashlib
 import io
@@ -22,8 +25,15 @@ Row = TypeVar("Row", bound=BaseModel)
 _ROWS_AT_ONCE = 256
 
 
-def _open(path: str) -> tuple[AbstractFileSystem, str]:
-    return fsspec.core.url_to_fs(path)
+def located(path: str) -> tuple[AbstractFileSystem, str]:
+    """The file system that a path or URL lies on, and its path there.
+
+    It remembers no listings: fsspec's would hide what other processes have written since.
+
+    Raises:
+        ImportError, ValueError: for a store that is unknown, or whose package is not installed.
+    """
+    return fsspec.core.url_to_fs(path, use_listings_cache=False)
 
 
 def _is_local(filesystem: AbstractFileSystem) -> bool:
@@ -36,14 +46,13 @@ def join(*steps: str) -> str:
 
 
 def exists(path: str) -> bool:
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     return filesystem.exists(inner)
 
 
 def names_in(folder: str) -> list[str]:
     """Names (not paths) of what lies in a folder, sorted; empty where there is no such folder, or a file."""
-    filesystem, inner = _open(folder)
-    filesystem.invalidate_cache()
+    filesystem, inner = located(folder)
     try:
         entries = [entry.rstrip("/") for entry in filesystem.ls(inner, detail=False)]
     except (FileNotFoundError, NotADirectoryError):
@@ -52,7 +61,7 @@ def names_in(folder: str) -> list[str]:
 
 
 def size_of(path: str) -> int:
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     return filesystem.size(inner)
 
 
@@ -62,13 +71,13 @@ def read_bytes(path: str) -> bytes:
     Raises:
         FileNotFoundError: there is none.
     """
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     return filesystem.cat_file(inner)
 
 
 def write_bytes(path: str, data: bytes) -> None:
     """Locally a temporary name, fsync, rename; on an object store one put, which is whole or absent by itself."""
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     if not _is_local(filesystem):
         filesystem.pipe_file(inner, data)
         return
@@ -93,7 +102,7 @@ def _written(target: Path, data: bytes) -> Iterator[Path]:
 
 def create(path: str, data: bytes) -> bool:
     """Write a file that nobody has written yet; of many who try at one time, it is True for one alone."""
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     try:
         if not _is_local(filesystem):
             filesystem.pipe_file(inner, data, mode="create")  # a put on condition that there is no such object
@@ -107,7 +116,7 @@ def create(path: str, data: bytes) -> bool:
 
 def remove(path: str) -> None:
     """Remove a file or a folder with all that is in it; nothing happens where there is none."""
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     if filesystem.exists(inner):
         filesystem.rm(inner, recursive=True)
 
@@ -146,26 +155,26 @@ def write_rows(path: str, model: type[BaseModel], rows: Iterable[BaseModel]) -> 
 
 def opened(path: str) -> Any:
     """A file, open for reading at any place."""
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     return filesystem.open(inner, "rb")
 
 
 def read_table(path: str, columns: list[str] | None = None) -> pa.Table:
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     with filesystem.open(inner, "rb") as file:
         return pq.read_table(file, columns=columns)
 
 
 def read_batches(path: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Some columns of one Parquet file, a batch in memory at a time."""
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     with filesystem.open(inner, "rb") as file:
         yield from pq.ParquetFile(file).iter_batches(batch_size=65_536, columns=columns)
 
 
 def range_of(path: str, column: str) -> tuple[int, int] | None:
     """The smallest and largest value of a column of integers, by the file's statistics; None where it has no rows."""
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     with filesystem.open(inner, "rb") as file:
         metadata = pq.ParquetFile(file).metadata
     place = metadata.schema.names.index(column)
@@ -176,7 +185,7 @@ def range_of(path: str, column: str) -> tuple[int, int] | None:
 
 def read_rows(path: str, model: type[Row]) -> Iterator[Row]:
     """The rows of one Parquet file as row models, a batch in memory at a time."""
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     with filesystem.open(inner, "rb") as file:
         for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
             for row in batch.to_pylist():
@@ -189,7 +198,7 @@ def digest_of_bytes(data: bytes) -> str:
 
 def digest_of_file(path: str) -> str:
     """sha256 of a file's content, read in pieces."""
-    filesystem, inner = _open(path)
+    filesystem, inner = located(path)
     digest = hashlib.sha256()
     with filesystem.open(inner, "rb") as file:
         while piece := file.read(1 << 20):
@@ -199,7 +208,7 @@ def digest_of_file(path: str) -> str:
 
 def tree_of(folder: str) -> list[tuple[str, int]]:
     """(path relative to the folder, size) of every file below it, sorted."""
-    filesystem, inner = _open(folder)
+    filesystem, inner = located(folder)
     base = inner.rstrip("/") + "/"
     found = filesystem.find(inner, detail=True)
     return sorted((path.removeprefix(base), entry["size"]) for path, entry in found.items())

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-import fsspec
 from fsspec import AbstractFileSystem
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import BadInput
+from tasks import storage
 from tasks.corpus.streams import (
     BZ2_START,
     BZ2_START_BYTES,
@@ -29,7 +29,6 @@ from tasks.corpus.streams import (
     SourceFile,
     as_utf8,
     decompressed,
-    open_binary,
     stream_starts,
 )
 from tasks.corpus.sums import Sums, read_sums, snapshot_of_name
@@ -168,7 +167,7 @@ def cut(dump: Dump, part_mb: float) -> list[DumpRange]:
 
 def _filesystem(path: str) -> AbstractFileSystem:
     try:
-        return fsspec.core.url_to_fs(path)[0]
+        return storage.located(path)[0]
     except (ImportError, ValueError) as error:
         raise BadInput(f"{path}: cannot be opened: {error}") from None
 
@@ -271,7 +270,7 @@ def _indexed_starts(index: str, file: DumpFile) -> list[int]:
     What the index does not name, the footer at least, is found behind its last offset.
     """
     try:
-        with open_binary(index) as compressed, bz2.open(compressed, "rb") as lines:
+        with storage.opened(index) as compressed, bz2.open(compressed, "rb") as lines:
             starts = sorted({int(line.partition(b":")[0]) for line in lines})
     except (OSError, EOFError, ValueError) as error:
         raise BadInput(f"{index}: not the index of a multistream dump ({error}); remove or replace it") from None

@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import IO, cast
 
-import fsspec
 from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from schemas.errors import BadInput, RunFailed
+from tasks import storage
 
 CHUNK = 1 << 20
 PIECE = 1 << 18
@@ -45,15 +44,11 @@ class Damage:
     detail: str
 
 
-def open_binary(path: str) -> IO[bytes]:
-    return cast(IO[bytes], fsspec.open(path, "rb").open())
-
-
 class SourceFile:
     """A file on any file system, read at places; a read that fails is tried again."""
 
     def __init__(self, path: str) -> None:
-        self._path, self._file = path, open_binary(path)
+        self._path, self._file = path, storage.opened(path)
         self._again = Retrying(
             retry=retry_if_not_exception_type(ValueError),
             stop=stop_after_attempt(_TRIES),

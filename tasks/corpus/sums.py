@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import fsspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.errors import BadInput
+from tasks import storage
 
 _SNAPSHOT = re.compile(r"(?P<wiki>[a-z][a-z0-9_]*)-(?P<date>\d{8})-")
 _SUM = re.compile(r"(?P<sha1>[0-9a-fA-F]{40})\s+\*?(?:.*/)?(?P<name>[^\s/]+)")
@@ -122,7 +122,7 @@ def _status(place: str) -> _Status:
 def _text(path: str) -> str | None:
     """None where there is no such file, or where one may not ask (some stores say so instead)."""
     try:
-        with fsspec.open(path, "rb") as file:
+        with storage.opened(path) as file:
             return file.read().decode("utf-8", "replace")
     except (FileNotFoundError, PermissionError):
         return None

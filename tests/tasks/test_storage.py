@@ -3,6 +3,7 @@ import sys
 
 from schemas.records import Redirect, table_of
 from tasks import storage
+from tests.support.object_store import put, serving_bucket
 
 
 def rows(count):
@@ -46,3 +47,29 @@ def test_a_file_is_no_folder_and_neither_is_nothing(tmp_path):
     storage.write_bytes(str(tmp_path / "file"), b"x")
     assert storage.names_in(str(tmp_path / "file")) == []
     assert storage.names_in(str(tmp_path / "nowhere")) == []
+
+
+def test_what_another_process_writes_is_seen_at_once_however_often_its_folder_was_listed():
+    with serving_bucket() as bucket:
+        folder = f"{bucket}/run/pages"
+        storage.write_bytes(f"{folder}/part-0.json", b"own")
+        for number, content in enumerate([b"one", b"another, longer"], 1):
+            path = f"{folder}/rejects-{number}.parquet"
+            storage.names_in(folder)
+            assert not storage.exists(path)
+            put(path, content)
+            assert storage.exists(path)
+            assert storage.read_bytes(path) == content
+            assert storage.size_of(path) == len(content)
+            with storage.opened(path) as file:
+                assert file.read() == content
+        storage.names_in(folder)
+        put(f"{folder}/part-0.json", b"replaced")
+        assert storage.digest_of_file(f"{folder}/part-0.json") == storage.digest_of_bytes(b"replaced")
+
+
+def test_of_many_who_create_an_object_one_alone_does():
+    with serving_bucket() as bucket:
+        assert storage.create(f"{bucket}/lease", b"first")
+        assert not storage.create(f"{bucket}/lease", b"second")
+        assert storage.read_bytes(f"{bucket}/lease") == b"first"

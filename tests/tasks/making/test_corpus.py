@@ -17,10 +17,12 @@ from schemas.records import Page, Passage, Record, Split
 from tasks import storage
 from tasks.corpus.dumps import cut, find_dump
 from tasks.corpus.smallworld import write_world
+from tasks.fanout import release
 from tasks.graph import make, stages_of
 from tasks.ledger import Ledger
 from tasks.making import ramp
 from tests.support.dumpfiles import page_xml, write_multistream
+from tests.support.object_store import serving_bucket
 
 STREAMS = [[page_xml(10 * s + p, f"Page {s}.{p}", f"Text {s} {p}. " * 60) for p in range(3)] for s in range(1, 4)]
 
@@ -46,11 +48,16 @@ def made(config: PipelineConfig, until: str) -> StageManifest:
     raise AssertionError(f"no stage {until}")
 
 
-def test_a_dump_of_which_too_much_is_lost_stops_at_the_pages(tmp_path: Path) -> None:
-    dump = write_multistream(tmp_path, STREAMS)
+def damaged(dump: Path) -> Path:
+    """The same dump with a stream that cannot be decompressed."""
     whole = dump.read_bytes()
     second = cut(find_dump(str(dump)), 1e-6)[2]
     dump.write_bytes(whole[: second.start + 40] + bytes(8) + whole[second.start + 48 :])
+    return dump
+
+
+def test_a_dump_of_which_too_much_is_lost_stops_at_the_pages(tmp_path: Path) -> None:
+    dump = damaged(write_multistream(tmp_path, STREAMS))
     root = tmp_path / "root"
     with pytest.raises(RunFailed, match=r"little is lost: \d+\.\d+% of the dump could not be read \(\d+ damaged bytes"):
         made(config_of(root, dump), "pages")
@@ -64,6 +71,18 @@ def test_a_dump_that_is_cut_off_stops_at_the_pages(tmp_path: Path) -> None:
     dump.write_bytes(dump.read_bytes()[: cut(find_dump(str(dump)), 1e-6)[3].start])
     with pytest.raises(RunFailed, match=r"100.00% of the dump could not be read \(.* 1 files cut off\)"):
         made(config_of(tmp_path / "root", dump), "pages")
+
+
+@pytest.mark.slow
+def test_workers_write_pages_and_rejects_to_an_object_store_that_this_process_reads(tmp_path: Path) -> None:
+    dump = damaged(write_multistream(tmp_path, STREAMS))
+    release()  # workers have the environment in which Ray was started
+    with serving_bucket() as bucket:
+        runtime = {"root": f"{bucket}/root", "workers": 2}
+        config = config_of(tmp_path, dump, pages={"part_mb": 1e-6, "max_lost_share": 0.5}, runtime=runtime)
+        manifest = made(config, "pages")
+        release()
+    assert (manifest.rows, manifest.rejects, len(manifest.parts)) == (6, {"damaged_stream": 1}, 5)
 
 
 _IN_PROCESS = """
