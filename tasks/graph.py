@@ -6,6 +6,7 @@ own settings, its upstreams' digests and its version, which is raised when its c
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from tasks.identity import Part, StageSettings, identity_of
 from tasks.jobs import Progress
 from tasks.ledger import Ledger
 from tasks.making import answers, corpus, earlier, leaks, models, ramp, spans, trajectories
-from tasks.making.context import Making
+from tasks.making.context import FinishedMeanwhile, Making
 
 Name = tuple[str, str]
 """A stage and its label."""
@@ -140,7 +141,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         upstreams = ("aliases", "passages", *(name for name in known if name == "spans"), "reference")
         tokens = ramp_settings.reference.max_tokens
         made.append(stage("reference", spans.make_reference))
-        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=5, ramp=weighed, max_tokens=tokens))
+        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=6, ramp=weighed, max_tokens=tokens))
         known = (*known, "surprisals")
     if ramp_settings.leaks is not None:
         names = sorted(map(leaks.name_of, ramp_settings.leaks.sets))
@@ -153,7 +154,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         "questions",
         ramp.make_questions,
         ("dump", "aliases", "passages", "index", *known),
-        version=7,
+        version=8,
         ramp=Part(ramp_settings, without=("reference", "leaks", "changed_since")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
@@ -169,7 +170,7 @@ def _change_stages(config: PipelineConfig) -> list[Stage]:
         "changes",
         earlier.make_changes,
         ("dump", "aliases", "passages", "index", "earlier_passages"),
-        version=5,
+        version=6,
         ramp=Part(config.ramp, without=("reference", "spans", "leaks", "masks_of")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
@@ -288,7 +289,11 @@ def make(config: PipelineConfig, stage: Stage, on_progress: Callable[[Progress],
         return finished
     if stage.together:
         _open_siblings(config, ledger, stage)
-    return stage.make(Making(config, ledger, opened, on_progress))
+    with ExitStack() as held:
+        try:
+            return stage.make(Making(config, ledger, opened, on_progress, held))
+        except FinishedMeanwhile as other:
+            return other.manifest
 
 
 def _open_siblings(config: PipelineConfig, ledger: Ledger, stage: Stage) -> None:

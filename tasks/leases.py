@@ -1,4 +1,4 @@
-"""A lease on a stage: one run at a time makes its parts; another that wants the same waits, and finds them made.
+"""A lease on a stage: one run at a time makes its parts and finishes it; another that wants the same waits for that.
 
     {stage}/{label}/lease-{token}.json    who holds it; the highest token is in force
 

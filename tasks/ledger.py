@@ -265,12 +265,17 @@ class Ledger:
         Raises:
             BadInput: the label holds something made in another way; it says what differs and how to go on.
         """
-        known = self.recipe(recipe.stage, recipe.label)
-        if known is None:
-            storage.write_document(storage.join(self.folder(recipe.stage, recipe.label), RECIPE), recipe)
-        elif known.fingerprint != recipe.fingerprint:
+        known = self.recipe(recipe.stage, recipe.label) or self._begun(recipe)
+        if known.fingerprint != recipe.fingerprint:
             raise BadInput(self._conflict(known, recipe))
         return OpenStage(self, recipe)
+
+    def _begun(self, recipe: Recipe) -> Recipe:
+        """Of runs that begin a stage at one moment one alone writes its recipe; the others are given that one."""
+        path = storage.join(self.folder(recipe.stage, recipe.label), RECIPE)
+        if storage.create(path, (recipe.model_dump_json(indent=1) + "\n").encode()):
+            return recipe
+        return storage.read_document(path, Recipe)
 
     def _conflict(self, known: Recipe, wanted: Recipe) -> str:
         place = self.folder(wanted.stage, wanted.label)

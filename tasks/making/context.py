@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
@@ -80,6 +80,14 @@ def rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+class FinishedMeanwhile(Exception):
+    """Another run, which this one waited for, has finished the stage."""
+
+    def __init__(self, manifest: StageManifest) -> None:
+        super().__init__(f"{manifest.recipe.stage}/{manifest.recipe.label}")
+        self.manifest = manifest
+
+
 @dataclass(frozen=True)
 class Making:
     """One stage being made."""
@@ -88,6 +96,8 @@ class Making:
     ledger: Ledger
     open: OpenStage
     on_progress: Callable[[Progress], None]
+    held: ExitStack
+    """What is held until the stage is finished: its lease, where it is made in parts here."""
 
     @property
     def folder(self) -> str:
@@ -126,12 +136,18 @@ class Making:
 
         A part that holds failed rows counts as missing: the next run tries them again. While another run makes the
         same stage this one waits, and finds what that one made.
+
+        Raises:
+            FinishedMeanwhile: that run has passed the stage's gates, too.
         """
         waiting = lambda holder: self.on_progress(  # noqa: E731
             Progress(done=0, total=len(items), unit="parts", note=f"{holder} makes them; waiting for it")
         )
-        with leases.held(self.folder, waiting) as lease:
-            return self._map_parts(self.open.parts(model, lease), items, work)
+        lease = self.held.enter_context(leases.held(self.folder, waiting))
+        finished = self.ledger.manifest(self.open.recipe.stage, self.open.recipe.label)
+        if finished is not None:
+            raise FinishedMeanwhile(finished)
+        return self._map_parts(self.open.parts(model, lease), items, work)
 
     def _map_parts(
         self, parts: Parts, items: dict[str, Item], work: Callable[[Item], Output]

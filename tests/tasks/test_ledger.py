@@ -87,6 +87,26 @@ def test_the_same_label_made_otherwise_is_refused_and_says_what_differs(tmp_path
     ledger.open(recipe(a=1))
 
 
+@pytest.mark.parametrize("place", ["disk", "object store"])
+def test_of_two_runs_that_begin_a_stage_at_one_moment_the_second_is_held_to_the_first_ones_recipe(
+    tmp_path, monkeypatch, place
+):
+    root = str(tmp_path) if place == "disk" else f"memory://{tmp_path.name}"
+    first, second, look = Ledger(root, SNAPSHOT), Ledger(root, SNAPSHOT), Ledger.recipe
+
+    def look_while_the_first_begins(ledger, stage, label):
+        found = look(ledger, stage, label)
+        if ledger is second and found is None:
+            first.open(recipe(a=1))
+        return found
+
+    monkeypatch.setattr(Ledger, "recipe", look_while_the_first_begins)
+    with pytest.raises(BadInput, match="a was 1, is 2"):
+        second.open(recipe(a=2))
+    assert look(second, "pages", "v1") == recipe(a=1)
+    second.open(recipe(a=1))
+
+
 def test_recipes_that_are_equal_have_no_differences():
     assert differences(recipe(a=1), recipe(a=1)) == []
 
