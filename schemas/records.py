@@ -260,6 +260,7 @@ class EndReason(StrEnum):
     MALFORMED = "malformed"  # a turn with neither a search nor an answer, or with the environment's own tags
     TOOL_FAILED = "tool_failed"  # search failed after its retries: never training signal
     ENGINE_FAILED = "engine_failed"
+    REQUEST_REFUSED = "request_refused"  # a teacher's endpoint does not take what it is asked: never training signal
     TEACHER_STUCK = "teacher_stuck"  # a teacher found no honest next step
 
 

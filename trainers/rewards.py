@@ -13,7 +13,7 @@ from tasks.rollouts.protocol import parse_turn
 from trainers.losses import overlong_penalty
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
-_NO_SIGNAL = frozenset({EndReason.TOOL_FAILED, EndReason.ENGINE_FAILED})
+_NO_SIGNAL = frozenset({EndReason.TOOL_FAILED, EndReason.ENGINE_FAILED, EndReason.REQUEST_REFUSED})
 
 
 class Reward(NamedTuple):
@@ -26,7 +26,7 @@ class Reward(NamedTuple):
 
 
 def is_signal(trajectory: Trajectory) -> bool:
-    """Whether anything can be learnt from it: not where a tool or the engine failed."""
+    """Whether anything can be learnt from it: not where a tool or the engine failed, or a request was refused."""
     return trajectory.end_reason not in _NO_SIGNAL
 
 

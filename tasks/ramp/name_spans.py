@@ -16,10 +16,10 @@ from schemas.records import Passage, Proposals, Reject, SpanKind
 from schemas.snapshot import language_of
 from tasks import jobs, storage
 from tasks.ledger import Parts
-from tasks.ramp.proposals import Named, proposals_of, unreadable
+from tasks.ramp.proposals import Named, Refusal, none_named, proposals_of
 from tasks.ramp.questions import unfit
-from tasks.rollouts.chat import SPANS, ChatEndpoint, ChatFailed
-from tasks.rollouts.scheduling import Meter, Request, Schedule, laid_out, request_of, run_job, seed_of
+from tasks.rollouts.chat import SPANS, ChatEndpoint, ChatFailed, RequestRefused
+from tasks.rollouts.scheduling import Meter, Refused, Request, Schedule, laid_out, request_of, run_job, seed_of
 
 MISUNDERSTANDINGS = 3
 """How often the model may reply in a form that cannot be read, before a paragraph goes without spans."""
@@ -56,6 +56,7 @@ async def named_by_model(passage: Passage, endpoint: ChatEndpoint, seed: int) ->
 
     Raises:
         ChatFailed: the endpoint does not answer.
+        RequestRefused: it does not take this paragraph.
         Unreadable: no reply could be read.
     """
     told = f"Title: {passage.title}\n\nParagraph:\n{passage.text}"
@@ -82,13 +83,16 @@ async def _name_spans(job: SpanJob) -> dict[str, Any]:
     settings = job.settings.spans
     async with ChatEndpoint(job.endpoint, settings.model, settings.temperature, whose=SPANS) as endpoint:
 
-        async def ask(passage: Passage) -> Proposals | Reject:
+        async def ask(passage: Passage) -> Proposals | Reject | Refused[Proposals]:
+            found: Proposals | Refused[Proposals]
             try:
                 named = await named_by_model(passage, endpoint, seed_of(settings.seed, passage.passage_id))
             except ChatFailed as error:
                 return _failed(passage, str(error))
+            except RequestRefused as error:
+                found = Refused(none_named(passage, Refusal.REQUEST_REFUSED), str(error))
             except Unreadable:
-                found = unreadable(passage)
+                found = none_named(passage, Refusal.UNREADABLE)
             else:
                 found = proposals_of(passage, named)
             meter.add(0)

@@ -25,6 +25,7 @@ class Refusal(StrEnum):
     SEVERAL = "several"  # it stands more than once
     NOT_WHOLE = "not_whole"  # it is cut out of a word or a number
     UNREADABLE = "unreadable"  # not a span: the whole reply could not be read
+    REQUEST_REFUSED = "request_refused"  # not a span: the endpoint does not take this paragraph
 
 
 def proposals_of(passage: Passage, named: Iterable[Named]) -> Proposals:
@@ -45,8 +46,8 @@ def proposals_of(passage: Passage, named: Iterable[Named]) -> Proposals:
     )
 
 
-def unreadable(passage: Passage) -> Proposals:
-    refused = [RefusedSpan(surface="", reason=Refusal.UNREADABLE)]
+def none_named(passage: Passage, why: Refusal) -> Proposals:
+    refused = [RefusedSpan(surface="", reason=why)]
     return Proposals(snapshot=passage.snapshot, passage_id=passage.passage_id, spans=[], refused=refused)
 
 

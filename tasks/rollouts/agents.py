@@ -18,7 +18,7 @@ from retrieval_index.hits import AsyncSearcher, SearchFailed
 from schemas.records import Author, EndReason, Question, Search, Segment, Trajectory, Verdict, VerdictStatus
 from schemas.settings import AgentSettings
 from tasks.rollouts import prompts
-from tasks.rollouts.chat import ChatEndpoint, ChatFailed
+from tasks.rollouts.chat import ChatEndpoint, ChatFailed, RequestRefused
 from tasks.rollouts.environment import search_all, search_of
 from tasks.rollouts.judge import is_supported, judge, own_answer
 from tasks.rollouts.protocol import answer_turn, information_of, neutralise, prompt_of, search_turn
@@ -69,10 +69,11 @@ class MultiAgentTeacher:
     async def teach(self, question: Question, rollout: int, seed: int) -> Trajectory:
         """One trajectory, judged.
 
-        A search that failed ends it `tool_failed`, an endpoint that does not answer `engine_failed`.
+        A search that failed ends it `tool_failed`, an endpoint that does not answer `engine_failed`, one that does not
+        take this question, or what was found for it, `request_refused`.
 
         Raises:
-            BadInput: the endpoint refuses the requests.
+            BadInput: the endpoint refuses all requests.
         """
         attempt = _Attempt(self, question, seed)
         try:
@@ -83,6 +84,9 @@ class MultiAgentTeacher:
         except ChatFailed as error:
             _log.warning("%s: %s", question.question_id, error)
             end_reason = EndReason.ENGINE_FAILED
+        except RequestRefused as error:
+            _log.warning("%s: %s", question.question_id, error)
+            end_reason = EndReason.REQUEST_REFUSED
         trajectory = Trajectory(
             snapshot=question.snapshot,
             trajectory_id=f"{question.question_id}-{self.label}-{rollout}",
@@ -174,7 +178,7 @@ class _Attempt:
         told = prompts.judging(self._task, gold, own_answer(trajectory) or "")
         try:
             opinion = await self._ask(_Opinion, prompts.JUDGE, told)
-        except (_Unreadable, ChatFailed) as error:
+        except (_Unreadable, ChatFailed, RequestRefused) as error:
             _log.warning("%s: no second opinion: %s", self.question.question_id, error)
             return verdict
         if not opinion.right:

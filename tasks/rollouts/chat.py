@@ -21,10 +21,17 @@ from schemas.runtime import EndpointRuntime
 
 ATTEMPTS = 6
 MAX_WAIT_SECONDS = 60.0
+_OF_ONE_REQUEST = (400, 413, 422)
+"""What an endpoint answers to a prompt that its content filter or its model's context does not let through. Every
+other refusal (a key, a path, a model) is of the endpoint as a whole."""
 
 
 class ChatFailed(Exception):
     """The endpoint did not answer, after all attempts."""
+
+
+class RequestRefused(Exception):
+    """The endpoint does not take this one request, for what it says or how long it is: asking again would not help."""
 
 
 class _TryAgain(Exception):
@@ -69,6 +76,8 @@ class ChatEndpoint:
         self.model = model or _first_of(listed, self._base, whose)
         limits = httpx.Limits(max_connections=endpoint.in_flight)
         self._client = httpx.AsyncClient(headers=headers, timeout=endpoint.timeout_seconds, limits=limits)
+        self.refusal = ""
+        """What it said when it last refused one request."""
 
     async def __aenter__(self) -> "ChatEndpoint":
         return self
@@ -82,7 +91,8 @@ class ChatEndpoint:
         """The model's reply to two messages.
 
         Raises:
-            BadInput: the endpoint refuses the request (a bad key, an unknown model): asking again would not help.
+            BadInput: the endpoint would refuse any request (a bad key, an unknown model).
+            RequestRefused: it refuses this one.
             ChatFailed: it was busy, broken or out of reach `ATTEMPTS` times.
         """
         body = {
@@ -114,11 +124,18 @@ class ChatEndpoint:
         if status in (408, 409, 429) or status >= 500:
             raise _TryAgain(f"status {status}", _seconds(response.headers.get("retry-after")))
         if status >= 400:
-            raise BadInput(_refused(self._base, response, self._whose))
+            raise self._refused(response)
         try:
             return response.json()["choices"][0]["message"]["content"] or ""
         except (ValueError, LookupError, TypeError) as error:
             raise _TryAgain(f"a reply that is no chat completion: {response.text[:100]}") from error
+
+    def _refused(self, response: httpx.Response) -> BadInput | RequestRefused:
+        told = _refused(self._base, response, self._whose)
+        if response.status_code not in _OF_ONE_REQUEST:
+            return BadInput(told)
+        self.refusal = told
+        return RequestRefused(told)
 
 
 def _at_least_as_asked(backoff: wait_base) -> Callable[[RetryCallState], float]:

@@ -5,7 +5,10 @@ borders; a finished request goes to its part's journal (journal.py), and a part 
 Parquet and its journal dropped. After a kill, what is in a part or in a journal is not asked again.
 
 A request that failed (its engine or its search) is no row: it is counted, the others go on, and the run ends with an
-error; the next run asks it again. After `MAX_FAILED` of them nothing new is begun.
+error; the next run asks it again. Where too many of those asked have failed (`MAX_FAILED_SHARE`) nothing new is begun.
+
+A request that was refused for what it asks is a row, so that it is not asked for ever. Such rows are held back until
+another request is answered: whoever refuses one after the other refuses something that all of them have in common.
 """
 
 import asyncio
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from schemas.errors import MaskSearchError, RunFailed
+from schemas.errors import BadInput, MaskSearchError, RunFailed
 from schemas.manifest import digest_of
 from schemas.records import Record, Reject
 from tasks import jobs
@@ -29,7 +32,11 @@ Item = TypeVar("Item")
 Row = TypeVar("Row", bound=Record)
 Result = TypeVar("Result")
 
-MAX_FAILED = 20
+MAX_FAILED, MAX_FAILED_SHARE = 20, 0.02
+"""Failures that end a run: so many, or this share of what it has asked where that is more."""
+MAX_REFUSED, REFUSED_IN_FLIGHT = 20, 4
+"""Refusals in a row that end a run: so many, or so many for each request in flight where that is more. They come at
+once, and answers take their time, so that of many requests begun together the refused ones end first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,14 @@ class Request(Generic[Item]):
 
     item: Item
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Generic[Row]):
+    """The row of a request that was refused for what it asks, and the words with which it was."""
+
+    row: Row
+    why: str
 
 
 def request_of(item: Item, *identity: Any) -> Request[Item]:
@@ -70,6 +85,10 @@ class _OpenPart(Generic[Item, Row]):
         self._missing.discard(request.digest)
 
     @property
+    def is_begun(self) -> bool:
+        return len(self._missing) < len(self.requests)
+
+    @property
     def is_whole(self) -> bool:
         return not self._missing
 
@@ -95,7 +114,11 @@ class Schedule(Generic[Item, Row]):
             for key, wanted in requests.items()
             if key not in done
         }
+        self._is_answered = bool(done) or any(part.is_begun for part in self._open.values())
+        self._asked = 0
         self._failed: list[Reject] = []
+        self._held: list[tuple[_OpenPart[Item, Row], Request[Item], Refused[Row]]] = []
+        self._gives_up = False
         self._committed = time.time()
 
     @property
@@ -103,11 +126,12 @@ class Schedule(Generic[Item, Row]):
         """How many requests have neither row nor journal entry."""
         return sum(len(part.unanswered()) for part in self._open.values())
 
-    async def run(self, ask: Callable[[Item], Awaitable[Row | Reject]]) -> None:
+    async def run(self, ask: Callable[[Item], Awaitable[Row | Reject | Refused[Row]]]) -> None:
         """Ask all that is missing and commit every part. ``ask`` gives back a row, or a reject where it failed.
 
         Raises:
             RunFailed: requests failed; all that did not is kept.
+            BadInput: every request was refused, or so many in a row that every one would be; these are not kept.
             MaskSearchError: ``ask`` raised it, which ends the run at once.
         """
         queue = iter([(part, request) for part in self._open.values() for request in part.unanswered()])
@@ -117,17 +141,14 @@ class Schedule(Generic[Item, Row]):
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._in_flight):
                     group.create_task(self._work(queue, ask))
+            await self._settle()
         except* MaskSearchError as errors:
             raise _first(errors) from None
         finally:
             for part in self._open.values():
                 part.journal.close()
         if self._failed:
-            first = self._failed[0]
-            raise RunFailed(
-                f"{len(self._failed)} requests failed (first: {first.row_id}, {first.reason}: {first.detail}); "
-                "what was answered is kept; run again to ask them again"
-            )
+            raise self._some_failed()
         shutil.rmtree(self._journals, ignore_errors=True)
 
     async def commit_whole(self) -> None:
@@ -138,18 +159,60 @@ class Schedule(Generic[Item, Row]):
     async def _work(
         self,
         queue: Iterator[tuple[_OpenPart[Item, Row], Request[Item]]],
-        ask: Callable[[Item], Awaitable[Row | Reject]],
+        ask: Callable[[Item], Awaitable[Row | Reject | Refused[Row]]],
     ) -> None:
         for part, request in queue:
             answer = await ask(request.item)
+            self._asked += 1
             if isinstance(answer, Reject):
                 self._failed.append(answer)
+                # Kept from then on, as workers that have left do not come back.
+                self._gives_up |= len(self._failed) >= max(MAX_FAILED, MAX_FAILED_SHARE * self._asked)
+            elif isinstance(answer, Refused):
+                self._hold(part, request, answer)
             else:
-                part.take(request, answer)
-                if part.is_whole:
-                    await self._commit(part)
-            if len(self._failed) >= MAX_FAILED:
+                self._is_answered = True
+                await self._take(part, request, answer)
+                await self._take_held()
+            if self._gives_up:
                 return
+
+    def _hold(self, part: _OpenPart[Item, Row], request: Request[Item], refused: Refused[Row]) -> None:
+        self._held.append((part, request, refused))
+        if len(self._held) >= max(MAX_REFUSED, REFUSED_IN_FLIGHT * self._in_flight):
+            raise self._all_refused()
+
+    async def _settle(self) -> None:
+        """Decide about what was refused since the last answer, now that nothing more is asked."""
+        if self._is_answered:
+            await self._take_held()
+        elif self._held and not self._failed:
+            raise self._all_refused()
+
+    def _all_refused(self) -> BadInput:
+        _, _, last = self._held[-1]
+        return BadInput(
+            f"{last.why}: {len(self._held)} requests in a row were refused, so that the cause is in no single one; "
+            "what was answered before is kept; run again when it is put right"
+        )
+
+    def _some_failed(self) -> RunFailed:
+        first = self._failed[0]
+        early = "; that is too many for the others to be asked" if self._gives_up else ""
+        return RunFailed(
+            f"{len(self._failed)} of {self._asked} requests failed (first: {first.row_id}, {first.reason}: "
+            f"{first.detail}){early}; what was answered is kept; run again to ask them again"
+        )
+
+    async def _take_held(self) -> None:
+        held, self._held = self._held, []
+        for part, request, refused in held:
+            await self._take(part, request, refused.row)
+
+    async def _take(self, part: _OpenPart[Item, Row], request: Request[Item], row: Row) -> None:
+        part.take(request, row)
+        if part.is_whole:
+            await self._commit(part)
 
     async def _commit(self, part: _OpenPart[Item, Row]) -> None:
         del self._open[part.key]

@@ -9,14 +9,14 @@ from typing import Any
 from retrieval_index.client import BatchingSearcher
 from retrieval_index.opening import open_index
 from schemas.jobs import TeacherJob
-from schemas.records import Reject, Trajectory
+from schemas.records import EndReason, Reject, Trajectory
 from tasks import jobs, storage
 from tasks.ledger import Parts
 from tasks.rollouts.agents import MultiAgentTeacher
 from tasks.rollouts.chat import ChatEndpoint
 from tasks.rollouts.figures import figures_of, sampled_tokens
 from tasks.rollouts.requests import FAILED, Rollout, failed, rollout_requests
-from tasks.rollouts.scheduling import Meter, Schedule, laid_out, run_job, seed_of
+from tasks.rollouts.scheduling import Meter, Refused, Schedule, laid_out, run_job, seed_of
 
 
 def teach_questions(job: TeacherJob) -> dict[str, Any]:
@@ -33,12 +33,14 @@ async def _teach_questions(job: TeacherJob) -> dict[str, Any]:
     async with ChatEndpoint(job.endpoint, job.settings.model, job.settings.temperature) as endpoint:
         teacher = MultiAgentTeacher(endpoint, searcher, job.agent, job.label)
 
-        async def ask(asked: Rollout) -> Trajectory | Reject:
+        async def ask(asked: Rollout) -> Trajectory | Reject | Refused[Trajectory]:
             seed = seed_of(job.settings.seed, asked.question.question_id, asked.number)
             trajectory = await teacher.teach(asked.question, asked.number, seed)
             if trajectory.end_reason in FAILED:
                 return failed(trajectory)
             meter.add(sampled_tokens(trajectory))
+            if trajectory.end_reason == EndReason.REQUEST_REFUSED:
+                return Refused(trajectory, endpoint.refusal)
             return trajectory
 
         await schedule.run(ask)

@@ -105,9 +105,10 @@ def test_long_rollouts_are_fined_over_the_cache():
 
 
 @pytest.mark.parametrize("reason", list(EndReason))
-def test_failures_of_tools_and_engine_are_no_signal(reason: EndReason):
+def test_failures_of_tools_and_engine_and_refusals_are_no_signal(reason: EndReason):
     failed = trajectory(QUESTION, [SEARCHED], end_reason=reason)
-    assert is_signal(failed) == (reason not in (EndReason.TOOL_FAILED, EndReason.ENGINE_FAILED))
+    no_signal = (EndReason.TOOL_FAILED, EndReason.ENGINE_FAILED, EndReason.REQUEST_REFUSED)
+    assert is_signal(failed) == (reason not in no_signal)
 
 
 def test_the_last_answer_is_the_model_s_own():

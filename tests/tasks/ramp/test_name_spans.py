@@ -84,12 +84,27 @@ def test_what_failed_is_asked_again_and_nothing_else(tmp_path, monkeypatch):
     model = Model({"Karlo Vint": NAMED, "Sal Morvis": 500})
     with serving(model) as url:
         job = job_of(tmp_path, url)
-        with pytest.raises(RunFailed, match="1 requests failed"):
+        with pytest.raises(RunFailed, match="1 of 2 requests failed"):
             name_spans(job)
         model.replies["Sal Morvis"] = {"spans": [{"text": "1897", "kind": "date"}]}
         model.asked.clear()
         assert name_spans(job)["located"] == 2
     assert model.asked == ["Sal Morvis"]
+
+
+def test_a_paragraph_that_is_refused_goes_without_spans_and_is_not_asked_about_again(tmp_path):
+    model = Model({"Karlo Vint": 400, "Sal Morvis": {"spans": []}})
+    with serving(model) as url:
+        job = job_of(tmp_path, url)
+        assert name_spans(job)["refused"] == {"request_refused": 1}
+        assert name_spans(job)["refused"] == {"request_refused": 1}
+    assert sorted(model.asked) == ["Karlo Vint", "Sal Morvis"]
+
+
+def test_an_endpoint_that_refuses_every_paragraph_is_told_in_one_line(tmp_path):
+    refused = pytest.raises(BadInput, match=r"runtime\.span_endpoint .*status 422: .*2 requests in a row were refused")
+    with serving(Model({"Karlo Vint": 422, "Sal Morvis": 422})) as url, refused:
+        name_spans(job_of(tmp_path, url))
 
 
 def test_an_endpoint_that_is_not_there_is_told_by_its_own_setting(tmp_path):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from schemas.corpus_settings import RampSettings, SpanSettings
 from schemas.errors import BadInput
 from schemas.records import Question, SpanKind, Split
-from tasks.ramp.proposals import Named, proposals_of, unreadable
+from tasks.ramp.proposals import Named, Refusal, none_named, proposals_of
 from tasks.ramp.questions import SpanFacts, questions_of
 from tasks.ramp.spacy_spans import named_by_pipeline, pipeline_of
 from tasks.ramp.spans import find_spans
@@ -58,7 +58,7 @@ def test_questions_are_asked_about_what_was_proposed_and_nothing_else():
         return [row.gold if isinstance(row, Question) else row.reason for row in rows]
 
     assert gold({passage.passage_id: proposals_of(passage, [Named("Sal Morvis", SpanKind.ENTITY)])}) == [["Sal Morvis"]]
-    assert gold({passage.passage_id: unreadable(passage)}) == ["few_spans"]
+    assert gold({passage.passage_id: none_named(passage, Refusal.UNREADABLE)}) == ["few_spans"]
     assert gold({}) == ["few_spans"]
 
 

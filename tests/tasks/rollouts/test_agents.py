@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -185,6 +186,7 @@ def test_a_failed_search_is_never_an_empty_one():
         ("not correct", "wrong"),
         ({"right": "yes, it is not correct"}, "wrong"),
         (500, "wrong"),
+        (400, "wrong"),
     ],
 )
 def test_the_judge_is_asked_about_wrong_answers_only_and_understood_literally(opinion, status, monkeypatch):
@@ -207,12 +209,22 @@ def test_a_busy_endpoint_is_asked_again_and_given_up_in_the_end():
     assert len(cast.asked("planner")) == ATTEMPTS
 
 
-@pytest.mark.parametrize("status", [400, 401, 404])
-def test_a_refused_request_is_not_repeated(status):
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_an_endpoint_that_would_refuse_any_request_is_told_at_once(status):
     cast = Cast(**_lines(planner=[status]))
     with _teacher(cast) as teach, pytest.raises(BadInput, match=f"status {status}"):
         teach()
     assert len(cast.asked("planner")) == 1
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_request_that_is_refused_for_what_it_says_ends_its_own_trajectory_only(status):
+    cast = Cast(**_lines(observer=[status]))
+    with _teacher(cast) as teach:
+        row = teach()
+    assert row.end_reason == EndReason.REQUEST_REFUSED
+    assert (row.verdict.status, row.answer, len(row.searches)) == ("failed", None, 1)
+    assert len(cast.asked("observer")) == 1, "it is not repeated"
 
 
 def test_the_key_comes_from_the_environment(monkeypatch):
@@ -245,32 +257,61 @@ def test_no_answer_at_all_is_a_failure_of_the_endpoint():
         asyncio.run(ask(url))
 
 
-@pytest.mark.slow
-def test_the_teachers_job_writes_judged_parts(tmp_path: Path):
+def _job(folder: Path, cast: Cast) -> subprocess.CompletedProcess[str]:
+    """The teacher's job on five questions, two rollouts each, as it ends."""
     facts = [(hit.passage_id, hit.title, hit.text) for hit in (KALO, MAREL)]
-    build_index(facts, str(tmp_path / "index"), IndexSettings())
+    build_index(facts, str(folder / "index"), IndexSettings())
     questions = [QUESTION.model_copy(update={"question_id": f"q{n}"}) for n in range(5)]
-    storage.write_rows(str(tmp_path / "questions.parquet"), Question, questions)
-    lines = _lines(observer=[{"thought": "t", "answer": RIGHT}], rewriter=[{"queries": ["Arlen Brom", "Kalo mayor"]}])
-    with serving(Cast(**lines)) as url:
+    storage.write_rows(str(folder / "questions.parquet"), Question, questions)
+    with serving(cast) as url:
         job = TeacherJob(
-            output=str(tmp_path / "team"),
+            output=str(folder / "team"),
             snapshot=SNAPSHOT,
             label="team",
-            index=str(tmp_path / "index"),
-            questions=[str(tmp_path / "questions.parquet")],
+            index=str(folder / "index"),
+            questions=[str(folder / "questions.parquet")],
             agent=AGENT,
             settings=TeacherSettings(kind="multi_agent", rollouts=2, part_rows=4),
             endpoint=EndpointRuntime(url=url),
             fingerprint="f",
         )
-        storage.write_document(str(tmp_path / "job.json"), job)
-        command = [sys.executable, "-m", "tasks.rollouts.teach", str(tmp_path / "job.json")]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        storage.write_document(str(folder / "job.json"), job)
+        command = [sys.executable, "-m", "tasks.rollouts.teach", str(folder / "job.json")]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _written(folder: Path) -> list[Trajectory]:
+    paths = sorted((folder / "team").glob("part-*.parquet"))
+    return [row for path in paths for row in storage.read_rows(str(path), Trajectory)]
+
+
+AT_ONCE = _lines(observer=[{"thought": "t", "answer": RIGHT}], rewriter=[{"queries": ["Arlen Brom", "Kalo mayor"]}])
+
+
+@pytest.mark.slow
+def test_the_teachers_job_writes_judged_parts(tmp_path: Path):
+    run = _job(tmp_path, Cast(**AT_ONCE))
     assert run.returncode == 0, run.stderr
-    paths = sorted((tmp_path / "team").glob("part-*.parquet"))
-    rows = [row for path in paths for row in storage.read_rows(str(path), Trajectory)]
+    rows = _written(tmp_path)
     assert [row.trajectory_id for row in rows] == [f"q{n}-team-{rollout}" for n in range(5) for rollout in range(2)]
     assert {row.verdict.status for row in rows} == {"correct"}
     result = jobs.result_of(str(tmp_path / "team"))
     assert result is not None and result.figures["yield"] == 1.0
+
+
+@pytest.mark.slow
+def test_what_the_endpoint_refuses_is_a_row_and_the_job_goes_on(tmp_path: Path):
+    (planned,) = AT_ONCE["planner"]
+    run = _job(tmp_path, Cast(**{**AT_ONCE, "planner": [400, planned, 413, planned]}))
+    assert run.returncode == 0, run.stderr
+    ends = Counter(row.end_reason for row in _written(tmp_path))
+    assert ends == {EndReason.REQUEST_REFUSED: 2, EndReason.ANSWERED: 8}
+
+
+@pytest.mark.slow
+def test_a_job_whose_every_request_is_refused_ends_with_one_line_and_keeps_none(tmp_path: Path):
+    run = _job(tmp_path, Cast(**{**AT_ONCE, "planner": [400]}))
+    assert run.returncode == BadInput.exit_code
+    (line,) = [line for line in run.stderr.splitlines() if "in a row were refused" in line]
+    assert "runtime.teacher_endpoint" in line and "status 400" in line
+    assert _written(tmp_path) == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,16 @@ from schemas.records import Redirect, Reject
 from tasks import storage
 from tasks.ledger import Parts
 from tasks.rollouts.journal import Journal
-from tasks.rollouts.scheduling import MAX_FAILED, Request, Schedule, laid_out, request_of
+from tasks.rollouts.scheduling import (
+    MAX_FAILED,
+    MAX_FAILED_SHARE,
+    MAX_REFUSED,
+    Refused,
+    Request,
+    Schedule,
+    laid_out,
+    request_of,
+)
 
 SNAPSHOT = "smallworld-20260101"
 
@@ -21,14 +31,14 @@ def _row(number: int) -> Redirect:
 
 
 class Asker:
-    """Answers every request, but those it is told to fail; the highest number of requests at once is ``peak``."""
+    """Answers every request, but those it is told to fail or refuse; the most requests at once are ``peak``."""
 
-    def __init__(self, fails: set[int] | None = None, breaks_at: int | None = None) -> None:
+    def __init__(self, fails: Container[int] = (), breaks_at: int | None = None, refuses: Container[int] = ()) -> None:
         self.asked: list[int] = []
-        self.fails, self.breaks_at = fails or set(), breaks_at
+        self.fails, self.breaks_at, self.refuses = fails, breaks_at, refuses
         self.under_way = self.peak = 0
 
-    async def __call__(self, number: int) -> Redirect | Reject:
+    async def __call__(self, number: int) -> Redirect | Reject | Refused[Redirect]:
         self.asked.append(number)
         self.under_way += 1
         self.peak = max(self.peak, self.under_way)
@@ -38,6 +48,8 @@ class Asker:
             raise BadInput("the key is refused")
         if number in self.fails:
             return Reject(snapshot=SNAPSHOT, row_id=str(number), reason="tool_failed", failed=True, detail="gone")
+        if number in self.refuses:
+            return Refused(_row(number), "status 400: too long")
         return _row(number)
 
 
@@ -70,7 +82,7 @@ def test_every_request_is_asked_once_and_lies_in_its_part_in_order(tmp_path):
 
 
 def test_failed_requests_are_no_rows_and_are_asked_again(tmp_path):
-    with pytest.raises(RunFailed, match=r"2 requests failed \(first: \d+, tool_failed: gone\).*run again"):
+    with pytest.raises(RunFailed, match=r"2 of 35 requests failed \(first: \d+, tool_failed: gone\).*run again"):
         asyncio.run(_schedule(tmp_path).run(Asker(fails={3, 27})))
     assert _rows(tmp_path) == [*range(10, 20), *range(30, 35)]
     schedule, again = _schedule(tmp_path), Asker()
@@ -81,10 +93,47 @@ def test_failed_requests_are_no_rows_and_are_asked_again(tmp_path):
 
 
 def test_many_failures_end_the_run_early(tmp_path):
-    asker = Asker(fails=set(range(500)))
-    with pytest.raises(RunFailed):
+    asker = Asker(fails=range(500))
+    with pytest.raises(RunFailed, match=r"2\d of 2\d requests failed .*too many for the others to be asked; what"):
         asyncio.run(_schedule(tmp_path, count=500, in_flight=8).run(asker))
     assert len(asker.asked) < MAX_FAILED + 8
+
+
+def test_failures_that_are_few_beside_what_was_asked_do_not_end_a_long_run(tmp_path):
+    most = int(MAX_FAILED_SHARE * 5000)
+    asker = Asker(fails=range(5000 - most + 1, 5000))
+    with pytest.raises(RunFailed, match=f"{most - 1} of 5000 requests failed") as failed:
+        asyncio.run(_schedule(tmp_path, count=5000, in_flight=8).run(asker))
+    assert "too many" not in str(failed.value)
+    assert sorted(asker.asked) == list(range(5000))
+
+
+def test_a_refused_request_is_a_row_once_another_is_answered(tmp_path):
+    asker = Asker(refuses={0, 1, 2, 17, 33, 34})
+    asyncio.run(_schedule(tmp_path, in_flight=1).run(asker))
+    assert sorted(asker.asked) == _rows(tmp_path) == list(range(35))
+
+
+@pytest.mark.parametrize(("count", "asked"), [(3, 3), (500, MAX_REFUSED)])
+def test_where_every_request_is_refused_the_run_ends_with_one_line_and_none_is_kept(tmp_path, count, asked):
+    asker = Asker(refuses=range(500))
+    with pytest.raises(BadInput, match=f"status 400: too long: {asked} requests in a row were refused"):
+        asyncio.run(_schedule(tmp_path, count, in_flight=1).run(asker))
+    assert len(asker.asked) == asked
+    assert _schedule(tmp_path, count).missing == count
+
+
+def test_refusals_from_a_certain_request_on_end_the_run_too(tmp_path):
+    with pytest.raises(BadInput, match=f"{MAX_REFUSED} requests in a row were refused"):
+        asyncio.run(_schedule(tmp_path, 500, in_flight=1).run(Asker(refuses=range(250, 500))))
+    assert _schedule(tmp_path, 500).missing == 250
+
+
+def test_the_last_ones_to_ask_may_all_be_refused_where_others_were_answered_before(tmp_path):
+    with pytest.raises(RunFailed):
+        asyncio.run(_schedule(tmp_path).run(Asker(fails={33, 34})))
+    asyncio.run(_schedule(tmp_path).run(Asker(refuses={33, 34})))
+    assert _rows(tmp_path) == list(range(35))
 
 
 def test_a_refusal_ends_the_run_at_once_and_keeps_what_is_answered(tmp_path):
