@@ -203,11 +203,9 @@ class VllmEngine:
         return result.result()
 
     def _put(self, message: _Request | _Command) -> None:
-        if self._failure is not None:
-            raise self._failure
         self._inbox.put(message)
-        if not self._thread.is_alive():
-            self._refuse_all(self._failure or EngineFailed("the engine is closed"))
+        if self._failure is not None:  # set before the engine's thread empties the inbox for the last time
+            self._empty_inbox(self._failure)
 
     # -- on the engine's thread -------------------------------------------------------------------------------------
 
@@ -227,7 +225,8 @@ class VllmEngine:
             self._failure = EngineFailed(f"the engine failed: {error!r}")
             self._failure.__cause__ = error
         finally:
-            self._refuse_all(self._failure or EngineFailed("the engine's thread ended"))
+            self._failure = self._failure or EngineFailed("the engine's thread ended")
+            self._refuse_all(self._failure)
             if llm is not None:
                 llm.engine_core.shutdown()
 
@@ -317,6 +316,10 @@ class VllmEngine:
         for output in self._waiting.values():
             output.set_exception(failure)
         self._waiting.clear()
+        self._empty_inbox(failure)
+
+    def _empty_inbox(self, failure: EngineFailed) -> None:
+        """Refuse what is in it: on any thread, and on several at once."""
         while True:
             try:
                 message = self._inbox.get_nowait()

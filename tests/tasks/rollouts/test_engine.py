@@ -3,10 +3,14 @@
 import asyncio
 import json
 import math
+import queue
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +18,7 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from schemas.errors import BadInput
 from schemas.runtime import EngineRuntime
+from tasks.rollouts import vllm_engine
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
 from tasks.rollouts.new_weights import SharedPack
 from tasks.rollouts.packs import Spec, fill, packs, room_of, specs_of
@@ -273,6 +278,47 @@ def test_a_failing_step_ends_every_request_and_all_later_ones(models):
     assert all(isinstance(outcome, EngineFailed) for outcome in asyncio.run(outcomes()))
     with pytest.raises(EngineFailed, match="out of memory"):
         _generate(engine, _greedy(2))
+    engine.close()
+
+
+class LateInbox:
+    """An engine's inbox, into which a message comes only when the engine has failed and emptied it."""
+
+    def __init__(self, inbox: queue.SimpleQueue, fail: Callable[[], None]) -> None:
+        self._inbox, self._fail = inbox, fail
+
+    def put(self, message: object) -> None:
+        self._fail()
+        self._inbox.put(message)
+
+    def get(self, block: bool) -> object:
+        return self._inbox.get(block)
+
+    def get_nowait(self) -> object:
+        return self._inbox.get_nowait()
+
+
+def test_who_asks_while_the_engine_fails_is_refused_too(models, monkeypatch: pytest.MonkeyPatch):
+    emptied, ends = threading.Event(), threading.Event()
+
+    def shutdown() -> None:
+        emptied.set()
+        ends.wait(60)
+
+    llm = SimpleNamespace(set_weight_version=lambda version: None, engine_core=SimpleNamespace(shutdown=shutdown))
+    monkeypatch.setattr(vllm_engine, "start", lambda *arguments: llm)
+    engine = VllmEngine(models["a"][0], EngineRuntime(), max_tokens=64)
+    inbox = engine._inbox
+
+    def fail() -> None:
+        if not emptied.is_set():
+            inbox.put(vllm_engine._Command(lambda: 1 / 0, Future()))
+            assert emptied.wait(60)
+
+    engine._inbox = LateInbox(inbox, fail)
+    with pytest.raises(EngineFailed, match="ZeroDivisionError"):
+        asyncio.run(asyncio.wait_for(engine.generate(PROMPT, _greedy()), timeout=10))
+    ends.set()
     engine.close()
 
 
