@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+MAX_QUERY_CHARACTERS = 20_000
+"""Of a longer query the beginning is searched for, whatever searches: a service takes no longer one (`wire`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -16,10 +19,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``hold_back`` names a passage (``12-3``) or a whole page (``12``) that must not be among the hits."""
+    """``hold_back`` names a passage (``12-3``) or a whole page (``12``) that must not be among the hits.
+
+    ``text`` is cut at `MAX_QUERY_CHARACTERS`.
+    """
 
     text: str
     hold_back: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", self.text[:MAX_QUERY_CHARACTERS])
 
 
 class SearchFailed(Exception):

@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from retrieval_index.hits import Hit, Query
+from retrieval_index.hits import MAX_QUERY_CHARACTERS, Hit, Query
 
 MAX_QUERIES = 4096
 MAX_HITS = 1000
-MAX_QUERY_CHARACTERS = 20_000
 
 
 class _Message(BaseModel):

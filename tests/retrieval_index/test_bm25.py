@@ -88,7 +88,7 @@ def test_a_query_without_a_word_of_the_index_finds_nothing(searcher: Searcher, t
 
 def test_thousands_of_words_may_be_asked(searcher: Searcher) -> None:
     words = " ".join(f"word{n}" for n in range(3000))
-    assert ids(searcher.search([Query(f"{words} lighthouse")], 3)[0]) == ["3-0"]
+    assert ids(searcher.search([Query(f"lighthouse {words}")], 3)[0]) == ["3-0"]
 
 
 def test_less_than_one_hit_is_refused(searcher: Searcher) -> None:

@@ -46,6 +46,13 @@ def test_a_service_answers_as_the_index_does(local: Searcher, address: str) -> N
     remote.close()
 
 
+def test_a_query_of_any_length_is_cut_at_one_place_by_an_index_and_by_a_service(local: Searcher, address: str) -> None:
+    queries = [Query("Mila Fenn"), Query("tower " * 4000 + "lighthouse")]
+    here, there = local.search(queries, 6), HttpSearcher(address).search(queries, 6)
+    assert here == there
+    assert here[0] and here[1] and "3-0" not in [hit.passage_id for hit in here[1]], "the lighthouse is cut off"
+
+
 @pytest.mark.parametrize(
     ("body", "where"),
     [
