@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.identity import Identity, Positive, Share
 from schemas.records import Split
@@ -186,6 +186,13 @@ class RampSettings(Identity):
     """Mixed: the share of paragraphs whose masks are those that surprise most."""
     reference: ReferenceSettings | None = None
     """Where one is named every question has its difficulty, and a mask that the model knows is given away."""
+
+    @field_validator("masks")
+    @classmethod
+    def _each_number_once(cls, masks: list[int]) -> list[int]:
+        if not masks or len(set(masks)) < len(masks):
+            raise ValueError("name at least one number of masks, and each once")
+        return masks
 
     @model_validator(mode="after")
     def _reference_where_it_is_asked(self) -> "RampSettings":

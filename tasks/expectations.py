@@ -11,6 +11,7 @@ from schemas.acceptance import Rates
 from schemas.config import PipelineConfig
 from schemas.settings import EvolutionSettings, ModelSettings
 from schemas.sizes import architecture_in, parameters_of
+from tasks.evaluation.questions import answers_of_one
 from tasks.graph import Name, Stage
 from tasks.ledger import Ledger
 from tasks.making.answers import contestants_of
@@ -100,7 +101,7 @@ def work_of(config: PipelineConfig) -> dict[Name, Work]:
             tokens=rows * tokens, updates=config.dapo.steps, passes=_DAPO_PASSES
         )
     if config.evaluation is not None:
-        rows = config.evaluation.per_masks * len(config.ramp.masks) * 2
+        rows = answers_of_one(config.evaluation, config.ramp.masks)
         found |= {("answers", label): rollouts(rows) for label, *_ in contestants_of(config)}
     return found
 

@@ -8,14 +8,14 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from schemas.errors import BadInput
 from schemas.jobs import Contestant, EvaluationJob
-from schemas.manifest import digest_of
 from schemas.records import Answer, EndReason, Question, Reject, Trajectory
 from tasks import jobs, storage
 from tasks.evaluation.baselines import BANNED_TAGS, OPENING, RandomRetrieval, Retrieval
+from tasks.evaluation.questions import DECODINGS, Decoding
 from tasks.ledger import Parts
 from tasks.rollouts.admission import refuse_other_shapes
 from tasks.rollouts.environment import TurnSampling
@@ -27,37 +27,10 @@ from tasks.rollouts.scheduling import Meter, Request, Schedule, laid_out, reques
 from tasks.rollouts.worker import LIVE, RolloutSetup
 from tasks.scoring import score
 
-Decoding = Literal["greedy", "sampled"]
-DECODINGS: tuple[Decoding, ...] = ("greedy", "sampled")
-
 
 class _Asked(NamedTuple):
     question: Question
     decoding: Decoding
-
-
-def chosen_questions(job: EvaluationJob) -> list[Question]:
-    """``per_masks`` questions of every number of masks in the split, by seed; the same whoever answers.
-
-    Raises:
-        BadInput: there are fewer.
-    """
-    settings = job.settings
-    by_masks: dict[int, list[Question]] = {}
-    for path in job.questions:
-        for question in storage.read_rows(path, Question):
-            if question.split == settings.split:
-                by_masks.setdefault(question.n_masks, []).append(question)
-    if not by_masks:
-        raise BadInput(f"evaluation.split {settings.split}: there is no question of it")
-    for n_masks, questions in sorted(by_masks.items()):
-        if len(questions) < settings.per_masks:
-            raise BadInput(
-                f"evaluation.per_masks asks for {settings.per_masks} questions of each number of masks, but the split "
-                f"{settings.split} holds {len(questions)} of {n_masks}: make more, or ask for fewer"
-            )
-        questions.sort(key=lambda question: digest_of([settings.seed, "evaluation", question.question_id]))
-    return [question for _, questions in sorted(by_masks.items()) for question in questions[: settings.per_masks]]
 
 
 def answer_all(job: EvaluationJob) -> dict[str, Any]:
@@ -68,7 +41,7 @@ def answer_all(job: EvaluationJob) -> dict[str, Any]:
 async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
     if job.engine.kind != "vllm":
         raise BadInput("evaluation loads one model after the other into its engine: runtime.engine.kind must be vllm")
-    questions = chosen_questions(job)
+    questions = [question for path in job.questions for question in storage.read_rows(path, Question)]
     rounds = [_Round(job, contestant, questions) for contestant in job.contestants]
     asking = [each for each in rounds if each.schedule.missing]
     if asking:

@@ -5,6 +5,7 @@ from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import Gate, StageManifest, digest_of
 from schemas.records import Answer, Question
 from tasks import storage
+from tasks.evaluation.questions import answers_of_one, chosen_questions
 from tasks.making.context import Making, no_failed_rows
 from tasks.making.ramp import asked_of
 
@@ -26,8 +27,11 @@ def contestants_of(config: PipelineConfig) -> list[tuple[str, str, str]]:
 
 def make_answers(making: Making) -> StageManifest:
     """This contestant's answers. The job answers for all contestants at once: one engine, loaded once."""
-    settings = making.config.evaluation
+    settings, masks = making.config.evaluation, making.config.ramp.masks
     assert settings is not None
+    paths = making.upstream_parts("questions").values()
+    there = (row for path in paths for row in asked_of(making, path, [settings.split]))
+    asked = chosen_questions(there, settings, masks)
     contestants = []
     for label, model, retrieval in contestants_of(making.config):
         recipe = making.ledger.recipe("answers", label)
@@ -44,8 +48,7 @@ def make_answers(making: Making) -> StageManifest:
     job_name = digest_of([[c.output, c.fingerprint] for c in contestants])[:12]
     output = storage.join(making.ledger.root, making.snapshot, "jobs", f"evaluation-{job_name}")
     questions = storage.join(output, "job-questions.parquet")
-    paths = making.upstream_parts("questions").values()
-    storage.write_rows(questions, Question, [row for path in paths for row in asked_of(making, path, [settings.split])])
+    storage.write_rows(questions, Question, asked)
     job = EvaluationJob(
         output=output,
         snapshot=making.snapshot,
@@ -62,7 +65,7 @@ def make_answers(making: Making) -> StageManifest:
     result = making.run_job("tasks.evaluation.answer", job)
     parts = making.open.parts(Answer).done()
     rows = sum(part.rows for part in parts.values())
-    wanted = settings.per_masks * len(making.config.ramp.masks) * 2
+    wanted = answers_of_one(settings, masks)
     whole = Gate(
         name="every question answered greedily and sampled", holds=rows == wanted, detail=f"{rows} of {wanted}"
     )

@@ -12,19 +12,13 @@ from schemas.records import Answer, Passage, Question
 from schemas.runtime import EngineRuntime
 from schemas.settings import AgentSettings, EvaluationSettings
 from tasks import storage
-from tasks.evaluation.answer import answer_all, chosen_questions
+from tasks.evaluation.answer import answer_all
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from tests.support.automaton import save_automaton
 from tests.support.examples import SNAPSHOT, ramp_question
 
 TEXT = "Arlen lives in Kalo near Tovi."
 GOLDS = ["Kalo", "Tovi"]
-
-
-def _question(number: int, n_masks: int) -> Question:
-    return ramp_question(TEXT, GOLDS[:n_masks], question_id=f"q{n_masks}-{number}").model_copy(
-        update={"split": "test" if number < 6 else "dev"}
-    )
 
 
 def _passages() -> list[Passage]:
@@ -58,7 +52,11 @@ def _save_models(folder: Path, tokenizer: AgentTokenizer) -> None:
 
 @pytest.fixture
 def job(tmp_path: Path, tokenizer: AgentTokenizer) -> EvaluationJob:
-    questions = [_question(number, n_masks) for n_masks in (1, 2) for number in range(9)]
+    questions = [
+        ramp_question(TEXT, GOLDS[:n_masks], question_id=f"q{n_masks}-{number}")
+        for n_masks in (1, 2)
+        for number in range(4)
+    ]
     storage.write_rows(str(tmp_path / "questions.parquet"), Question, questions)
     storage.write_rows(str(tmp_path / "passages.parquet"), Passage, _passages())
     tokenizer.save(str(tmp_path / "tokenizer"))
@@ -125,19 +123,6 @@ def test_all_contestants_answer_the_same_questions_each_in_its_own_way(job, tmp_
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/part-*")}
     assert answer_all(job) == figures
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/part-*")} == before
-
-
-def test_questions_are_as_many_of_each_number_of_masks_and_of_the_split_alone(job):
-    chosen = chosen_questions(job)
-    assert [question.n_masks for question in chosen] == [1] * 4 + [2] * 4
-    assert {question.split for question in chosen} == {"test"}
-    assert chosen == chosen_questions(job)
-
-
-def test_too_few_questions_are_refused(job):
-    greedy = job.model_copy(update={"settings": EvaluationSettings(per_masks=7)})
-    with pytest.raises(BadInput, match="holds 6 of 1"):
-        chosen_questions(greedy)
 
 
 def test_a_remote_engine_cannot_take_turns(job):

@@ -1,0 +1,77 @@
+"""Which questions an evaluation asks: as many of each number of masks that the config makes, or none at all."""
+
+import pytest
+
+from schemas.config import PipelineConfig
+from schemas.corpus_settings import RampSettings
+from schemas.errors import BadInput
+from schemas.records import Question
+from schemas.settings import EvaluationSettings
+from tasks import graph, storage
+from tasks.evaluation.questions import answers_of_one, chosen_questions
+from tasks.ledger import Ledger
+from tests.support.examples import SNAPSHOT, ramp_question
+
+TEXT, GOLDS = "Arlen lives in Kalo near Tovi.", ["Kalo", "Tovi"]
+
+
+def _question(number: int, n_masks: int) -> Question:
+    return ramp_question(TEXT, GOLDS[:n_masks], question_id=f"q{n_masks}-{number}").model_copy(
+        update={"split": "test" if number < 6 else "dev"}
+    )
+
+
+QUESTIONS = [_question(number, n_masks) for n_masks in (2, 1) for number in range(9)]
+
+
+def test_questions_are_as_many_of_each_number_of_masks_and_of_the_split_alone():
+    settings = EvaluationSettings(per_masks=4)
+    chosen = chosen_questions(QUESTIONS, settings, [1, 2])
+    assert [question.n_masks for question in chosen] == [1] * 4 + [2] * 4
+    assert {question.split for question in chosen} == {"test"}
+    assert chosen == chosen_questions(reversed(QUESTIONS), settings, [2, 1])
+    assert answers_of_one(settings, [1, 2]) == 2 * len(chosen), "greedily and sampled"
+
+
+@pytest.mark.parametrize(("per_masks", "masks", "said"), [(7, [1, 2], "holds 6 of 1"), (4, [1, 2, 3], "holds 0 of 3")])
+def test_too_few_of_a_number_of_masks_or_none_are_refused(per_masks, masks, said):
+    with pytest.raises(BadInput, match=said) as error:
+        chosen_questions(QUESTIONS, EvaluationSettings(per_masks=per_masks), masks)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("masks", [[], [1, 2, 1]])
+def test_numbers_of_masks_are_named_once_each(masks):
+    with pytest.raises(ValueError, match="at least one number of masks, and each once"):
+        RampSettings(masks=masks)
+
+
+def test_a_number_of_masks_that_no_question_has_is_told_before_any_engine_starts(tmp_path, monkeypatch):
+    """Every model would answer, and the gate would ask for more than there are, however often one runs again."""
+    optimiser = {"lr": 0.1}
+    document = {
+        "name": "evaluation",
+        "snapshot": SNAPSHOT,
+        "dump": "nowhere",
+        "certified_only": False,
+        "teacher": {},
+        "tokenizer": {},
+        "model": {},
+        "sft": {"curriculum": [], "optimiser": optimiser},
+        "evaluation": {"per_masks": 4},
+        "runtime": {"root": str(tmp_path)},
+    }
+    config = PipelineConfig.model_validate(document)
+    ledger = Ledger(str(tmp_path), SNAPSHOT)
+    stages = {str(stage): stage for stage in graph.stages_of(config)}
+    for stage in stages.values():
+        if stage.stage == "answers":
+            break
+        recipe = stage.recipe(ledger)
+        assert recipe is not None
+        opened = ledger.open(recipe)
+        rows = QUESTIONS if stage.stage == "questions" else []
+        opened.finish(parts={"0": opened.parts(Question).commit("0", rows, [], {}, 0.0)})
+    with pytest.raises(BadInput, match="the split test holds 0 of 3"):
+        graph.make(config, stages["answers/untrained"], lambda progress: None)
+    assert storage.names_in(f"{tmp_path}/{SNAPSHOT}/jobs") == []
