@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -13,18 +12,19 @@ from schemas.errors import BadInput
 
 
 class Echo:
-    """Gives each query back as its only hit, and remembers the batches."""
+    """Gives each query back as its only hit, and remembers the batches. With ``held`` it answers when it may go on."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, held: bool = False) -> None:
         self.batches: list[list[str]] = []
         self.error: Exception | None = None
-        self.seconds = seconds
-        self.running = threading.Event()
+        self.running, self.may_go_on = threading.Event(), threading.Event()
+        if not held:
+            self.may_go_on.set()
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
         self.running.set()
         self.batches.append([query.text for query in queries])
-        time.sleep(self.seconds)
+        assert self.may_go_on.wait(60)
         if self.error:
             raise self.error
         return [[Hit(f"{query.text}-{k}", 1.0, "", "")] for query in queries]
@@ -53,19 +53,20 @@ def test_different_numbers_of_hits_are_different_batches() -> None:
 
 
 def test_what_comes_while_a_batch_runs_is_gathered_for_the_next() -> None:
-    echo = Echo(seconds=0.2)
+    echo = Echo(held=True)
     searcher = BatchingSearcher(echo, max_wait_ms=1)
 
     async def arriving() -> None:
         asked = []
         for n in range(10):
             asked.append(asyncio.create_task(searcher.search(Query(str(n)), 1)))
+            await asyncio.to_thread(echo.running.wait, 60)
             await asyncio.sleep(0.01)
+        echo.may_go_on.set()
         await asyncio.gather(*asked)
 
     asyncio.run(arriving())
-    assert len(echo.batches) == 2
-    assert sum(map(len, echo.batches)) == 10
+    assert echo.batches == [["0"], [str(n) for n in range(1, 10)]]
 
 
 @pytest.mark.parametrize("error", [SearchFailed("disk"), BadInput("k")])
@@ -83,15 +84,17 @@ def test_an_error_reaches_every_waiter_and_the_next_batch_is_tried(error: Except
 
 
 def test_who_gives_up_takes_nothing_from_the_others() -> None:
-    searcher = BatchingSearcher(Echo(seconds=0.05))
+    echo = Echo(held=True)
+    searcher = BatchingSearcher(echo)
 
     async def one_gives_up() -> list[Hit]:
         impatient = asyncio.create_task(searcher.search(Query("impatient"), 1))
         patient = asyncio.create_task(searcher.search(Query("patient"), 1))
-        await asyncio.sleep(0.01)
+        await asyncio.to_thread(echo.running.wait, 60)
         impatient.cancel()
         with pytest.raises(asyncio.CancelledError):
             await impatient
+        echo.may_go_on.set()
         return await patient
 
     assert asyncio.run(one_gives_up())[0].passage_id == "patient-1"
@@ -112,14 +115,17 @@ def test_a_loop_that_is_left_with_a_batch_open_does_not_block_the_next_one() -> 
 
 
 def test_a_closed_searcher_fails_those_who_wait_and_those_who_come() -> None:
-    echo = Echo(seconds=0.1)
+    echo = Echo(held=True)
     searcher = BatchingSearcher(echo, max_batch=1, max_wait_ms=0)
 
     async def closing() -> list[object]:
         asked = [asyncio.create_task(searcher.search(Query(str(n)), 1)) for n in range(3)]
-        await asyncio.to_thread(echo.running.wait)
-        await asyncio.to_thread(searcher.close)
+        await asyncio.to_thread(echo.running.wait, 60)
+        closed = asyncio.create_task(asyncio.to_thread(searcher.close))
+        await asyncio.wait(asked[1:], timeout=60)
         asked.append(asyncio.create_task(searcher.search(Query("late"), 1)))
+        echo.may_go_on.set()
+        await closed
         return await asyncio.gather(*asked, return_exceptions=True)
 
     first, *others = asyncio.run(closing())
