@@ -131,6 +131,8 @@ class SpanSettings(Identity):
             raise ValueError("backend spacy needs model: the name of an installed pipeline, such as en_core_web_sm")
         if self.backend == "links" and self.model is not None:
             raise ValueError("backend links asks no model")
+        if self.backend != "llm":
+            self.refuse_unread(("temperature", "seed", "part_rows"), f"backend {self.backend} asks no chat model")
         return self
 
 
@@ -198,6 +200,14 @@ class RampSettings(Identity):
     def _reference_where_it_is_asked(self) -> "RampSettings":
         if self.strategy != "random" and self.reference is None:
             raise ValueError(f"strategy {self.strategy} needs ramp.reference.path: the folder of a model to ask")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_where_they_are_read(self) -> "RampSettings":
+        if self.strategy != "mixed":
+            self.refuse_unread(["perplexity_share"], f"strategy {self.strategy} is no mixture")
+        if self.splits == "table":
+            self.refuse_unread(("held_out_share", "rl_share"), "splits table takes the splits from beside the dump")
         return self
 
     @model_validator(mode="after")

@@ -40,6 +40,12 @@ class TeacherSettings(Identity):
 
 # -- models and training --------------------------------------------------------------------------------------------
 
+    @model_validator(mode="after")
+    def _a_script_asks_no_model(self) -> "TeacherSettings":
+        if self.kind == "scripted":
+            self.refuse_unread(("seed", "rollouts", "model", "temperature"), "the scripted teacher asks no model")
+        return self
+
 
 class TokenizerSettings(Identity):
     """Trained on the train split's passages, or taken from a model's folder; the tags are single tokens either way."""
@@ -201,8 +207,7 @@ class DapoSettings(Identity):
     @model_validator(mode="after")
     def _the_tolerance_is_that_of_the_precision(self) -> "DapoSettings":
         unread = "parity_tolerance" if self.engineering.dtype == "bf16" else "parity_tolerance_bf16"
-        if getattr(self, unread) != type(self).model_fields[unread].default:
-            raise ValueError(f"{unread} would not be read: engineering.dtype is {self.engineering.dtype}")
+        self.refuse_unread([unread], f"engineering.dtype is {self.engineering.dtype}")
         return self
 
     @property

@@ -46,7 +46,8 @@ def fan_out(
             return {"part": pickle.dumps(error)}
 
     dataset = ray.data.from_items([{"item": pickle.dumps(item)} for item in items], override_num_blocks=len(items))
-    for row in dataset.map(committed, num_cpus=1).iter_rows():
+    at_once = ray.data.TaskPoolStrategy(size=workers)  # a cluster may have processors for more
+    for row in dataset.map(committed, num_cpus=1, compute=at_once).iter_rows():
         part = pickle.loads(row["part"])
         if isinstance(part, MaskSearchError):
             raise part

@@ -57,6 +57,13 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
             "parity_tolerance would not be read",
         ),
         (TRAINED + DAPO + "  parity_tolerance_bf16: 0.1", "parity_tolerance_bf16 would not be read"),
+        ("teacher: {rollouts: 2}", "teacher: rollouts would not be read: the scripted teacher asks no model"),
+        ("teacher: {model: m}", "teacher: model would not be read"),
+        ("ramp: {splits: held_out, perplexity_share: 0.2}", "perplexity_share would not be read: strategy random"),
+        ("ramp: {rl_share: 0.2}", "rl_share would not be read: splits table"),
+        ("ramp: {spans: {backend: spacy, model: m, seed: 2}}", "ramp.spans: seed would not be read: backend spacy"),
+        ("ramp: {spans: {part_rows: 10}}", "ramp.spans: part_rows would not be read: backend links"),
+        ("ramp: {masks: []}", "ramp.masks: name at least one number of masks"),
         ("labels: {question: v2}", "labels: no stage goes by 'question'"),
         ("labels: {dapo: ../dapo}", "labels: '../dapo' is no label"),
     ],
@@ -68,6 +75,11 @@ def test_a_wrong_field_is_named_in_one_line_with_its_place(tmp_path, added, said
     assert said in str(caught.value)
     assert "config.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_settings_that_are_not_read_may_be_named_at_their_defaults(tmp_path):
+    text = "teacher: {rollouts: 1, temperature: 0.7}\nramp: {rl_share: 0.0, perplexity_share: 0.5, spans: {seed: 1}}\n"
+    assert read_config(written(tmp_path, MINIMAL + text)).ramp == read_config(written(tmp_path, MINIMAL)).ramp
 
 
 @pytest.mark.parametrize("text", ["- a list", "a: [unclosed", "\x00"])

@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import BadInput
 from schemas.manifest import PartManifest
 from schemas.records import Redirect
-from tasks.fanout import fan_out
+from tasks.fanout import fan_out, release
 from tasks.ledger import Parts
 
 pytestmark = pytest.mark.slow
@@ -53,3 +53,27 @@ def test_one_part_is_made_in_this_process(parts):
 
     (row,) = storage.read_rows(parts.data_path("7"), Redirect)
     assert row.title == f"made by {os.getpid()}"
+
+
+def slowly_made(parts: Parts, number: int) -> PartManifest:
+    began = time.time()
+    time.sleep(0.5)
+    row = Redirect(snapshot=SNAPSHOT, title=f"{began} {time.time()}", target="x")
+    return parts.commit(f"{number}", [row], [], {}, began)
+
+
+def test_a_cluster_with_processors_for_more_works_on_no_more_parts_at_once_than_the_workers_that_were_asked_for(parts):
+    import ray
+
+    release()
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+    try:
+        fan_out(range(6), partial(slowly_made, parts), 2, lambda part: None)
+    finally:
+        release()
+    from tasks import storage
+
+    told = [next(storage.read_rows(parts.data_path(key), Redirect)).title.split() for key in parts.done()]
+    times = [(float(began), float(ended)) for began, ended in told]
+    assert len(times) == 6
+    assert max(sum(began <= start < ended for began, ended in times) for start, _ in times) <= 2
