@@ -1,9 +1,12 @@
 """``metrics.jsonl``: a line of JSON a step, each step once, whatever happened in between."""
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from schemas.errors import RunFailed
 from tasks import storage
 
 
@@ -29,3 +32,17 @@ class Metrics:
             return []
         text = self._path.read_text()
         return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def refuse_divergence(step: int, figures: Mapping[str, float]) -> None:
+    """All ranks call it after a step (from 1; 0 before the first) with figures by name, the same on every rank.
+
+    Raises:
+        RunFailed: one is not a number: every step from here on would be as broken.
+    """
+    for name, value in figures.items():
+        if not math.isfinite(value):
+            raise RunFailed(
+                f"step {step}: the {name} is not a number ({value:g}): the training has diverged, or began with broken "
+                "weights; lower optimiser.lr or raise optimiser.warmup_steps, and give the training a label of its own"
+            )

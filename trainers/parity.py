@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import torch
 
 from schemas.errors import RunFailed
@@ -13,6 +14,7 @@ from tasks.rollouts.new_weights import NewWeights
 from tasks.rollouts.sketches import Sketches, most_different
 from trainers import neighbours
 from trainers.deepspeed_engine import TrainingEngine
+from trainers.metrics import refuse_divergence
 from trainers.rank_zero import on_rank_0
 from trainers.rollouts import Rollouts
 
@@ -49,9 +51,10 @@ class EngineWeights:
 
         Raises:
             RunFailed: it is larger than the tolerance: what is sampled would not be what is trained. It names the layer
-                that differs most.
+                that differs most. Or the trainer's own are no numbers.
         """
         ours = self._logprobs()
+        refuse_divergence(version, {"log probability of the probe": sum(ours)})
         self._trainer.leave_room()
         if self._placement.weights == "ipc":
             weights = neighbours.show(self._trainer, self._rollouts, version)
@@ -81,11 +84,12 @@ class EngineWeights:
         self._rollouts.publish(NewWeights(str(folder), version, weights))
         for older in set(self._scratch.iterdir()) - {folder}:  # no engine takes its weights from there any more
             shutil.rmtree(older)
-        return max(
+        gaps = [
             abs(one - other)
             for theirs in self._rollouts.score(self._probe)
             for one, other in zip(ours, theirs, strict=True)
-        )
+        ]
+        return float(np.max(gaps))  # not a number where one of them is none; `max` would pass over it
 
     def _stop(self, gap: float, ours: Sketches) -> NoReturn:
         assert self._rollouts is not None, "rank 0 has the engines"

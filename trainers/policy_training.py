@@ -15,6 +15,7 @@ from trainers.checkpoint import Checkpoints
 from trainers.controller import Controller
 from trainers.deepspeed_engine import TrainingEngine, learning_rate
 from trainers.generation import Cursor, Interrupted
+from trainers.metrics import refuse_divergence
 from trainers.origin import CHECKPOINTS, origin_of
 from trainers.parity import EngineWeights
 from trainers.policy import PolicyUpdate
@@ -84,6 +85,7 @@ class PolicyTraining:
             self._weights.make_room()
             ready = time.perf_counter()
             update = self._update.run(number - 1, made.samples)
+            refuse_divergence(number, {"loss": update["loss"], "norm of the gradient": update["grad_norm"]})
             trained = time.perf_counter()
             update["parity"] = self._weights.publish(number)
             if self._controller is not None:

@@ -13,7 +13,7 @@ from trainers.batches import batch_of, n_trained, packed, share_of
 from trainers.checkpoint import Checkpoints
 from trainers.course import Course, Step
 from trainers.deepspeed_engine import TrainingEngine, learning_rate
-from trainers.metrics import Metrics
+from trainers.metrics import Metrics, refuse_divergence
 from trainers.origin import CHECKPOINTS, origin_of
 from trainers.stopping import StopSignal
 
@@ -42,6 +42,7 @@ def train(job: PretrainJob | SftJob, course: Course) -> dict[str, Any]:
         line = update(engine, step, settings.engineering.micro_batch_tokens, rate)
         stopping = any(engine.sum_over_ranks(float(stop.received)))
         done = number + 1
+        refuse_divergence(done, {"loss": line["loss"], "norm of the gradient": line["grad_norm"]})
         if engine.rank == 0:
             metrics.add({"step": done, **line, "seconds": round(time.perf_counter() - began, 4)})
             if time.monotonic() - reported > _PROGRESS_SECONDS:

@@ -123,6 +123,32 @@ def test_an_engine_that_did_not_take_the_weights_is_found_out(
         deaf.publish(1)
 
 
+def test_weights_that_give_no_numbers_are_the_training_s_fault_and_reach_no_engine(
+    training_files: Path, engine: PlainEngine, tmp_path: Path
+):
+    engine.model.model.get_input_embeddings().weight.data[25] = float("nan")
+    engines = Deaf(str(training_files / "model"), takes=True)
+    weights = EngineWeights(engine, engines, list(range(20, 40)), 1e-3, tmp_path, PlacementRuntime())
+    with pytest.raises(RunFailed, match="step 4: the log probability of the probe is not a number .* has diverged"):
+        weights.publish(4)
+    assert weights.version == 0
+    assert np.isfinite(engines.score([20, 21, 22])).all()
+
+
+def test_an_engine_that_breaks_down_in_the_middle_of_the_probe_is_found_out(
+    training_files: Path, engine: PlainEngine, tmp_path: Path
+):
+    class Breaking(Deaf):
+        def score(self, token_ids: list[int]) -> list[list[float]]:
+            first, second = super().score(token_ids)
+            return [first, [*second[:9], float("nan"), *second[10:]]]
+
+    engines = Breaking(str(training_files / "model"), takes=True)
+    weights = EngineWeights(engine, engines, list(range(20, 40)), 1e-3, tmp_path, PlacementRuntime())
+    with pytest.raises(RunFailed, match="differ by nan in log probability"):
+        weights.publish(1)
+
+
 def test_the_rate_warms_up_stays_and_decays_to_its_floor():
     optimiser = OptimiserSettings(lr=1.0, warmup_steps=4, decay_share=0.5, floor=0.1)
     rates = [learning_rate(step, 20, optimiser) for step in range(20)]

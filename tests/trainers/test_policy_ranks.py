@@ -32,7 +32,14 @@ class Training:
     """One DAPO job in a folder of its own, its ranks forked from a process that has everything imported."""
 
     def __init__(
-        self, context: Any, files: Path, output: Path, ranks: int, zero_stage: int = 1, index: str = "sound"
+        self,
+        context: Any,
+        files: Path,
+        output: Path,
+        ranks: int,
+        zero_stage: int = 1,
+        index: str = "sound",
+        lr: float = 1e-4,
     ) -> None:
         self._context, self.output, self._ranks = context, output, ranks
         output.mkdir()
@@ -53,7 +60,7 @@ class Training:
                 group=3,
                 minibatches=2,
                 curriculum=[CurriculumStage(max_masks=4, steps=STEPS)],
-                optimiser=OptimiserSettings(lr=1e-4, warmup_steps=0),
+                optimiser=OptimiserSettings(lr=lr, warmup_steps=0),
                 engineering=EngineeringSettings(micro_batch_tokens=128, zero_stage=zero_stage),
                 parity_tolerance=1e-4,
                 checkpoint_every=2,
@@ -148,3 +155,13 @@ def test_what_ends_rank_0_ends_the_others_for_the_same_reason(trainings: Callabl
     assert training.finish() == [1, 1]
     message = json.loads((training.output / "job-error.json").read_text())["message"]
     assert message.startswith("every rollout of a batch failed")
+
+
+@pytest.mark.parametrize("zero_stage", [1, 3])
+def test_a_policy_that_diverges_ends_all_ranks_and_no_engine_is_blamed(
+    trainings: Callable[..., Training], zero_stage: int
+):
+    training = trainings(f"diverged-{zero_stage}", ranks=2, zero_stage=zero_stage, lr=1e30)
+    assert training.finish() == [1, 1]
+    message = json.loads((training.output / "job-error.json").read_text())["message"]
+    assert message.startswith("step 1: the loss is not a number")

@@ -16,7 +16,7 @@ from schemas.jobs import SftJob, TrajectorySource
 from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
 from tests.support import rank_program
 from trainers.launch import environment_of, free_port
-from trainers.weights import load_model
+from trainers.weights import load_model, save_model
 
 pytestmark = pytest.mark.slow
 
@@ -187,6 +187,23 @@ def test_another_number_of_ranks_goes_on_near_where_it_was(
     for mine, theirs in zip(changed.lines()[20:], whole.lines()[20:], strict=True):
         assert mine["loss"] == pytest.approx(theirs["loss"], rel=near)
     assert not list((changed.output / "checkpoints").glob(".*"))
+
+
+def test_a_training_with_broken_weights_says_so_on_all_ranks(trainings: Callable[..., Training], tmp_path: Path):
+    training = trainings("diverged")
+    job = SftJob.model_validate_json((training.output / "config.json").read_text())
+    model = load_model(job.start)
+    model.get_input_embeddings().weight.data[:] = float("nan")
+    save_model(model, str(tmp_path / "broken"))
+    broken = job.model_copy(update={"start": str(tmp_path / "broken")})
+    (training.output / "config.json").write_text(broken.model_dump_json())
+    processes = training.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [1, 1]
+    message = json.loads((training.output / "job-error.json").read_text())["message"]
+    assert message.startswith("step 1: the loss is not a number (nan): the training has diverged, or began with broken")
+    assert training.lines() == []
 
 
 def test_sharded_gradients_learn_the_same(trainings: Callable[..., Training], undisturbed: Training):
