@@ -4,10 +4,11 @@ English Wikipedia has more redirects than pages: as Python objects they would ta
 Arrow columns; what becomes objects is what a part asks for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -34,20 +35,42 @@ def _in_order(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def aliases_of(paths: Sequence[str], titles: pa.Array | pa.ChunkedArray) -> dict[str, list[str]]:
     """Redirects of those of these pages that have any; ``paths`` are the parts of the aliases."""
+    return _aliases_of(paths, titles, _titled)
+
+
+def aliases_around(passages: str, paths: Sequence[str]) -> dict[str, list[str]]:
+    """Redirects of the pages that a part of passages is of, or links to, be it by the title of a redirect."""
+    table = storage.read_table(passages, columns=["title", "links"])
+    targets = pc.struct_field(pc.list_flatten(table["links"]), "target")
+    titles = pa.chunked_array([*table["title"].chunks, *targets.chunks], pa.string())
+    return _aliases_of(paths, titles, lambda rows, wanted: pc.or_(_titled(rows, wanted), _led_to(rows, wanted)))
+
+
+def _aliases_of(
+    paths: Sequence[str],
+    titles: pa.Array | pa.ChunkedArray,
+    is_asked: Callable[[pa.RecordBatch, pa.Array], pa.Array],
+) -> dict[str, list[str]]:
     wanted = pc.unique(titles)
     found: dict[str, list[str]] = {}
     for path in paths:
         for batch in storage.read_batches(path, columns=["title", "redirects"]):
-            rows = batch.filter(pc.is_in(batch["title"], value_set=wanted))
+            rows = batch.filter(is_asked(batch, wanted))
             found |= zip(rows["title"].to_pylist(), rows["redirects"].to_pylist(), strict=True)
     return found
 
 
-def aliases_around(passages: str, paths: Sequence[str]) -> dict[str, list[str]]:
-    """Redirects of the pages that a part of passages is of, or links to."""
-    table = storage.read_table(passages, columns=["title", "links"])
-    targets = pc.struct_field(pc.list_flatten(table["links"]), "target")
-    return aliases_of(paths, pa.chunked_array([*table["title"].chunks, *targets.chunks], pa.string()))
+def _titled(rows: pa.RecordBatch, wanted: pa.Array) -> pa.Array:
+    return pc.is_in(rows["title"], value_set=wanted)
+
+
+def _led_to(rows: pa.RecordBatch, wanted: pa.Array) -> pa.Array:
+    """Of each row, whether one of its redirects is among these titles."""
+    redirects = rows["redirects"]
+    among = pc.is_in(pc.list_flatten(redirects), value_set=wanted)
+    found = np.zeros(len(rows), dtype=bool)
+    found[pc.list_parent_indices(redirects).filter(among).to_numpy()] = True
+    return pa.array(found)
 
 
 def with_redirects(paths: Sequence[str], pages: pa.Table) -> pa.Table:

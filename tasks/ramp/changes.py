@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from schemas.records import Change, Passage, Question, Reject, SpanKind
 from tasks.corpus.sentences import sentences
+from tasks.ramp.mentions import with_mentions
 from tasks.ramp.spans import MAX_WORDS, Span, find_spans
 from tasks.ramp.words import is_whole, words_of
 
@@ -25,10 +26,9 @@ def changes_of_page(
     if not before or not now or before[0].revision_id == now[0].revision_id:
         return
     told = {said for passage in before for _, _, said in _sentences(passage, language)}
-    anchors = sorted({link.anchor for passage in now for link in passage.links})
-    for passage in now:
+    for passage, mentions in with_mentions(now, aliases):
         new = [sentence for sentence in _sentences(passage, language) if sentence[2] not in told]
-        for span in find_spans(passage, aliases, language, anchors) if new else ():
+        for span in find_spans(passage, aliases, language, mentions) if new else ():
             value = next(
                 (value for sentence in new if (value := _value_before(span, sentence, told)) is not None), None
             )

@@ -2,16 +2,17 @@
 
 import random
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
+from types import MappingProxyType
 
 from schemas.corpus_settings import RampSettings
 from schemas.records import Change, GivenAway, Mask, Passage, Proposals, Question, Reject, SpanKind, Surprisal
 from tasks.corpus.sentences import sentences
 from tasks.ramp.giveaways import flagged
 from tasks.ramp.masking import can_be_masked, choose_spans, drawn_by_weight, hardest_first, mask
+from tasks.ramp.mentions import Mentions, with_mentions
 from tasks.ramp.spans import Span, find_spans, names_of
 from tasks.ramp.splits import Splits
 from tasks.ramp.surprisal import difficulty_of
@@ -36,7 +37,7 @@ def spans_of(
     passage: Passage,
     aliases: Mapping[str, list[str]],
     language: str,
-    mentions: Collection[str],
+    mentions: Mentions,
     proposals: Mapping[str, Proposals] | None,
 ) -> list[Span]:
     """What of a passage may be masked, whichever backend names it."""
@@ -64,14 +65,15 @@ def questions_of(
     splits: Splits,
     settings: RampSettings,
     language: str,
-    mentions: Collection[str] = (),
+    mentions: Mentions = MappingProxyType({}),
     facts: SpanFacts = NO_FACTS,
 ) -> Iterator[Question | Reject]:
     """The questions of one passage, fewest masks first, or the reason why there are none. Evidence is not looked for.
 
     Args:
+        passage: its links lead to pages, not to redirects.
         aliases: redirects by the title of the page they lead to.
-        mentions: anchors of the page's other passages (`find_spans`).
+        mentions: what the page's links name (`find_spans`).
         facts: what other stages know of the passage's spans.
     """
     reason = unfit(passage, settings, language)
@@ -119,17 +121,8 @@ def questions_of_pages(
     facts: SpanFacts = NO_FACTS,
 ) -> Iterator[Question | Reject]:
     """`questions_of` all passages, those of a page in a row."""
-    for passage, anchors in with_mentions(passages):
-        yield from questions_of(passage, aliases, splits, settings, language, anchors, facts)
-
-
-def with_mentions(passages: Iterable[Passage]) -> Iterator[tuple[Passage, list[str]]]:
-    """Each passage with the anchors of its page: what a page links once may be masked where it is named again."""
-    for _, of_page in groupby(passages, key=lambda passage: passage.page_id):
-        page = list(of_page)
-        anchors = sorted({link.anchor for passage in page for link in passage.links})
-        for passage in page:
-            yield passage, anchors
+    for passage, mentions in with_mentions(passages, aliases):
+        yield from questions_of(passage, aliases, splits, settings, language, mentions, facts)
 
 
 def unfit(passage: Passage, settings: RampSettings, language: str) -> Unfit | None:
@@ -233,7 +226,7 @@ def _question(
         aliases=[found.aliases for found in masks],
         n_masks=len(masks),
         hops=0,
-        split=splits.of_question(passage.page_id, passage.title, [span.target for span in spans]),
+        split=splits.of_question(passage.page_id, passage.title, [title for span in spans for title in span.pages]),
         source="ramp",
         page_id=passage.page_id,
         revision_id=passage.revision_id,

@@ -6,9 +6,10 @@ cut, or unanswerable. Nothing here needs a model.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from schemas.records import Passage, Proposals, SpanKind
 from tasks.corpus.sentences import sentences
@@ -16,6 +17,7 @@ from tasks.ramp import patterns
 from tasks.ramp.alike import is_told_by_other_name
 from tasks.ramp.arithmetic import is_told_by_dates, is_told_by_figure, is_told_by_sum
 from tasks.ramp.lists import is_listed
+from tasks.ramp.mentions import Mentions
 from tasks.ramp.told import (
     is_told_by_compound,
     is_told_by_other_form,
@@ -67,25 +69,36 @@ class Span:
     surface: str
     kind: SpanKind
     target: str | None
+    may_mean: tuple[str, ...] = ()
+    """Other pages that it may be about: too unsure to score by, and sure enough to hold a question out."""
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """The page that it is about, as far as that is known, and those that it may be about."""
+        return self.may_mean if self.target is None else (self.target, *self.may_mean)
 
 
 def find_spans(
     passage: Passage,
     aliases: Mapping[str, list[str]],
     language: str,
-    mentions: Collection[str] = (),
+    mentions: Mentions = MappingProxyType({}),
     proposed: Proposals | None = None,
 ) -> list[Span]:
     """The spans of a passage that may be masked, in order; they do not overlap, and each surface occurs once.
 
     Args:
+        passage: its links lead to pages, not to redirects (`tasks.ramp.mentions.with_mentions`).
         aliases: redirects by the title of the page they lead to.
         mentions: anchors of the page's other passages: a page links a name once, and may name it again here. Such a
             mention may be masked, but which page it means is not certain: it has no target.
         proposed: what another backend named in the passage, in place of links, dates and numbers.
     """
     rules = _Rules(passage, aliases, language)
-    candidates = _candidates(passage, language, mentions) if proposed is None else _proposed(passage, proposed)
+    if proposed is None:
+        candidates = _candidates(passage, language, mentions)
+    else:
+        candidates = _proposed(passage, proposed, mentions)
     return [span for span in _apart(candidates) if rules.allow(span)]
 
 
@@ -97,7 +110,7 @@ def names_of(target: str, aliases: Mapping[str, list[str]]) -> list[str]:
 # -- candidates -----------------------------------------------------------------------------------------------------
 
 
-def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> Iterator[Span]:
+def _candidates(passage: Passage, language: str, mentions: Mentions) -> Iterator[Span]:
     text = passage.text
     dated = set(patterns.dates(text, language))
     for link in passage.links:
@@ -107,17 +120,18 @@ def _candidates(passage: Passage, language: str, mentions: Collection[str]) -> I
         yield Span(start, end, text[start:end], SpanKind.DATE, None)
     for start, end in patterns.numbers(text, language):
         yield Span(start, end, text[start:end], SpanKind.NUMBER, None)
-    for anchor in mentions:
+    for anchor, pages in mentions.items():
         place = text.find(anchor) if len(anchor) > 2 else -1
         if place >= 0 and _is_mention(text, place, place + len(anchor), language):
-            yield Span(place, place + len(anchor), anchor, SpanKind.ENTITY, None)
+            yield Span(place, place + len(anchor), anchor, SpanKind.ENTITY, None, pages)
 
 
-def _proposed(passage: Passage, proposed: Proposals) -> Iterator[Span]:
+def _proposed(passage: Passage, proposed: Proposals, mentions: Mentions) -> Iterator[Span]:
     """A span that meets a link has its target: which pages are held out must be known, whoever names the span."""
     for found in proposed.spans:
-        met = (link.target for link in passage.links if link.start < found.end and found.start < link.end)
-        yield Span(found.start, found.end, found.surface, SpanKind(found.kind), next(met, None))
+        met = [link.target for link in passage.links if link.start < found.end and found.start < link.end]
+        may_mean = (*met[1:], *mentions.get(found.surface, ()))
+        yield Span(found.start, found.end, found.surface, SpanKind(found.kind), next(iter(met), None), may_mean)
 
 
 def _is_mention(text: str, start: int, end: int, language: str) -> bool:

@@ -49,10 +49,14 @@ class Splits:
         except KeyError:
             raise RunFailed(f"page {page_id} ({title}) is not in {TABLE}: it was not written with this dump") from None
 
-    def of_question(self, page_id: int, title: str, targets: Iterable[str | None]) -> Split:
-        """The split of a question: `test` if its page, or what any of its masks links to, is held out."""
+    def of_question(self, page_id: int, title: str, masked: Iterable[str]) -> Split:
+        """The split of a question: `test` if its page, or one that its masks are or may be about, is held out.
+
+        Args:
+            masked: titles of pages: those of redirects are hashed otherwise.
+        """
         own = self.of_page(page_id, title)
-        if self.table is None and any(is_held_out(target, self.held_out_share) for target in targets if target):
+        if self.table is None and any(is_held_out(page, self.held_out_share) for page in masked):
             return Split.TEST
         return own
 

@@ -22,8 +22,9 @@ from tasks import jobs, storage
 from tasks.corpus.aliases import aliases_around
 from tasks.indexing import count_passages
 from tasks.ledger import Parts
+from tasks.ramp.mentions import Mentions, with_mentions
 from tasks.ramp.proposals import part_key, read_proposals
-from tasks.ramp.questions import spans_of, unfit, with_mentions
+from tasks.ramp.questions import spans_of, unfit
 from tasks.ramp.spans import Span
 from tasks.ramp.surprisal import Text, text_of, weighed
 from tasks.rollouts.engine import EngineFailed
@@ -34,8 +35,8 @@ PASSAGES_A_PART = 1024
 TOO_LONG = "too_long_for_reference"
 
 Item = TypeVar("Item")
-Mentioned = tuple[Passage, list[str]]
-"""A passage with the anchors of its page."""
+Mentioned = tuple[Passage, Mentions]
+"""A passage with what its page's links name."""
 
 
 def weigh_spans(job: SurprisalJob) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class _Scales:
             with VllmEngine(self._folder, self._job.engine, self._max_tokens) as engine:
                 for key, path in self._job.passages.items():
                     self._aliases = aliases_around(path, self._job.aliases)
-                    passages = with_mentions(storage.read_rows(path, Passage))
+                    passages = with_mentions(storage.read_rows(path, Passage), self._aliases)
                     for start, batch in _batches(passages, PASSAGES_A_PART):
                         part = part_key(key, start)
                         if part in missing:

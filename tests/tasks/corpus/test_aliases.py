@@ -42,15 +42,16 @@ def test_a_part_of_pages_gets_the_redirects_that_lead_to_its_own(tmp_path):
     assert aliases_of([table], pa.array(["Other", "Nowhere", "Other"])) == {"Other": ["Else"]}
 
 
-def test_a_part_of_passages_looks_up_its_pages_and_what_they_link_to(tmp_path):
+def test_a_part_of_passages_looks_up_its_pages_and_what_they_link_to_by_whatever_title(tmp_path):
     table, path = str(tmp_path / "aliases.parquet"), str(tmp_path / "passages.parquet")
-    titles = [("Far land", ["Farland"]), ("Old town", ["O. town"]), ("Other", ["Else"])]
+    titles = [("Far land", ["Farland"]), ("Old town", ["O. town"]), ("Other", ["Else"]), ("Third", ["III", "3rd"])]
     storage.write_rows(table, Alias, [Alias(snapshot=SNAPSHOT, title=t, redirects=r) for t, r in titles])
-    link = Link(start=0, end=1, target="Far land", anchor="A")
+    links = [Link(start=0, end=1, target=target, anchor="A") for target in ("Far land", "3rd", "Nowhere")]
     fields = {"snapshot": SNAPSHOT, "revision_id": 1, "section": "", "lost": [], "n_words": 2}
     rows = [
-        Passage(passage_id="1-0", page_id=1, title="Old town", text="A town.", links=[link], **fields),
+        Passage(passage_id="1-0", page_id=1, title="Old town", text="A town.", links=links, **fields),
         Passage(passage_id="1-1", page_id=1, title="Old town", text="A town.", links=[], **fields),
     ]
     storage.write_rows(path, Passage, rows)
-    assert aliases_around(path, [table]) == {"Far land": ["Farland"], "Old town": ["O. town"]}
+    around = {"Far land": ["Farland"], "Old town": ["O. town"], "Third": ["III", "3rd"]}
+    assert aliases_around(path, [table]) == around

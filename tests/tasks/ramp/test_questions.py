@@ -6,9 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.corpus_settings import RampSettings, ReferenceSettings
-from schemas.records import Question, Reject, Split, Surprisal
+from schemas.records import Question, Reject, SpanKind, Split, Surprisal
+from tasks.ramp.proposals import Named, proposals_of
 from tasks.ramp.questions import SpanFacts, Unfit, questions_of, questions_of_pages
-from tasks.ramp.splits import Splits
+from tasks.ramp.splits import Splits, is_held_out
 from tests.tasks.ramp.examples import passage_of
 
 SETTINGS = RampSettings(min_words=5, max_words=60, masks_per_paragraph=4)
@@ -107,6 +108,47 @@ def test_a_name_linked_elsewhere_on_the_page_is_masked_without_target():
     rows = list(questions_of_pages([opening, later], {}, SPLITS, SETTINGS, "en"))
     (question,) = [row for row in rows if isinstance(row, Question)]
     assert [(mask.surface, mask.target) for mask in question.masks] == [("Karlo Vint", None)]
+
+
+HELD_OUT = Splits(None, 0.02)
+SECRET = next(title for n in range(1000) if is_held_out(title := f"Town {n}", 0.02))
+LATER = "Many years on there was Karlo Vint again. Nobody knew why he came."
+
+
+@pytest.mark.parametrize("target", [SECRET, "Secret town"])
+def test_what_a_page_links_to_a_held_out_page_is_held_out_wherever_it_is_named_again(target):
+    assert not is_held_out("Elsewhere", 0.02) and not is_held_out("Secret town", 0.02)
+    page = [passage_of(f"Here [[{target}|Karlo Vint]] was born.", ordinal=0), passage_of(LATER, ordinal=1)]
+    rows = questions_of_pages(page, {SECRET: ["Secret town"]}, HELD_OUT, SETTINGS, "en")
+    (question,) = [row for row in rows if isinstance(row, Question)]
+    assert [(mask.surface, mask.target) for mask in question.masks] == [("Karlo Vint", None)]
+    assert question.split == Split.TEST
+
+
+def test_what_a_model_names_is_held_out_with_any_page_that_it_may_be_about():
+    page = [passage_of(f"Here [[{SECRET}|Karlo Vint]] was born.", ordinal=0), passage_of(LATER, ordinal=1)]
+    proposals = {"7-1": proposals_of(page[1], [Named("Karlo Vint", SpanKind.ENTITY)])}
+    rows = questions_of_pages(page, {}, HELD_OUT, SETTINGS, "en", SpanFacts(proposals=proposals))
+    assert [row.split for row in rows if isinstance(row, Question)] == [Split.TEST]
+    both = passage_of(f"Many years on there was [[Karlo]] [[{SECRET}|Vint]] again. Nobody knew why he came.")
+    proposals = {"7-0": proposals_of(both, [Named("Karlo Vint", SpanKind.ENTITY)])}
+    (question,) = questions_of_pages([both], {}, HELD_OUT, SETTINGS, "en", SpanFacts(proposals=proposals))
+    assert (question.masks[0].target, question.split) == ("Karlo", Split.TEST)
+
+
+def test_a_link_to_a_redirect_is_held_out_and_called_as_the_page_behind_it():
+    names = {SECRET: ["Secret town", "The Secret Town", "Old Secret"]}
+    text = "Many years on they came to [[The Secret Town]] again. Nobody knew [[Secret town|their reasons]]."
+    (question,) = questions_of_pages([passage_of(text)], names, HELD_OUT, SETTINGS, "en")
+    (mask,) = question.masks
+    assert (mask.surface, mask.target, question.split) == ("The Secret Town", SECRET, Split.TEST)
+    assert mask.aliases == [SECRET, "Secret town", "Old Secret"]
+
+
+def test_a_page_is_not_masked_where_it_links_to_itself_by_a_redirect():
+    text = "Many years on [[The Old Lady|Karlo Vint]] came again. Nobody knew why."
+    (row,) = questions_of_pages([passage_of(text)], {"Elsewhere": ["The Old Lady"]}, SPLITS, SETTINGS, "en")
+    assert row.reason == Unfit.FEW_SPANS
 
 
 REFERENCE = {"reference": ReferenceSettings(path="a-model")}

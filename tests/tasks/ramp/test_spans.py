@@ -12,9 +12,9 @@ from tasks.ramp.spans import find_spans
 from tests.tasks.ramp.examples import passage_of
 
 
-def surfaces(wikitext, title="Elsewhere", aliases=None, language="en", mentions=()):
+def surfaces(wikitext, title="Elsewhere", aliases=None, language="en", mentions=None):
     passage = passage_of(wikitext, title)
-    spans = find_spans(passage, aliases or {}, language, mentions)
+    spans = find_spans(passage, aliases or {}, language, mentions or {})
     assert all(passage.text[span.start : span.end] == span.surface for span in spans)
     return [span.surface for span in spans]
 
@@ -197,8 +197,15 @@ def test_terms_are_called_what_their_page_is_called_and_are_not_common(wikitext,
 
 def test_later_mentions_of_the_pages_links_are_masked_without_target():
     passage = passage_of("There Karlo Vint met Ostel Bank people and engineers.")
-    spans = find_spans(passage, {}, "en", ["Karlo Vint", "Ostel", "engineers"])
-    assert [(span.surface, span.target) for span in spans] == [("Karlo Vint", None)]
+    spans = find_spans(
+        passage,
+        {},
+        "en",
+        {"Karlo Vint": ("Karlo Vint (baker)", "Vint"), "Ostel": ("Ostel",), "engineers": ("Engineer",)},
+    )
+    assert [(span.surface, span.target, span.pages) for span in spans] == [
+        ("Karlo Vint", None, ("Karlo Vint (baker)", "Vint"))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +213,7 @@ def test_later_mentions_of_the_pages_links_are_masked_without_target():
     [("他在西门子施塔特工作。", "zh", "西门子"), ("Dort war die Welt noch gut.", "de", "Welt")],
 )
 def test_a_mention_that_may_be_another_word_is_not_masked(text, language, mention):
-    assert surfaces(text, language=language, mentions=[mention]) == []
+    assert surfaces(text, language=language, mentions={mention: (mention,)}) == []
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ HELD_OUT = next(f"Page {n}" for n in range(10_000) if is_held_out(f"Page {n}", 0
 KEPT = next(f"Page {n}" for n in range(10_000) if not is_held_out(f"Page {n}", 0.02))
 
 
-def test_a_question_is_test_if_its_page_or_any_target_is_held_out():
+def test_a_question_is_test_if_its_page_or_any_that_is_masked_is_held_out():
     splits = Splits.of(RampSettings(splits="held_out", held_out_share=0.02), "nowhere")
-    assert splits.of_question(1, KEPT, [None, KEPT]) is Split.TRAIN
+    assert splits.of_question(1, KEPT, [KEPT, KEPT]) is Split.TRAIN
     assert splits.of_question(1, HELD_OUT, [KEPT]) is Split.TEST
-    assert splits.of_question(1, KEPT, [None, HELD_OUT]) is Split.TEST
+    assert splits.of_question(1, KEPT, [KEPT, HELD_OUT]) is Split.TEST
     assert splits.of_page(1, HELD_OUT) is Split.TEST
     assert splits.of_page(1, KEPT) is Split.TRAIN
 
