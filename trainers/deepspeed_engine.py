@@ -7,6 +7,7 @@ computes it. The learning rate of a step is given to it, so that there is no sch
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from tasks.rollouts.sketches import Sketches, sketches_of
 from trainers.language_model import LanguageModel, TokenScores
 from trainers.launch import COLLECTIVE_TIMEOUT
 from trainers.weights import load_model, load_sharded, save_model
+
+WAITING_TIMEOUT = timedelta(hours=24)
+"""How long ranks wait for what rank 0 does alone: rollouts of a step, hours with a large model."""
 
 _TAG = "state"
 
@@ -52,6 +56,9 @@ class TrainingEngine:
             config=config,
         )
         self._language_model.train()
+        # A group of its own for what ranks tell each other: with nccl whoever waits would keep a GPU busy, on which in
+        # layout `shared` an engine samples meanwhile.
+        self._telling = torch.distributed.new_group(backend="gloo", timeout=WAITING_TIMEOUT)
 
     @property
     def rank(self) -> int:
@@ -88,24 +95,25 @@ class TrainingEngine:
         return float(self._engine.get_global_grad_norm())
 
     def sum_over_ranks(self, *values: float) -> list[float]:
-        sums = torch.tensor(values, dtype=torch.float64, device=self.device)
-        torch.distributed.all_reduce(sums)
+        """Of numbers, on all ranks."""
+        sums = torch.tensor(values, dtype=torch.float64)
+        torch.distributed.all_reduce(sums, group=self._telling)
         return sums.tolist()
 
     def from_rank_0(self, value: Any) -> Any:
         """The value that rank 0 called this with, pickled; what the other ranks call it with is not read."""
         values = [value]
-        torch.distributed.broadcast_object_list(values, src=0, device=self.device)
+        torch.distributed.broadcast_object_list(values, src=0, group=self._telling)
         return values[0]
 
     def of_all_ranks(self, value: Any) -> list[Any]:
         """What every rank called this with, pickled, in their order."""
         values: list[Any] = [None] * self.ranks
-        torch.distributed.all_gather_object(values, value)
+        torch.distributed.all_gather_object(values, value, group=self._telling)
         return values
 
     def barrier(self) -> None:
-        torch.distributed.barrier()
+        torch.distributed.barrier(group=self._telling)
 
     def save(self, folder: Path) -> None:
         """Write this rank's share of weights and optimiser into a folder that all ranks share."""

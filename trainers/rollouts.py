@@ -27,7 +27,10 @@ class Rollouts(Protocol):
     async def roll(self, question: Question, rollout: int, seed: int) -> Trajectory:
         """The agent's trajectory number ``rollout`` of a question. Many may be under way, in one event loop.
 
-        It never raises for what engine or search do: such a trajectory ends with a reason that makes it no signal.
+        One that engine or search did not answer ends with a reason that makes it no signal.
+
+        Raises:
+            RunFailed: there is no engine any more that could answer.
         """
 
     def publish(self, weights: NewWeights) -> None:

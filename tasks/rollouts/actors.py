@@ -22,20 +22,26 @@ class ActorLost(Exception):
     """The actor is gone, or out of reach; why, in one line."""
 
 
-async def answer(ref: Awaitable[Any]) -> Any:
-    """What an actor's method gives back. Cancelling this cancels the method.
+async def answer(ref: Awaitable[Any], seconds: float | None = None) -> Any:
+    """What an actor's method gives back, within ``seconds`` if given. Cancelling this cancels the method.
 
     Raises:
-        ActorLost: the actor did not live to answer.
+        ActorLost: the actor did not live to answer, or does not in time.
         MaskSearchError, SearchFailed: the method raised it.
     """
+    limit = asyncio.timeout(seconds)
     try:
-        return await ref
+        async with limit:
+            return await ref
     except asyncio.CancelledError:
         ray.cancel(ref)
         raise
     except RayError as error:
         raise meaning_of(error) from None
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise ActorLost(f"it did not answer within {seconds:.0f} seconds") from None
 
 
 def meaning_of(error: RayError) -> Exception:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 class BroadcastFailed(Exception):
     """Not all have the weights, and engines may have ended over it; why, in one line."""
 
+    def __init__(self, reason: BaseException, *, for_a_death: bool) -> None:
+        super().__init__(" ".join(str(reason).split())[:300])
+        self.for_a_death = for_a_death
+        """Whether an actor died: the other engines, which ended over it, are not to blame."""
+
 
 class Broadcaster:
     """Sends weights. Its group stays together for as long as the pool's workers stay the same."""
@@ -48,7 +53,8 @@ class Broadcaster:
         ends = await asyncio.gather(asyncio.to_thread(self._send, weights), *receiving, return_exceptions=True)
         if (reason := _first(ends)) is not None:
             self.close()
-            raise BroadcastFailed(_one_line(reason))
+            died = _first([end for end in ends if isinstance(end, ActorLost)])
+            raise BroadcastFailed(died or reason, for_a_death=died is not None)
 
     def close(self) -> None:
         """Leave the group, if there is one."""
@@ -69,15 +75,15 @@ class Broadcaster:
         hosting = asyncio.create_task(asyncio.to_thread(host.meet))
         ends = await asyncio.gather(*joining, hosting, return_exceptions=True)
         if (lost := _first([end for end in ends if isinstance(end, ActorLost | EngineEnded)])) is not None:
-            raise BroadcastFailed(_one_line(lost))
+            raise BroadcastFailed(lost, for_a_death=isinstance(lost, ActorLost))
         if (reason := _first(ends)) is None:
             self._group, self._workers, self._has_met = hosting.result(), list(workers), True
         elif self._has_met:
-            raise BroadcastFailed(_one_line(reason))
+            raise BroadcastFailed(reason, for_a_death=False)
         else:
             raise RunFailed(
                 "runtime.placement.weights is broadcast, but trainer and engines do not reach each other "
-                f"({_one_line(reason)}); open the ports between their machines, or set folder"
+                f"({' '.join(str(reason).split())[:300]}); open the ports between their machines, or set folder"
             )
 
     def _send(self, weights: "Mapping[str, Tensor]") -> None:
@@ -92,7 +98,3 @@ class Broadcaster:
 def _first(ends: Sequence[object]) -> BaseException | None:
     """The first end that is an error."""
     return next((end for end in ends if isinstance(end, BaseException)), None)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

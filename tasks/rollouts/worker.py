@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retrieval_index.client import BatchingSearcher
 from retrieval_index.hits import AsyncSearcher, Hit, Query
-from schemas.errors import BadInput, RunFailed
+from schemas.errors import BadInput, JobLost, RunFailed
 from schemas.records import EndReason, Question, Trajectory
 from schemas.runtime import EngineRuntime
 from schemas.settings import AgentSettings
@@ -84,8 +84,8 @@ class _TimedSearcher:
             self.seconds += time.perf_counter() - began
 
 
-class EngineEnded(RunFailed):
-    """The engine of this worker will never answer again; another worker's may."""
+class EngineEnded(JobLost):
+    """The engine of this worker will never answer again; another worker's may, and one of the job started again."""
 
 
 class RolloutWorker:

@@ -6,6 +6,7 @@ are begun again; their seeds make them what they would have been.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,14 @@ from tasks.rollouts.worker import LIVE, EngineEnded, RolloutSetup, Usage, capaci
 if TYPE_CHECKING:
     from tasks.rollouts.sketches import Sketches
 
+ANSWER_SECONDS = 3600.0
+"""How long a worker may take for what it is asked, a whole trajectory with a large model at most: one that takes longer
+hangs, in a driver or in a collective of its own, and is as good as dead."""
+
+RESTARTS_SECONDS = 3600.0
+"""The time in which a worker is replaced `placement.restarts` times at most. In a training of weeks machines are taken
+away more often than that; what dies so often in an hour dies for a reason that another one dies for too."""
+
 _CLOSE_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
@@ -42,7 +51,12 @@ class _Seat:
         self.spots = spots
         self.worker: ActorHandle | None = None
         self.open = 0
-        self.deaths = 0
+        self.deaths: list[float] = []
+        """When workers died here, by `time.monotonic`."""
+
+    def deaths_of_late(self) -> int:
+        since = time.monotonic() - RESTARTS_SECONDS
+        return sum(death > since for death in self.deaths)
 
 
 class WorkerPool:
@@ -60,6 +74,8 @@ class WorkerPool:
         self._room = capacity(setup.engine)
         self._weights: NewWeights | None = None
         self._broadcaster = Broadcaster(setup.engine, placement) if placement.weights == "broadcast" else None
+        self._excused: list[ActorHandle] = []
+        """Workers whose engines end because another died in a broadcast: no deaths of theirs."""
         self._publishing = False
         self._failure: Exception | None = None
         self._changed = asyncio.Condition()
@@ -87,7 +103,7 @@ class WorkerPool:
 
     @property
     def replaced(self) -> int:
-        return sum(seat.deaths for seat in self._seats)
+        return sum(len(seat.deaths) for seat in self._seats)
 
     async def roll(
         self, rollout: Rollout, sampling: TurnSampling, *, label: str, model: str, retrieval: str = LIVE
@@ -96,7 +112,7 @@ class WorkerPool:
             seat, worker = await self._seat_with_room()
             try:
                 return await answer(
-                    worker.roll.remote(rollout, sampling, label=label, model=model, retrieval=retrieval)
+                    worker.roll.remote(rollout, sampling, label=label, model=model, retrieval=retrieval), ANSWER_SECONDS
                 )
             except (ActorLost, EngineEnded) as reason:
                 self._lose(seat, worker, reason)
@@ -126,7 +142,7 @@ class WorkerPool:
 
         async def by(worker: ActorHandle, number: int) -> None:
             try:
-                await answer(worker.take.remote(pack.of_engine(number, processes), version))
+                await answer(worker.take.remote(pack.of_engine(number, processes), version), ANSWER_SECONDS)
             except (ActorLost, EngineEnded) as reason:
                 _log.warning("an engine did not take weights %d: %s", version, reason)
 
@@ -182,6 +198,7 @@ class WorkerPool:
             await self._broadcaster.send(seated, tensors, weights.version)
         except BroadcastFailed as reason:
             _log.warning("weights %d go by their folder: %s", weights.version, reason)
+            self._excused = seated if reason.for_a_death else []
             return False
         return True
 
@@ -221,7 +238,7 @@ class WorkerPool:
                 worker = seat.worker
                 assert worker is not None
                 try:
-                    return await answer(ask(worker))
+                    return await answer(ask(worker), ANSWER_SECONDS)
                 except (ActorLost, EngineEnded) as reason:
                     self._lose(seat, worker, reason)
 
@@ -243,15 +260,18 @@ class WorkerPool:
             return
         seat.worker = None
         ray.kill(worker)
-        self._count(seat, reason)
+        if worker in self._excused and isinstance(reason, EngineEnded):
+            _log.warning("an engine that ended over another's death is replaced: %s", reason)
+        else:
+            self._count(seat, reason)
         if self._failure is None:
             self._begin(self._fill(seat))
 
     def _count(self, seat: _Seat, reason: Exception) -> None:
-        seat.deaths += 1
-        if seat.deaths > self._placement.restarts:
+        seat.deaths.append(time.monotonic())
+        if (deaths := seat.deaths_of_late()) > self._placement.restarts:
             self._failure = RunFailed(
-                f"a rollout worker died {seat.deaths} times (runtime.placement.restarts is "
+                f"a rollout worker died {deaths} times within an hour (runtime.placement.restarts is "
                 f"{self._placement.restarts}), the last time for: {reason}"
             )
             self._begin(self._tell_all())

@@ -2,11 +2,13 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import ray
 from safetensors.torch import load_file
@@ -17,6 +19,7 @@ from retrieval_index.service import create_app
 from schemas.errors import BadInput, RunFailed
 from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
+from tasks.rollouts import worker_pool
 from tasks.rollouts.broadcasting import Broadcaster
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.new_weights import NewWeights
@@ -68,8 +71,10 @@ async def _roll_all(pool: RolloutPool, count: int, temperature: float = 1.0, ret
 
 async def _roll_and_kill(pool: WorkerPool, victim: ray.actor.ActorHandle, *, restarted: bool) -> list[Trajectory]:
     """Kill an actor as soon as trajectories are under way everywhere."""
+    await pool.versions()  # every seat has its worker
     rolling = asyncio.create_task(_roll_all(pool, 200))
     while not all(seat.open for seat in pool._seats):
+        assert not rolling.done(), "all was rolled before every worker had its part"
         await asyncio.sleep(0.001)
     ray.kill(victim, no_restart=not restarted)
     return await rolling
@@ -164,9 +169,7 @@ def test_weights_that_are_broadcast_reach_every_worker_and_a_death_is_made_up_fo
     probe = probe_of(ground)
 
     async def publish_all() -> None:
-        placement = SPLIT.model_copy(
-            update={"weights": "broadcast", "restarts": 2, "cpus_per_engine": 0, "cpus_per_searcher": 0}
-        )
+        placement = SPLIT.model_copy(update={"weights": "broadcast", "cpus_per_engine": 0, "cpus_per_searcher": 0})
         started = await start_pool(ground.setup, placement)
         assert isinstance(started, WorkerPool)
         try:
@@ -198,6 +201,7 @@ def test_weights_that_are_broadcast_reach_every_worker_and_a_death_is_made_up_fo
                 await started.publish(_broadcast(ground.guesser, tmp_path, 4, grown=0.1))
             assert await started.versions() == [4, 4]
             assert await started.score(probe) == [pytest.approx(third[0])] * 2
+            assert started.replaced == 2, "the other engine ended over that death, which is no death of its own"
         finally:
             await started.close()
 
@@ -244,9 +248,26 @@ def test_an_engine_that_no_machine_has_room_for_is_refused(pool, ground, loop):
         loop.run(start_pool(replace(ground.setup, engine=greedy), SPLIT.model_copy(update={"cpus_per_engine": 0})))
 
 
+def test_a_worker_that_hangs_is_replaced_and_deaths_of_long_ago_do_not_count(pool, ground, loop, monkeypatch):
+    expected = _told(loop.run(_roll_all(pool, 20)))
+    for seat in pool._seats:
+        seat.deaths = [time.monotonic() - worker_pool.RESTARTS_SECONDS - 1] * 5
+    monkeypatch.setattr(worker_pool, "ANSWER_SECONDS", 10.0)
+    hanging = next(process for process in psutil.process_iter(["cmdline"]) if _is_worker(process))
+    hanging.suspend()
+    assert _told(loop.run(_roll_all(pool, 20))) == expected
+    assert sorted(len(seat.deaths) for seat in pool._seats) == [5, 6]
+    hanging.wait(30)
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    return any(word.startswith("ray::WorkerActor") for word in process.info["cmdline"] or [])
+
+
 def test_a_worker_that_dies_too_often_ends_the_run(pool, loop):
     """The last test of the module: it leaves no pool behind."""
-    with pytest.raises(RunFailed, match=r"died 2 times \(runtime.placement.restarts is 1\)"):
+    pool._seats[0].deaths = [time.monotonic()]
+    with pytest.raises(RunFailed, match=r"died 2 times within an hour \(runtime.placement.restarts is 1\)"):
         loop.run(_roll_and_kill(pool, pool._seats[0].worker, restarted=False))
 
 
