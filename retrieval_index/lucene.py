@@ -19,9 +19,19 @@ from schemas.errors import BadInput, RunFailed
 _BUFFER_MB = 256
 
 
-def _has_analyzer(language: str) -> bool:
-    """Whether Anserini has one of the language's own; English is its default and not in its table."""
-    return language == "en" or jvm.java_class("io.anserini.analysis.AnalyzerMap").analyzerMap.containsKey(language)
+PLAIN = "plain"
+"""The analyzer of languages that have none of their own: words as they are written, in small letters."""
+
+
+def analyzer_of(language: str) -> str:
+    """The language whose analyzer says what a word is, or `PLAIN`."""
+    return jvm.run(_analyzer_of, language)
+
+
+def _analyzer_of(language: str) -> str:
+    """English is Anserini's default and not in its table."""
+    known = jvm.java_class("io.anserini.analysis.AnalyzerMap").analyzerMap
+    return language if language == "en" or known.containsKey(language) else PLAIN
 
 
 class LuceneWriter:
@@ -34,10 +44,10 @@ class LuceneWriter:
     def _open(self, language: str, threads: int) -> Any:
         arguments = ["-input", "", "-collection", "JsonCollection", "-index", str(self._folder), "-optimize"]
         arguments += ["-storeContents", "-memoryBuffer", str(_BUFFER_MB), "-threads", str(threads)]
-        if _has_analyzer(language):
-            arguments += ["-language", language]
-        else:
+        if _analyzer_of(language) == PLAIN:
             arguments += ["-language", "en", "-stemmer", "none", "-keepStopwords"]
+        else:
+            arguments += ["-language", language]
         return jvm.java_class("io.anserini.index.SimpleIndexer")(arguments)
 
     def add(self, batch: list[IndexedPassage]) -> None:
@@ -112,7 +122,7 @@ class LuceneReader:
     def _open(self, folder: Path, settings: IndexSettings) -> Any:
         searcher = jvm.java_class("io.anserini.search.SimpleSearcher")(str(folder))
         searcher.set_bm25(settings.k1, settings.b)
-        if not _has_analyzer(settings.language):
+        if _analyzer_of(settings.language) == PLAIN:
             english = jvm.java_class("io.anserini.analysis.DefaultEnglishAnalyzer")
             searcher.set_analyzer(english.fromArguments("none", True, None))
         elif settings.language != "en":

@@ -14,11 +14,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from schemas.corpus_settings import (
-    IndexSettings,
     NearDuplicateSettings,
     PageSettings,
     PassageSettings,
     RampSettings,
+    SnapshotIndexSettings,
     WorldSettings,
 )
 from schemas.errors import BadInput
@@ -62,7 +62,7 @@ class PipelineConfig(BaseModel):
     pages: PageSettings = PageSettings()
     passages: PassageSettings = PassageSettings()
     near_duplicates: NearDuplicateSettings | None = None
-    index: IndexSettings = IndexSettings()
+    index: SnapshotIndexSettings = SnapshotIndexSettings()
     ramp: RampSettings = RampSettings()
     certified_only: bool = True
     """Ask, train on and evaluate only questions whose masks all have evidence. Identity of every stage that asks."""

@@ -1,12 +1,12 @@
 """Settings that change what is computed, of the data: from the dump to the questions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from schemas.identity import Identity, Positive, Share
 from schemas.records import Split
-from schemas.snapshot import SnapshotName
+from schemas.snapshot import SnapshotName, language_of
 
 
 class WorldSettings(Identity):
@@ -85,20 +85,32 @@ class EncoderSettings(Identity):
     passage_prefix: str = ""
 
 
-class IndexSettings(Identity):
+class SnapshotIndexSettings(Identity):
     """`bm25` finds words, `dense` meanings, `hybrid` fuses both by reciprocal ranks."""
 
     kind: Literal["bm25", "dense", "hybrid"] = "bm25"
     k1: Annotated[float, Field(ge=0)] = 0.9
     b: Share = 0.4
-    language: str = "en"
+    language: str | None = None
+    """What a word is depends on it; None: the snapshot's."""
     encoder: EncoderSettings | None = None
 
     @model_validator(mode="after")
-    def _encoder_where_it_is_used(self) -> "IndexSettings":
+    def _encoder_where_it_is_used(self) -> Self:
         if (self.kind == "bm25") == (self.encoder is not None):
             raise ValueError(f"kind {self.kind} {'has no' if self.encoder else 'needs an'} encoder")
         return self
+
+    def of(self, snapshot: str) -> "IndexSettings":
+        """With the language of that snapshot, where none is named and words are searched. Simple English is English."""
+        told = "en" if self.kind == "dense" else language_of(snapshot).replace("simple", "en")
+        return IndexSettings.model_validate({**self.model_dump(), "language": self.language or told})
+
+
+class IndexSettings(SnapshotIndexSettings):
+    """What an index is built with, and known by."""
+
+    language: str = "en"
 
 
 class ReferenceSettings(Identity):

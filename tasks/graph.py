@@ -109,7 +109,7 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
         stage("pages", corpus.make_pages, ("dump", "aliases"), version=2, pages=cleaning),
         stage("passages", corpus.make_passages, ("pages",), passages=config.passages),
         *_duplicate_stages(config),
-        stage("index", corpus.make_index, ("passages",), index=config.index),
+        stage("index", corpus.make_index, ("passages",), index=config.index.of(config.snapshot)),
     ]
 
 

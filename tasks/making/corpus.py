@@ -220,7 +220,8 @@ def asked_once(rows: Iterable[Question | Reject], duplicates: Collection[str]) -
 
 def make_index(making: Making) -> StageManifest:
     paths = list(making.upstream_parts("passages").values())
-    job = IndexJob(output=making.folder, snapshot=making.snapshot, settings=making.config.index, passages=paths)
+    settings = making.config.index.of(making.snapshot)
+    job = IndexJob(output=making.folder, snapshot=making.snapshot, settings=settings, passages=paths)
     built = making.run_job("tasks.indexing_job", job)
     return making.open.finish(
         made="index", rows=built.figures["documents"], figures=built.figures, seconds=built.seconds

@@ -15,20 +15,19 @@ from retrieval_index.opening import open_index
 from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import IndexJob
-from tasks import jobs
+from tasks import indexing_job, jobs
 
 MODULE = "tasks.indexing_job"
 
 
-def index_job(folder: Path, passages: int) -> IndexJob:
+def index_job(folder: Path, passages: int, language: str = "en") -> IndexJob:
     rows = [{"passage_id": f"{n}-0", "title": f"Town {n}", "text": f"It has {n} towers."} for n in range(passages)]
     path = folder / "passages.parquet"
     if rows:
         pq.write_table(pa.Table.from_pylist(rows), path)
     output = str(folder / "index" / "v1")
-    return IndexJob(
-        output=output, snapshot="enwiki-20261101", settings=IndexSettings(language="en"), passages=[str(path)]
-    )
+    settings = IndexSettings(language=language)
+    return IndexJob(output=output, snapshot="enwiki-20261101", settings=settings, passages=[str(path)])
 
 
 def test_a_stopped_job_leaves_no_index_and_the_next_one_builds_it(tmp_path):
@@ -51,6 +50,17 @@ def test_a_stopped_job_leaves_no_index_and_the_next_one_builds_it(tmp_path):
     assert (said[-1].done, said[-1].unit) == (40_000, "passages")
     (hits,) = open_index(str(index)).search([Query("town 39999")], 1)
     assert hits[0].passage_id == "39999-0"
+
+
+@pytest.mark.parametrize(("language", "analyzer", "warned"), [("de", "de", ""), ("sw", "plain", "no analyzer for sw")])
+def test_a_language_without_an_analyzer_is_told_to_who_waits_and_noted(
+    tmp_path, monkeypatch, language, analyzer, warned
+):
+    notes: list[str] = []
+    monkeypatch.setattr(jobs, "report_progress", lambda *said: notes.append(said[-1]))
+    figures = indexing_job.build(index_job(tmp_path, 2, language))
+    assert figures["made_by"]["analyzer"] == analyzer
+    assert warned in notes[0] and bool(warned) == bool(notes[0])
 
 
 def test_passages_that_are_missing_are_told_in_one_line(tmp_path):

@@ -85,6 +85,28 @@ def test_workers_write_pages_and_rejects_to_an_object_store_that_this_process_re
     assert (manifest.rows, manifest.rejects, len(manifest.parts)) == (6, {"damaged_stream": 1}, 5)
 
 
+@pytest.mark.parametrize(
+    ("snapshot", "section", "given"),
+    [
+        ("enwiki-20240101", {}, {}),
+        ("smallworld-20240101", {}, {}),
+        ("simplewiki-20240101", {}, {}),
+        ("enwiki-20240101", {"language": "en"}, {}),
+        ("dewiki-20240101", {}, {"language": "de"}),
+        ("dewiki-20240101", {"language": "en"}, {}),
+        ("dewiki-20240101", {"kind": "dense", "encoder": {"path": "x"}}, {"kind": "dense", "encoder": {"path": "x"}}),
+    ],
+)
+def test_the_index_is_known_by_the_language_of_its_snapshot(
+    tmp_path: Path, snapshot: str, section: dict[str, object], given: dict[str, object]
+) -> None:
+    """English is what nobody had to name: indexes of English snapshots are known as they were before."""
+    config = config_of(tmp_path, tmp_path / "dump.xml", snapshot, index=section)
+    (index,) = [stage for stage in stages_of(config) if stage.stage == "index"]
+    assert index.settings.given == {"index": given}
+    assert index.settings.all["index"]["language"] == given.get("language", "en")
+
+
 _IN_PROCESS = """
 import sys
 from pathlib import Path
