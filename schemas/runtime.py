@@ -70,7 +70,7 @@ class PlacementRuntime(Runtime):
     """Of each of an engine's processes, where ``engine.tensor_parallel`` makes several."""
     cpus_per_searcher: NotNegative = 1
     restarts: Annotated[int, Field(ge=0)] = 3
-    """How often one engine, one searcher, or the ranks together are started again after they died."""
+    """How often one engine within an hour, one searcher, or the ranks together are started again after they died."""
 
     @property
     def is_in_cluster(self) -> bool:
@@ -96,12 +96,15 @@ class PlacementRuntime(Runtime):
 
 
 class SupervisedJobs(Runtime):
-    """Common to all places where jobs run: when a job is started again (tasks/jobs/watching.py)."""
+    """Common to all places where jobs run: when a job is ended or started again (tasks/jobs)."""
 
     restarts: Annotated[int, Field(ge=0)] = 2
     """How often a job that died or was stuck is started again after somebody last started it."""
     stuck_after: Annotated[float, Field(ge=4)] = 60
     """Seconds without a heartbeat (there is one a second) after which a job is killed; before the first, ten times."""
+    stop_patience: NotNegative = 600
+    """Seconds that a job has to save its state once somebody told it to stop (Ctrl-C); then it is killed. A training
+    ends the update that it is at, and writes a checkpoint."""
     poll_seconds: Annotated[float, Field(gt=0)] = 0.5
     """How often the watcher looks."""
 

@@ -119,23 +119,21 @@ class _Ranks:
             self._signal_all(signal.SIGTERM)
 
     def wait(self) -> int:
-        """The exit code of the job: that of the first rank that failed.
+        """The exit code of the job: that of the first rank that failed, or 143 where all left as they were told to.
 
         Raises:
             JobLost: a rank was ended from outside.
         """
-        while True:
-            codes = [process.poll() for process in self._processes]
-            failed = [code for code in codes if code not in (None, 0)]
-            if failed:
-                self._end_all()
-                break
+        while not any(codes := self._codes()):
             if None not in codes:
                 return 0
             time.sleep(0.05)
-        if self._told_to_stop or TERMINATED in failed:
+        # Ranks that were told to stop finish by themselves; those that wait for a failed one never would.
+        failed = self._failed(codes) or self._failed(self._codes_at_the_end())
+        self._end_all()
+        if not failed:
             return TERMINATED
-        code = failed[0] or 0
+        code = failed[0]
         if code < 0:
             raise JobLost(f"a rank was ended by signal {-code} (9 may mean that memory ran out); run again to go on")
         return code
@@ -149,11 +147,22 @@ class _Ranks:
             if process.poll() is None:
                 process.send_signal(number)
 
-    def _end_all(self) -> None:
-        """Ranks that were told to stop finish by themselves; those that wait for a failed one never would."""
-        deadline = time.monotonic() + (_GRACE_SECONDS if self._told_to_stop else 0.0)
-        while any(process.poll() is None for process in self._processes) and time.monotonic() < deadline:
+    def _codes(self) -> list[int | None]:
+        return [process.poll() for process in self._processes]
+
+    def _codes_at_the_end(self) -> list[int | None]:
+        """Once all ranks have ended, or were given time enough to."""
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while None in (codes := self._codes()) and time.monotonic() < deadline:
             time.sleep(0.05)
+        return codes
+
+    def _failed(self, codes: list[int | None]) -> list[int]:
+        """The exit codes of ranks that did not leave as they were told to: SIGTERM ends one that is starting yet."""
+        as_told = (TERMINATED, -signal.SIGTERM) if self._told_to_stop else (TERMINATED,)
+        return [code for code in codes if code and code not in as_told]
+
+    def _end_all(self) -> None:
         self._signal_all(signal.SIGKILL)
         for process in self._processes:
             process.wait()

@@ -20,6 +20,7 @@ from tasks.jobs.folder import TERMINATED, JobError, Progress
 HANDED_LOCK = "MASKSEARCH_JOB_LOCK"
 """Environment: the descriptor of the folder's lock, where who started the process has taken it already."""
 
+_STOPPED = JobError(message="the job was told to stop and saved its state; run again to go on", exit_code=TERMINATED)
 _PART_OF = "MASKSEARCH_JOB"
 _BEAT_SECONDS = 1.0
 _LOCK_SECONDS = 30.0
@@ -44,7 +45,7 @@ def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoRet
         _work(job, body)
     except SystemExit as leaving:
         if leaving.code == TERMINATED:
-            folder.write(job.output, folder.ERROR, stopped())
+            folder.write(job.output, folder.ERROR, _STOPPED)
         raise
     sys.exit(0)
 
@@ -90,11 +91,6 @@ def report_progress(output: str, done: int, total: int, unit: str, note: str = "
 
 _first_report: dict[str, tuple[float, int]] = {}
 """By folder: when this process first told of progress, and how far it was."""
-
-
-def stopped() -> JobError:
-    """What is said of a job that was told to stop."""
-    return JobError(message="the job was told to stop and saved its state; run again to go on", exit_code=TERMINATED)
 
 
 def _own(output: str) -> bool:

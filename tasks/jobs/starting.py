@@ -1,6 +1,7 @@
 """From outside: start a job or attach to it, start it again, stop it; whether it runs."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from schemas.runtime import JobsRuntime, LocalJobs
 from tasks.jobs import folder
 from tasks.jobs.backend import State, Status, Unreachable, backend_of
 from tasks.jobs.folder import TERMINATED, JobError, StartedJob
-from tasks.jobs.program import stopped
 
 _LOCAL = LocalJobs()
 _KILL_SECONDS = 30.0
@@ -63,20 +63,38 @@ def start_again(output: str, died: StartedJob, how: str) -> None:
         os.close(lock)
 
 
-def cancel(output: str, patience: float = 30.0) -> None:
-    """Ask the job to save what it has and leave; after ``patience`` seconds all its processes are killed.
+def cancel(output: str, patience: float | None = None) -> None:
+    """Tell the job to save what it has and leave; after ``patience`` seconds all its processes are killed.
 
-    A job without a heartbeat has nothing to save yet and is killed at once.
+    What is waited for, and that a job did not save its state, is told on stderr. A job without a heartbeat has nothing
+    to save yet and is killed at once. One whose wait is interrupted, by a second Ctrl-C, saves and ends by itself.
+
+    Args:
+        patience: that of the job's own settings (``jobs.stop_patience``) where it is None.
     """
     job = folder.read(output, folder.STARTED, StartedJob)
     if job is None or not is_running(output):
         return
     (Path(output) / folder.STOP).touch()
-    if (Path(output) / folder.HEARTBEAT).exists():
-        _wait_for_end(output, patience)
-    kill(output, job)
-    if folder.result_of(output) is None and folder.read(output, folder.ERROR, JobError) is None:
-        folder.write(output, folder.ERROR, stopped())
+    patience = job.runtime.stop_patience if patience is None else patience
+    has_begun = (Path(output) / folder.HEARTBEAT).exists()
+    if has_begun:
+        _tell(
+            f"the job in {output} is saving its state, {patience:.0f} seconds at most; "
+            "a second Ctrl-C leaves at once, and the job saves it and ends by itself"
+        )
+        _wait_for_end(output, patience, job)
+    how = "ended before it had saved its state"
+    if is_running(output):
+        kill(output, job)
+        how = "was killed: " + (f"{patience:.0f} seconds were not enough" if has_begun else "it had not begun")
+    error = folder.read(output, folder.ERROR, JobError)
+    if error is None and folder.result_of(output) is None:
+        message = f"the job in {output} was told to stop, and {how}; the next run goes on from {_left_behind(output)}"
+        error = JobError(message=message, exit_code=RunFailed.exit_code)
+        folder.write(output, folder.ERROR, error)
+    if error is not None and error.exit_code != TERMINATED:
+        _tell(error.message)
 
 
 def kill(output: str, job: StartedJob) -> None:
@@ -88,7 +106,7 @@ def kill(output: str, job: StartedJob) -> None:
     now = folder.read(output, folder.STARTED, StartedJob)
     if now is not None and now.number == job.number and is_running(output):
         backend_of(job.runtime).kill(job.handle)
-        _wait_for_end(output, _KILL_SECONDS)
+        _wait_for_end(output, _KILL_SECONDS, job)
 
 
 def is_running(output: str) -> bool:
@@ -148,10 +166,12 @@ def _start(output: str, module: str, runtime: JobsRuntime, last: StartedJob | No
 def _why_not_again(output: str, job: StartedJob, how: str) -> MaskSearchError | None:
     """The error that ends the watching, or None where the job is to be started again."""
     error = folder.read(output, folder.ERROR, JobError)
-    if (error is not None and error.exit_code == TERMINATED) or (Path(output) / folder.STOP).exists():
+    if error is not None and error.exit_code == TERMINATED:
         return _ended(output, "was told to stop and saved its state")
     if error is not None and not error.lost:
         return BadInput(error.message) if error.exit_code == BadInput.exit_code else RunFailed(error.message)
+    if (Path(output) / folder.STOP).exists():
+        return _ended(output, f"was told to stop, and {how}")
     if job.restarts < job.runtime.restarts:
         return None
     again = f" after it was started again {folder.times(job.restarts)}" if job.restarts else ""
@@ -166,7 +186,18 @@ def _ended(output: str, how: str) -> RunFailed:
     )
 
 
-def _wait_for_end(output: str, seconds: float) -> None:
+def _left_behind(output: str) -> str:
+    """What the next run goes on from, as far as the folder tells."""
+    checkpoints = sorted(path.name for path in Path(output).glob("checkpoints/step-*"))
+    return f"checkpoints/{checkpoints[-1]}" if checkpoints else "what it had finished by then"
+
+
+def _wait_for_end(output: str, seconds: float, job: StartedJob) -> None:
     deadline = time.monotonic() + seconds
     while is_running(output) and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(job.runtime.poll_seconds)
+
+
+def _tell(words: str) -> None:
+    """To whoever waits at a terminal: not by the progress, whose listeners a Ctrl-C may have ended as well."""
+    print(words, file=sys.stderr, flush=True)

@@ -33,12 +33,22 @@ def _train(job: TrainingJob) -> dict[str, Any]:
     if job.start == "die" and rank == 1:
         time.sleep(5.0)  # so that Ray Train has looked at it: else it gives up by itself
         os.kill(os.getpid(), signal.SIGKILL)
-    deadline = time.monotonic() + 60 * (job.start in ("wait", "refuse", "die"))
+    deadline = time.monotonic() + 60 * (job.start in ("wait", "refuse", "die", "die as it saves", "fail as it saves"))
     while time.monotonic() < deadline:
         if stop.received:
-            sys.exit(jobs.TERMINATED)
+            _save_and_leave(job.start, rank)
         time.sleep(0.02)
     return {"threads": os.environ["OMP_NUM_THREADS"], "ranks": os.environ["WORLD_SIZE"]}
+
+
+def _save_and_leave(what: str, rank: int) -> None:
+    if what == "die as it saves" and rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "fail as it saves" and rank == 1:
+        raise BadInput("rank 1 cannot write")
+    if what.endswith("as it saves"):
+        time.sleep(60.0)  # for the other one, in a collective
+    sys.exit(jobs.TERMINATED)
 
 
 if __name__ == "__main__":

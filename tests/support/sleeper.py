@@ -19,12 +19,15 @@ class SleeperJob(Job):
     fails_with: str = ""
     signals: tuple[int, ...] = ()
     """What it sends itself, an attempt each; what comes after them sleeps undisturbed."""
+    saving: float = 0.0
+    """Seconds that it takes to save what it has."""
     loses: bool = False
     """Whether a part of it dies on every attempt."""
 
 
 def sleep(job: SleeperJob) -> dict[str, Any]:
     def save_and_leave(number: int, frame: FrameType | None) -> None:
+        time.sleep(job.saving)
         storage.write_bytes(storage.join(job.output, "saved"), b"what it had")
         raise SystemExit(jobs.TERMINATED)
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import BadInput, RunFailed
+from schemas.runtime import LocalJobs
 from tasks import jobs, storage
+from tasks.jobs.folder import ERROR, JobError, read
 from tests.support.sleepers import SLEEPER, job, starts, wait_until_started
 
 FLOW = """
@@ -21,6 +23,16 @@ job = SleeperJob.model_validate_json('''{job}''')
 jobs.start_or_attach("tests.support.sleeper", job)
 print("started", flush=True)
 jobs.watch(job.output, lambda progress: None)
+"""
+
+
+RUN_JOB = """
+from types import SimpleNamespace
+from schemas.runtime import LocalJobs
+from tasks.making.context import Making
+from tests.support.sleeper import SleeperJob
+making = SimpleNamespace(config=SimpleNamespace(runtime=SimpleNamespace(jobs=LocalJobs())), on_progress=print)
+Making.run_job(making, "tests.support.sleeper", SleeperJob.model_validate_json('''{job}'''))
 """
 
 
@@ -101,6 +113,48 @@ def test_a_cancelled_or_preempted_job_saves_and_leaves_and_is_not_started_again(
     again = job(tmp_path)
     jobs.start_or_attach(SLEEPER, again)
     assert jobs.watch(again.output, lambda _: None).figures == {"slept": 0.0}
+
+
+@pytest.mark.parametrize(("patience", "saved"), [(60.0, True), (0.5, False)])
+def test_a_job_is_said_to_have_saved_its_state_only_where_it_did(tmp_path, capsys, patience, saved):
+    sleeping = job(tmp_path, seconds=60.0, saving=2.0 if saved else 30.0)
+    jobs.start_or_attach(SLEEPER, sleeping, LocalJobs(stop_patience=patience))
+    wait_until_started(tmp_path)
+    (tmp_path / "job" / "checkpoints" / "step-00000040").mkdir(parents=True)
+    jobs.cancel(sleeping.output)
+    assert not jobs.is_running(sleeping.output)
+    assert (tmp_path / "job" / "saved").exists() == saved
+    waits, *told = capsys.readouterr().err.splitlines()
+    assert f"is saving its state, {patience:.0f} seconds at most; a second Ctrl-C" in waits
+    error = read(sleeping.output, ERROR, JobError)
+    assert error is not None
+    if saved:
+        assert (error.exit_code, told) == (jobs.TERMINATED, [])
+    else:
+        assert told == [error.message]
+        assert error.message.endswith("seconds were not enough; the next run goes on from checkpoints/step-00000040")
+    with pytest.raises(RunFailed, match="saved its state" if saved else "was told to stop, and was killed"):
+        jobs.watch(sleeping.output, lambda _: None)
+
+
+def test_a_second_ctrl_c_leaves_the_job_alone_with_its_saving(tmp_path):
+    sleeping = job(tmp_path, seconds=60.0, saving=4.0)
+    code = RUN_JOB.format(job=sleeping.model_dump_json())
+    command = [sys.executable, "-c", code]
+    flow = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": "."})
+    wait_until_started(tmp_path)
+    time.sleep(0.5)
+    flow.send_signal(signal.SIGINT)
+    assert flow.stderr is not None
+    assert "is saving its state, 600 seconds at most; a second Ctrl-C leaves at once" in flow.stderr.readline()
+    flow.send_signal(signal.SIGINT)
+    assert flow.wait(3) != 0
+    assert jobs.is_running(sleeping.output)
+    while jobs.is_running(sleeping.output):
+        time.sleep(0.1)
+    assert (tmp_path / "job" / "saved").exists()
+    with pytest.raises(RunFailed, match="was told to stop and saved its state"):
+        jobs.watch(sleeping.output, lambda _: None)
 
 
 def test_a_second_process_leaves_the_folder_of_a_running_job_alone(tmp_path):

@@ -78,9 +78,23 @@ def test_sigterm_reaches_the_ranks_and_the_job_exits_with_143(tmp_path: Path):
     parent = _start(tmp_path, "wait")
     ranks = _processes(tmp_path)
     parent.terminate()
-    assert parent.wait(10) == jobs.TERMINATED
+    assert parent.wait(60) == jobs.TERMINATED
     assert _all_gone(ranks, within=1)
     assert jobs.result_of(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "said"), [("die as it saves", 1, "ended by signal 9"), ("fail as it saves", 2, "cannot write")]
+)
+def test_a_rank_that_fails_while_the_others_save_is_told_for_what_it_was(
+    tmp_path: Path, what: str, code: int, said: str
+):
+    parent = _start(tmp_path, what)
+    ranks = _processes(tmp_path)
+    parent.terminate()
+    assert parent.wait(45) == code
+    assert _all_gone(ranks, within=1)
+    assert said in json.loads((tmp_path / "job-error.json").read_text())["message"]
 
 
 def test_a_rank_that_fails_ends_the_others_and_its_reason_is_the_job_s(tmp_path: Path):
