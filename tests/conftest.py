@@ -11,7 +11,7 @@ APART = (
     *("tests/chaos/", "tests/flows/", "tests/tasks/rollouts/test_worker_pool.py", "tests/tasks/test_jobs"),
     *("tests/tasks/test_indexing_job.py", "tests/trainers/test_policy_ranks.py", "tests/trainers/test_ray_ranks.py"),
     *("tests/trainers/test_launch.py", "tests/trainers/test_resume.py", "tests/trainers/test_sharded_loading.py"),
-    "tests/trainers/test_shared_layout.py",
+    *("tests/trainers/test_shared_layout.py", "tests/trainers/test_waiting.py"),
 )
 
 

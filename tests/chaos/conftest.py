@@ -1,15 +1,10 @@
-"""Tests that take minutes by themselves are run where they are named: `pytest tests/chaos/test_cluster.py`."""
+"""What the tests that kill share."""
 
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-_BY_NAME = ("test_cluster", "test_acceptance", "test_silent_run")
-
-collect_ignore = [f"{name}.py" for name in _BY_NAME if not any(name in word for word in sys.argv)]
 
 
 @pytest.fixture(scope="module")
