@@ -1,7 +1,8 @@
 """What a page's links name: the pages behind them, and what their words may mean where they stand again.
 
-A link to a redirect leads to the page behind it (behind one redirect, as a reader is led): which pages are held out, and
-what else a page is called, is known by its own title. A redirect to a section names a thing without a page: it stays.
+A link to a redirect leads to the page behind it (behind one redirect, as a reader is led): which pages are held out,
+and what else a page is called, is known by its own title. A redirect to a section names a thing without a page: it
+stays.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
