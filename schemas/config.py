@@ -103,6 +103,7 @@ class PipelineConfig(BaseModel):
         if (self.world is None) == (self.dump is None):
             raise ValueError("give either world (to make an encyclopedia) or dump (to read one)")
         needs = {
+            "model": ["tokenizer"],
             "sft": ["teacher", "tokenizer", "model"],
             "evolution": ["sft"],
             "dapo": ["sft"],

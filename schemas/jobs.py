@@ -132,6 +132,8 @@ class TeacherJob(Job):
     """``python -m tasks.rollouts.teach``: the multi-agent teacher answers questions through its endpoint."""
 
     label: str
+    tokenizer: str | None = None
+    """The student's: the teacher reads what that one would be shown. None where there is no student."""
     index: str
     questions: list[str]
     agent: AgentSettings

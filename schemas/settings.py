@@ -9,16 +9,22 @@ from schemas.records import Split
 
 
 class AgentSettings(Identity):
-    """The loop of one trajectory, the same for teacher, student, trainer and evaluation."""
+    """The loop of one trajectory, the same for teacher, student, trainer and evaluation.
+
+    Tokens are the student's (the config's `tokenizer`). A teacher writes text, which no number of tokens bounds; what
+    it reads is cut as it is for the student, and whole where the config has none.
+    """
 
     instruction: str = ""
     """Stands behind the question, after a blank line; may be empty for a model that learns the task by training."""
     hits: Positive = 3
     max_searches: Positive = 4
     max_turn_tokens: Positive = 500
+    """Of one turn that a model here writes."""
     max_information_tokens: Positive = 500
+    """Of what one search shows, tags included: the best passages that fit, whole, or the beginning of the very best."""
     max_tokens: Positive = 4096
-    """Prompt, turns and information together."""
+    """Prompt, turns and information together, where a model here writes the turns."""
     hold_back: Literal["page", "passage"] = "passage"
     """What of the question's own source search must not return."""
 

@@ -71,6 +71,8 @@ def stages_of(config: PipelineConfig) -> list[Stage]:
         BadInput: two of them go by the same label.
     """
     stages = _corpus_stages(config) + _ramp_stages(config)
+    if config.tokenizer is not None:
+        stages.append(_tokenizer(config))
     if config.teacher is not None:
         stages.append(_taught(config))
     if config.model is not None:
@@ -178,11 +180,16 @@ def _change_stages(config: PipelineConfig) -> list[Stage]:
     return [stage("earlier_passages", earlier.make_earlier_passages), changes]
 
 
+def _tokenizer(config: PipelineConfig) -> Stage:
+    return _data_stage(config, "tokenizer", models.make_tokenizer, ("dump", "passages"), tokenizer=config.tokenizer)
+
+
 def _taught(config: PipelineConfig) -> Stage:
+    """The teacher reads what the student will be shown, which is so many of the student's tokens."""
     teacher = config.teacher
     assert teacher is not None
     settings = identity_of(agent=config.agent, teacher=teacher, certified_only=config.certified_only)
-    upstreams = _named(config, "index", "questions")
+    upstreams = _named(config, *(["tokenizer"] if config.tokenizer else []), "index", "questions")
     return Stage("trajectories", config.label(teacher.kind), trajectories.make_taught, upstreams, settings)
 
 
@@ -190,8 +197,7 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
     tokenizer, index, questions = _named(config, "tokenizer", "index", "questions")
     text = _named(config, "dump", "passages")
     made = [
-        Stage("tokenizer", tokenizer[1], models.make_tokenizer, text, identity_of(tokenizer=config.tokenizer)),
-        _model(config, "untrained", models.make_untrained, (tokenizer,), identity_of(model=config.model), version=1),
+        _model(config, "untrained", models.make_untrained, (tokenizer,), identity_of(model=config.model), version=1)
     ]
 
     def last() -> Name:

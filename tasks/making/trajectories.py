@@ -1,8 +1,8 @@
 """Questions → trajectories: the scripted teacher by parts, the multi-agent teacher and the student as jobs."""
 
 from collections import Counter
-from functools import partial
-from typing import Any, cast
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, cast
 
 from schemas.errors import BadInput
 from schemas.jobs import RolloutJob, TeacherJob
@@ -13,6 +13,9 @@ from tasks import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 from tasks.making.ramp import asked_of
 from tasks.making.searching import searcher_of
+
+if TYPE_CHECKING:
+    from tasks.rollouts.tokenizer import AgentTokenizer
 
 
 def _batches(making: Making, settings: TeacherSettings) -> dict[str, list[Question]]:
@@ -25,13 +28,31 @@ def _batches(making: Making, settings: TeacherSettings) -> dict[str, list[Questi
     return found
 
 
-def _taught(agent: AgentSettings, index: str, label: str, questions: list[Question]) -> Output:
+def _tokenizer_folder(making: Making) -> str:
+    return storage.join(making.upstream_folder("tokenizer"), "tokenizer")
+
+
+def _students_tokenizer(making: Making) -> str | None:
+    """None where the config has no student."""
+    return _tokenizer_folder(making) if making.config.tokenizer else None
+
+
+@cache
+def _tokenizer_of(folder: str) -> "AgentTokenizer":
+    """Read once a process: Ray's workers keep it from part to part."""
+    from tasks.rollouts.tokenizer import AgentTokenizer
+
+    return AgentTokenizer.load(folder)
+
+
+def _taught(agent: AgentSettings, index: str, label: str, tokenizer: str | None, questions: list[Question]) -> Output:
     from tasks.rollouts.judge import judge
     from tasks.rollouts.scripted import teach_many
 
     rows: list[Record] = []
     rejects = []
-    taught = teach_many(questions, searcher_of(index), agent, label)
+    read_by = _tokenizer_of(tokenizer) if tokenizer else None
+    taught = teach_many(questions, searcher_of(index), agent, label, read_by)
     for question, trajectory in zip(questions, taught, strict=True):
         if trajectory.end_reason == EndReason.TOOL_FAILED:
             rejects.append(
@@ -55,7 +76,8 @@ def make_taught(making: Making) -> StageManifest:
     if settings.kind == "multi_agent":
         return _taught_by_endpoint(making, settings)
     index = storage.join(making.upstream_folder("index"), "index")
-    work = partial(_taught, making.config.agent, index, making.open.recipe.label)
+    tokenizer = _students_tokenizer(making)
+    work = partial(_taught, making.config.agent, index, making.open.recipe.label, tokenizer)
     return _finish(making, making.map_parts(Trajectory, _batches(making, settings), work))
 
 
@@ -70,6 +92,7 @@ def _taught_by_endpoint(making: Making, settings: TeacherSettings) -> StageManif
         output=making.folder,
         snapshot=making.snapshot,
         label=making.open.recipe.label,
+        tokenizer=_students_tokenizer(making),
         index=storage.join(making.upstream_folder("index"), "index"),
         questions=[questions],
         agent=making.config.agent,
@@ -112,7 +135,7 @@ def make_student(making: Making) -> StageManifest:
         label=making.open.recipe.label,
         model_name=model,
         model=storage.join(making.upstream_folder("models"), "model"),
-        tokenizer=storage.join(making.upstream_folder("tokenizer"), "tokenizer"),
+        tokenizer=_tokenizer_folder(making),
         index=storage.join(making.upstream_folder("index"), "index"),
         questions=[questions],
         agent=making.config.agent,

@@ -19,9 +19,10 @@ from schemas.records import Author, EndReason, Question, Search, Segment, Trajec
 from schemas.settings import AgentSettings
 from tasks.rollouts import prompts
 from tasks.rollouts.chat import ChatEndpoint, ChatFailed, RequestRefused
-from tasks.rollouts.environment import search_all, search_of
+from tasks.rollouts.environment import information_for_teacher, search_all, search_of
 from tasks.rollouts.judge import is_supported, judge, own_answer
-from tasks.rollouts.protocol import answer_turn, information_of, neutralise, prompt_of, search_turn
+from tasks.rollouts.protocol import answer_turn, neutralise, prompt_of, search_turn
+from tasks.rollouts.tokenizer import AgentTokenizer
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,8 @@ class MultiAgentTeacher:
     searcher: AsyncSearcher
     agent: AgentSettings
     label: str
+    tokenizer: AgentTokenizer | None
+    """The student's, if there is one: the members read what it would be shown."""
 
     async def teach(self, question: Question, rollout: int, seed: int) -> Trajectory:
         """One trajectory, judged.
@@ -118,7 +121,7 @@ class _Attempt:
     searches: list[Search] = field(default_factory=list)
     answer: str | None = None
     found: str = ""
-    """Every information block so far, as the model of the trajectory sees them."""
+    """Every information block so far, as they stand in the trajectory."""
 
     async def run(self) -> EndReason:
         self.segments.append(Segment(author=Author.PROMPT, text=prompt_of(self.question, self.teacher.agent)))
@@ -164,10 +167,10 @@ class _Attempt:
             _log.warning("%s: %s", self.question.question_id, error)
             self.searches.append(search_of(queries, None))
             return False
-        self.searches.append(search_of(queries, hits))
-        information = information_of(hits)
-        self.segments.append(Segment(author=Author.ENVIRONMENT, text=information))
-        self.found += f"\n{information}"
+        information, shown = information_for_teacher(hits, self.teacher.agent, self.teacher.tokenizer)
+        self.searches.append(search_of(queries, shown))
+        self.segments.append(information)
+        self.found += f"\n{information.text}"
         return True
 
     def _take(self, turn: str) -> None:

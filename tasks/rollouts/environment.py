@@ -248,3 +248,16 @@ def information_within(hits: list[Hit], limit: int, tokenizer: AgentTokenizer) -
     too_long = bisect.bisect_left(beginnings, True, key=lambda shown: not fits(told(shown)))
     shown = beginnings[max(too_long - 1, 0)]
     return told(shown), shown
+
+
+def information_for_teacher(
+    hits: list[Hit], agent: AgentSettings, tokenizer: AgentTokenizer | None
+) -> tuple[Segment, list[Hit]]:
+    """The text that a teacher reads, and the passages that it shows: those that its student would be shown.
+
+    ``tokenizer`` is the student's; None where there is no student, and all is read.
+    """
+    if tokenizer is None:
+        return Segment(author=Author.ENVIRONMENT, text=information_of(hits)), hits
+    segment, shown = information_within(hits, agent.max_information_tokens, tokenizer)
+    return segment.model_copy(update={"token_ids": None}), shown

@@ -2,7 +2,8 @@
 
 It fills the paragraph in from left to right. A thought goes on with the text from the last mask to the next one; where
 what was retrieved holds the next value, the thought writes it and goes on; where not, it stops there and searches for
-the name that the evidence leads to. The answer is the paragraph with all values in place.
+the name that the evidence leads to. The answer is the paragraph with all values in place. It reads what its student
+would be shown, so that no value is written that the student's own search would have cut off.
 
 The teacher knows the gold, and must not let it show. A turn may use only words of the prompt, words that were
 retrieved, and `VOCABULARY`; and it may not name what is masked (surface, target, alias) before the prompt or an
@@ -15,9 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
-from schemas.records import Author, EndReason, Mask, Question, Search, SearchOutcome, Segment, Trajectory
+from schemas.records import Author, EndReason, Mask, Question, Search, Segment, Trajectory
 from schemas.settings import AgentSettings
-from tasks.rollouts.protocol import answer_turn, information_of, neutralise, prompt_of, search_turn
+from tasks.rollouts.environment import hold_back_of, information_for_teacher, search_of
+from tasks.rollouts.protocol import answer_turn, neutralise, prompt_of, search_turn
+from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.scoring import holds
 
 CUE_WORDS = 60
@@ -62,6 +65,7 @@ class _Attempt:
 
     question: Question
     agent: AgentSettings
+    tokenizer: AgentTokenizer | None
     segments: list[Segment] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
     shown: Shown = field(default_factory=Shown)
@@ -93,23 +97,19 @@ class _Attempt:
             self._take(search_turn(self.thought.strip(), [query]), None)
         if self.end is not None or query is None:
             return None
-        own = self.question.passage_id if self.agent.hold_back == "passage" else self.question.page_id
-        return Query(query, hold_back=None if own is None else str(own))
+        return Query(query, hold_back_of(self.question, self.agent))
 
     def read(self, query: Query, hits: list[Hit]) -> None:
         """Take in what the search found."""
-        text = information_of(hits)
-        self.segments.append(Segment(author=Author.ENVIRONMENT, text=text))
-        self.shown.add(text)
-        self.hits += hits
-        outcome = SearchOutcome.FOUND if hits else SearchOutcome.NOTHING
-        self.searches.append(
-            Search(queries=[query.text], passage_ids=[hit.passage_id for hit in hits], outcome=outcome)
-        )
+        information, told = information_for_teacher(hits, self.agent, self.tokenizer)
+        self.segments.append(information)
+        self.shown.add(information.text)
+        self.hits += told
+        self.searches.append(search_of([query.text], told))
         self.thought = ""
 
     def fail(self, query: Query) -> None:
-        self.searches.append(Search(queries=[query.text], passage_ids=[], outcome=SearchOutcome.FAILED))
+        self.searches.append(search_of([query.text], None))
         self.end = EndReason.TOOL_FAILED
 
     def _fill(self) -> None:
@@ -186,14 +186,19 @@ class _Attempt:
 
 
 def teach_many(
-    questions: list[Question], searcher: Searcher, agent: AgentSettings, label: str = "scripted"
+    questions: list[Question],
+    searcher: Searcher,
+    agent: AgentSettings,
+    label: str = "scripted",
+    tokenizer: AgentTokenizer | None = None,
 ) -> list[Trajectory]:
     """One trajectory a question, in their order, searched in common batches; not judged.
 
+    ``tokenizer`` is the student's, if there is one (`environment.information_for_teacher`).
     ``n_tokens`` is 0: teachers' text is tokenised when training loads it. A question without masks, or with a mask that
     has no evidence, ends `teacher_stuck`; a failed search ends `tool_failed` and is nobody's training data.
     """
-    attempts = [_Attempt(question, agent) for question in questions]
+    attempts = [_Attempt(question, agent, tokenizer) for question in questions]
     waiting = attempts
     while waiting:
         asked = [(attempt, query) for attempt in waiting if (query := attempt.next_query()) is not None]
@@ -219,6 +224,12 @@ def _search_all(
         yield attempt, query, hits
 
 
-def teach(question: Question, searcher: Searcher, agent: AgentSettings, label: str = "scripted") -> Trajectory:
+def teach(
+    question: Question,
+    searcher: Searcher,
+    agent: AgentSettings,
+    label: str = "scripted",
+    tokenizer: AgentTokenizer | None = None,
+) -> Trajectory:
     """`teach_many` of one question."""
-    return teach_many([question], searcher, agent, label)[0]
+    return teach_many([question], searcher, agent, label, tokenizer)[0]

@@ -17,6 +17,7 @@ from tasks.rollouts.chat import ChatEndpoint
 from tasks.rollouts.figures import figures_of, sampled_tokens
 from tasks.rollouts.requests import FAILED, Rollout, failed, rollout_requests
 from tasks.rollouts.scheduling import Meter, Refused, Schedule, laid_out, run_job, seed_of
+from tasks.rollouts.tokenizer import AgentTokenizer
 
 
 def teach_questions(job: TeacherJob) -> dict[str, Any]:
@@ -30,8 +31,9 @@ async def _teach_questions(job: TeacherJob) -> dict[str, Any]:
     schedule = Schedule(parts, Trajectory, requests, job.endpoint.in_flight)
     meter = Meter(job.output, sum(map(len, requests.values())), schedule.missing, "trajectories")
     searcher = BatchingSearcher(open_index(job.index))
+    tokenizer = AgentTokenizer.load(job.tokenizer) if job.tokenizer else None
     async with ChatEndpoint(job.endpoint, job.settings.model, job.settings.temperature) as endpoint:
-        teacher = MultiAgentTeacher(endpoint, searcher, job.agent, job.label)
+        teacher = MultiAgentTeacher(endpoint, searcher, job.agent, job.label, tokenizer)
 
         async def ask(asked: Rollout) -> Trajectory | Reject | Refused[Trajectory]:
             seed = seed_of(job.settings.seed, asked.question.question_id, asked.number)

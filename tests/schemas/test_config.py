@@ -47,6 +47,7 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         ("ramp: {max_masked_share: 1.5}", "ramp.max_masked_share: Input should be less than or equal to 1"),
         ("world: {families: {train: 1}}", "give either world"),
         ("sft: {curriculum: [], optimiser: {lr: 0.1}}", "sft needs the section teacher"),
+        ("model: {}", "model needs the section tokenizer"),
         ("snapshot: enwiki-november", "wiki-YYYYMMDD"),
         (
             "ramp: {splits: held_out}\n" + TRAINED + "evolution: {sft: {curriculum: [], optimiser: {lr: 0.1}}}",

@@ -11,13 +11,16 @@ from tasks import graph
 from tasks.graph import Stage, stages_of
 
 
-def stages(root: Path, **ramp: Any) -> dict[str, Stage]:
+def stages(root: Path, teacher: Any = None, tokenizer: Any = None, model: Any = None, **ramp: Any) -> dict[str, Stage]:
     config = PipelineConfig.model_validate(
         {
             "name": "graph",
             "snapshot": "testwiki-20260101",
             "dump": "nowhere",
             "ramp": ramp,
+            "teacher": teacher,
+            "tokenizer": tokenizer,
+            "model": model,
             "runtime": {"root": str(root)},
         }
     )
@@ -63,6 +66,18 @@ def test_where_a_model_or_a_set_lies_is_no_identity(tmp_path):
     assert asked("here") != asked("here", max_tokens=100), "which texts are read is"
     other = given(reference={"path": "here/model"}, leaks={"sets": ["here/qa/b.json"]})
     assert other["leaks"] != asked("here")["leaks"], "which sets there are is"
+
+
+@pytest.mark.parametrize("kind", ["scripted", "multi_agent"])
+def test_the_teacher_is_made_with_the_tokenizer_of_the_student_if_there_is_one(tmp_path, kind):
+    def taught(**more):
+        found = stages(tmp_path, teacher={"kind": kind}, **more)
+        names = list(found)
+        assert "tokenizer" not in found or names.index("tokenizer") < names.index("trajectories")
+        return upstreams(found["trajectories"])
+
+    assert taught() == {"index", "questions"}
+    assert taught(tokenizer={}) == taught(tokenizer={}, model={}) == {"tokenizer", "index", "questions"}
 
 
 def test_a_reference_that_is_not_there_is_told_before_a_model_is_started(tmp_path):

@@ -25,7 +25,9 @@ from tasks import jobs, storage
 from tasks.rollouts import prompts
 from tasks.rollouts.agents import MISUNDERSTANDINGS, MultiAgentTeacher
 from tasks.rollouts.chat import ATTEMPTS, ChatEndpoint, ChatFailed
+from tasks.rollouts.environment import information_within
 from tasks.rollouts.protocol import parse_turn
+from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from tests.support.examples import SNAPSHOT, qa_question, ramp_question
 from tests.support.http_server import serving
 
@@ -81,13 +83,15 @@ class Shelf:
 
 
 @contextmanager
-def _teacher(cast: Cast, shelf: Shelf | None = None) -> Iterator[Callable[..., Trajectory]]:
+def _teacher(
+    cast: Cast, shelf: Shelf | None = None, agent: AgentSettings = AGENT, tokenizer: AgentTokenizer | None = None
+) -> Iterator[Callable[..., Trajectory]]:
     with serving(cast) as url:
 
         def teach(question: Question = QUESTION) -> Trajectory:
             async def once() -> Trajectory:
                 async with ChatEndpoint(EndpointRuntime(url=url), None, 0.7, first_wait=0.01) as endpoint:
-                    teacher = MultiAgentTeacher(endpoint, shelf or Shelf(), AGENT, "team")
+                    teacher = MultiAgentTeacher(endpoint, shelf or Shelf(), agent, "team", tokenizer)
                     return await teacher.teach(question, 0, seed=1)
 
             return asyncio.run(once())
@@ -132,6 +136,20 @@ def test_the_observer_sees_everything_found_so_far():
     first, second = cast.asked("observer")
     assert KALO.text in first and MAREL.text not in first
     assert KALO.text in second and MAREL.text in second
+
+
+def test_the_team_reads_what_its_student_would_be_shown():
+    tokenizer = train_tokenizer([KALO.text, MAREL.text] * 9, 330)
+    both, _ = information_within([KALO, MAREL], 1000, tokenizer)
+    agent = AGENT.model_copy(update={"max_information_tokens": len(both.token_ids) - 1})
+    cast = Cast(**_lines(rewriter=[{"queries": ["Arlen Brom", "mayor Kalo"]}]))
+    with _teacher(cast, agent=agent, tokenizer=tokenizer) as teach:
+        row = teach()
+    told, shown = information_within([KALO, MAREL], agent.max_information_tokens, tokenizer)
+    assert shown == [KALO]
+    assert (row.segments[2].text, row.segments[2].token_ids) == (told.text, None)
+    assert row.searches[0].passage_ids == ["1-0"]
+    assert not any(MAREL.text in read for read in cast.asked("observer"))
 
 
 def test_the_last_allowed_turn_may_answer_and_is_told_that_it_is_the_last():
@@ -257,10 +275,11 @@ def test_no_answer_at_all_is_a_failure_of_the_endpoint():
         asyncio.run(ask(url))
 
 
-def _job(folder: Path, cast: Cast) -> subprocess.CompletedProcess[str]:
+def _job(folder: Path, cast: Cast, limit: int = 500) -> subprocess.CompletedProcess[str]:
     """The teacher's job on five questions, two rollouts each, as it ends."""
     facts = [(hit.passage_id, hit.title, hit.text) for hit in (KALO, MAREL)]
     build_index(facts, str(folder / "index"), IndexSettings())
+    train_tokenizer([KALO.text], 330).save(str(folder / "tokenizer"))
     questions = [QUESTION.model_copy(update={"question_id": f"q{n}"}) for n in range(5)]
     storage.write_rows(str(folder / "questions.parquet"), Question, questions)
     with serving(cast) as url:
@@ -268,9 +287,10 @@ def _job(folder: Path, cast: Cast) -> subprocess.CompletedProcess[str]:
             output=str(folder / "team"),
             snapshot=SNAPSHOT,
             label="team",
+            tokenizer=str(folder / "tokenizer"),
             index=str(folder / "index"),
             questions=[str(folder / "questions.parquet")],
-            agent=AGENT,
+            agent=AGENT.model_copy(update={"max_information_tokens": limit}),
             settings=TeacherSettings(kind="multi_agent", rollouts=2, part_rows=4),
             endpoint=EndpointRuntime(url=url),
             fingerprint="f",
@@ -297,6 +317,13 @@ def test_the_teachers_job_writes_judged_parts(tmp_path: Path):
     assert {row.verdict.status for row in rows} == {"correct"}
     result = jobs.result_of(str(tmp_path / "team"))
     assert result is not None and result.figures["yield"] == 1.0
+
+
+@pytest.mark.slow
+def test_the_job_reads_by_the_tokens_of_the_student(tmp_path: Path):
+    assert _job(tmp_path, Cast(**AT_ONCE), limit=20).returncode == 0
+    assert {len(row.searches[0].passage_ids) for row in _written(tmp_path)} == {1}
+    assert {row.verdict.status for row in _written(tmp_path)} == {"unsupported"}
 
 
 @pytest.mark.slow

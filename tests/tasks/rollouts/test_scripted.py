@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from retrieval_index.hits import Hit, Query, SearchFailed, is_held_back
 from schemas.records import Author, EndReason, Evidence, Mask, Question, SearchOutcome, SpanKind, Split, Trajectory
 from schemas.settings import AgentSettings
+from tasks.rollouts.environment import information_within
 from tasks.rollouts.protocol import information_of, parse_turn, prompt_of
 from tasks.rollouts.scripted import VOCABULARY, teach, teach_many
+from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.scoring import holds
 
 PASSAGES = {
@@ -43,6 +45,11 @@ class NameIndex:
         ]
         scored = [hit for hit in scored if hit.score]
         return sorted(scored, key=lambda hit: (-hit.score, hit.title != query.text, hit.passage_id))
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> AgentTokenizer:
+    return train_tokenizer([text for _, text in PASSAGES.values()] * 9, 330)
 
 
 class DownIndex:
@@ -183,6 +190,28 @@ def test_a_failed_search_is_a_tool_failure() -> None:
     assert [search.outcome for search in done.searches] == [SearchOutcome.FAILED]
 
 
+def test_the_teacher_reads_what_its_student_would_be_shown(tokenizer: AgentTokenizer) -> None:
+    hits = NameIndex().search([Query("Tiskor", hold_back="9")], AGENT.hits)[0]
+    whole, _ = information_within(hits, 1000, tokenizer)
+    for limit in (len(whole.token_ids) - 1, len(information_within(hits[:1], 1000, tokenizer)[0].token_ids) - 1):
+        told, shown = information_within(hits, limit, tokenizer)
+        agent = AGENT.model_copy(update={"max_information_tokens": limit})
+        done = teach(question(YEAR), NameIndex(), agent, tokenizer=tokenizer)
+        assert done.segments[2].text == told.text != whole.text
+        assert done.segments[2].token_ids is None
+        assert done.searches[0].passage_ids == [hit.passage_id for hit in shown]
+    assert teach(question(YEAR), NameIndex(), agent).answer == TEXT, "with no student there is nothing to cut"
+
+
+def test_a_value_that_is_cut_off_is_not_known(tokenizer: AgentTokenizer) -> None:
+    agent = AGENT.model_copy(update={"hits": 1})
+    whole, _ = information_within(NameIndex().search([Query("Tiskor", hold_back="9")], 1)[0], 1000, tokenizer)
+    agent = agent.model_copy(update={"max_information_tokens": len(whole.token_ids) - 1})
+    done = teach(question(YEAR), NameIndex(), agent, tokenizer=tokenizer)
+    assert "1871" not in done.segments[2].text
+    assert (done.end_reason, done.answer) == (EndReason.TEACHER_STUCK, None)
+
+
 def test_many_questions_share_batches_and_end_as_they_would_alone() -> None:
     asked = [question(YEAR), question(PEOPLE, number=8), question(YEAR, TOWN, number=7), question(TOWN, number=6)]
     index = NameIndex()
@@ -204,10 +233,13 @@ def anything_masked(draw: st.DrawFn) -> Question:
 
 
 @settings(max_examples=300, deadline=None)
-@given(asked=anything_masked(), hits=st.integers(1, 3))
-def test_no_turn_says_what_nothing_has_shown(asked: Question, hits: int) -> None:
+@given(asked=anything_masked(), hits=st.integers(1, 3), limit=st.none() | st.integers(10, 80))
+def test_no_turn_says_what_nothing_has_shown(
+    tokenizer: AgentTokenizer, asked: Question, hits: int, limit: int | None
+) -> None:
     index = NameIndex()
-    done = teach(asked, index, AGENT.model_copy(update={"hits": hits}))
+    agent = AGENT.model_copy(update={"hits": hits, "max_information_tokens": limit or AGENT.max_information_tokens})
+    done = teach(asked, index, agent, tokenizer=tokenizer if limit else None)
     shown = ""
     for segment in done.segments:
         if segment.author == Author.MODEL:
@@ -221,5 +253,8 @@ def test_no_turn_says_what_nothing_has_shown(asked: Question, hits: int) -> None
             shown += f"\n{segment.text}"
     if done.end_reason == EndReason.ANSWERED:
         assert done.answer == TEXT
+    if limit:
+        assert all(len(tokenizer.encode(s.text)) <= limit for s in done.segments if s.author == Author.ENVIRONMENT)
+        return
     answers = [hit for batch in index.batches for query in batch for hit in index._hits(query)[:hits]]
     assert all(information_of([hit])[13:-14] in shown for hit in answers)
