@@ -39,7 +39,7 @@ class PageMarks(Identity):
 
 class PageSettings(Identity):
     part_mb: Annotated[float, Field(gt=0)] = 16
-    """Compressed megabytes of whole streams that make one part."""
+    """Megabytes of the dump's file that make one part: of whole compressed streams, or of XML."""
     disambiguation: PageMarks = PageMarks()
     list_pages: Literal["kept", "dropped"] = "kept"
     lists: PageMarks = PageMarks()

@@ -1,9 +1,10 @@
 """Finding a MediaWiki dump and cutting it into ranges that can be read independently of each other.
 
 A dump is one file, or the ``-pXpY`` files of one folder. A bzip2 file of several streams is cut between streams: by
-its index where that lies beside it, otherwise where the streams' magic numbers are; both give the same ranges. Plain
-bzip2, gzip and XML files are one range. What a file is, is told by its content, not by its name. What the folder says
-of sizes and sums (sums.py) must hold.
+its index where that lies beside it, otherwise where the streams' magic numbers are; both give the same ranges. XML is
+cut anywhere: a page that is cut is read to its end (xml.py). A single stream of bzip2 or gzip is one range, and refused
+where it is too large for one. What a file is, is told by its content, not by its name. What the folder says of sizes
+and sums (sums.py) must hold.
 """
 
 import bz2
@@ -31,10 +32,10 @@ from tasks.corpus.streams import (
     decompressed,
     stream_starts,
 )
-from tasks.corpus.sums import Sums, read_sums, snapshot_of_name
+from tasks.corpus.sums import STATUS, Sums, read_sums, snapshot_of_name
 
 _NAME = re.compile(r".*\.xml(?:-p\d+p\d+)?(?:\.bz2|\.gz)?")
-_PART = re.compile(r"-p(?P<first>\d+)p\d+(?:\.\w+)?$")
+_PART = re.compile(r"-p(?P<first>\d+)p(?P<last>\d+)(?:\.\w+)?$")
 _MULTISTREAM = re.compile(r"-multistream(?P<part>\d*)\.xml")
 _ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""")
 _UTF16 = {
@@ -46,10 +47,17 @@ _UTF16 = {
 _HEAD_BYTES = 1 << 16
 _TAIL_SHARE = 0.01
 """A last range smaller than this share of a part joins the one before: the footer is a stream of its own."""
+_SMALLEST_CUT = 1 << 10
+"""XML is cut into no smaller ranges: the footer, by which a whole dump is known, must not be cut itself."""
+_LARGEST_PIECE = 1 << 30
+"""Bytes that may be one range only because they cannot be cut: some 5 GB of XML, whose rows one worker holds."""
 
 
 class DumpRange(BaseModel):
-    """Whole streams of one file: the pages that begin in bytes ``start`` to ``end``. Keys sort in the dump's order."""
+    """Whole streams of one file, or a piece of XML: the pages that begin in bytes ``start`` to ``end``.
+
+    Keys sort in the dump's order.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -138,16 +146,19 @@ def find_dump(path: str) -> Dump:
 
 
 def cut(dump: Dump, part_mb: float) -> list[DumpRange]:
-    """Ranges of whole streams, each of at least ``part_mb`` compressed megabytes, in the order of the dump.
+    """Ranges of whole streams (of XML, of bytes), each of at least ``part_mb`` megabytes of the file, in the order of
+    the dump.
 
     Raises:
-        BadInput: the index beside a file is not that file's.
+        BadInput: the index beside a file is not that file's, or more than a gigabyte of a file cannot be cut.
     """
-    ranges = []
+    ranges, part_bytes = [], max(1, int(part_mb * 1e6))
     for file in sorted(dump.files, key=_first_page):
         part = _PART.search(file.name)
         prefix = f"p{int(part['first']):010d}-" if part and len(dump.files) > 1 else ""
-        bounds = _bounds(list(_starts(file)), file.size, max(1, int(part_mb * 1e6)))
+        starts = list(_starts(file, part_bytes))
+        _refuse_large_pieces(file, starts, part_bytes)
+        bounds = _bounds(starts, file.size, part_bytes)
         for start, end in pairwise(bounds):
             ranges.append(
                 DumpRange(
@@ -177,6 +188,7 @@ def _dump(filesystem: AbstractFileSystem, place: str, names: list[str], is_folde
     sums = read_sums(place, names)
     sizes = {name: _size(filesystem, place + name) for name in names}
     sums.check_files(sizes, _NAME if is_folder else None)
+    _refuse_breaks(place, names, are_listed=sums.siblings.keys() >= set(names))
     files = tuple(_examine(place + name, size) for name, size in sizes.items())
     return Dump(files[0].path if len(files) == 1 else place.rstrip("/"), files, sums)
 
@@ -199,6 +211,26 @@ def _chosen(folder: str, names: list[str]) -> list[str]:
         if whole or parts:
             return whole or parts
     raise BadInput(f"{folder}: a folder without a dump (*.xml, *.xml.bz2, *.xml.gz)")
+
+
+def _refuse_breaks(place: str, names: list[str], are_listed: bool) -> None:
+    """Whether the pages of each part follow on those of the one before.
+
+    The parts of older dumps are named after pages that exist, with gaps between them: such are believed where they
+    ``are_listed``.
+
+    Raises:
+        BadInput: naming the first part that does not follow.
+    """
+    parts = sorted((int(part["first"]), int(part["last"]), name) for name in names if (part := _PART.search(name)))
+    for (_, last, name), (first, _, following) in pairwise(parts):
+        if first <= last:
+            raise BadInput(f"{place}{following}: has pages that {name} has, too; give each dump a folder of its own")
+        if first > last + 1 and not are_listed:
+            raise BadInput(
+                f"{place}{following}: no file here has pages {last + 1} to {first - 1}, which come before it; fetch "
+                f"theirs, or {STATUS}, which tells whether there is one"
+            )
 
 
 def _examine(path: str, size: int) -> DumpFile:
@@ -250,10 +282,13 @@ def _first_page(file: DumpFile) -> int:
     return int(part["first"]) if part else 0
 
 
-def _starts(file: DumpFile) -> Iterator[int]:
-    """Where the streams of a file start; 0 where it cannot be cut."""
+def _starts(file: DumpFile, part_bytes: int) -> Iterator[int]:
+    """Where the streams of a file start, or XML may be cut; 0 where it cannot be."""
     if file.compression is not Compression.BZ2:
-        yield 0
+        # In any other encoding than UTF-8 a cut may fall within a character.
+        is_cut = file.compression is Compression.NONE and codecs.lookup(file.encoding).name == "utf-8"
+        step = max(part_bytes, _SMALLEST_CUT) if is_cut else file.size
+        yield from range(0, max(1, file.size - _SMALLEST_CUT), step)
         return
     index = file.path.removesuffix(file.name) + _MULTISTREAM.sub(r"-multistream-index\g<part>.txt", file.name)
     filesystem = _filesystem(file.path)
@@ -279,6 +314,15 @@ def _indexed_starts(index: str, file: DumpFile) -> list[int]:
             if not BZ2_START.match(opened.read(start, BZ2_START_BYTES)):
                 raise BadInput(f"{index}: not the index of {file.name}: no stream starts at byte {start}")
         return [*starts, *stream_starts(opened, starts[-1] + 1 if starts else 0, file.size)]
+
+
+def _refuse_large_pieces(file: DumpFile, starts: list[int], part_bytes: int) -> None:
+    largest = max(end - start for start, end in pairwise([0, *starts, file.size]))
+    if largest > max(_LARGEST_PIECE, part_bytes):
+        raise BadInput(
+            f"{file.path}: {largest / 1e9:,.1f} GB that cannot be cut would be one part, in the memory of one worker; "
+            "give the dump's -multistream.xml.bz2 file, or unpack it: XML can be cut"
+        )
 
 
 def _bounds(starts: list[int], size: int, part_bytes: int) -> list[int]:

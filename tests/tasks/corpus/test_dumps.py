@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import BadInput
+from schemas.records import Reject
+from tasks.corpus import dumps
 from tasks.corpus.dumps import DumpRange, cut, find_dump
 from tests.support.dumpfiles import page_xml, pages_of, write_multistream, xml_dump
 
@@ -84,20 +86,47 @@ def test_streams_may_be_cut_within_pages_and_tags(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "encoded"),
+    ("name", "encoded", "parts"),
     [
-        ("dump.xml", lambda content: content),
-        ("dump.xml.gz", gzip.compress),
-        ("dump.xml.bz2", bz2.compress),
-        ("dump.xml", lambda content: content.decode().encode("utf-16")),
-        ("dump.xml.bz2", lambda content: bz2.compress(b'<?xml version="1.0" encoding="ISO-8859-1"?>' + content)),
+        ("dump.xml", lambda content: content, 10),
+        ("dump.xml.gz", gzip.compress, 1),
+        ("dump.xml.bz2", bz2.compress, 1),
+        ("dump.xml", lambda content: content.decode().encode("utf-16"), 1),
+        ("dump.xml.bz2", lambda content: bz2.compress(b'<?xml version="1.0" encoding="ISO-8859-1"?>' + content), 1),
     ],
 )
-def test_every_packing_and_encoding_reads_the_same(tmp_path: Path, name: str, encoded) -> None:
+def test_every_packing_and_encoding_reads_the_same(tmp_path: Path, name: str, encoded, parts: int) -> None:
     path = tmp_path / name
     path.write_bytes(encoded(xml_dump(PAGES)))
-    assert len(cut(find_dump(str(path)), 1e-6)) == 1
-    assert titles(path, 1) == [f"Page {number}" for number in range(1, 13)]
+    assert len(cut(find_dump(str(path)), 1e-6)) == parts
+    assert titles(path, 1e-6) == titles(path, 1) == [f"Page {number}" for number in range(1, 13)]
+
+
+def test_xml_is_cut_anywhere_and_reads_the_same(tmp_path: Path) -> None:
+    """Letters of several bytes, tags and pages are cut, and nothing is lost of them; a file that ends early is told."""
+    texts = [f"Größe {number}, 東京都. " * (10 * number) for number in range(1, 9)]
+    path = tmp_path / "dump.xml"
+    path.write_bytes(xml_dump([page_xml(number, f"Page {number}", text) for number, text in enumerate(texts, 1)]))
+    whole = pages_of(path)
+    for part_bytes in range(1024, 1300):
+        assert pages_of(path, part_bytes / 1e6) == whole
+    path.write_bytes(path.read_bytes()[:-12])
+    assert [row.reason for row in pages_of(path, 0.002) if isinstance(row, Reject)] == ["cut_off"]
+
+
+@pytest.mark.parametrize(("name", "packed"), [("dump.xml.gz", gzip.compress), ("dump.xml.bz2", bz2.compress)])
+def test_what_cannot_be_cut_and_is_too_large_for_one_worker_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, packed
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(packed(xml_dump(PAGES)))
+    monkeypatch.setattr(dumps, "_LARGEST_PIECE", path.stat().st_size - 1)
+    with pytest.raises(BadInput, match=r"cannot be cut would be one part.*multistream") as error:
+        cut(find_dump(str(path)), 1e-6)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert len(cut(find_dump(str(path)), 1)) == 1, "whoever asks for parts as large has them"
+    (tmp_path / "streams").mkdir()
+    assert cut(find_dump(str(write_multistream(tmp_path / "streams", STREAMS))), 1e-6)
 
 
 def test_part_files_are_one_dump_in_the_order_of_their_pages(tmp_path: Path) -> None:
@@ -109,6 +138,22 @@ def test_part_files_are_one_dump_in_the_order_of_their_pages(tmp_path: Path) -> 
     assert titles(tmp_path, 1) == [f"Page {number}" for number in range(1, 13)]
     keys = [part.key for part in cut(dump, 1)]
     assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["1.xml-p1p100", "3.xml-p201p300"], r"3.xml-p201p300.bz2: no file here has pages 101 to 200"),
+        (["1.xml-p1p100", "2.xml-p50p300"], r"2.xml-p50p300.bz2: has pages that .*1.xml-p1p100.bz2 has, too"),
+    ],
+)
+def test_part_files_that_do_not_follow_on_each_other_are_refused(tmp_path: Path, names: list[str], says: str) -> None:
+    for name in names:
+        (tmp_path / f"enwiki-20240101-pages-articles{name}.bz2").write_bytes(bz2.compress(xml_dump(PAGES)))
+    with pytest.raises(BadInput, match=says) as error:
+        find_dump(str(tmp_path))
+    assert "\n" not in str(error.value)
+    assert find_dump(str(tmp_path / f"enwiki-20240101-pages-articles{names[1]}.bz2")).files, "one alone is itself"
 
 
 def test_the_index_of_another_dump_is_refused(tmp_path: Path) -> None:

@@ -120,6 +120,19 @@ def test_a_folder_that_lacks_a_part_of_its_dump_is_refused(tmp_path: Path) -> No
     assert find_dump(str(first)).files, "one file alone may be asked for"
 
 
+def test_parts_that_are_named_after_pages_that_exist_are_whole_where_the_folder_says_so(tmp_path: Path) -> None:
+    path = write_multistream(tmp_path, STREAMS, with_index=False)
+    names = [f"enwiki-20180401-pages-articles{part}.bz2" for part in ("1.xml-p10p30302", "2.xml-p30304p88444")]
+    for name in names:
+        (tmp_path / name).write_bytes(path.read_bytes())
+    path.unlink()
+    with pytest.raises(BadInput, match=r"no file here has pages 30303 to 30303, .* or dumpstatus.json"):
+        find_dump(str(tmp_path))
+    job = {"status": "done", "files": {name: {} for name in names}}
+    (tmp_path / "dumpstatus.json").write_text(json.dumps({"jobs": {"articlesdump": job}}))
+    assert [file.name for file in find_dump(str(tmp_path)).files] == names
+
+
 # -- which snapshot -------------------------------------------------------------------------------------------------
 
 
