@@ -9,15 +9,16 @@ starts the same job again attaches to the one that runs, here or on a cluster (`
     job.log          all that it printed
     heartbeat        touched every second while its Python runs
     progress.json    how far it is
-    stop             somebody asked it to save what it has and leave
+    stop             somebody asked it to save what it has and leave, for good
+    stop-ranks       its main process was told to leave, and tells its ranks on a Ray cluster
     attempts.jsonl   the attempts that failed: how each ended, and the last lines of its log
     job-error.json   why it ended, where it could say so
     result.json      its figures, written last: it is done
 
-Who starts what again, each where nobody else does: the watcher (watching.py) a job that died or is stuck, at most
-``runtime.jobs.restarts`` times for every time that somebody starts it; the job its own ranks, engines and searchers on
-a Ray cluster (``runtime.placement.restarts``). Prefect's tasks, Ray Jobs and KubeRay start nothing again. Whatever it
-was, the job goes on from its last checkpoint, part or journal.
+Who starts what again, each where nobody else does: the watcher (watching.py) a job that died, was ended by others
+than who asked it to stop, or is stuck, at most ``runtime.jobs.restarts`` times for every time that somebody starts it;
+the job its own ranks, engines and searchers on a Ray cluster (``runtime.placement.restarts``). Prefect's tasks, Ray
+Jobs and KubeRay start nothing again. Whatever it was, the job goes on from its last checkpoint, part or journal.
 """
 
 from tasks.jobs.folder import TERMINATED, Attempt, JobError, Progress, StartedJob, result_of

@@ -14,11 +14,11 @@ from schemas.runtime import JobsRuntime, LocalJobs
 from tasks import storage
 
 CONFIG, STARTED, LOG = "job-config.json", "job.json", "job.log"
-PROGRESS, HEARTBEAT, STOP = "progress.json", "heartbeat", "stop"
+PROGRESS, HEARTBEAT, STOP, STOP_RANKS = "progress.json", "heartbeat", "stop", "stop-ranks"
 ERROR, RESULT, ATTEMPTS = "job-error.json", "result.json", "attempts.jsonl"
 
 TERMINATED = 143
-"""Exit code of a job that was told to stop (SIGTERM) and has saved what it had."""
+"""Exit code of a job that was told to stop (a request in its folder, or SIGTERM) and has saved what it had."""
 
 _LOCK = "job.lock"
 _LAST_LINES = 20
@@ -67,7 +67,8 @@ class Progress(_Document):
 class JobError(_Document):
     """``job-error.json``: why the job ended, said by itself.
 
-    ``lost``: a part of it died from outside; it may well go on from its last checkpoint, so it is started again.
+    ``lost``: it, or a part of it, was ended from outside; it may well go on from its last checkpoint, so it is started
+    again.
     """
 
     message: str
@@ -85,7 +86,7 @@ class Attempt(_Document):
     log: list[str]
     """The last lines that it printed."""
     was_stopped: bool = False
-    """It was told to stop, and had saved its state."""
+    """Somebody asked it to stop."""
 
 
 def read(output: str, name: str, model: type[Document]) -> Document | None:
@@ -167,14 +168,13 @@ def keep_attempt(output: str, job: StartedJob, how: str) -> None:
     if any(attempt.number == job.number for attempt in attempts_of(output)):
         return
     ended = max(last_sign_of_life(output) or 0.0, job.started)
-    error = read(output, ERROR, JobError)
     attempt = Attempt(
         number=job.number,
         started=job.started,
         ended=ended,
         how=how,
         log=last_lines(output),
-        was_stopped=error is not None and error.exit_code == TERMINATED,
+        was_stopped=(Path(output) / STOP).exists(),
     )
     with (Path(output) / ATTEMPTS).open("a") as file:
         file.write(attempt.model_dump_json() + "\n")

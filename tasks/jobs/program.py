@@ -20,7 +20,6 @@ from tasks.jobs.folder import TERMINATED, JobError, Progress
 HANDED_LOCK = "MASKSEARCH_JOB_LOCK"
 """Environment: the descriptor of the folder's lock, where who started the process has taken it already."""
 
-_STOPPED = JobError(message="the job was told to stop and saved its state; run again to go on", exit_code=TERMINATED)
 _PART_OF = "MASKSEARCH_JOB"
 _BEAT_SECONDS = 1.0
 _LOCK_SECONDS = 30.0
@@ -32,7 +31,7 @@ def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoRet
     """The main of every job program: read the config, do the work, write its figures; or say why not and exit.
 
     SIGTERM, and a request to stop in the folder, end it with `TERMINATED`: at once, until ``body`` handles the signal
-    in a way of its own.
+    in a way of its own. Whom nobody asked to stop, but a scheduler or a machine ended, is started again.
     """
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m {Path(sys.argv[0]).stem} CONFIG.json")
@@ -45,7 +44,7 @@ def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoRet
         _work(job, body)
     except SystemExit as leaving:
         if leaving.code == TERMINATED:
-            folder.write(job.output, folder.ERROR, _STOPPED)
+            folder.write(job.output, folder.ERROR, _why_left(job.output))
         raise
     sys.exit(0)
 
@@ -93,6 +92,15 @@ _first_report: dict[str, tuple[float, int]] = {}
 """By folder: when this process first told of progress, and how far it was."""
 
 
+def _why_left(output: str) -> JobError:
+    """Of a job that was told to stop, and has saved its state."""
+    if (Path(output) / folder.STOP).exists():
+        message = "the job was told to stop and saved its state; run again to go on"
+        return JobError(message=message, exit_code=TERMINATED)
+    message = "it was sent SIGTERM from outside, and saved its state"
+    return JobError(message=message, exit_code=TERMINATED, lost=True)
+
+
 def _own(output: str) -> bool:
     """Make this process the one that works on the job; False for a part of one (a rank), whose main process does.
 
@@ -105,8 +113,12 @@ def _own(output: str) -> bool:
         print(f"error: another process works on the job in {output}: it goes on there", file=sys.stderr)
         sys.exit(BadInput.exit_code)
     os.environ[_PART_OF] = output
-    folder.remove(output, folder.ERROR, folder.STOP)
-    (Path(output) / folder.HEARTBEAT).touch()
+    heartbeat = Path(output) / folder.HEARTBEAT
+    if heartbeat.exists():
+        # Started by hand: who starts a job otherwise removes what the one before left. Then a request is for this one.
+        folder.remove(output, folder.STOP)
+    folder.remove(output, folder.ERROR, folder.STOP_RANKS)
+    heartbeat.touch()
     return True
 
 

@@ -45,7 +45,7 @@ def start_again(output: str, died: StartedJob, how: str) -> None:
     """Start a job that died from its last checkpoint; nothing happens where somebody else did so first.
 
     Raises:
-        BadInput, RunFailed: it said why it ended, it was told to stop, or it was started again often enough.
+        BadInput, RunFailed: it said why it ended, somebody asked it to stop, or it was started again often enough.
     """
     lock = folder.take_lock(output)
     if lock is None:
@@ -67,15 +67,18 @@ def cancel(output: str, patience: float | None = None) -> None:
     """Tell the job to save what it has and leave; after ``patience`` seconds all its processes are killed.
 
     What is waited for, and that a job did not save its state, is told on stderr. A job without a heartbeat has nothing
-    to save yet and is killed at once. One whose wait is interrupted, by a second Ctrl-C, saves and ends by itself.
+    to save yet and is killed at once; one that has just died is started again by nobody. A job whose wait is
+    interrupted, by a second Ctrl-C, saves its state and ends by itself.
 
     Args:
         patience: that of the job's own settings (``jobs.stop_patience``) where it is None.
     """
     job = folder.read(output, folder.STARTED, StartedJob)
-    if job is None or not is_running(output):
+    if job is None or _is_over(output):
         return
     (Path(output) / folder.STOP).touch()
+    if not is_running(output):
+        return
     patience = job.runtime.stop_patience if patience is None else patience
     has_begun = (Path(output) / folder.HEARTBEAT).exists()
     if has_begun:
@@ -166,7 +169,7 @@ def _start(output: str, module: str, runtime: JobsRuntime, last: StartedJob | No
 def _why_not_again(output: str, job: StartedJob, how: str) -> MaskSearchError | None:
     """The error that ends the watching, or None where the job is to be started again."""
     error = folder.read(output, folder.ERROR, JobError)
-    if error is not None and error.exit_code == TERMINATED:
+    if error is not None and error.exit_code == TERMINATED and not error.lost:
         return _ended(output, "was told to stop and saved its state")
     if error is not None and not error.lost:
         return BadInput(error.message) if error.exit_code == BadInput.exit_code else RunFailed(error.message)
@@ -184,6 +187,12 @@ def _ended(output: str, how: str) -> RunFailed:
         f"the job in {output} {how} ({lines[-1].strip() if lines else 'it printed nothing'}); "
         f"its log is {Path(output) / folder.LOG}; run again to go on from where it was"
     )
+
+
+def _is_over(output: str) -> bool:
+    """Whether nobody would start it again."""
+    error = folder.read(output, folder.ERROR, JobError)
+    return folder.result_of(output) is not None or (error is not None and not error.lost)
 
 
 def _left_behind(output: str) -> str:

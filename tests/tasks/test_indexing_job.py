@@ -38,6 +38,7 @@ def test_a_stopped_job_leaves_no_index_and_the_next_one_builds_it(tmp_path):
     progress = Path(job.output) / "progress.json"
     while not progress.exists():
         time.sleep(0.02)
+    (Path(job.output) / "stop").touch()
     os.kill(started.process, signal.SIGTERM)
     with pytest.raises(RunFailed, match="told to stop"):
         jobs.watch(job.output, lambda _: None)

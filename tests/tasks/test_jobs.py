@@ -99,12 +99,11 @@ def test_what_a_job_says_of_its_failure_is_what_the_flow_says(tmp_path):
         jobs.watch(failing.output, lambda _: None)
 
 
-@pytest.mark.parametrize("way", [jobs.cancel, lambda output: os.kill(starts(Path(output).parent)[-1], signal.SIGTERM)])
-def test_a_cancelled_or_preempted_job_saves_and_leaves_and_is_not_started_again(tmp_path, way):
+def test_a_cancelled_job_saves_and_leaves_and_is_not_started_again(tmp_path):
     sleeping = job(tmp_path, seconds=60.0)
     jobs.start_or_attach(SLEEPER, sleeping)
     wait_until_started(tmp_path)
-    way(sleeping.output)
+    jobs.cancel(sleeping.output)
     with pytest.raises(RunFailed, match=r"told to stop and saved its state .*run again"):
         jobs.watch(sleeping.output, lambda _: None)
     assert not jobs.is_running(sleeping.output)
@@ -113,6 +112,26 @@ def test_a_cancelled_or_preempted_job_saves_and_leaves_and_is_not_started_again(
     again = job(tmp_path)
     jobs.start_or_attach(SLEEPER, again)
     assert jobs.watch(again.output, lambda _: None).figures == {"slept": 0.0}
+
+
+def test_a_job_that_was_asked_to_stop_before_it_had_begun_does_not_begin(tmp_path):
+    sleeping = job(tmp_path, seconds=5.0)
+    jobs.start_or_attach(SLEEPER, sleeping)
+    assert not (tmp_path / "job" / "heartbeat").exists()
+    (tmp_path / "job" / "stop").touch()
+    with pytest.raises(RunFailed, match="told to stop"):
+        jobs.watch(sleeping.output, lambda _: None)
+    assert jobs.result_of(sleeping.output) is None
+
+
+def test_a_program_started_by_hand_passes_over_what_the_one_before_was_asked(tmp_path):
+    sleeping = job(tmp_path)
+    (tmp_path / "job").mkdir()
+    (tmp_path / "config.json").write_text(sleeping.model_dump_json())
+    for name in ("heartbeat", "stop"):
+        (tmp_path / "job" / name).touch()
+    subprocess.run([sys.executable, "-m", SLEEPER, str(tmp_path / "config.json")], check=True)
+    assert jobs.result_of(sleeping.output) is not None
 
 
 @pytest.mark.parametrize(("patience", "saved"), [(60.0, True), (0.5, False)])

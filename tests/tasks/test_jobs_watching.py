@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 
 import pytest
 
@@ -25,6 +26,32 @@ def test_a_killed_job_is_started_again_and_the_attempt_is_kept(tmp_path):
     (attempt,) = attempts_of(sleeping.output)
     assert (attempt.number, attempt.how, attempt.log) == (1, "was ended by signal 9", ["sleeping"])
     assert said[-1].note == "(started again once: was ended by signal 9)"
+
+
+def test_a_job_that_somebody_else_ends_saves_and_goes_on_as_often_as_one_that_dies(tmp_path):
+    preempted = job(tmp_path, seconds=0.3, signals=[signal.SIGTERM, signal.SIGTERM])
+    jobs.start_or_attach(SLEEPER, preempted, LocalJobs(restarts=1))
+    given_up = "sent SIGTERM from outside, and saved its state after it was started again once"
+    with pytest.raises(RunFailed, match=given_up):
+        jobs.watch(preempted.output, QUIET)
+    assert (tmp_path / "job" / "saved").exists()
+    assert [attempt.was_stopped for attempt in attempts_of(preempted.output)] == [False, False]
+    jobs.start_or_attach(SLEEPER, preempted)
+    assert jobs.watch(preempted.output, QUIET).figures == {"slept": 0.3}
+    assert len(starts(tmp_path)) == 3
+
+
+def test_a_dead_job_is_not_started_again_where_somebody_asked_it_to_stop(tmp_path):
+    dying = job(tmp_path, seconds=0.3, signals=[signal.SIGKILL])
+    jobs.start_or_attach(SLEEPER, dying)
+    while jobs.is_running(dying.output):
+        time.sleep(0.05)
+    jobs.cancel(dying.output)
+    with pytest.raises(RunFailed, match="was told to stop, and was ended by signal 9"):
+        jobs.watch(dying.output, QUIET)
+    assert len(starts(tmp_path)) == 1
+    jobs.start_or_attach(SLEEPER, dying)
+    assert jobs.watch(dying.output, QUIET).figures == {"slept": 0.3}
 
 
 def test_a_job_that_keeps_dying_is_given_up_and_can_be_started_anew(tmp_path):
