@@ -1,9 +1,11 @@
 """Searchers: Ray actors that hold the index, and the client that spreads batches of queries over them.
 
-They hold no state, so Ray starts one that died again, and a batch that met its death is sent again.
+They hold no state, so Ray starts one that died again, and a batch that met its death is sent again. One that hangs is
+as good as dead: a batch waits for it a part of the patience only, and goes to another.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -12,13 +14,18 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayError
 
-from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
+from retrieval_index.hits import Hit, Query, Searcher
 from retrieval_index.opening import open_index
 from retrieval_index.replicas import PATIENCE_SECONDS, ReplicaLost, Replicas
 from schemas.errors import RunFailed
 from schemas.runtime import PlacementRuntime
 from tasks.ray_cluster import Need
 from tasks.rollouts.actors import START_SECONDS, ActorLost, answer, meaning_of
+
+TRIES = 4
+"""How many searchers, one after the other, a batch has the time to wait for in vain."""
+REST_SECONDS = 30.0
+"""How long one that did not answer in time is left out, so that not every batch has to find out anew."""
 
 
 class IndexSearcher:
@@ -80,9 +87,11 @@ class SearcherClient:
 
     def __init__(self, actors: Sequence[ActorHandle], patience: float = PATIENCE_SECONDS) -> None:
         self._actors = Replicas(actors, patience)
+        self._seconds = patience / min(len(actors), TRIES)
+        self._rests_until: dict[ActorHandle, float] = {}
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
-        """Ask the searcher with the fewest batches of ours, and another where it is lost.
+        """Ask the searcher with the fewest batches of ours, and another where it is lost or does not answer in time.
 
         Raises:
             SearchFailed: the index could not be asked, or no searcher answered for `PATIENCE_SECONDS`.
@@ -90,10 +99,16 @@ class SearcherClient:
         """
 
         def call(actor: ActorHandle, seconds: float) -> list[list[Hit]]:
+            if time.monotonic() < self._rests_until.get(actor, 0.0):
+                raise ReplicaLost("it did not answer in time a moment ago")
+            limit = min(seconds, self._seconds)
+            ref: Any = actor.search.remote(queries, k)
             try:
-                return ray.get(actor.search.remote(queries, k), timeout=seconds)
+                return ray.get(ref, timeout=limit)
             except GetTimeoutError:
-                raise SearchFailed(f"no searcher answered in {seconds:.0f} seconds") from None
+                ray.cancel(ref)  # where it only waits there, it is not searched for a second time
+                self._rests_until[actor] = time.monotonic() + REST_SECONDS
+                raise ReplicaLost(f"it did not answer in {limit:.0f} seconds") from None
             except RayError as error:
                 reason = meaning_of(error)
                 raise (ReplicaLost(str(reason)) if isinstance(reason, ActorLost) else reason) from None
