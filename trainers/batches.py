@@ -1,10 +1,11 @@
 """Sequences packed into micro-batches: several in one row, one after another, without padding.
 
-A micro-batch is one row of about as many tokens as a budget. Micro-batches are shared out to the ranks, so that what a
-step trains on does not depend on how many ranks there are.
+A micro-batch is one row of at most as many tokens as a budget. Micro-batches are shared out to the ranks, so that what
+a step trains on does not depend on how many ranks there are.
 """
 
 import heapq
+import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
@@ -30,21 +31,36 @@ class Batch(NamedTuple):
     lengths: list[int]
 
 
-def packed(items: Iterable[Item], budget: int, length_of: Callable[[Item], int]) -> list[list[Item]]:
-    """Share items out to micro-batches of about ``budget`` tokens, as even as can be, so that no rank waits for others.
+def packed(items: Iterable[Item], budget: int, length_of: Callable[[Item], int], ranks: int = 1) -> list[list[Item]]:
+    """Share items out to micro-batches of at most ``budget`` tokens, as even as can be: so no rank waits for others.
 
-    There are as many as the tokens would fill, to the nearest number: on average one has 2/3 to 3/2 of the budget, and
-    comes close to it where there are many. The longest item comes first, each into the micro-batch that has the fewest
-    tokens (Graham's LPT rule); ties are broken by the order of the items.
+    An item that is longer has a micro-batch of its own. There are about as few as the bound allows, tried from the
+    number that the tokens would fill; a multiple of ``ranks`` where there are items enough. The longest item comes
+    first, each into the micro-batch that has the fewest tokens (Graham's LPT rule); ties are broken by the order of the
+    items.
     """
     ordered = sorted(items, key=lambda item: -length_of(item))
-    count = min(len(ordered), max(1, round(sum(map(length_of, ordered)) / budget)))
+    needed = math.ceil(sum(min(length_of(item), budget) for item in ordered) / budget)
+    while True:
+        count = min(len(ordered), math.ceil(needed / ranks) * ranks)
+        micro_batches = _spread(ordered, budget, length_of, count)
+        needed = len(micro_batches)
+        if needed == count:
+            return micro_batches
+
+
+def _spread(ordered: list[Item], budget: int, length_of: Callable[[Item], int], count: int) -> list[list[Item]]:
+    """Over ``count`` micro-batches, and as many more as it takes."""
     micro_batches: list[list[Item]] = [[] for _ in range(count)]
     lightest = [(0, number) for number in range(count)]
     for item in ordered:
         tokens, number = lightest[0]
-        micro_batches[number].append(item)
-        heapq.heapreplace(lightest, (tokens + length_of(item), number))
+        if tokens and tokens + length_of(item) > budget:  # it has no place in any other either
+            heapq.heappush(lightest, (length_of(item), len(micro_batches)))
+            micro_batches.append([item])
+        else:
+            heapq.heapreplace(lightest, (tokens + length_of(item), number))
+            micro_batches[number].append(item)
     return micro_batches
 
 

@@ -64,7 +64,10 @@ class PolicyUpdate:
     def _prepared(self, samples: list[Sample], tally: "_Tally") -> list[_Micro]:
         """This rank's micro-batches of a mini-batch, scored by the weights as they are."""
         micro_batches = packed(
-            samples, self._settings.engineering.micro_batch_tokens, lambda sample: len(sample.sequence)
+            samples,
+            self._settings.engineering.micro_batch_tokens,
+            lambda sample: len(sample.sequence),
+            self._engine.ranks,
         )
         micros = []
         for micro_batch in share_of(micro_batches, self._engine.rank, self._engine.ranks):

@@ -60,7 +60,7 @@ def update(engine: TrainingEngine, step: Step, micro_batch_tokens: int, lr: floa
     """Train on one step, by all ranks together; its figures, the same on every rank."""
     trained = n_trained(step.sequences)
     loss = torch.zeros((), device=engine.device)
-    micro_batches = packed(step.sequences, micro_batch_tokens, len)
+    micro_batches = packed(step.sequences, micro_batch_tokens, len, engine.ranks)
     for micro_batch in share_of(micro_batches, engine.rank, engine.ranks):
         batch = batch_of(micro_batch, engine.device)
         part = losses.cross_entropy(engine.score(*batch).logprobs_N, trained)

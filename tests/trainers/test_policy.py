@@ -129,7 +129,7 @@ def test_weights_that_give_no_numbers_are_the_training_s_fault_and_reach_no_engi
     engine.model.model.get_input_embeddings().weight.data[25] = float("nan")
     engines = Deaf(str(training_files / "model"), takes=True)
     weights = EngineWeights(engine, engines, list(range(20, 40)), 1e-3, tmp_path, PlacementRuntime())
-    with pytest.raises(RunFailed, match="step 4: the log probability of the probe is not a number .* has diverged"):
+    with pytest.raises(RunFailed, match=r"step 4: the log probability of the probe is not a number .* has diverged"):
         weights.publish(4)
     assert weights.version == 0
     assert np.isfinite(engines.score([20, 21, 22])).all()
