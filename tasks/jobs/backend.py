@@ -35,6 +35,10 @@ class Unreachable(RunFailed):
     """The backend does not answer; its jobs may run all the same."""
 
 
+class Elsewhere(Unreachable):
+    """The job is a process of another machine, which alone can look after it."""
+
+
 class Backend(Protocol):
     def start(self, module: str, output: str, number: int, lock: int, note: Callable[[str], None]) -> None:
         """Start ``python -m module`` on the folder's config, unless the attempt runs already.

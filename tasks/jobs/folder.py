@@ -5,7 +5,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,6 +21,7 @@ TERMINATED = 143
 """Exit code of a job that was told to stop (a request in its folder, or SIGTERM) and has saved what it had."""
 
 _LOCK = "job.lock"
+_BEFORE_FIRST_BEAT = 10
 _LAST_LINES = 20
 _LAST_BYTES = 16_384
 
@@ -32,12 +33,32 @@ class _Document(BaseModel):
 Document = TypeVar("Document", bound=BaseModel)
 
 
+class LocalProcess(NamedTuple):
+    """The leader of a local job's process group, on whatever machine that was started."""
+
+    number: int
+    host: str = ""
+    """Empty where an earlier version of this code did not tell it."""
+    born: float = 0.0
+    """When it was started, in seconds since the epoch: numbers are used again. 0 where that is not known."""
+
+    @classmethod
+    def of(cls, handle: str) -> "LocalProcess":
+        number, _, rest = handle.partition("@")
+        host, _, born = rest.partition("@")
+        return cls(int(number), host, float(born or 0.0))
+
+    def __str__(self) -> str:
+        """The handle."""
+        return f"{self.number}@{self.host}@{self.born:.2f}"
+
+
 class StartedJob(_Document):
     """``job.json``: what was started last, and where."""
 
     module: str
     handle: str
-    """What the backend knows it by: a process, a Ray submission, a RayJob."""
+    """What the backend knows it by: a process of a machine, a Ray submission, a RayJob."""
     started: float
     spent: float = 0.0
     """Seconds that earlier attempts of the same job worked, as far as their last signs of life tell."""
@@ -49,8 +70,12 @@ class StartedJob(_Document):
 
     @property
     def process(self) -> int:
-        """The leader of a local job's process group."""
-        return int(self.handle)
+        """The number of a local job's process."""
+        return LocalProcess.of(self.handle).number
+
+    def allowed_silence(self, has_beaten: bool) -> float:
+        """Seconds without a heartbeat that are no sign yet: before the first one a program imports its libraries."""
+        return self.runtime.stuck_after * (1 if has_beaten else _BEFORE_FIRST_BEAT)
 
 
 class Progress(_Document):
@@ -134,6 +159,14 @@ def is_locked(output: str) -> bool:
         return True
     os.close(lock)
     return False
+
+
+def last_beat(output: str) -> float | None:
+    """When the heartbeat was touched last, in seconds since the epoch; None before the first time."""
+    try:
+        return (Path(output) / HEARTBEAT).stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def last_sign_of_life(output: str) -> float | None:

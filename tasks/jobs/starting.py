@@ -9,7 +9,7 @@ from schemas.errors import BadInput, MaskSearchError, RunFailed
 from schemas.jobs import Job
 from schemas.runtime import JobsRuntime, LocalJobs
 from tasks.jobs import folder
-from tasks.jobs.backend import State, Status, Unreachable, backend_of
+from tasks.jobs.backend import Elsewhere, State, Status, Unreachable, backend_of
 from tasks.jobs.folder import TERMINATED, JobError, StartedJob
 
 _LOCAL = LocalJobs()
@@ -30,7 +30,7 @@ def start_or_attach(module: str, job: Job, runtime: JobsRuntime = _LOCAL) -> Non
     try:
         last = folder.read(job.output, folder.STARTED, StartedJob)
         if last is not None:
-            status = _on_backend(last)
+            status = _on_backend(job.output, last)
             if status.state != State.ENDED:
                 return
             folder.keep_attempt(job.output, last, how_it_ended(job.output, status))
@@ -89,7 +89,11 @@ def cancel(output: str, patience: float | None = None) -> None:
         _wait_for_end(output, patience, job)
     how = "ended before it had saved its state"
     if is_running(output):
-        kill(output, job)
+        try:
+            kill(output, job)
+        except Unreachable as why:
+            _tell(f"the job in {output} was told to stop, and could not be killed: {why}")
+            return
         how = "was killed: " + (f"{patience:.0f} seconds were not enough" if has_begun else "it had not begun")
     error = folder.read(output, folder.ERROR, JobError)
     if error is None and folder.result_of(output) is None:
@@ -100,11 +104,26 @@ def cancel(output: str, patience: float | None = None) -> None:
         _tell(error.message)
 
 
+def replace(output: str, job: StartedJob, how: str) -> None:
+    """End an attempt that does not get on, and start the job again from its last checkpoint.
+
+    Raises:
+        BadInput, RunFailed: as `start_again` says; or it runs on another machine: it was asked to stop.
+        Unreachable: the backend does not answer.
+    """
+    try:
+        kill(output, job)
+    except Elsewhere as error:
+        (Path(output) / folder.STOP).touch()
+        raise RunFailed(f"the job in {output} {how}; it was asked to stop, but {error}; then run again") from None
+    start_again(output, job, how)
+
+
 def kill(output: str, job: StartedJob) -> None:
     """End all processes of this attempt, and wait until they have ended; nothing happens where they have.
 
     Raises:
-        Unreachable: the backend does not answer.
+        Unreachable: the backend does not answer, or is another machine's.
     """
     now = folder.read(output, folder.STARTED, StartedJob)
     if now is not None and now.number == job.number and is_running(output):
@@ -125,9 +144,9 @@ def status_of(output: str, job: StartedJob) -> Status:
     """
     if folder.is_locked(output):
         return Status(State.RUNNING)
-    if folder.result_of(output) is not None or folder.read(output, folder.ERROR, JobError) is not None:
+    if _has_said(output):
         return Status(State.ENDED)
-    return _on_backend(job)
+    return _on_backend(output, job)
 
 
 def how_it_ended(output: str, status: Status) -> str:
@@ -136,11 +155,22 @@ def how_it_ended(output: str, status: Status) -> str:
     return f"ended: {error.message}" if error else status.how
 
 
-def _on_backend(job: StartedJob) -> Status:
+def _on_backend(output: str, job: StartedJob) -> Status:
     try:
         return backend_of(job.runtime).status(job.handle)
+    except Elsewhere:
+        return _by_heartbeat(output, job)
     except Unreachable:
         return Status(State.RUNNING)
+
+
+def _by_heartbeat(output: str, job: StartedJob) -> Status:
+    """Of a process of another machine, whose lock may not be seen here: it lives while it beats, by clocks that nearly agree."""
+    beat = folder.last_beat(output)
+    silent = time.time() - (job.started if beat is None else beat)
+    if _has_said(output) or silent > job.allowed_silence(beat is not None):
+        return Status(State.ENDED, f"was not heard of from its machine for {silent:.0f} seconds")
+    return Status(State.RUNNING)
 
 
 def _start(output: str, module: str, runtime: JobsRuntime, last: StartedJob | None, restarts: int, lock: int) -> None:
@@ -187,6 +217,11 @@ def _ended(output: str, how: str) -> RunFailed:
         f"the job in {output} {how} ({lines[-1].strip() if lines else 'it printed nothing'}); "
         f"its log is {Path(output) / folder.LOG}; run again to go on from where it was"
     )
+
+
+def _has_said(output: str) -> bool:
+    """Whether it gave a result, or a reason for its end."""
+    return folder.result_of(output) is not None or folder.read(output, folder.ERROR, JobError) is not None
 
 
 def _is_over(output: str) -> bool:

@@ -57,24 +57,18 @@ def look(output: str) -> JobView | None:
     if folder.result_of(output) is None:
         found = status_of(output, job).state
         state = "waiting" if found == State.WAITING else "running" if found == State.RUNNING else "ended"
+    beat = folder.last_beat(output)
     return JobView(
         state=state,
         backend=job.runtime.backend,
         started=job.started,
         restarts=job.restarts,
         progress=folder.read(output, folder.PROGRESS, Progress),
-        heartbeat_age=_age(Path(output) / folder.HEARTBEAT),
+        heartbeat_age=None if beat is None else max(0.0, time.time() - beat),
         attempts=folder.attempts_of(output),
         log=folder.last_lines(output),
         metrics=_last_metrics(Path(output) / "metrics.jsonl"),
     )
-
-
-def _age(path: Path) -> float | None:
-    try:
-        return max(0.0, time.time() - path.stat().st_mtime)
-    except FileNotFoundError:
-        return None
 
 
 def _last_metrics(path: Path) -> dict[str, Any] | None:

@@ -6,17 +6,13 @@ compilation or a large checkpoint takes its time.
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from schemas.errors import RunFailed
 from schemas.jobs import JobResult
 from tasks.jobs import folder
 from tasks.jobs.backend import State, Status
 from tasks.jobs.folder import Progress, StartedJob
-from tasks.jobs.starting import how_it_ended, kill, start_again, status_of
-
-_GRACE = 10
-"""Before its first heartbeat a program imports its libraries: that many times ``stuck_after`` is given to it."""
+from tasks.jobs.starting import how_it_ended, replace, start_again, status_of
 
 
 def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
@@ -46,8 +42,7 @@ def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
                 return result.model_copy(update={"seconds": round(result.seconds + job.spent, 2)})
             start_again(output, job, how_it_ended(output, status))
         elif pulse.is_stuck(status):
-            kill(output, job)
-            start_again(output, job, f"was stuck: no heartbeat for {pulse.silent:.0f} seconds")
+            replace(output, job, f"was stuck: no heartbeat for {pulse.silent:.0f} seconds")
         time.sleep(job.runtime.poll_seconds)
 
 
@@ -69,12 +64,12 @@ class _Pulse:
     def __init__(self, output: str, job: StartedJob) -> None:
         self.job = job
         self.silent = 0.0
-        self._path = Path(output) / folder.HEARTBEAT
+        self._output = output
         self._last: float | None = None
         self._looked = time.monotonic()
 
     def is_stuck(self, status: Status) -> bool:
-        now, beat = time.monotonic(), self._beat()
+        now, beat = time.monotonic(), folder.last_beat(self._output)
         # Both may have been asleep, as in a machine that was paused: the watcher's first look then proves nothing.
         between = min(now - self._looked, self.job.runtime.stuck_after / 4)
         self._looked = now
@@ -82,10 +77,4 @@ class _Pulse:
             self._last, self.silent = beat, 0.0
         else:
             self.silent += between
-        return self.silent > self.job.runtime.stuck_after * (1 if beat else _GRACE)
-
-    def _beat(self) -> float | None:
-        try:
-            return self._path.stat().st_mtime
-        except FileNotFoundError:
-            return None
+        return self.silent > self.job.allowed_silence(beat is not None)

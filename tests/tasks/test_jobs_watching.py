@@ -1,16 +1,21 @@
 """Jobs that die or freeze are started again by whoever watches them, so many times and not more."""
 
+import os
 import signal
+import socket
+import subprocess
 import threading
 import time
 
+import psutil
 import pytest
 
 from schemas.errors import BadInput, RunFailed
 from schemas.runtime import LocalJobs
 from tasks import jobs
-from tasks.jobs.folder import STARTED, attempts_of, read
-from tests.support.sleepers import SLEEPER, job, starts
+from tasks.jobs.folder import STARTED, LocalProcess, attempts_of, read, write
+from tasks.jobs.local import LocalBackend
+from tests.support.sleepers import SLEEPER, job, starts, wait_until_started
 
 QUIET = lambda progress: None  # noqa: E731
 
@@ -75,6 +80,65 @@ def test_a_frozen_job_is_noticed_killed_and_started_again(tmp_path):
     assert jobs.watch(frozen.output, QUIET).figures == {"slept": 0.3}
     assert attempts_of(frozen.output)[0].how.startswith("was stuck: no heartbeat for ")
     assert len(starts(tmp_path)) >= 2
+
+
+def of_another_machine(output):
+    """As if the job had been started by a flow on another machine, which sees the same folder."""
+    started = read(output, STARTED, jobs.StartedJob)
+    assert started is not None
+    process = LocalProcess.of(started.handle)
+    assert process.host == socket.gethostname()
+    write(output, STARTED, started.model_copy(update={"handle": str(process._replace(host="elsewhere"))}))
+    return process.number
+
+
+def test_a_frozen_job_of_another_machine_is_asked_to_stop_and_nothing_here_is_killed(tmp_path):
+    frozen = job(tmp_path, seconds=60.0, signals=[signal.SIGSTOP])
+    jobs.start_or_attach(SLEEPER, frozen, LocalJobs(stuck_after=5))
+    process = psutil.Process(wait_until_started(tmp_path))
+    number = of_another_machine(frozen.output)
+    with pytest.raises(RunFailed, match=rf"no heartbeat for .* runs on elsewhere, .*: kill -9 -- -{number}; then run"):
+        jobs.watch(frozen.output, QUIET)
+    assert process.status() == psutil.STATUS_STOPPED
+    assert (tmp_path / "job" / "stop").exists()
+    process.kill()
+
+
+def test_a_job_of_another_machine_is_cancelled_by_the_request_alone(tmp_path, capsys):
+    sleeping = job(tmp_path, seconds=60.0, saving=3.0)
+    jobs.start_or_attach(SLEEPER, sleeping)
+    wait_until_started(tmp_path)
+    of_another_machine(sleeping.output)
+    jobs.cancel(sleeping.output, patience=0.5)
+    assert "was told to stop, and could not be killed: its process" in capsys.readouterr().err
+    assert jobs.is_running(sleeping.output)
+    jobs.cancel(sleeping.output)
+    with pytest.raises(RunFailed, match="told to stop and saved its state"):
+        jobs.watch(sleeping.output, QUIET)
+
+
+def test_a_job_of_another_machine_whose_lock_is_not_seen_here_lives_as_long_as_it_beats(tmp_path):
+    sleeping = job(tmp_path)
+    heartbeat = tmp_path / "job" / "heartbeat"
+    heartbeat.parent.mkdir()
+    there = jobs.StartedJob(module=SLEEPER, handle="1@elsewhere@1.00", started=time.time() - 3600)
+    write(sleeping.output, STARTED, there)
+    heartbeat.touch()
+    jobs.start_or_attach(SLEEPER, sleeping)
+    assert jobs.is_running(sleeping.output)
+    assert starts(tmp_path) == []
+    os.utime(heartbeat, (time.time() - 61, time.time() - 61))
+    jobs.start_or_attach(SLEEPER, sleeping)
+    assert jobs.watch(sleeping.output, QUIET).figures == {"slept": 0.0}
+    assert attempts_of(sleeping.output)[0].how.startswith("was not heard of from its machine for 61 seconds")
+
+
+def test_a_process_that_was_given_a_job_s_number_since_is_not_killed():
+    other = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    LocalBackend().kill(str(LocalProcess(other.pid, socket.gethostname(), born=time.time() - 3600)))
+    assert other.poll() is None
+    LocalBackend().kill(str(other.pid))
+    assert other.wait(10) == -signal.SIGKILL
 
 
 def test_a_job_that_said_why_it_failed_is_not_started_again(tmp_path):
