@@ -26,6 +26,10 @@ Name = tuple[str, str]
 
 TRAINING_VERSION = 2
 """Of all models that are trained: raised when batches, losses or updates change what comes out."""
+REWARDED_VERSION = 3
+"""Of models that learn from rewards: raised with the one above, and when scoring changes what earns one."""
+SCORED_VERSION = 2
+"""Of trajectories and answers: raised when scoring changes which of them are right."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         "questions",
         ramp.make_questions,
         ("dump", "aliases", "passages", "index", *known),
-        version=8,
+        version=9,
         ramp=Part(ramp_settings, without=("reference", "leaks", "changed_since")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
@@ -172,7 +176,7 @@ def _change_stages(config: PipelineConfig) -> list[Stage]:
         "changes",
         earlier.make_changes,
         ("dump", "aliases", "passages", "index", "earlier_passages"),
-        version=6,
+        version=7,
         ramp=Part(config.ramp, without=("reference", "spans", "leaks", "masks_of")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
@@ -190,7 +194,9 @@ def _taught(config: PipelineConfig) -> Stage:
     assert teacher is not None
     settings = identity_of(agent=config.agent, teacher=teacher, certified_only=config.certified_only)
     upstreams = _named(config, *(["tokenizer"] if config.tokenizer else []), "index", "questions")
-    return Stage("trajectories", config.label(teacher.kind), trajectories.make_taught, upstreams, settings)
+    return Stage(
+        "trajectories", config.label(teacher.kind), trajectories.make_taught, upstreams, settings, SCORED_VERSION
+    )
 
 
 def _model_stages(config: PipelineConfig) -> list[Stage]:
@@ -218,7 +224,8 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
         settings = identity_of(
             agent=config.agent, dapo=config.dapo, evolution=kept, certified_only=config.certified_only
         )
-        made.append(_model(config, "dapo", models.make_dapo, (tokenizer, index, questions, last()), settings))
+        upstreams = (tokenizer, index, questions, last())
+        made.append(_model(config, "dapo", models.make_dapo, upstreams, settings, REWARDED_VERSION))
     return made
 
 
@@ -249,7 +256,7 @@ def _evolution_stages(
     for number in range(1, evolution.rounds + 1):
         asked = (tokenizer, index, questions, student)
         label = config.label(f"student-{number}")
-        made.append(Stage("trajectories", label, trajectories.make_student, asked, asking))
+        made.append(Stage("trajectories", label, trajectories.make_student, asked, asking, SCORED_VERSION))
         own = (*own, made[-1].name)
         learnt = (tokenizer, teacher, *own, student)
         made.append(_model(config, f"sft-{number}", models.make_evolved, learnt, training))
@@ -271,6 +278,7 @@ def _answer_stages(config: PipelineConfig) -> list[Stage]:
                 retrieval=retrieval,
                 certified_only=config.certified_only,
             ),
+            SCORED_VERSION,
             together=True,
         )
         for label, model, retrieval in answers.contestants_of(config)

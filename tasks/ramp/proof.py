@@ -24,7 +24,7 @@ from retrieval_index.hits import Hit
 from schemas.records import Mask, Question, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.ramp.words import are_kin, bare_title, content_words, has_unspaced, main_words, plain_words, stems
-from tasks.scoring import holds
+from tasks.scoring import ARTICLES, holds
 
 ENTRY_WORDS = 60
 _LEAST_SHARE = 0.25
@@ -153,8 +153,12 @@ def _stems_beside(before: str, behind: str, known: frozenset[str], language: str
 
 
 def _longest_word(form: str) -> str:
-    """A word without which a text does not hold the form: much cheaper to look for than to normalise the text."""
-    return max(re.findall(r"[^\W_]+", form.casefold()), key=len, default="")
+    """A word without which a text does not hold the form: much cheaper to look for than to normalise the text.
+
+    No article, without one of which a text may hold it.
+    """
+    told = re.findall(r"[^\W_]+", form.casefold())
+    return max([word for word in told if word not in ARTICLES] or told, key=len, default="")
 
 
 def _is_bare_number(mask: Mask) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.scoring import holds, score, words
+from tasks.scoring import holds, score, squad_words, words
 from tests.support.examples import qa_question, ramp_question
 
 TEXT = "Arlen Brom was born in Great Tolm in the year 1923 and died in Osk."
@@ -16,6 +16,9 @@ TEXT = "Arlen Brom was born in Great Tolm in the year 1923 and died in Osk."
         ("1,023 metres", "1023 metres"),
         ("1,234,567", "1234567"),
         ("The Mill", "mill"),
+        ("A Raisin in the Sun", "raisin in the sun"),
+        ("an old town", "Old Town"),
+        ("the ‘Old’ town", "old town"),
         ("U.S.", "US"),
         ("J.R.R. Tolkien", "JRR Tolkien"),
         ("O’Hara", "O'Hara"),
@@ -32,10 +35,27 @@ def test_the_same_but_for_writing(one: str, other: str) -> None:
 @pytest.mark.parametrize(("one", "other"), [("3.5", "35"), ("1,02", "102"), ("1990", "1990s"), ("café", "cafe")])
 def test_not_the_same(one: str, other: str) -> None:
     assert words(one) != words(other)
+    assert squad_words(one) != squad_words(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Serie A", "Serie B"), ("A minor", "B minor"), ("A-ha", "the ha"), ("Man of the House", "Man of House")],
+)
+def test_only_an_article_in_front_is_none_of_a_masks_words(one: str, other: str) -> None:
+    assert not set(words(one)) <= set(words(other))
+
+
+def test_answers_to_questions_are_compared_as_squad_does_without_any_article() -> None:
+    assert squad_words("The Man of a House") == ("man", "of", "house") == squad_words("man of the house")
+    assert score(qa_question(["Serie A"], [[]]), "the Serie").exact == 1
+    ramp = ramp_question("He was in Serie A for years.", ["Serie A"])
+    assert score(ramp, "He was in Serie B for years.").recall == 0.5
+    assert score(ramp, "He was in the Serie A for years.").exact == 1
 
 
 def test_articles_alone_are_words_and_chinese_is_compared_by_character() -> None:
-    assert words("The The") == ("the", "the")
+    assert words("The The") == squad_words("The The") == ("the", "the")
     assert words("在巴黎12区") == ("在", "巴", "黎", "12", "区")
 
 
@@ -55,6 +75,38 @@ def test_articles_alone_are_words_and_chinese_is_compared_by_character() -> None
     ],
 )
 def test_holds_whole_words_in_a_row(text: str, surface: str, expected: bool) -> None:
+    assert holds(text, surface) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "surface", "expected"),
+    [
+        ("a man who sang", "The Who", False),
+        ("Who sang there?", "The Who", False),
+        ("a song by the Who", "The Who", True),
+        ("songs of The Who.", "the Who", True),
+        ("Beatles songs", "the Beatles", True),
+        ("a song by The Beatles", "Beatles", True),
+        ("he joined a band", "The Band", False),
+        ("he joined the band", "The Band", True),
+        ("Early modern period: an age", "the early modern period", True),
+        ("the play Raisin in the Sun", "A Raisin in the Sun", True),
+        ("in a group", "Group A", False),
+        ("in a group. A man came", "Group A", False),
+        ("in Group A and Group B", "Group A", True),
+        ("He plays in Serie B", "Serie A", False),
+        ("He played a Serie A game", "Serie A", True),
+        ("he had a minor role", "A minor", False),
+        ("a sonata in A minor", "A minor", True),
+        ("gave us food", "U.S.", False),
+        ("gave the US food", "U.S.", True),
+        ("the U.S. Army", "US Army", True),
+        ("those who came", "WHO", False),
+        ("THE OLD MAN OF RIO", "Rio", True),
+        ("of NATO and Nato", "Nato", True),
+    ],
+)
+def test_articles_and_the_capitals_of_short_names_are_no_chance_words(text: str, surface: str, expected: bool) -> None:
     assert holds(text, surface) is expected
 
 

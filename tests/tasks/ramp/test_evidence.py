@@ -77,6 +77,22 @@ def test_no_more_hops_than_the_settings_allow():
     assert queries_of(certified(question, settings=SETTINGS.model_copy(update={"evidence_hops": 1}))) == [None]
 
 
+@pytest.mark.parametrize(
+    ("masked", "told", "is_proof"),
+    [
+        ("the Rio", "Vint Works was sold at Rio some years before 1931.", True),
+        ("the Rio", "Vint Works was sold at sea some years before 1931.", False),
+        ("Serie A", "Vint Works was sold at Serie B some years before 1931.", False),
+        ("Serie A", "Vint Works was sold at Serie A some years before 1931.", True),
+        ("The Who", "Vint Works was sold by a man who was there some years before 1931.", False),
+    ],
+)
+def test_a_value_is_proven_with_or_without_an_article_in_front_and_by_no_other_article(masked, told, is_proof):
+    question = question_of(f"Vint Works was sold some years later at [[{masked}]].", [masked])
+    (queries,) = queries_of(certified(question, [("1-0", "Vint Works", told)]))
+    assert (queries is not None) is is_proof
+
+
 def test_a_pronoun_is_looked_up_in_the_sentence_before():
     text = "Few remember Vint Works today. It was set up by [[Karlo Brim]]."
     assert queries_of(certified(question_of(text, ["Karlo Brim"]))) == [["Vint Works"]]

@@ -22,6 +22,9 @@ def flags_of(text, gold, aliases=(), title="Elsewhere", already=None):
         ("They came from the United States and told us.", ["US"], "Elsewhere", []),
         ("They came from the United States to the US border.", ["US"], "Elsewhere", ["text"]),
         ("In Ostel lived the Ostelers.", [], "Elsewhere", []),
+        ("They came from the United States and gave us help.", ["U.S."], "Elsewhere", []),
+        ("They came from the United States and took a union.", ["The Union"], "A union in two", []),
+        ("They came from the United States, or the Union.", ["Union"], "Elsewhere", ["text"]),
     ],
 )
 def test_another_name_of_the_answer_in_sight_gives_it_away(text, aliases, title, flags):
