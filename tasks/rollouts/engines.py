@@ -20,11 +20,11 @@ async def open_engine(
     The event loop goes on while vLLM starts and ends.
 
     Raises:
-        BadInput: there is no such model, or a server is out of reach.
+        BadInput: there is no such model, it reads fewer tokens than ``max_tokens``, or a server is out of reach.
         RunFailed: vLLM does not start.
     """
     if runtime.kind == "remote":
-        async with RemoteEngine(runtime.urls, runtime.in_flight) as remote:
+        async with RemoteEngine(runtime.urls, runtime.in_flight, max_tokens) as remote:
             yield remote
         return
     try:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
@@ -45,17 +45,26 @@ class RemoteEngine:
     failure: EngineFailed | None = None
     """None: servers come back."""
 
-    def __init__(self, urls: Sequence[str], in_flight: int, first_wait: float = 0.5) -> None:
+    def __init__(self, urls: Sequence[str], in_flight: int, max_tokens: int, first_wait: float = 0.5) -> None:
         """Reach every server and learn the name of the model. ``in_flight`` bounds the connections to each.
 
+        ``max_tokens`` is how many prompt and continuation may have together.
+
         Raises:
-            BadInput: nobody answers at an address, what answers serves no model, or they serve different ones.
+            BadInput: nobody answers at an address, what answers serves no model or a shorter one, or they serve
+                different ones.
         """
         models = {url: model_served(url.rstrip("/")) for url in urls}
-        if len(set(models.values())) > 1:
-            told = ", ".join(f"{url}: {model}" for url, model in models.items())
+        if len({model.name for model in models.values()}) > 1:
+            told = ", ".join(f"{url}: {model.name}" for url, model in models.items())
             raise BadInput(f"runtime.engine.urls: the servers must serve one model under one name, not {told}")
-        self._model = models[urls[0]]
+        for url, model in models.items():
+            if model.longest is not None and model.longest < max_tokens:
+                raise BadInput(
+                    f"runtime.engine.urls {url}: the server reads {model.longest} tokens, not agent.max_tokens "
+                    f"{max_tokens}: start it with --max-model-len {max_tokens}, or lower agent.max_tokens"
+                )
+        self._model = models[urls[0]].name
         self._servers = [_Server(url.rstrip("/"), in_flight) for url in urls]
         self._first_wait = first_wait
         self._closing = AsyncExitStack()
@@ -167,17 +176,25 @@ class _Server:
         return _TryAgain(f"{self._url}: {reason}")
 
 
-def model_served(url: str) -> str:
-    """The name of the model behind an address; raises BadInput where there is none."""
+class Served(NamedTuple):
+    """A model behind an address; ``longest`` is how many tokens it reads and writes together, where that is told."""
+
+    name: str
+    longest: int | None
+
+
+def model_served(url: str) -> Served:
+    """The model behind an address; raises BadInput where there is none."""
     try:
         response = httpx.get(f"{url}/v1/models", timeout=_CONNECT_SECONDS)
         response.raise_for_status()
-        return response.json()["data"][0]["id"]
+        model = response.json()["data"][0]
+        return Served(model["id"], model.get("max_model_len"))
     except httpx.HTTPStatusError as error:
         raise BadInput(f"runtime.engine.urls {url}: answers {error.response.status_code} to /v1/models") from None
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise BadInput(f"runtime.engine.urls {url}: cannot be reached ({error}); is the server up?") from None
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise BadInput(f"runtime.engine.urls {url}: is no OpenAI-compatible server (no model at /v1/models)") from None
 
 

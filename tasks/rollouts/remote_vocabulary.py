@@ -19,7 +19,7 @@ def refuse_other_vocabulary(urls: Sequence[str], tokenizer: AgentTokenizer) -> N
     A server that answers neither question (it runs without a tokenizer, or is busy) is believed.
     """
     for url in (each.rstrip("/") for each in urls):
-        model = model_served(url)
+        model = model_served(url).name
         told = _ask(f"{url}/tokenize", {"model": model, "prompt": _TEXT, "add_special_tokens": False})
         if told is not None and told.status_code == 200 and told.json().get("tokens") != tokenizer.encode(_TEXT):
             raise BadInput(

@@ -35,7 +35,7 @@ class Server:
 
 def _generate(server: Server) -> Sample:
     async def once(url: str) -> Sample:
-        async with RemoteEngine([url], in_flight=2, first_wait=0.01) as engine:
+        async with RemoteEngine([url], in_flight=2, max_tokens=7, first_wait=0.01) as engine:
             return await engine.generate([1, 2], SAMPLING)
 
     with serving(server) as url:
@@ -85,16 +85,16 @@ def test_text_without_ids_and_banned_tokens_are_not_believed(reply, message):
 
 def test_what_is_no_engine_is_told_before_work_begins():
     with pytest.raises(BadInput, match="cannot be reached"):
-        RemoteEngine(["http://127.0.0.1:9"], in_flight=1)
+        RemoteEngine(["http://127.0.0.1:9"], in_flight=1, max_tokens=7)
     with serving(lambda *_: (200, {"hello": "world"})) as url, pytest.raises(BadInput, match="no OpenAI-compatible"):
-        RemoteEngine([url], in_flight=1)
+        RemoteEngine([url], in_flight=1, max_tokens=7)
     with serving(lambda *_: (404, {})) as url, pytest.raises(BadInput, match="answers 404"):
-        RemoteEngine([url], in_flight=1)
+        RemoteEngine([url], in_flight=1, max_tokens=7)
 
 
 def test_requests_are_shared_out_and_a_server_without_an_answer_is_left_out():
     async def many(urls: list[str]) -> list[Sample]:
-        async with RemoteEngine(urls, in_flight=8, first_wait=0.01) as engine:
+        async with RemoteEngine(urls, in_flight=8, max_tokens=7, first_wait=0.01) as engine:
             return await asyncio.gather(*(engine.generate([1, 2], SAMPLING) for _ in range(8)))
 
     servers = Server(_reply([9])), Server(_reply([9]))
@@ -111,4 +111,14 @@ def test_requests_are_shared_out_and_a_server_without_an_answer_is_left_out():
 def test_servers_of_different_models_are_refused():
     refused = pytest.raises(BadInput, match="must serve one model")
     with serving(lambda *_: (200, {"data": [{"id": "other"}]})) as one, serving(Server(_reply([9]))) as other, refused:
-        RemoteEngine([one, other], in_flight=1)
+        RemoteEngine([one, other], in_flight=1, max_tokens=7)
+
+
+def test_a_server_that_reads_less_than_a_conversation_is_refused():
+    def serve(longest: int) -> Any:
+        return lambda *_: (200, {"data": [{"id": "served", "max_model_len": longest}]})
+
+    with serving(serve(768)) as one, serving(serve(767)) as other:
+        RemoteEngine([one, other], in_flight=1, max_tokens=767)
+        with pytest.raises(BadInput, match=rf"{other}: .*reads 767 tokens, not agent\.max_tokens 768.*-len 768"):
+            RemoteEngine([one, other], in_flight=1, max_tokens=768)
