@@ -25,7 +25,7 @@ class State(StrEnum):
 
 
 class Status(NamedTuple):
-    """``how`` says how a job ended, as the end of a sentence: "was ended by signal 9"."""
+    """``how`` says how a job ended, as the end of a sentence: "was ended by signal 9"; or what it waits in."""
 
     state: State
     how: str = ""

@@ -169,6 +169,11 @@ def last_beat(output: str) -> float | None:
         return None
 
 
+def waited(output: str, job: StartedJob) -> float:
+    """Seconds since a job that waits for resources was started, or since it had them last."""
+    return max(0.0, time.time() - max(job.started, last_beat(output) or 0.0))
+
+
 def last_sign_of_life(output: str) -> float | None:
     """When the job last beat, told of its progress or printed: seconds since the epoch."""
     times = []

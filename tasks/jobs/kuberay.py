@@ -10,6 +10,8 @@ from tasks.jobs.backend import State, Status, Unreachable, attempt_on_cluster, e
 from tasks.jobs.manifest import ray_job, to_yaml
 
 _KUBECTL_SECONDS = 60
+_TERMINAL = ("Complete", "Failed", "ValidationFailed")
+_SUSPENDED = ("Suspending", "Suspended")
 
 
 class KubeRayBackend:
@@ -49,9 +51,14 @@ class KubeRayBackend:
 
 
 def _status(told: dict[str, Any]) -> Status:
-    """What the operator says: ``jobDeploymentStatus`` is that of cluster and job, ``jobStatus`` Ray's own."""
+    """What the operator says: ``jobDeploymentStatus`` is that of cluster and job, ``jobStatus`` Ray's own.
+
+    A suspended one waits: for a queue (Kueue), or for whoever suspended it.
+    """
     deployment, job = told.get("jobDeploymentStatus", ""), told.get("jobStatus", "")
-    if deployment in ("Complete", "Failed") or job in ("SUCCEEDED", "FAILED", "STOPPED"):
+    if deployment in _TERMINAL or job in ("SUCCEEDED", "FAILED", "STOPPED"):
         words = " ".join(str(told.get("message") or told.get("reason") or job or deployment).split())
         return Status(State.ENDED, f"was ended on Kubernetes: {words}")
-    return Status(State.RUNNING if job == "RUNNING" else State.WAITING)
+    if job == "RUNNING" and deployment not in _SUSPENDED:
+        return Status(State.RUNNING)
+    return Status(State.WAITING, deployment or "not seen by the operator yet")

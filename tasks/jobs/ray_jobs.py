@@ -66,7 +66,7 @@ class RayBackend:
                 return None
             raise
         if found.status == "PENDING":
-            return Status(State.WAITING)
+            return Status(State.WAITING, "PENDING")
         if found.status == "RUNNING":
             return Status(State.RUNNING)
         code = found.driver_exit_code

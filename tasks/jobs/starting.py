@@ -165,7 +165,10 @@ def _on_backend(output: str, job: StartedJob) -> Status:
 
 
 def _by_heartbeat(output: str, job: StartedJob) -> Status:
-    """Of a process of another machine, whose lock may not be seen here: it lives while it beats, by clocks that nearly agree."""
+    """Of a process of another machine, whose lock may not be seen here: it lives as long as it beats.
+
+    The clocks of the two may differ, by less than the silence that is allowed.
+    """
     beat = folder.last_beat(output)
     silent = time.time() - (job.started if beat is None else beat)
     if _has_said(output) or silent > job.allowed_silence(beat is not None):

@@ -27,6 +27,8 @@ class JobView(BaseModel):
     progress: Progress | None
     heartbeat_age: float | None
     """None before the first one."""
+    waited: float | None
+    """For how long, where it waits for resources."""
     attempts: list[Attempt]
     """Those that failed."""
     log: list[str]
@@ -34,7 +36,9 @@ class JobView(BaseModel):
     """The last line of metrics.jsonl, where the job writes one."""
 
     def __str__(self) -> str:
-        words = {"waiting": ["waits for resources"], "ended": ["its job has ended"]}.get(self.state, [])
+        words = ["its job has ended"] if self.state == "ended" else []
+        if self.waited is not None:
+            words.append(f"waits for resources, {self.waited / 60:.0f} minutes by now")
         if self.progress:
             told = self.progress
             words.append(f"{told.done:,} of {told.total:,} {told.unit} {told.note}".rstrip())
@@ -64,6 +68,7 @@ def look(output: str) -> JobView | None:
         started=job.started,
         restarts=job.restarts,
         progress=folder.read(output, folder.PROGRESS, Progress),
+        waited=folder.waited(output, job) if state == "waiting" else None,
         heartbeat_age=None if beat is None else max(0.0, time.time() - beat),
         attempts=folder.attempts_of(output),
         log=folder.last_lines(output),

@@ -32,7 +32,7 @@ def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
         if pulse is None or pulse.job.number != job.number:
             pulse = _Pulse(output, job)
         status = status_of(output, job)
-        progress = _progress(output, job)
+        progress = _waiting(output, job, status) or _progress(output, job)
         if progress is not None and progress != told:
             on_progress(progress)
             told = progress
@@ -44,6 +44,14 @@ def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
         elif pulse.is_stuck(status):
             replace(output, job, f"was stuck: no heartbeat for {pulse.silent:.0f} seconds")
         time.sleep(job.runtime.poll_seconds)
+
+
+def _waiting(output: str, job: StartedJob, status: Status) -> Progress | None:
+    """How long a job has waited for its cluster, for people; None where it does not wait."""
+    if status.state != State.WAITING:
+        return None
+    note = f"waits for its cluster ({status.how}), {folder.waited(output, job) / 60:.0f} minutes by now"
+    return Progress(done=0, total=1, unit="jobs", note=note)
 
 
 def _progress(output: str, job: StartedJob) -> Progress | None:

@@ -13,7 +13,7 @@ from schemas.errors import RunFailed
 from schemas.runtime import KubeRayJobs, RuntimeSettings
 from tasks import jobs
 from tasks.jobs.backend import attempt_name, entry_point
-from tasks.jobs.folder import attempts_of
+from tasks.jobs.folder import STARTED, attempts_of, read, write
 from tasks.jobs.manifest import ray_job, to_yaml
 from tests.support.cluster import Cluster
 from tests.support.sleepers import SLEEPER, job, starts, wait_until_started
@@ -101,6 +101,30 @@ def test_a_cancelled_job_saves_and_leaves(tmp_path, kubernetes, runtime):
     jobs.cancel(sleeping.output)
     assert (tmp_path / "job" / "saved").read_text() == "what it had"
     assert not jobs.is_running(sleeping.output)
+
+
+def test_a_job_that_waits_for_its_cluster_says_so_and_one_that_is_refused_ends(tmp_path, kubernetes, runtime):
+    told, there = kubernetes / "told.json", kubernetes / "applied"
+    told.write_text('{"status": {"jobStatus": "", "jobDeploymentStatus": "Suspended"}}')
+    kubectl = f'#!/bin/sh\ncase "$3" in apply) touch {there};; get) test ! -e {there} || cat {told};; esac\n'
+    (tmp_path / "bin" / "kubectl").write_text(kubectl)
+    waiting = job(tmp_path)
+    jobs.start_or_attach(SLEEPER, waiting, runtime.model_copy(update={"restarts": 0}))
+    started = read(waiting.output, STARTED, jobs.StartedJob)
+    assert started is not None
+    write(waiting.output, STARTED, started.model_copy(update={"started": started.started - 12 * 60}))
+    said, seen = [], []
+
+    def refuse(progress):
+        said.append(progress.note)
+        seen.append(str(jobs.look(waiting.output)))
+        refused = {"jobStatus": "", "jobDeploymentStatus": "ValidationFailed", "message": "The RayJob spec is invalid"}
+        told.write_text(json.dumps({"status": refused}))
+
+    with pytest.raises(RunFailed, match=r"was ended on Kubernetes: The RayJob spec is invalid"):
+        jobs.watch(waiting.output, refuse)
+    assert said == ["waits for its cluster (Suspended), 12 minutes by now"]
+    assert seen == ["waits for resources, 12 minutes by now"]
 
 
 def test_what_kubectl_refuses_is_told_in_one_line(tmp_path, kubernetes, runtime):
