@@ -31,26 +31,38 @@ def read_texts(path: str) -> Iterator[SetText]:
         BadInput: there is no such file, or its layout is none of those known.
     """
     for number, record in enumerate(_records(path), 1):
-        found = [*_questions(record), *_evidence(record)]
+        try:
+            found = [*_questions(record), *_evidence(record)]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"{path}, record {number}: in no known layout: {error}") from None
         if not found:
-            raise BadInput(f"{path}, record {number}: neither question nor passage in the fields {', '.join(record)}")
+            fields = ", ".join(map(str, record))
+            raise BadInput(f"{path}, record {number}: neither question nor passage in the fields {fields}")
         yield from found
 
 
 def _records(path: str) -> Iterator[dict[str, Any]]:
     try:
-        text = storage.read_bytes(path).decode("utf-8-sig")
+        content = storage.read_bytes(path)
     except (FileNotFoundError, IsADirectoryError):
         raise BadInput(f"{path}: no such file of questions") from None
     try:
+        text = content.decode("utf-8-sig")
         if path.endswith(".csv"):
             yield from csv.DictReader(io.StringIO(text, newline=""))
         elif path.endswith(".jsonl"):
-            yield from (json.loads(line) for line in text.splitlines() if line.strip())
+            # Texts may hold what Unicode takes for the end of a line.
+            yield from (json.loads(line) for line in text.split("\n") if line.strip())
         else:
-            yield from json.loads(text)
-    except ValueError as error:
+            yield from _listed(json.loads(text))
+    except (ValueError, csv.Error) as error:
         raise BadInput(f"{path}: not a JSON list, JSON lines or CSV: {error}") from None
+
+
+def _listed(document: Any) -> list[dict[str, Any]]:
+    if not isinstance(document, list):
+        raise ValueError("one object or value")
+    return document
 
 
 def _questions(record: Mapping[str, Any]) -> Iterator[SetText]:

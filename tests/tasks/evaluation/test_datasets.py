@@ -61,6 +61,34 @@ def test_cells_of_a_csv_may_hold_line_breaks(tmp_path):
     assert [row.text for row in read_texts(str(path))] == ["Who founded\nit?", "Where is it?"]
 
 
+def test_lines_of_json_end_where_lines_end_and_not_at_separators_within_a_text(tmp_path):
+    path = tmp_path / "set.jsonl"
+    path.write_bytes('{"question": "Who\u2028founded\x85it?"}\r\n\r\n{"question": "Where is it?"}'.encode())
+    assert [row.text for row in read_texts(str(path))] == ["Who\u2028founded\x85it?", "Where is it?"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("set.json", '{"data": [{"question": "Who?"}]}', "not a JSON list, .*: one object"),
+        ("set.json", '["Who?"]', "record 1: in no known layout"),
+        ("set.jsonl", '{"question": "Who?"}\n3', "record 2: in no known layout"),
+        ("set.json", '[{"prompt": "Who?"}]', "record 1: in no known layout"),
+        ("set.json", '[{"question": "Who?", "paragraphs": ["It is a town."]}]', "record 1: in no known layout"),
+        ("set.json", '[{"context": {"title": []}, "supporting_facts": [["x", 0]]}]', "record 1: in no known layout"),
+        ("set.csv", "question\n" + "x" * 131_073, "CSV: field larger than field limit"),
+        ("set.csv", "name\nx,y,z", "record 1: neither question nor passage in the fields name, None"),
+        ("set.json", b"\xff\xfe", "not a JSON list"),
+    ],
+)
+def test_a_record_in_no_known_layout_is_told_in_one_line(tmp_path, name, content, says):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(BadInput, match=says) as error:
+        list(read_texts(str(path)))
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
 def test_what_is_no_set_is_told_in_one_line(tmp_path):
     path = tmp_path / "other.json"
     with pytest.raises(BadInput, match="no such file"):
