@@ -50,6 +50,7 @@ class Bm25Searcher:
 
     def __init__(self, folder: str, info: IndexInfo, threads: int) -> None:
         """Raises BadInput where Lucene finds the files damaged."""
+        self._folder = folder
         try:
             self._reader = LuceneReader(Path(folder) / FOLDER, info.settings, threads)
         except JavaFailed as error:
@@ -74,7 +75,7 @@ class Bm25Searcher:
             try:
                 looks += self._reader.search(batch, k, depth)
             except JavaFailed as error:
-                raise SearchFailed(f"Lucene: {error}") from None
+                raise SearchFailed(f"{self._folder}: Lucene cannot search it ({error}); run again") from None
         return looks
 
     def close(self) -> None:

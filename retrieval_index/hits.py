@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from schemas.errors import RunFailed
+
 MAX_QUERY_CHARACTERS = 20_000
 """Of a longer query the beginning is searched for, whatever searches: a service takes no longer one (`wire`)."""
 
@@ -31,8 +33,11 @@ class Query:
         object.__setattr__(self, "text", self.text[:MAX_QUERY_CHARACTERS])
 
 
-class SearchFailed(Exception):
-    """The index could not be asked. Never the same as finding nothing."""
+class SearchFailed(RunFailed):
+    """The index could not be asked. Never the same as finding nothing.
+
+    It is one rollout's end; of work that cannot do without a search it is the end of the run.
+    """
 
 
 class Searcher(Protocol):

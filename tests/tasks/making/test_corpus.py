@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval_index.hits import Hit, Query
+from retrieval_index.hits import Hit, Query, Searcher, SearchFailed
 from schemas.config import PipelineConfig
 from schemas.corpus_settings import WorldSettings
 from schemas.errors import RunFailed
@@ -209,9 +209,18 @@ class Nothing:
         return [[] for _ in queries]
 
 
-def questions_of(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> StageManifest:
+class Broken:
+    """A searcher that cannot search."""
+
+    def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
+        raise SearchFailed("the disk is gone")
+
+
+def questions_of(
+    config: PipelineConfig, monkeypatch: pytest.MonkeyPatch, searcher: type[Searcher] = Nothing
+) -> StageManifest:
     """The questions' manifest, made with an index that holds nothing."""
-    monkeypatch.setattr(ramp, "searcher_of", lambda folder: Nothing())
+    monkeypatch.setattr(ramp, "searcher_of", lambda folder: searcher())
     ledger = Ledger(config.runtime.root, config.snapshot)
     for stage in stages_of(config):
         if stage.stage == "index":
@@ -223,6 +232,20 @@ def questions_of(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> Sta
         if stage.stage == "questions":
             return manifest
     raise AssertionError("no questions")
+
+
+def test_a_search_that_fails_is_a_failed_run_and_no_question_without_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "It was built by [[Karl Lindner]] in the year 1871. It stood beside the river and grew slowly for years."
+    config = config_of(
+        tmp_path / "root",
+        write_multistream(tmp_path, [[page_xml(1, "Ober", text)]]),
+        ramp={"splits": "held_out", "min_words": 10},
+    )
+    with pytest.raises(RunFailed, match="the disk is gone"):
+        questions_of(config, monkeypatch, Broken)
+    assert questions_of(config, monkeypatch).rows == 1, "the next run goes on"
 
 
 def test_a_question_with_a_term_that_no_passage_proves_is_rejected_with_its_reason(
