@@ -7,6 +7,7 @@ from schemas.errors import BadInput
 from schemas.manifest import digest_of
 from schemas.records import Question
 from schemas.settings import EvaluationSettings
+from tasks.draws import Draw
 
 Decoding = Literal["greedy", "sampled"]
 DECODINGS: tuple[Decoding, ...] = ("greedy", "sampled")
@@ -20,18 +21,21 @@ def chosen_questions(
     Raises:
         BadInput: there are fewer.
     """
-    by_masks: dict[int, list[Question]] = {n_masks: [] for n_masks in sorted(masks)}
+
+    def new_draw() -> Draw[Question]:
+        return Draw(settings.per_masks, lambda asked: digest_of([settings.seed, "evaluation", asked.question_id]))
+
+    by_masks = {n_masks: new_draw() for n_masks in sorted(masks)}
     for question in questions:
         if question.split == settings.split and question.n_masks in by_masks:
-            by_masks[question.n_masks].append(question)
-    for n_masks, found in by_masks.items():
-        if len(found) < settings.per_masks:
+            by_masks[question.n_masks].add(question)
+    for n_masks, draw in by_masks.items():
+        if draw.given < settings.per_masks:
             raise BadInput(
                 f"evaluation.per_masks asks for {settings.per_masks} questions of each number of masks (ramp.masks), "
-                f"but the split {settings.split} holds {len(found)} of {n_masks}: make more, or ask for fewer"
+                f"but the split {settings.split} holds {draw.given} of {n_masks}: make more, or ask for fewer"
             )
-        found.sort(key=lambda question: digest_of([settings.seed, "evaluation", question.question_id]))
-    return [question for found in by_masks.values() for question in found[: settings.per_masks]]
+    return [question for draw in by_masks.values() for question in draw.drawn()]
 
 
 def answers_of_one(settings: EvaluationSettings, masks: Sequence[int]) -> int:

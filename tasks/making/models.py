@@ -1,5 +1,7 @@
 """Tokenizer, starting model, and the models that training jobs make from each other."""
 
+from itertools import chain
+
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob, JobResult, NewModelJob, PretrainJob, SftJob, TrainingJob, TrajectorySource
 from schemas.manifest import Gate, StageManifest
@@ -119,16 +121,16 @@ def make_evolved(making: Making) -> StageManifest:
 def make_dapo(making: Making) -> StageManifest:
     settings, evolution = making.config.dapo, making.config.evolution
     assert settings is not None
-    questions = [
+    questions = (
         question
         for path in making.upstream_parts("questions").values()
         for question in asked_of(making, path, [Split.RL])
         if not (evolution and drawn_for_evolution(question, evolution))
-    ]
-    if not questions:
+    )
+    if (first := next(questions, None)) is None:
         raise BadInput("DAPO has no questions: the split 'rl' is empty or evolution.share takes all of it")
     chosen = storage.join(making.folder, "job-questions.parquet")
-    storage.write_rows(chosen, Question, questions)
+    storage.write_rows(chosen, Question, chain([first], questions))
     runtime = making.config.runtime
     common = _training(making, making.upstream("models").recipe.label)
     together = runtime.placement.layout == "together"  # one process then, on all processors

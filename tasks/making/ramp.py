@@ -1,6 +1,6 @@
 """Passages and index → RAMP questions with evidence."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -97,10 +97,13 @@ def _finish(making: Making, parts: dict[str, PartManifest]) -> StageManifest:
     return making.open.finish(parts=parts, gates=gates, figures=figures)
 
 
-def asked_of(making: Making, path: str, splits: Collection[Split]) -> list[Question]:
+def asked_of(making: Making, path: str, splits: Collection[Split]) -> Iterator[Question]:
     """The questions of a part that may be asked: of these splits and, where the config says so, certified."""
-    return [
-        question
-        for question in storage.read_rows(path, Question)
-        if question.split in splits and (not making.config.certified_only or is_certified(question))
-    ]
+    return (question for _, question in placed(making, path, splits))
+
+
+def placed(making: Making, path: str, splits: Collection[Split]) -> Iterator[tuple[int, Question]]:
+    """The questions that may be asked, each with its place among the rows of the part."""
+    for place, question in enumerate(storage.read_rows(path, Question)):
+        if question.split in splits and (not making.config.certified_only or is_certified(question)):
+            yield place, question

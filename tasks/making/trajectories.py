@@ -2,7 +2,7 @@
 
 from collections import Counter
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from schemas.errors import BadInput
 from schemas.jobs import RolloutJob, TeacherJob
@@ -10,21 +10,29 @@ from schemas.manifest import Gate, PartManifest, StageManifest, digest_of
 from schemas.records import EndReason, Question, Record, Reject, Trajectory, VerdictStatus
 from schemas.settings import AgentSettings, EvolutionSettings, TeacherSettings
 from tasks import storage
+from tasks.draws import Draw
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
-from tasks.making.ramp import asked_of
+from tasks.making.ramp import asked_of, placed
 from tasks.making.searching import searcher_of
 
 if TYPE_CHECKING:
     from tasks.rollouts.tokenizer import AgentTokenizer
 
 
-def _batches(making: Making, settings: TeacherSettings) -> dict[str, list[Question]]:
+class _Batch(NamedTuple):
+    """Questions by their places in a part, as a whole Wikipedia's would not fit into one process."""
+
+    path: str
+    places: list[int]
+
+
+def _batches(making: Making, settings: TeacherSettings) -> dict[str, _Batch]:
     """What the teacher is asked, in small parts by the questions part and the place in it."""
     found = {}
     for key, path in making.upstream_parts("questions").items():
-        questions = asked_of(making, path, settings.splits)
-        for start in range(0, len(questions), settings.part_rows):
-            found[f"{key}-{start:06d}"] = questions[start : start + settings.part_rows]
+        places = [place for place, _ in placed(making, path, settings.splits)]
+        for start in range(0, len(places), settings.part_rows):
+            found[f"{key}-{start:06d}"] = _Batch(path, places[start : start + settings.part_rows])
     return found
 
 
@@ -45,12 +53,13 @@ def _tokenizer_of(folder: str) -> "AgentTokenizer":
     return AgentTokenizer.load(folder)
 
 
-def _taught(agent: AgentSettings, index: str, label: str, tokenizer: str | None, questions: list[Question]) -> Output:
+def _taught(agent: AgentSettings, index: str, label: str, tokenizer: str | None, batch: _Batch) -> Output:
     from tasks.rollouts.judge import judge
     from tasks.rollouts.scripted import teach_many
 
     rows: list[Record] = []
     rejects = []
+    questions = storage.read_rows_at(batch.path, Question, batch.places)
     read_by = _tokenizer_of(tokenizer) if tokenizer else None
     taught = teach_many(questions, searcher_of(index), agent, label, read_by)
     for question, trajectory in zip(questions, taught, strict=True):
@@ -86,8 +95,9 @@ def _taught_by_endpoint(making: Making, settings: TeacherSettings) -> StageManif
     if endpoint is None:
         raise BadInput("the multi-agent teacher needs runtime.teacher_endpoint (an OpenAI-compatible address)")
     questions = storage.join(making.folder, "job-questions.parquet")
-    batches = _batches(making, settings).values()
-    storage.write_rows(questions, Question, [question for batch in batches for question in batch])
+    paths = making.upstream_parts("questions").values()
+    asked = (question for path in paths for question in asked_of(making, path, settings.splits))
+    storage.write_rows(questions, Question, asked)
     job = TeacherJob(
         output=making.folder,
         snapshot=making.snapshot,
@@ -114,20 +124,18 @@ def make_student(making: Making) -> StageManifest:
     """Self-evolution: the student answers fresh questions with live search, judged."""
     settings = making.config.evolution
     assert settings is not None
-    fresh = [
-        question
-        for path in making.upstream_parts("questions").values()
-        for question in asked_of(making, path, [settings.split])
-        if drawn_for_evolution(question, settings)
-    ]
-    fresh.sort(key=lambda question: digest_of([settings.seed, question.question_id]))
-    if len(fresh) < settings.questions:
+    fresh = Draw[Question](settings.questions, lambda question: digest_of([settings.seed, question.question_id]))
+    for path in making.upstream_parts("questions").values():
+        for question in asked_of(making, path, [settings.split]):
+            if drawn_for_evolution(question, settings):
+                fresh.add(question)
+    if fresh.given < settings.questions:
         raise BadInput(
             f"evolution.questions asks for {settings.questions} fresh questions, but the split {settings.split!r} "
-            f"holds {len(fresh)} for it; raise evolution.share, make more questions, or ask for fewer"
+            f"holds {fresh.given} for it; raise evolution.share, make more questions, or ask for fewer"
         )
     questions = storage.join(making.folder, "job-questions.parquet")
-    storage.write_rows(questions, Question, fresh[: settings.questions])
+    storage.write_rows(questions, Question, fresh.drawn())
     model = making.upstream("models").recipe.label
     job = RolloutJob(
         output=making.folder,
