@@ -13,7 +13,7 @@ from typing import NamedTuple
 import yaml
 
 _CLOSING = "\"'”’»)\\]"
-_STOP = re.compile(rf"[.!?…]+[{_CLOSING}]*(?=\s)|[。！？]+[」』”’）》〉】]*|\n")
+_STOP = re.compile(rf"(?<![.!?…])[.!?…]++[{_CLOSING}]*+(?=\s)|[。！？]+[」』”’）》〉】]*|\n")
 _LAST_WORD = re.compile(r"[^(\[\"“‘«„–—/]*$")
 _FIRST_WORD = re.compile(r"\w+(?![.\w])")
 _ROMAN = re.compile(r"[IVX]{1,5}")

@@ -21,7 +21,7 @@ _INNERMOST = re.compile(r"\{\{((?>[^{}]+|\{(?!\{)|\}(?!\}))*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{[^{}]*\}\}\}")
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _LEADING_GAPS = re.compile(rf"\n{GAP}+")
-_TRAILING_GAPS = re.compile(rf"{GAP}{GAP}*(?=\n|\Z)")
+_TRAILING_GAPS = re.compile(rf"(?<!{GAP}){GAP}++(?=\n|\Z)")
 _ASIDE = re.compile(r"(?:'''|[(（][^()（）\n]*)\s*$")
 _ASIDE_WITHIN = 300
 _MAGIC = re.compile(r"(#?[a-z]+):(.*)", re.DOTALL | re.IGNORECASE)

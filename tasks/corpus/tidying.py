@@ -1,7 +1,8 @@
 """Tidying what removal left behind: "(; born 1900)", "word ,", "(, uchi)".
 
 Only what stands beside a mark (marks.py) is touched: empty brackets or doubled commas that an author wrote stay. So
-the patterns are tried on the few characters around each mark, not on the whole text.
+the patterns are tried on the few characters around each mark, not on the whole text. These may still be many: no
+pattern is tried again from within a run that it has failed on.
 """
 
 import re
@@ -15,12 +16,13 @@ _HAS_MARK = re.compile(_MARK)
 
 _EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{_MARK}|[ ,;:/–])*)[)）]")
 _AFTER_BRACKET = re.compile(rf"([(\[（])((?:{_MARK}|[ ,;:/–])+)")
-_BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–])((?:{_MARK}|[ ,;:/–])+)([)\]）])")
+_BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–{GAP}\x03])((?:{_MARK}|[ ,;:/–])++)([)\]）])")
 _BRACKET = re.compile(r"[()\[\]（）]")
+_SEPARATORS = re.compile(rf"[,;](?:{_MARK}|[ ,;])*+")
 _DOUBLED = re.compile(rf"([,;])((?:{_MARK}| )*(?:[,;](?:{_MARK}| )*)+)(?= )")
 _DANGLING = re.compile(rf"–({_MARK}+)(?=[ ,.;]|$)")
-_BEFORE_STOP = re.compile(rf" +({_MARK}+)([.,;](?:\s|$))")
-_WITH_SPACES = re.compile(rf" *(?:{_MARK} *)+")
+_BEFORE_STOP = re.compile(rf"(?<! ) +({_MARK}+)([.,;](?:\s|$))")
+_WITH_SPACES = re.compile(rf"(?<! ) *+(?:{_MARK} *+)++")
 _BESIDE = frozenset(" ,;:/–.()[]（）")
 """What the patterns above match besides marks: whatever else stands before or behind ends their reach."""
 
@@ -64,10 +66,16 @@ def _tidied(text: str) -> str:
         text = _AFTER_BRACKET.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
         text = _BEFORE_BRACKET.sub(lambda found: _if_marked(found, found[1], "", found[2]), text)
     if "," in text or ";" in text:
-        text = _DOUBLED.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
+        text = _SEPARATORS.sub(_without_doubled, text)
     if "–" in text:
         text = _DANGLING.sub(r"\1", text)
     return _WITH_SPACES.sub(_with_one_space, _BEFORE_STOP.sub(r"\1\2", text))
+
+
+def _without_doubled(run: re.Match[str]) -> str:
+    """A run of separators with one for those that are doubled; from within it the pattern would find no more."""
+    found = _DOUBLED.match(run[0])
+    return run[0] if found is None else _if_marked(found, found[2], found[1], "") + run[0][found.end() :]
 
 
 def _if_marked(found: re.Match[str], left_over: str, before: str, after: str) -> str:

@@ -1,0 +1,48 @@
+"""Hostile repetition: of four times as much about four times as long is read; quadratic patterns read sixteen times."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tasks.corpus.marks import lost
+from tasks.corpus.sentences import sentences
+from tasks.corpus.templates import expand, template_table
+from tasks.corpus.tidying import tidy
+from tasks.corpus.wikis import wiki_of_site
+from tasks.corpus.wikitext import clean
+from tasks.corpus.xml import Site
+
+LOSS = lost("template:unknown")
+WIKI = wiki_of_site(Site(), "en")
+
+HOSTILE: dict[str, Callable[[int], object]] = {
+    "dots": lambda n: sentences("." * n + "x", "en"),
+    "closing quotes": lambda n: sentences('."' * n + "x", "en"),
+    "unknown templates and semicolons": lambda n: clean("a{{unknown}};" + "{{unknown}};" * n, WIKI),
+    "the same within a bracket": lambda n: clean("a (" + "{{unknown}};" * n, WIKI),
+    "commas behind an unknown template": lambda n: clean("a{{unknown}}" + "," * n + "b", WIKI),
+    "commas and spaces": lambda n: tidy(LOSS + ", " * n + "b"),
+    "spaces beside a loss": lambda n: tidy("a" + " " * n + f"{LOSS}b"),
+    "losses behind a bracket": lambda n: tidy("a (" + LOSS * n + "b"),
+    "templates without words": lambda n: expand("a" + "{{cn}}" * n + "b", template_table()),
+}
+MEASURED = 0.01
+"""Seconds from which a time is worth comparing."""
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_repetition_takes_time_in_proportion(hostile: Callable[[int], object]) -> None:
+    n = 500
+    while n < 256_000 and seconds(hostile, n) < MEASURED:
+        n *= 2
+    once, four_times = (min(seconds(hostile, size) for _ in range(3)) for size in (n, 4 * n))
+    assert four_times < 8 * max(once, MEASURED)
+
+
+def seconds(work: Callable[[int], object], n: int) -> float:
+    """Of this process: what else the machine does is not counted."""
+    began = time.process_time()
+    work(n)
+    return time.process_time() - began
