@@ -74,7 +74,9 @@ class _Runs:
 
 
 def without_leaks(rows: Iterable[Question | Reject], table: LeakTable) -> Iterator[Question | Reject]:
-    """The rows, with a reject in place of every question to train on whose text or title leaks."""
+    """The rows, with a reject in place of every question to train on that leaks: its paragraph, or without one its
+    prompt. Its title alone is not looked at: it is a name, which any set may hold.
+    """
     for row in rows:
         leak = table.leak_in(row.text or row.prompt) if isinstance(row, Question) and row.split in _TRAINED_ON else None
         yield row if leak is None else _leaking(row, *leak)

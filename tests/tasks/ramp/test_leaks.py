@@ -62,6 +62,15 @@ def test_what_would_be_trained_on_is_rejected_with_the_set_and_what_is_for_tests
     assert [row.split for row in found if isinstance(row, Question)] == ["dev", "test", "train"]
 
 
+def test_the_paragraph_is_looked_at_and_not_its_title():
+    question = ramp_question("Nothing of it stands here, in no set at all, whoever may look for it.", ["set"])
+    titled = question.model_copy(update={"split": Split.TRAIN, "title": QUESTION})
+    assert list(without_leaks([titled], table(bamboogle=QUESTION))) == [titled]
+    asked = titled.model_copy(update={"text": None, "prompt": QUESTION})
+    (rejected,) = without_leaks([asked], table(bamboogle=QUESTION))
+    assert rejected.reason == "leaks"
+
+
 def test_runs_that_could_not_be_are_refused():
     with pytest.raises(ValidationError, match="fewest_words is more than words"):
         LeakSettings(sets=["a.json"], words=6)
