@@ -11,6 +11,7 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput, MaskSearchError, RunFailed
 from schemas.snapshot import wiki_of
 from tasks import graph
+from tasks.graph import Stage
 from tasks.ledger import Ledger
 
 Mode = Literal["missing", "failed", "all"]
@@ -85,9 +86,19 @@ def _between(config: PipelineConfig, since: str, until: str) -> list[str]:
 
 
 def _is_meant(config: PipelineConfig, mode: Mode) -> bool:
-    """`missing`: something is yet to be built; `failed`: something was begun and is not finished; `all`: always."""
+    """`missing`: something is yet to be built; `failed`: something was begun and is not finished; `all`: always.
+
+    What was made in another way is yet to be built: its run will say what differs.
+    """
     ledger = Ledger(config.runtime.root, config.snapshot)
     stages = graph.stages_of(config)
     if mode == "failed":
         return any(ledger.recipe(*stage.name) and not ledger.manifest(*stage.name) for stage in stages)
-    return mode == "all" or any(ledger.manifest(*stage.name) is None for stage in stages)
+    return mode == "all" or not all(_is_finished(config, stage) for stage in stages)
+
+
+def _is_finished(config: PipelineConfig, stage: Stage) -> bool:
+    try:
+        return graph.is_finished(config, stage)
+    except BadInput:
+        return False

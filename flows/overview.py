@@ -15,12 +15,16 @@ from flows.selection import configured
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from tasks import jobs, storage
+from tasks.graph import changes_outside
 from tasks.jobs import JobView
 from tasks.ledger import Ledger
 
 
 def status(root: str, as_json: bool, console: Console) -> None:
-    """Every snapshot under a root and its stages, finished or begun; of a job that runs, how far it is."""
+    """Every snapshot under a root and its stages, finished or begun; of a job that runs, how far it is.
+
+    A stage is outdated where something that it took note of is another at the place where it last was.
+    """
     rows = []
     for snapshot in storage.names_in(root):
         ledger = Ledger(root, snapshot)
@@ -44,7 +48,8 @@ def _status_table(snapshot: str, rows: list[dict[str, Any]]) -> Table:
         table.add_column(number, justify="right")
     table.add_column("finished", no_wrap=True)
     for row in sorted(rows, key=lambda row: row["finished"] or "~"):
-        state = f"{row['state']}: {row['job']['summary']}" if row["job"] else row["state"]
+        more = row["job"]["summary"] if row["job"] else row["changed"]
+        state = f"{row['state']}: {more}" if more else row["state"]
         numbers = (
             (f"{row['rows']:,}", f"{row['rejects']:,}", f"{row['seconds']:,.1f}") if row["finished"] else ("",) * 3
         )
@@ -54,12 +59,15 @@ def _status_table(snapshot: str, rows: list[dict[str, Any]]) -> Table:
 
 def _state(ledger: Ledger, snapshot: str, stage: str, label: str, job: JobView | None) -> dict[str, Any]:
     manifest = ledger.manifest(stage, label)
+    changed = "; ".join(changes_outside(ledger, manifest)) if manifest else ""
+    made = "outdated" if changed else "finished"
     running = job is not None and job.state in ("waiting", "running")
     return {
         "snapshot": snapshot,
         "stage": stage,
         "label": label,
-        "state": "finished" if manifest else "running" if running else "begun",
+        "state": made if manifest else "running" if running else "begun",
+        "changed": changed,
         "rows": manifest.rows if manifest else 0,
         "rejects": sum(manifest.rejects.values()) if manifest else 0,
         "seconds": manifest.seconds if manifest else 0.0,

@@ -18,7 +18,7 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from tasks import storage
 from tasks.expectations import Hours, Work, hours_of, parameters_in, seen_by_students, staleness_of, total, work_of
-from tasks.graph import Stage, stages_of
+from tasks.graph import Stage, changes_outside, stages_of
 from tasks.ledger import Ledger, differences
 from tasks.precedents import Precedent, precedents_of
 
@@ -47,7 +47,7 @@ def plan(
         console.print(line, highlight=False)
     conflicts = [row["stage"] for row in rows if row["action"] == "refused"]
     if conflicts:
-        raise BadInput(f"{', '.join(conflicts)}: made with other settings under the same label; see the table")
+        raise BadInput(f"{', '.join(conflicts)}: made in another way under the same label; see the table")
 
 
 _TO_DO = ("built", "finished")
@@ -167,6 +167,9 @@ def _action(ledger: Ledger, stage: Stage) -> tuple[str, str]:
         names = storage.names_in(ledger.folder(stage.stage, stage.label))
         parts = sum(name.startswith("part-") and name.endswith(".json") for name in names)
         return "finished", f"begun: {parts} parts are there"
+    changed = changes_outside(ledger, manifest, stage.places)
+    if changed:
+        return "refused", "; ".join(changed)
     rows = f", {manifest.rows:,} rows" if manifest.rows else ""
     return "skipped", f"finished {manifest.finished[:16].replace('T', ' ')}{rows}"
 

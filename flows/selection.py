@@ -39,10 +39,11 @@ def configured(
 
 
 def _told_by(path: str) -> str:
-    """The snapshot that a dump's files are named after."""
+    """The snapshot that a dump's files are named after. Where its own name tells it, the dump may be gone."""
     from tasks.corpus.dumps import find_dump
+    from tasks.corpus.sums import snapshot_of_name
 
-    told = find_dump(path).snapshot
+    told = snapshot_of_name(path.rstrip("/").rpartition("/")[2]) or find_dump(path).snapshot
     if told is None:
         raise BadInput(f"{path}: its name does not tell the snapshot (enwiki-20261101-…): give snapshot")
     return told

@@ -43,6 +43,8 @@ DATA_STAGES = (
     "tokenizer",
 )
 """Stages with one making each; all others (models, trajectories, answers) have many, each by its own name."""
+EARLIER = ("earlier/questions", "earlier/passages", "earlier/index")
+"""Stages of an earlier snapshot that a config may name the labels of."""
 _INSTANCE = re.compile(r"untrained|base|dapo|scripted|multi_agent|sft-\d+|student-[1-9]\d*")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -55,10 +57,12 @@ class PipelineConfig(BaseModel):
     name: str
     snapshot: SnapshotName
     labels: dict[str, str] = Field(default_factory=dict)
-    """Other labels, by the name of a data stage (whose label is else ``v1``) or by a label (``dapo: dapo-hot``)."""
+    """Other labels, by the name of a data stage (whose label is else ``v1``) or by a label (``dapo: dapo-hot``); and,
+    as ``earlier/questions``, those under which an earlier snapshot has what `ramp` takes from it (else ``v1``)."""
     world: WorldSettings | None = None
     dump: str | None = None
-    """Path of a dump, {wiki} and {date} being the snapshot's. A location, not identity: it is known by its digest."""
+    """Path of a dump, {wiki} and {date} being the snapshot's. A location, not identity: it is known by its digest.
+    A dump may move, or be deleted once it is read; another one is refused under the same label."""
     pages: PageSettings = PageSettings()
     passages: PassageSettings = PassageSettings()
     near_duplicates: NearDuplicateSettings | None = None
@@ -88,11 +92,15 @@ class PipelineConfig(BaseModel):
         """The label of a data stage, or the one that an instance (``sft-0``, ``student-1``, ``dapo``) goes by."""
         return self.labels.get(name, "v1" if name in DATA_STAGES else name)
 
+    def earlier_label(self, stage: str) -> str:
+        """The label that a stage goes by in the earlier snapshot that `ramp` names."""
+        return self.labels.get(f"earlier/{stage}", "v1")
+
     @field_validator("labels")
     @classmethod
     def _known_labels(cls, labels: dict[str, str]) -> dict[str, str]:
         for name, label in labels.items():
-            if name not in DATA_STAGES and not _INSTANCE.fullmatch(name):
+            if name not in (*DATA_STAGES, *EARLIER) and not _INSTANCE.fullmatch(name):
                 raise ValueError(f"no stage goes by {name!r}; there are {', '.join(DATA_STAGES)}, sft-0, dapo …")
             if not _LABEL.fullmatch(label):
                 raise ValueError(f"{label!r} is no label: small letters, digits, dots, dashes and underscores")

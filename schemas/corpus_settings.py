@@ -117,7 +117,8 @@ class ReferenceSettings(Identity):
     """A model that says how hard a span is to guess without a search (tasks/ramp/surprisal.py)."""
 
     path: str
-    """Its folder (config.json, safetensors, tokenizer.json). A location, not identity: it is known by its digest."""
+    """Its folder (config.json, safetensors, tokenizer.json). A location, not identity: it is known by its digest.
+    A model may move, or be deleted once all is weighed; another one is refused under the same label."""
     max_tokens: Positive = 2048
     """Spans whose text is longer, or longer than the model reads, are not weighed."""
 
@@ -152,7 +153,8 @@ class LeakSettings(Identity):
     """Questions whose paragraph stands in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
 
     sets: Annotated[list[str], Field(min_length=1)]
-    """Files of questions (layouts: tasks/evaluation/datasets.py). Locations: they are known by folder and name."""
+    """Files of questions (layouts: tasks/evaluation/datasets.py). Locations: they are known by folder and name, and by
+    what they hold."""
     words: Annotated[int, Field(ge=4)] = 13
     """Words in a row (characters, in Chinese and Japanese) that a paragraph may not share with a set."""
     fewest_words: Annotated[int, Field(ge=4)] = 8
@@ -191,7 +193,8 @@ class RampSettings(Identity):
     spans: SpanSettings = SpanSettings()
     leaks: LeakSettings | None = None
     masks_of: SnapshotName | None = None
-    """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new."""
+    """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new. They
+    are those with the label v1 there, or the config's label ``earlier/questions``."""
     changed_since: SnapshotName | None = None
     """An earlier snapshot under the same root: what differs from it becomes questions of its own (stage changes)."""
     strategy: Literal["random", "perplexity", "mixed"] = "random"

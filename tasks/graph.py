@@ -5,14 +5,14 @@ own settings, its upstreams' digests and its version, which is raised when its c
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from schemas.config import PipelineConfig
-from schemas.errors import BadInput
+from schemas.errors import BadInput, RunFailed
 from schemas.manifest import Recipe, StageManifest
 from schemas.settings import EvolutionSettings
 from tasks.identity import Part, StageSettings, identity_of
@@ -20,6 +20,7 @@ from tasks.jobs import Progress
 from tasks.ledger import Ledger
 from tasks.making import answers, corpus, earlier, leaks, models, ramp, spans, trajectories
 from tasks.making.context import FinishedMeanwhile, Making
+from tasks.making.outside import remembered
 
 Name = tuple[str, str]
 """A stage and its label."""
@@ -44,6 +45,8 @@ class Stage:
     version: int = 1
     together: bool = False
     """Its job makes all labels of the stage at once: their recipes are written before it starts."""
+    places: tuple[str, ...] = ()
+    """Where the config says that those things lie which it takes note of outside; none where it needs none."""
 
     @property
     def name(self) -> Name:
@@ -99,17 +102,19 @@ def _data_stage(
     make: Callable[[Making], StageManifest],
     upstreams: tuple[str, ...] = (),
     version: int = 1,
+    places: Sequence[str] = (),
     **settings: Any,
 ) -> Stage:
     """A stage with one making, made from others of that sort."""
-    return Stage(name, config.label(name), make, _named(config, *upstreams), identity_of(**settings), version)
+    made_from, identity = _named(config, *upstreams), identity_of(**settings)
+    return Stage(name, config.label(name), make, made_from, identity, version, places=tuple(places))
 
 
 def _corpus_stages(config: PipelineConfig) -> list[Stage]:
     stage = partial(_data_stage, config)
     cut, cleaning = Part(config.pages, only=("part_mb",)), Part(config.pages, without=("max_lost_share",))
     return [
-        stage("dump", corpus.make_dump, world=config.world),
+        stage("dump", corpus.make_dump, places=[config.dump_path] if config.dump_path else (), world=config.world),
         stage("redirects", corpus.make_redirects, ("dump",), version=2, pages=cut),
         stage("aliases", corpus.make_aliases, ("redirects",)),
         stage("pages", corpus.make_pages, ("dump", "aliases"), version=2, pages=cleaning),
@@ -146,15 +151,17 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         weighed = Part(ramp_settings, only=(*_FIT, "show_title"))
         upstreams = ("aliases", "passages", *(name for name in known if name == "spans"), "reference")
         tokens = ramp_settings.reference.max_tokens
-        made.append(stage("reference", spans.make_reference))
+        made.append(stage("reference", spans.make_reference, places=[ramp_settings.reference.path]))
         made.append(stage("surprisals", spans.make_surprisals, upstreams, version=6, ramp=weighed, max_tokens=tokens))
         known = (*known, "surprisals")
     if ramp_settings.leaks is not None:
-        names = sorted(map(leaks.name_of, ramp_settings.leaks.sets))
-        made.append(stage("leaks", leaks.make_leaks, leaks=Part(ramp_settings.leaks, without=("sets",)), sets=names))
+        sets, settings = ramp_settings.leaks.sets, Part(ramp_settings.leaks, without=("sets",))
+        names = sorted(map(leaks.name_of, sets))
+        made.append(stage("leaks", leaks.make_leaks, places=sets, leaks=settings, sets=names))
         known = (*known, "leaks")
     if ramp_settings.masks_of is not None:
-        made.append(stage("earlier_questions", earlier.make_earlier_questions))
+        places = earlier.places_of(config, ramp_settings.masks_of, earlier.QUESTIONS)
+        made.append(stage("earlier_questions", earlier.make_earlier_questions, places=places))
         known = (*known, "earlier_questions")
     asked = stage(
         "questions",
@@ -181,7 +188,8 @@ def _change_stages(config: PipelineConfig) -> list[Stage]:
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
     )
-    return [stage("earlier_passages", earlier.make_earlier_passages), changes]
+    places = earlier.places_of(config, config.ramp.changed_since, earlier.PASSAGES)
+    return [stage("earlier_passages", earlier.make_earlier_passages, places=places), changes]
 
 
 def _tokenizer(config: PipelineConfig) -> Stage:
@@ -298,7 +306,7 @@ def make(config: PipelineConfig, stage: Stage, on_progress: Callable[[Progress],
         missing = [f"{name}/{label}" for name, label in stage.upstreams if ledger.manifest(name, label) is None]
         raise BadInput(f"{stage} is made from {', '.join(missing)}, not there yet: run the whole pipeline first")
     opened = ledger.open(recipe)
-    finished = ledger.manifest(stage.stage, stage.label)
+    finished = _finished(ledger, stage)
     if finished is not None:
         return finished
     if stage.together:
@@ -321,7 +329,7 @@ def is_finished(config: PipelineConfig, stage: Stage) -> bool:
     """Whether the stage lies there, made in just this way.
 
     Raises:
-        BadInput: its label holds something made in another way.
+        BadInput: its label holds something made in another way, or from something else outside.
     """
     ledger = Ledger(config.runtime.root, config.snapshot)
     recipe = stage.recipe(ledger)
@@ -330,4 +338,36 @@ def is_finished(config: PipelineConfig, stage: Stage) -> bool:
     if ledger.recipe(stage.stage, stage.label) is None:
         return False
     ledger.open(recipe)
-    return ledger.manifest(stage.stage, stage.label) is not None
+    return _finished(ledger, stage) is not None
+
+
+def _finished(ledger: Ledger, stage: Stage) -> StageManifest | None:
+    """Of a stage whose recipe is known to be the one that lies there; raises BadInput as `is_finished` does."""
+    manifest = ledger.manifest(stage.stage, stage.label)
+    changed = changes_outside(ledger, manifest, stage.places) if manifest else []
+    if changed:
+        raise ledger.refusal(stage.stage, stage.label, changed)
+    return manifest
+
+
+_CHANGES: dict[str, Callable[[Ledger, StageManifest, Sequence[str]], list[str]]] = {
+    "dump": corpus.changed_dump,
+    "reference": spans.changed_reference,
+    "leaks": leaks.changed_sets,
+    "earlier_questions": earlier.changed_earlier,
+    "earlier_passages": earlier.changed_earlier,
+}
+
+
+def changes_outside(ledger: Ledger, made: StageManifest, places: Sequence[str] = ()) -> list[str]:
+    """What of that which a finished stage took note of is another at these places, in words.
+
+    Without places it is looked for where it last was. What does not answer is no other.
+    """
+    places = places or remembered(ledger.folder(made.recipe.stage, made.recipe.label)).places
+    if not places:
+        return []
+    try:
+        return _CHANGES[made.recipe.stage](ledger, made, places)
+    except RunFailed:
+        return []

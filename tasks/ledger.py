@@ -6,6 +6,7 @@
                                      /part-{key}.json       its manifest, written last: the part is done
                                      /stage.json            the stage is done and its gates have passed
                                      /lease-{token}.json    which run makes its parts now (tasks/leases.py)
+                                     /outside.json          the files that it took note of (tasks/making/outside.py)
 
 Nothing here is ever overwritten by other settings under the same label: that is an error which names what differs.
 """
@@ -28,6 +29,7 @@ from tasks import leases, storage
 
 RECIPE = "recipe.json"
 STAGE = "stage.json"
+OUTSIDE = "outside.json"
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
@@ -195,7 +197,7 @@ class OpenStage:
 
 def _digest_of_tree(folder: str) -> tuple[str, int]:
     """Of all files below a folder but the ledger's own: the digest of their names and contents, and their size."""
-    files = [(path, size) for path, size in storage.tree_of(folder) if path not in (RECIPE, STAGE)]
+    files = [(path, size) for path, size in storage.tree_of(folder) if path not in (RECIPE, STAGE, OUTSIDE)]
     digest = digest_of({path: storage.digest_of_file(storage.join(folder, path)) for path, _ in files})
     return digest, sum(size for _, size in files)
 
@@ -267,7 +269,7 @@ class Ledger:
         """
         known = self.recipe(recipe.stage, recipe.label) or self._begun(recipe)
         if known.fingerprint != recipe.fingerprint:
-            raise BadInput(self._conflict(known, recipe))
+            raise self.refusal(recipe.stage, recipe.label, differences(known, recipe))
         return OpenStage(self, recipe)
 
     def _begun(self, recipe: Recipe) -> Recipe:
@@ -277,12 +279,12 @@ class Ledger:
             return recipe
         return storage.read_document(path, Recipe)
 
-    def _conflict(self, known: Recipe, wanted: Recipe) -> str:
-        place = self.folder(wanted.stage, wanted.label)
-        name = wanted.stage if wanted.stage in DATA_STAGES else wanted.label
-        relabel = "" if wanted.stage == "answers" else f"another label (labels: {{{name}: …}}), "
-        return (
-            f"{place} was made in another way: {'; '.join(differences(known, wanted))}. "
+    def refusal(self, stage: str, label: str, found: Sequence[str]) -> BadInput:
+        """What is raised where the label holds something made in another way: in what it differs, and how to go on."""
+        name = stage if stage in DATA_STAGES else label
+        relabel = "" if stage == "answers" else f"another label (labels: {{{name}: …}}), "
+        return BadInput(
+            f"{self.folder(stage, label)} was made in another way: {'; '.join(found)}. "
             f"Give this one {relabel}another root, or remove that folder"
         )
 

@@ -18,7 +18,8 @@ from tasks.corpus.dumps import Dump, DumpRange
 from tasks.corpus.losses import losses_of
 from tasks.corpus.reuse import EarlierPages, EarlierPart, earlier_part
 from tasks.corpus.xml import read_site
-from tasks.ledger import Parts
+from tasks.ledger import Ledger, Parts
+from tasks.making import outside
 from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorted_out
 
 
@@ -41,14 +42,43 @@ def make_dump(making: Making) -> StageManifest:
 
         write_world(making.config.world, making.snapshot, making.folder)
     dump = dump_of(making)
+    seen = outside.look_at({file.name: file.path for file in dump.files})
     figures = {"file": dump.path.rpartition("/")[2], "bytes": dump.size, "sha256": dump.digest}
-    if making.config.world is None:
+    if making.config.dump_path is not None:
         storage.write_bytes(storage.join(making.folder, "sha256"), f"{dump.digest}\n".encode())
+        outside.remember(making.folder, [making.config.dump_path], seen)
     return making.open.finish(figures=figures)
 
 
+def changed_dump(ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
+    """In what the dump at a place is another than the one that the stage took note of, in words."""
+    (place,) = places
+    folder = ledger.folder(made.recipe.stage, made.recipe.label)
+    seen = outside.remembered(folder)
+    there = outside.look_at({name: _path_of(name, place) for name in seen.files})
+    if outside.is_as_remembered(seen, there):
+        return []
+    try:
+        with outside.asking(place):
+            dump = dumps.find_dump(place)
+        noted = outside.Noted("the dump", made.figures["sha256"], made.figures["bytes"])
+        paths = {file.name: file.path for file in dump.files}
+        return outside.changes_of(folder, places, paths, noted, lambda _: dump.digest)
+    except BadInput as error:
+        return [str(error)] if there else []
+
+
+def _path_of(name: str, place: str) -> str:
+    """Of a file of a dump, whose place is the file's or its folder's."""
+    return place if place.rstrip("/").rpartition("/")[2] == name else storage.join(place, name)
+
+
 def _ranges(making: Making, settings: PageSettings) -> dict[str, DumpRange]:
-    return {found.key: found for found in dumps.cut(dump_of(making), settings.part_mb)}
+    dump = dump_of(making)
+    if making.config.dump_path is not None:
+        there = [file.name for file in dump.files]
+        outside.refuse_gone(making.upstream_folder("dump"), there, making.config.dump_path)
+    return {found.key: found for found in dumps.cut(dump, settings.part_mb)}
 
 
 def _redirects(snapshot: str, dump: str, found: DumpRange) -> Output:

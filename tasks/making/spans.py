@@ -1,5 +1,6 @@
 """What is known of spans before any is chosen: what a backend names, and how hard each is for a reference model."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from schemas.corpus_settings import RampSettings
@@ -9,6 +10,8 @@ from schemas.manifest import StageManifest, digest_of
 from schemas.records import Passage, Proposals, Surprisal
 from schemas.snapshot import language_of
 from tasks import storage
+from tasks.ledger import Ledger
+from tasks.making import outside
 from tasks.making.context import Making, Output, no_failed_rows
 from tasks.ramp.name_spans import figures_of_proposals
 from tasks.ramp.proposals import part_key, passages_key
@@ -57,18 +60,44 @@ def _named_by_endpoint(making: Making, passages: dict[str, str]) -> StageManifes
 
 def make_reference(making: Making) -> StageManifest:
     """Take note of the reference model: its files stay where they are."""
+    place = _reference(making)
+    paths = _files_of(place)
+    if not paths:
+        raise BadInput(f"ramp.reference.path {place}: no model there")
+    seen, digest = outside.look_at(paths), _digest_of(paths)
+    storage.write_bytes(storage.join(making.folder, "sha256"), f"{digest}\n".encode())
+    outside.remember(making.folder, [place], seen)
+    return making.open.finish(figures={"bytes": sum(file.size or 0 for file in seen.values()), "sha256": digest})
+
+
+def changed_reference(ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
+    """In what the model at a place is another than the one that the stage took note of, in words."""
+    (place,) = places
+    with outside.asking(place):
+        paths = _files_of(place)
+    noted = outside.Noted("the reference model", made.figures["sha256"], made.figures["bytes"])
+    folder = ledger.folder(made.recipe.stage, made.recipe.label)
+    return outside.changes_of(folder, places, paths, noted, lambda _: _digest_of(paths))
+
+
+def _reference(making: Making) -> str:
     settings = making.config.ramp.reference
     assert settings is not None
-    files = storage.tree_of(settings.path)
-    if not files:
-        raise BadInput(f"ramp.reference.path {settings.path}: no model there")
-    digest = digest_of({path: storage.digest_of_file(storage.join(settings.path, path)) for path, _ in files})
-    storage.write_bytes(storage.join(making.folder, "sha256"), f"{digest}\n".encode())
-    return making.open.finish(figures={"bytes": sum(size for _, size in files), "sha256": digest})
+    return settings.path
+
+
+def _files_of(folder: str) -> dict[str, str]:
+    return {name: storage.join(folder, name) for name, _ in storage.tree_of(folder)}
+
+
+def _digest_of(paths: Mapping[str, str]) -> str:
+    return digest_of({name: storage.digest_of_file(path) for name, path in paths.items()})
 
 
 def make_surprisals(making: Making) -> StageManifest:
     """A job: the reference model weighs every span that may be masked."""
+    place = _reference(making)
+    outside.refuse_gone(making.upstream_folder("reference"), _files_of(place).keys(), f"ramp.reference.path {place}")
     job = SurprisalJob(
         output=making.folder,
         snapshot=making.snapshot,

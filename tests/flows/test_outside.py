@@ -1,0 +1,94 @@
+"""Commands agree on a stage whose dump is another one by now, or gone."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from flows.backfill import backfill
+from flows.overview import status
+from flows.planning import plan
+from flows.running import run
+from flows.selection import configured
+from schemas.errors import BadInput, RunFailed
+from tasks.graph import make, stages_of
+from tasks.ledger import Ledger
+from tests.support.dumpfiles import SNAPSHOT, page_xml, write_multistream
+
+CONFIG = """
+name: outside
+dump: {dump}
+runtime: {{root: {root}, workers: 1}}
+"""
+
+
+@pytest.fixture
+def dump(tmp_path):
+    return write_multistream(tmp_path, [[page_xml(1, "Old Town", "It is old.")]])
+
+
+@pytest.fixture
+def config(tmp_path, dump):
+    """Of a pipeline that is built until its redirects."""
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(dump=dump, root=tmp_path / "root"))
+    settings = configured(str(path))
+    for stage in stages_of(settings)[:2]:
+        make(settings, stage, lambda progress: None)
+    return str(path)
+
+
+def silent():
+    return Console(file=io.StringIO(), width=250)
+
+
+def planned(config, capsys):
+    plan(config, None, None, None, True, silent())
+    return {row["stage"]: (row["action"], row["why"]) for row in json.loads(capsys.readouterr().out)}
+
+
+def told(tmp_path, capsys):
+    status(str(tmp_path / "root"), True, silent())
+    return {row["stage"]: (row["state"], row["changed"]) for row in json.loads(capsys.readouterr().out)}
+
+
+def test_another_dump_is_told_by_all(config, dump, tmp_path, capsys):
+    assert planned(config, capsys)["dump/v1"][0] == "skipped"
+    assert told(tmp_path, capsys) == {"dump": ("finished", ""), "redirects": ("finished", "")}
+    write_multistream(tmp_path, [[page_xml(1, "Old Town", "It is old, and was built anew.")]])
+    changed = f"the dump had .* bytes, {dump} has "
+    with pytest.raises(BadInput, match=changed):
+        run(config, None, None, None, None, silent())
+    action, why = planned(config, capsys)["dump/v1"]
+    state, what = told(tmp_path, capsys)["dump"]
+    assert (action, state) == ("refused", "outdated")
+    assert why == what and why.startswith("the dump had ")
+    table = Console(file=io.StringIO(), width=250)
+    status(str(tmp_path / "root"), False, table)
+    assert f"outdated: {what}" in table.file.getvalue()
+
+
+def test_a_dump_that_is_gone_is_missed_by_none_not_even_for_the_name_of_the_snapshot(config, dump, tmp_path, capsys):
+    dump.unlink()
+    assert planned(config, capsys)["dump/v1"][0] == "skipped"
+    assert told(tmp_path, capsys)["dump"] == ("finished", "")
+
+
+def test_a_backfill_means_a_snapshot_whose_dump_is_another(tmp_path):
+    path, root = tmp_path / "config.yaml", tmp_path / "root"
+    path.write_text(CONFIG.format(dump=f"{tmp_path}/{{wiki}}-{{date}}-pages-articles-multistream.xml.bz2", root=root))
+    write_multistream(tmp_path, [[page_xml(1, "Old Town", "It is old.")]])
+    settings = configured(str(path), SNAPSHOT)
+    ledger, (of_dump, *others) = Ledger(str(root), SNAPSHOT), stages_of(settings)
+    make(settings, of_dump, lambda progress: None)
+    for stage in others:
+        recipe = stage.recipe(ledger)
+        assert recipe is not None
+        ledger.open(recipe).finish(rows=0)
+    console = silent()
+    backfill(str(path), [SNAPSHOT], None, None, None, "missing", False, console)
+    assert "none has anything missing" in console.file.getvalue()
+    write_multistream(tmp_path, [[page_xml(1, "Old Town", "It is old, and was built anew.")]])
+    with pytest.raises(RunFailed, match=r"1 of 1 snapshots failed: .*dump/v1 was made in another way: the dump had"):
+        backfill(str(path), [SNAPSHOT], None, None, None, "missing", False, silent())
