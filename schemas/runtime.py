@@ -102,6 +102,10 @@ class SupervisedJobs(Runtime):
     """How often a job that died or was stuck is started again after somebody last started it."""
     stuck_after: Annotated[float, Field(ge=4)] = 60
     """Seconds without a heartbeat (there is one a second) after which a job is killed; before the first, ten times."""
+    stalled_minutes: Annotated[float, Field(gt=0)] | None = 120
+    """Minutes without progress (``progress.json``, ``metrics.jsonl``) after which a job is killed; null: never. Set
+    more than the longest step takes: DAPO tells of its progress once a step, the reference model once in 1,024
+    passages, an index no more after its last passage."""
     stop_patience: NotNegative = 600
     """Seconds that a job has to save its state once somebody told it to stop (Ctrl-C); then it is killed. A training
     ends the update that it is at, and writes a checkpoint."""

@@ -15,7 +15,7 @@ from tasks import storage
 
 CONFIG, STARTED, LOG = "job-config.json", "job.json", "job.log"
 PROGRESS, HEARTBEAT, STOP, STOP_RANKS = "progress.json", "heartbeat", "stop", "stop-ranks"
-ERROR, RESULT, ATTEMPTS = "job-error.json", "result.json", "attempts.jsonl"
+METRICS, ERROR, RESULT, ATTEMPTS = "metrics.jsonl", "job-error.json", "result.json", "attempts.jsonl"
 
 TERMINATED = 143
 """Exit code of a job that was told to stop (a request in its folder, or SIGTERM) and has saved what it had."""
@@ -167,6 +167,20 @@ def last_beat(output: str) -> float | None:
         return (Path(output) / HEARTBEAT).stat().st_mtime
     except FileNotFoundError:
         return None
+
+
+def sign_of_progress(output: str) -> tuple[tuple[int, int] | None, ...]:
+    """What differs between two looks if the job told of its progress in between, or its metrics grew."""
+    return tuple(_written(Path(output) / name) for name in (PROGRESS, METRICS))
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """When a file was written, in nanoseconds, and how large it is."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def waited(output: str, job: StartedJob) -> float:

@@ -72,7 +72,7 @@ def look(output: str) -> JobView | None:
         heartbeat_age=None if beat is None else max(0.0, time.time() - beat),
         attempts=folder.attempts_of(output),
         log=folder.last_lines(output),
-        metrics=_last_metrics(Path(output) / "metrics.jsonl"),
+        metrics=_last_metrics(Path(output) / folder.METRICS),
     )
 
 

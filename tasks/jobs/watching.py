@@ -1,7 +1,8 @@
 """Watching a job: its progress, whether it lives, and starting it again where it died or is stuck.
 
-Stuck is a heartbeat that has stopped: the program's Python does not run. That its progress stands still is no sign: a
-compilation or a large checkpoint takes its time.
+Stuck is a heartbeat that has stopped: the program's Python does not run. That its progress stands still is a sign only
+after ``jobs.stalled_minutes``, for a compilation or a large checkpoint takes its time: an engine or a rank may hang
+beside a heart that beats.
 """
 
 import time
@@ -24,13 +25,13 @@ def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
         BadInput, RunFailed: it said why it ended, or was told to stop, or used up its restarts (``runtime.jobs``).
     """
     told: Progress | None = None
-    pulse: _Pulse | None = None
+    watched: _Watched | None = None
     while True:
         job = folder.read(output, folder.STARTED, StartedJob)
         if job is None:
             raise RunFailed(f"{output}: no job was started there")
-        if pulse is None or pulse.job.number != job.number:
-            pulse = _Pulse(output, job)
+        if watched is None or watched.job.number != job.number:
+            watched = _Watched(output, job)
         status = status_of(output, job)
         progress = _waiting(output, job, status) or _progress(output, job)
         if progress is not None and progress != told:
@@ -41,8 +42,8 @@ def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
             if result is not None:
                 return result.model_copy(update={"seconds": round(result.seconds + job.spent, 2)})
             start_again(output, job, how_it_ended(output, status))
-        elif pulse.is_stuck(status):
-            replace(output, job, f"was stuck: no heartbeat for {pulse.silent:.0f} seconds")
+        elif (standstill := watched.standstill(status)) is not None:
+            replace(output, job, f"was stuck: {standstill}")
         time.sleep(job.runtime.poll_seconds)
 
 
@@ -63,26 +64,32 @@ def _progress(output: str, job: StartedJob) -> Progress | None:
     return progress.model_copy(update={"note": note})
 
 
-class _Pulse:
-    """The heartbeat of one attempt, by the watcher's own clock: those of two machines may differ.
-
-    ``silent``: for how many seconds of watching there was none.
-    """
+class _Watched:
+    """How long the signs of one attempt stand still, by the watcher's own clock: those of two machines may differ."""
 
     def __init__(self, output: str, job: StartedJob) -> None:
         self.job = job
-        self.silent = 0.0
         self._output = output
-        self._last: float | None = None
+        self._beat, self._silent = folder.last_beat(output), 0.0
+        self._progress, self._stalled = folder.sign_of_progress(output), 0.0
         self._looked = time.monotonic()
 
-    def is_stuck(self, status: Status) -> bool:
-        now, beat = time.monotonic(), folder.last_beat(self._output)
+    def standstill(self, status: Status) -> str | None:
+        """Which sign has stood still for too long; None while the job gets on, or waits for resources."""
+        self._look(waits=status.state == State.WAITING)
+        runtime = self.job.runtime
+        if self._silent > self.job.allowed_silence(self._beat is not None):
+            return f"no heartbeat for {self._silent:.0f} seconds"
+        if runtime.stalled_minutes is not None and self._stalled > runtime.stalled_minutes * 60:
+            return f"no progress for {runtime.stalled_minutes:g} minutes (runtime.jobs.stalled_minutes)"
+        return None
+
+    def _look(self, waits: bool) -> None:
+        now = time.monotonic()
         # Both may have been asleep, as in a machine that was paused: the watcher's first look then proves nothing.
         between = min(now - self._looked, self.job.runtime.stuck_after / 4)
         self._looked = now
-        if beat != self._last or status.state == State.WAITING:
-            self._last, self.silent = beat, 0.0
-        else:
-            self.silent += between
-        return self.silent > self.job.allowed_silence(beat is not None)
+        beat, progress = folder.last_beat(self._output), folder.sign_of_progress(self._output)
+        self._silent = 0.0 if waits or beat != self._beat else self._silent + between
+        self._stalled = 0.0 if waits or progress != self._progress else self._stalled + between
+        self._beat, self._progress = beat, progress

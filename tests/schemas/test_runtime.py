@@ -13,6 +13,7 @@ def jobs_of(**settings):
 def test_the_backend_decides_which_settings_there_are():
     assert jobs_of() == jobs_of(backend="local") == LocalJobs()
     assert jobs_of(restarts=5) == LocalJobs(restarts=5)
+    assert jobs_of(stalled_minutes=None).stalled_minutes is None
     assert jobs_of(backend="ray", working_dir="/w") == RayJobs(working_dir="/w")
     pods = {"image": "i", "volume_claim": "c", "mount": "/w", "working_dir": "/w"}
     assert isinstance(jobs_of(backend="kuberay", **pods), KubeRayJobs)
@@ -26,6 +27,7 @@ def test_the_backend_decides_which_settings_there_are():
         ({"backend": "kuberay", "working_dir": "/w"}, "image"),
         ({"backend": "slurm"}, "slurm"),
         ({"stuck_after": 1}, "greater than or equal to 4"),
+        ({"stalled_minutes": 0}, "greater than 0"),
     ],
 )
 def test_what_the_backend_would_not_read_is_refused(settings, said):

@@ -19,6 +19,8 @@ class SleeperJob(Job):
     fails_with: str = ""
     signals: tuple[int, ...] = ()
     """What it sends itself, an attempt each; what comes after them sleeps undisturbed."""
+    hangs: float = 0.0
+    """Seconds for which its first attempt does nothing, while its heart beats."""
     saving: float = 0.0
     """Seconds that it takes to save what it has."""
     loses: bool = False
@@ -41,6 +43,7 @@ def sleep(job: SleeperJob) -> dict[str, Any]:
     if job.loses:
         raise JobLost("a rank was ended by signal 9")
     attempt = len(starts.read_text().splitlines())
+    time.sleep(job.hangs if attempt == 1 else 0)
     naps = round(job.seconds / NAP) + 1
     for nap in range(naps):
         jobs.report_progress(job.output, nap + 1, naps, "naps")

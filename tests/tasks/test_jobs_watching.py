@@ -82,6 +82,37 @@ def test_a_frozen_job_is_noticed_killed_and_started_again(tmp_path):
     assert len(starts(tmp_path)) >= 2
 
 
+STALLED = LocalJobs(stalled_minutes=0.15, restarts=5)
+"""Minutes that a slow machine starts an attempt in, or nearly always does."""
+
+
+def test_a_job_without_progress_is_killed_and_started_again_though_its_heart_beats(tmp_path):
+    hanging = job(tmp_path, seconds=0.3, hangs=300.0)
+    jobs.start_or_attach(SLEEPER, hanging, STALLED)
+    assert jobs.watch(hanging.output, QUIET).figures == {"slept": 0.3}
+    first = attempts_of(hanging.output)[0]
+    assert first.how == "was stuck: no progress for 0.15 minutes (runtime.jobs.stalled_minutes)"
+    assert not first.was_stopped
+
+
+def test_a_job_whose_metrics_grow_gets_on(tmp_path):
+    training = job(tmp_path, hangs=15.0)
+    jobs.start_or_attach(SLEEPER, training, STALLED)
+    ended = threading.Event()
+
+    def train():
+        while not ended.wait(1.0):
+            with (tmp_path / "job" / "metrics.jsonl").open("a") as file:
+                file.write('{"step": 1}\n')
+
+    trainer = threading.Thread(target=train)
+    trainer.start()
+    jobs.watch(training.output, QUIET)
+    ended.set()
+    trainer.join()
+    assert len(starts(tmp_path)) == 1
+
+
 def of_another_machine(output):
     """As if the job had been started by a flow on another machine, which sees the same folder."""
     started = read(output, STARTED, jobs.StartedJob)
