@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from schemas.config import read_config
+from schemas.config import PipelineConfig, read_config
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob, NewModelJob, SftJob
 from schemas.runtime import EngineRuntime, PlacementRuntime
@@ -24,6 +24,7 @@ from schemas.settings import (
     OptimiserSettings,
     SftSettings,
 )
+from schemas.sizes import SIZES
 from tasks.devices import Machine
 from tasks.memory import of_resting_rank
 from tasks.model_shape import ModelShape, shape_from_nothing
@@ -127,6 +128,31 @@ def test_a_whole_config_is_checked_before_there_is_any_model(tmp_path: Path):
     check(4, (40e9,) * 2)
     with pytest.raises(BadInput, match=r"it has 0\.15 of a GPU of 0\.2 GB"):
         check(4, (0.2e9,) * 2)
+
+
+def _enwiki(staleness: int = 1, **runtime: Any) -> PipelineConfig:
+    """The config that is shipped, its model by the sizes that the folder of one would tell."""
+    model = {**SIZES["1.5B"].model_dump(), "dtype": "bf16"}
+    told = {"model": model, "tokenizer": {"path": None, "vocabulary": 300}, "runtime": runtime}
+    return read_config("deploy/configs/enwiki.yaml", {**told, "dapo": {"staleness": staleness}})
+
+
+def test_the_plan_for_the_english_wikipedia_fits_the_node_that_it_names():
+    config, node = _enwiki(), [Machine(1e12, (80e9,) * 8)]
+    refuse_unfit_config(config, node)
+    placement = config.runtime.placement
+    ranks, engines = config.runtime.ranks, placement.engines * config.runtime.engine.tensor_parallel
+    assert ranks * placement.gpus_per_rank + engines * placement.gpus_per_engine == 8
+    shared = {"layout": "shared", "weights": "ipc", "engines": 8}
+    refuse_unfit_config(_enwiki(0, ranks=8, placement=shared, engine={"gpu_memory_share": 0.6}), node)
+    with pytest.raises(BadInput, match="a rank takes at least"):
+        refuse_unfit_config(config, [Machine(1e12, (24e9,) * 8)])
+
+
+def test_where_dapo_is_one_rank_another_layout_is_the_remedy_and_not_more_ranks():
+    with pytest.raises(BadInput, match=r"set layout to split or shared, lower runtime\.engine\.gpu") as refused:
+        refuse_unfit_config(_enwiki(placement={"layout": "together"}), [Machine(1e12, (80e9,) * 8)])
+    assert "raise" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
