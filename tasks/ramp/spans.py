@@ -1,13 +1,14 @@
 """What of a paragraph may be masked: names and terms that are linked, dates, numbers.
 
 Every link, later mention of a link, date and number is a candidate, or whatever another backend proposed
-(`tasks.ramp.proposals`); of those that overlap the longest stays; and `_Rules` then refuses what would be given away,
+(`tasks.ramp.proposals`); of those that overlap the longest stays; and `_RULES` then refuse what would be given away,
 cut, or unanswerable. Nothing here needs a model.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 
@@ -78,6 +79,23 @@ class Span:
         return self.may_mean if self.target is None else (self.target, *self.may_mean)
 
 
+class Refusal(StrEnum):
+    """Why a span is never masked."""
+
+    UNCLEAN = "unclean"  # brackets or quotation marks in it, or nothing else
+    CUT = "cut"  # a part of a word, of a compound, of a longer number
+    SEVERAL = "several"  # it stands in its paragraph more than once
+    TITLE = "title"
+    LOST = "lost"  # something was removed from its sentence
+    LISTED = "listed"
+    SHORTER = "shorter"  # "Albert Einstein" beside "Einstein"
+    KIN = "kin"  # "Greek" beside "Greeks"
+    INITIALS = "initials"
+    OTHER_WORDS = "other_words"
+    VAGUE = "vague"
+    NOT_ASKED = "not_asked"  # no name, a common term, one side of a conversion, a part of a name
+
+
 def find_spans(
     passage: Passage,
     aliases: Mapping[str, list[str]],
@@ -87,6 +105,21 @@ def find_spans(
 ) -> list[Span]:
     """The spans of a passage that may be masked, in order; they do not overlap, and each surface occurs once.
 
+    Args: as of `judged_spans`.
+    """
+    judged = judged_spans(passage, aliases, language, mentions, proposed)
+    return [span for span, refusal in judged if refusal is None]
+
+
+def judged_spans(
+    passage: Passage,
+    aliases: Mapping[str, list[str]],
+    language: str,
+    mentions: Mentions = MappingProxyType({}),
+    proposed: Proposals | None = None,
+) -> list[tuple[Span, Refusal | None]]:
+    """Every candidate of a passage that no longer one overlaps, in order, and why it is never masked, if it is not.
+
     Args:
         passage: its links lead to pages, not to redirects (`tasks.ramp.mentions.with_mentions`).
         aliases: redirects by the title of the page they lead to.
@@ -94,12 +127,12 @@ def find_spans(
             mention may be masked, but which page it means is not certain: it has no target.
         proposed: what another backend named in the passage, in place of links, dates and numbers.
     """
-    rules = _Rules(passage, aliases, language)
+    paragraph = _Paragraph(passage, aliases, language)
     if proposed is None:
         candidates = _candidates(passage, language, mentions)
     else:
         candidates = _proposed(passage, proposed, mentions)
-    return [span for span in _apart(candidates) if rules.allow(span)]
+    return [(span, _refusal(paragraph, span)) for span in _apart(candidates)]
 
 
 def names_of(target: str, aliases: Mapping[str, list[str]]) -> list[str]:
@@ -182,32 +215,27 @@ def _apart(candidates: Iterator[Span]) -> list[Span]:
 # -- rules ----------------------------------------------------------------------------------------------------------
 
 
-class _Rules:
-    """What is never masked in one passage."""
+class _Paragraph:
+    """What one passage tells of its spans: each rule says whether a span breaks it."""
 
     def __init__(self, passage: Passage, aliases: Mapping[str, list[str]], language: str) -> None:
         self._passage = passage
         self._aliases = aliases
         self._language = language
 
-    def allow(self, span: Span) -> bool:
-        text = self._passage.text
-        return (
-            _is_clean(span.surface)
-            and is_whole(text, span.start, span.end)
-            and occurrences(text, span.surface) == 1
-            and not self._tells_title(span)
-            and not self._is_lost(span)
-            and not self._is_one_of_list(span)
-            and not self._is_told_shorter(span)
-            and not self._is_told_by_kin(span)
-            and not self._is_told_by_initials(span)
-            and not self._is_told_in_other_words(span)
-            and not self._is_vague(span)
-            and self._is_worth_asking(span)
-        )
+    def is_unclean(self, span: Span) -> bool:
+        """A border of white space, or a bracket, quotation mark or tag that a mask would confuse."""
+        surface = span.surface
+        is_plain = surface == surface.strip() and _UNCLEAN.search(surface) is None
+        return not (is_plain and any(map(str.isalnum, surface)))
 
-    def _tells_title(self, span: Span) -> bool:
+    def is_cut(self, span: Span) -> bool:
+        return not is_whole(self._passage.text, span.start, span.end)
+
+    def is_told_again(self, span: Span) -> bool:
+        return occurrences(self._passage.text, span.surface) != 1
+
+    def tells_title(self, span: Span) -> bool:
         """The title, a part of it, another name of the page, or a name with a main word of the title."""
         title = self._passage.title
         own = {name.casefold() for name in names_of(title, self._aliases)}
@@ -228,7 +256,7 @@ class _Rules:
         lost = [mark.start for mark in self._passage.lost]
         return [(start, end) for start, end in self._sentences if any(start <= place <= end for place in lost)]
 
-    def _is_lost(self, span: Span) -> bool:
+    def is_lost(self, span: Span) -> bool:
         """In a sentence from which something was removed: what is left may not read, or not be true."""
         return any(start < span.end and span.start < end for start, end in self._lost_sentences)
 
@@ -236,7 +264,7 @@ class _Rules:
         around = ((start, end) for start, end in self._sentences if start <= span.start and span.end <= end)
         return next(around, (0, len(self._passage.text)))
 
-    def _is_one_of_list(self, span: Span) -> bool:
+    def is_one_of_list(self, span: Span) -> bool:
         """One of a list, whose members could change places: nothing in sight asks for this one."""
         start, end = self._sentence_of(span)
         return is_listed(self._passage.text[start:end], span.start - start, span.end - start)
@@ -246,7 +274,7 @@ class _Rules:
         names = names_in(self._passage.text, self._language)
         return [(name, frozenset(words_of(name.surface))) for name in names]
 
-    def _is_told_shorter(self, span: Span) -> bool:
+    def is_told_shorter(self, span: Span) -> bool:
         """A shorter form of the name stands elsewhere: "Einstein", where "Albert Einstein" would be masked."""
         words = frozenset(words_of(span.surface))
         return span.kind is SpanKind.ENTITY and any(
@@ -257,7 +285,7 @@ class _Rules:
     def _plain_words(self) -> list[str]:
         return plain_words(self._passage.text)
 
-    def _is_told_by_kin(self, span: Span) -> bool:
+    def is_told_by_kin(self, span: Span) -> bool:
         """Another form of a one-word name or term stands elsewhere: "Greeks", where "Greek" would be masked."""
         words = plain_words(span.surface)
         if span.kind not in (SpanKind.ENTITY, SpanKind.TERM) or len(words) != 1:
@@ -266,14 +294,14 @@ class _Rules:
         kin = [word for word in self._plain_words if word.startswith(own) or (len(word) > 3 and own.startswith(word))]
         return len(own) > 3 and len(kin) > 1
 
-    def _is_told_by_initials(self, span: Span) -> bool:
+    def is_told_by_initials(self, span: Span) -> bool:
         """ "NIOSH" stands beside its long name, or the long name beside it."""
         if span.kind is SpanKind.ENTITY and is_acronym(span.surface):
             return span.surface in spelled_out(self._passage.text, self._language)
         short = initials(span.surface, self._language)
         return any(is_acronym(form) and re.search(rf"\b{form}\b", self._passage.text) for form in short)
 
-    def _is_told_in_other_words(self, span: Span) -> bool:
+    def is_told_in_other_words(self, span: Span) -> bool:
         """By its words in another form, another name, a country's people, as part of a compound, by other figures."""
         before, behind = self._passage.text[: span.start], self._passage.text[span.end :]
         rest = f"{before} {behind}"
@@ -295,7 +323,7 @@ class _Rules:
             or (self._language in _CAPITAL_NOUNS and is_told_by_compound(span.surface, around))
         )
 
-    def _is_vague(self, span: Span) -> bool:
+    def is_vague(self, span: Span) -> bool:
         """Others would be as right: a century or decade, a plan, the end of a range, "and other devices"."""
         text, (start, end) = self._passage.text, self._sentence_of(span)
         before, behind = text[: span.start], text[span.end :]
@@ -304,6 +332,9 @@ class _Rules:
     @cached_property
     def _converted(self) -> list[tuple[int, int]]:
         return patterns.conversions(self._passage.text, self._language)
+
+    def is_not_asked(self, span: Span) -> bool:
+        return not self._is_worth_asking(span)
 
     def _is_worth_asking(self, span: Span) -> bool:
         if span.kind is SpanKind.TERM:
@@ -342,7 +373,22 @@ class _Rules:
         return surface in called or surface.removesuffix("s") in called
 
 
-def _is_clean(surface: str) -> bool:
-    """No border of white space, no bracket, quotation mark or tag that a mask would confuse."""
-    is_plain = surface == surface.strip() and _UNCLEAN.search(surface) is None
-    return is_plain and any(map(str.isalnum, surface))
+_RULES: tuple[tuple[Refusal, Callable[[_Paragraph, Span], bool]], ...] = (
+    (Refusal.UNCLEAN, _Paragraph.is_unclean),
+    (Refusal.CUT, _Paragraph.is_cut),
+    (Refusal.SEVERAL, _Paragraph.is_told_again),
+    (Refusal.TITLE, _Paragraph.tells_title),
+    (Refusal.LOST, _Paragraph.is_lost),
+    (Refusal.LISTED, _Paragraph.is_one_of_list),
+    (Refusal.SHORTER, _Paragraph.is_told_shorter),
+    (Refusal.KIN, _Paragraph.is_told_by_kin),
+    (Refusal.INITIALS, _Paragraph.is_told_by_initials),
+    (Refusal.OTHER_WORDS, _Paragraph.is_told_in_other_words),
+    (Refusal.VAGUE, _Paragraph.is_vague),
+    (Refusal.NOT_ASKED, _Paragraph.is_not_asked),
+)
+"""Cheap ones first: a span is refused for the first that it breaks."""
+
+
+def _refusal(paragraph: _Paragraph, span: Span) -> Refusal | None:
+    return next((refusal for refusal, breaks in _RULES if breaks(paragraph, span)), None)

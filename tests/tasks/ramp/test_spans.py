@@ -8,7 +8,7 @@ from tasks.corpus.passages import passages_of
 from tasks.corpus.wikis import wiki_of_site
 from tasks.corpus.wikitext import clean
 from tasks.corpus.xml import Site
-from tasks.ramp.spans import find_spans
+from tasks.ramp.spans import Refusal, find_spans, judged_spans
 from tests.tasks.ramp.examples import passage_of
 
 
@@ -281,3 +281,27 @@ def test_never_what_is_told_in_other_words(wikitext, language):
 
 def test_never_what_others_would_fit_as_well():
     assert surfaces("They came in the 13th century, or will by 2099.") == []
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "refusal"),
+    [
+        ('They met [[Karlo Vint|Karlo "Kay" Vint]] there.', Refusal.UNCLEAN),
+        ("They met [[Swedish]]-born men there.", Refusal.CUT),
+        ("They met [[Karlo Vint]] and Karlo Vint there.", Refusal.SEVERAL),
+        ("They met [[Elsewhere Bank]] men there.", Refusal.TITLE),
+        ("They met [[Karlo Vint]] {{?}} there.", Refusal.LOST),
+        ("They met [[Karlo Vint]], Sal Morvis, Ida Brom and Arlen Kell there.", Refusal.LISTED),
+        ("They met [[Karlo Vint]] there, and Vint again.", Refusal.SHORTER),
+        ("They met a [[Greek]] there, of all Greeks.", Refusal.KIN),
+        ("They met the [[Ostel Boat Works]] there, which is OBW.", Refusal.INITIALS),
+        ("They met in [[Spain]] there, with Spanish men.", Refusal.OTHER_WORDS),
+        ("They met in the [[17th century]] there.", Refusal.VAGUE),
+        ("They met the [[state]] there.", Refusal.NOT_ASKED),
+        ("They met [[Karlo Vint]] there.", None),
+    ],
+)
+def test_a_span_is_refused_for_the_first_rule_that_it_breaks(wikitext, refusal):
+    passage = passage_of(wikitext)
+    judged = {span.start: why for span, why in judged_spans(passage, {}, "en")}
+    assert judged[passage.links[0].start] is refusal
