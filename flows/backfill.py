@@ -1,6 +1,7 @@
 """`masksearch backfill`: the pipeline for several snapshots, one after the other; one that fails stops no other."""
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 import fsspec
@@ -13,6 +14,7 @@ from schemas.snapshot import wiki_of
 from tasks import graph
 from tasks.graph import Stage
 from tasks.ledger import Ledger
+from tasks.readiness import refuse_unready, unfinished
 
 Mode = Literal["missing", "failed", "all"]
 
@@ -42,8 +44,9 @@ def backfill(
     chosen = [name for name in named if _is_meant(configured(config, name, root), mode)]
     if not chosen:
         console.print(f"nothing to do: of {', '.join(named)} none has anything {mode}", highlight=False)
-    failed: dict[str, MaskSearchError] = {}
-    for snapshot in chosen:
+    # What one of them lacks is told before the work of days on another is begun.
+    failed = {} if dry_run else _unready(config, chosen, root, console)
+    for snapshot in [name for name in chosen if name not in failed]:
         console.rule(snapshot)
         try:
             if dry_run:
@@ -51,11 +54,27 @@ def backfill(
             else:
                 run(config, snapshot, root, None, None, console)
         except MaskSearchError as error:
-            console.print(f"[red]✗[/] {snapshot}: {error}", highlight=False)
-            failed[snapshot] = error
+            failed[snapshot] = _told(snapshot, error, console)
     if failed:
         reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
         raise RunFailed(f"{len(failed)} of {len(chosen)} snapshots failed: {reasons}")
+
+
+def _unready(config: str, snapshots: Sequence[str], root: str | None, console: Console) -> dict[str, MaskSearchError]:
+    """Those that cannot be built as things are, and why."""
+    found: dict[str, MaskSearchError] = {}
+    for snapshot in snapshots:
+        settings = configured(config, snapshot, root)
+        try:
+            refuse_unready(settings, unfinished(settings, graph.stages_of(settings)))
+        except MaskSearchError as error:
+            found[snapshot] = _told(snapshot, error, console)
+    return found
+
+
+def _told(snapshot: str, error: MaskSearchError, console: Console) -> MaskSearchError:
+    console.print(f"[red]✗[/] {snapshot}: {error}", highlight=False)
+    return error
 
 
 def _named(config: str, snapshots: list[str], since: str | None, until: str | None) -> list[str]:

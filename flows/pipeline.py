@@ -9,8 +9,9 @@ from prefect.runtime import flow_run
 from flows.reporting import note_run, report_page, reported
 from flows.selection import configured, wanted
 from schemas.config import PipelineConfig
+from tasks.readiness import refuse_unready, unfinished
 from tasks.report.summary import scorecard_markdown
-from tasks.stages import task_of
+from tasks.stages import artifact_key, task_of
 
 
 def _run_name() -> str:
@@ -30,9 +31,11 @@ def pipeline(
 ) -> None:
     """Build what is missing, and report. Stages run one after the other here: Ctrl-C reaches the one at work."""
     settings = configured(config, snapshot, root, dump)
+    stages = wanted(settings, until)
+    refuse_unready(settings, unfinished(settings, stages))
     states: dict[tuple[str, str], Any] = {}
     try:
-        for stage in wanted(settings, until):
+        for stage in stages:
             upstreams = [states[name] for name in stage.upstreams]
             state = task_of(stage)(settings, stage, wait_for=upstreams, return_state=True)
             state.result()  # raises what the stage raised
@@ -45,4 +48,4 @@ def pipeline(
 def _publish(settings: PipelineConfig) -> None:
     """Write the report, and show its scorecard on the dashboard."""
     words = f"{scorecard_markdown(reported(settings))}\n\nReport: `{report_page(settings)}`"
-    create_markdown_artifact(words, key=f"{settings.snapshot}-scorecard", description=settings.name)
+    create_markdown_artifact(words, key=artifact_key(settings.snapshot, "scorecard"), description=settings.name)

@@ -25,8 +25,13 @@ listeners: list[Listener] = []
 _ARTIFACT_SECONDS = 5.0
 
 
+def artifact_key(*names: str) -> str:
+    """Of small letters, digits and dashes, which is all that Prefect takes: wikis and labels have other signs, too."""
+    return "-".join(names).lower().replace("_", "-").replace(".", "-")
+
+
 def _key(config: PipelineConfig, stage: Stage) -> str:
-    return f"{config.snapshot}-{stage.stage}-{stage.label}".lower().replace("_", "-").replace(".", "-")
+    return artifact_key(config.snapshot, stage.stage, stage.label)
 
 
 class _Shown:

@@ -96,6 +96,20 @@ def masksearch(*words, cwd=ROOT):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
+def test_a_model_that_is_not_there_is_told_before_anything_is_started(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"extends: {ROOT}/tests/chaos/tiny.yaml\nmodel: {{path: /no/such}}\n")
+    run = masksearch("run", str(config), "--root", str(tmp_path / "root"))
+    assert (run.returncode, run.stderr) == (2, "error: model.path /no/such: no such folder\n")
+    assert not (tmp_path / "root").exists()
+
+
+def test_artifacts_of_a_wiki_with_an_underscore_have_keys_that_prefect_takes():
+    from tasks.stages import artifact_key
+
+    assert artifact_key("zh_yuewiki-20260101", "scorecard") == "zh-yuewiki-20260101-scorecard"
+
+
 def test_help_names_every_command():
     run = masksearch("--help")
     assert run.returncode == 0

@@ -65,6 +65,14 @@ def test_what_means_no_snapshot_is_bad_input(config, words, said):
     assert len(run.stderr.splitlines()) == 1
 
 
+def test_what_all_lack_is_told_before_any_of_them_is_begun(config):
+    config.write_text(config.read_text() + "teacher: {kind: multi_agent}\n")
+    run = backfill(config, "--snapshots", "enwiki-20240101", "enwiki-20240301")
+    assert run.returncode == 1
+    assert "2 of 2 snapshots failed: enwiki-20240101: the multi-agent teacher needs" in run.stderr
+    assert not (config.parent / "root").exists()
+
+
 @pytest.mark.slow
 def test_one_that_fails_stops_no_other_and_only_it_is_asked_again(config):
     run = backfill(config, "--until", "20240301")
