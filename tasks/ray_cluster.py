@@ -30,10 +30,16 @@ def join(cpus: int) -> None:
     # Without "local" Ray would join whatever cluster was last started on this machine, which nobody asked for.
     local = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     where: dict[str, Any] = {} if address else local
+    # Ray takes SIGTERM for itself, and ends the process wherever that finds it, in a lock of `logging`, say, for which
+    # the rest then waits for ever. A job ends by its own handler, and a flow by none: what it began goes on.
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **where)
     except ConnectionError:
         raise BadInput(f"no Ray cluster answers at {address} (RAY_ADDRESS)") from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,7 @@ def join_for(needs: Sequence[Need]) -> None:
     """
     import ray
 
-    # Ray takes SIGTERM for itself when it is joined; a job ends by its own handler.
-    handler = signal.getsignal(signal.SIGTERM)
     join(math.ceil(sum(need.count * need.cpus for need in needs)))
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
     refuse_what_has_no_place(needs, [node["Resources"] for node in ray.nodes() if node["Alive"]])
 
 

@@ -18,6 +18,8 @@ from tasks.acceptance.processes import Found, Processes, processes_of
 
 _JOURNAL = "strikes.jsonl"
 _LOOK_SECONDS = 0.1
+_GONE_SECONDS = 120.0
+"""A training that has not run for so long is given up by whoever would start it again: nothing is killed any more."""
 
 
 class Strike(BaseModel):
@@ -57,6 +59,7 @@ class _Strikes:
     def __init__(self, job: StrikeJob, processes: Processes) -> None:
         self._job, self._processes = job, processes
         self._done = {strike.victim: strike for strike in strikes_of(job.output)}
+        self._seen = self._looked = time.monotonic()
 
     def see_to(self, victim: Victim) -> None:
         """One of a kind is killed, and the training goes on; nothing happens where it ends before."""
@@ -101,7 +104,15 @@ class _Strikes:
         return json.loads(lines[-1])["step"] if lines else 0
 
     def _is_done(self) -> bool:
-        return jobs.result_of(self._job.target) is not None
+        return jobs.result_of(self._job.target) is not None or self._is_gone()
+
+    def _is_gone(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked >= _GONE_SECONDS / 20:  # where the job is a cluster's, its server is asked
+            self._looked = now
+            if jobs.is_running(self._job.target):
+                self._seen = now
+        return now - self._seen > _GONE_SECONDS
 
     def _note(self, strike: Strike) -> None:
         self._done[strike.victim] = strike

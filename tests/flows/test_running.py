@@ -1,6 +1,7 @@
 """`masksearch` as a user runs it: a real Prefect flow without a server of one's own, on a real dump."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -82,9 +83,12 @@ def test_the_same_label_with_other_settings_is_refused_and_nothing_is_touched(co
 
 def test_ctrl_c_is_one_line_that_says_how_to_go_on(config, tmp_path):
     command = [Path(sys.executable).parent / "masksearch", "corpus", config, "--root", tmp_path / "root"]
-    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert "stages to build" in run.stdout.readline()
-    run.send_signal(signal.SIGINT)
+    assert "dump" in run.stdout.readline()
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to all that the command started in its group
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130
     assert said.splitlines()[-1] == "stopped; what was finished is kept, run again to go on"

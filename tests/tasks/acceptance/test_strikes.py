@@ -1,6 +1,7 @@
 """A job's process is killed once, found by what it runs; the strike notes when the job had gone on."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from schemas.errors import RunFailed
 from schemas.jobs import StrikeJob
 from tasks import jobs
+from tasks.acceptance import strikes
 from tasks.acceptance.strikes import Strike, strike, strikes_of
 from tests.support.sleepers import SLEEPER, job, starts, wait_until_started
 
@@ -76,6 +78,18 @@ def test_nothing_is_killed_after_the_training_is_done(training, tmp_path):
     (Path(training.job.output) / "result.json").write_text('{"seconds": 1.0, "figures": {}}')
     assert strike(training.strike()) == {"strikes": 0}
     assert len(starts(tmp_path)) == 1
+
+
+def test_nothing_is_waited_for_once_nobody_starts_the_training_again(training, tmp_path, monkeypatch):
+    monkeypatch.setattr(strikes, "_GONE_SECONDS", 1.0)
+    wait_until_started(tmp_path)
+    striking = threading.Thread(target=strike, args=[training.strike()])
+    striking.start()
+    time.sleep(2.0)
+    assert striking.is_alive(), "the training runs, and may come to the step yet"
+    training.end()
+    striking.join(30)
+    assert not striking.is_alive()
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):
