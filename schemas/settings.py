@@ -39,6 +39,8 @@ class TeacherSettings(Identity):
     rollouts: Positive = 1
     part_rows: Positive = 200
     splits: list[Split] = Field(default_factory=lambda: [Split.TRAIN])
+    questions: Positive | None = None
+    """At most so many of these splits' are asked, drawn by hash with the seed; None: all."""
     model: str | None = None
     """Multi-agent: the name of the model behind the endpoint (`runtime.teacher_endpoint`)."""
     temperature: Annotated[float, Field(ge=0)] = 0.7
@@ -49,7 +51,9 @@ class TeacherSettings(Identity):
     @model_validator(mode="after")
     def _a_script_asks_no_model(self) -> "TeacherSettings":
         if self.kind == "scripted":
-            self.refuse_unread(("seed", "rollouts", "model", "temperature"), "the scripted teacher asks no model")
+            self.refuse_unread(("rollouts", "model", "temperature"), "the scripted teacher asks no model")
+            if self.questions is None:
+                self.refuse_unread(["seed"], "the scripted teacher draws nothing but questions")
         return self
 
 

@@ -29,7 +29,8 @@ class Seen(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Of a stage: ``tokens`` are trained on, ``generated`` are written; None where the settings do not tell."""
+    """Of a stage: ``rows`` are as many at most; ``tokens`` are trained on, ``generated`` are written; None where the
+    settings do not tell."""
 
     rows: int | None = None
     tokens: int = 0
@@ -85,6 +86,9 @@ def work_of(config: PipelineConfig) -> dict[Name, Work]:
         return Work(rows=rows, generated=rows * generated, is_bound=seen is None)
 
     found: dict[Name, Work] = {}
+    teacher = config.teacher
+    if teacher is not None and teacher.questions is not None:  # a script writes no tokens, an endpoint any number
+        found["trajectories", config.label(teacher.kind)] = Work(rows=teacher.questions * teacher.rollouts)
     trained = {"base": config.base, "sft-0": config.sft}
     evolution = config.evolution
     for number in _rounds(evolution):
@@ -107,11 +111,15 @@ def work_of(config: PipelineConfig) -> dict[Name, Work]:
 
 
 def hours_of(work: Work, rates: Rates, scale: float, staleness: int = 0) -> Hours | None:
-    """None where a rate that it takes was not measured. ``scale``: parameters, over those of the accepted model.
+    """None where there are no tokens to tell, or a rate that it takes was not measured.
+
+    ``scale``: parameters, over those of the accepted model.
 
     Training and generation take turns, but where rollouts go on while the policy is updated (``staleness``) on devices
     of their own. Refills of groups that teach nothing are not counted: nobody knows yet how many there will be.
     """
+    if not work.tokens and not work.generated:
+        return None
     training = _over(work.tokens * work.passes * scale, rates.training_tokens_per_second)
     engines = rates.engines * rates.generated_tokens_per_second if rates.generated_tokens_per_second else None
     generation = _over(work.generated * scale, engines)

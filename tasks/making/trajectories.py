@@ -1,6 +1,7 @@
 """Questions → trajectories: the scripted teacher by parts, the multi-agent teacher and the student as jobs."""
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -26,11 +27,37 @@ class _Batch(NamedTuple):
     places: list[int]
 
 
+class _Candidate(NamedTuple):
+    """A question of the teacher's splits, as far as a draw needs to know it."""
+
+    question_id: str
+    part: str
+    place: int
+
+
+def _chosen(making: Making, settings: TeacherSettings) -> dict[str, _Batch]:
+    """What the teacher is asked, by the questions part: all of its splits, or as many as are drawn of them."""
+    paths = making.upstream_parts("questions")
+    candidates: Iterator[_Candidate] = (
+        _Candidate(question.question_id, part, place)
+        for part, path in paths.items()
+        for place, question in placed(making, path, settings.splits)
+    )
+    if settings.questions is not None:
+        draw = Draw[_Candidate](settings.questions, lambda one: digest_of([settings.seed, one.question_id])[:16])
+        for candidate in candidates:
+            draw.add(candidate)
+        candidates = iter(draw.drawn())
+    chosen = {part: _Batch(path, []) for part, path in paths.items()}
+    for candidate in candidates:
+        chosen[candidate.part].places.append(candidate.place)
+    return {part: _Batch(path, sorted(places)) for part, (path, places) in chosen.items()}
+
+
 def _batches(making: Making, settings: TeacherSettings) -> dict[str, _Batch]:
-    """What the teacher is asked, in small parts by the questions part and the place in it."""
+    """The same in small parts, by the questions part and the place in it."""
     found = {}
-    for key, path in making.upstream_parts("questions").items():
-        places = [place for place, _ in placed(making, path, settings.splits)]
+    for key, (path, places) in _chosen(making, settings).items():
         for start in range(0, len(places), settings.part_rows):
             found[f"{key}-{start:06d}"] = _Batch(path, places[start : start + settings.part_rows])
     return found
@@ -95,8 +122,8 @@ def _taught_by_endpoint(making: Making, settings: TeacherSettings) -> StageManif
     if endpoint is None:
         raise BadInput("the multi-agent teacher needs runtime.teacher_endpoint (an OpenAI-compatible address)")
     questions = storage.join(making.folder, "job-questions.parquet")
-    paths = making.upstream_parts("questions").values()
-    asked = (question for path in paths for question in asked_of(making, path, settings.splits))
+    chosen = _chosen(making, settings).values()
+    asked = (question for path, places in chosen for question in storage.read_rows_at(path, Question, places))
     storage.write_rows(questions, Question, asked)
     job = TeacherJob(
         output=making.folder,

@@ -60,6 +60,8 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         (TRAINED + DAPO + "  parity_tolerance_bf16: 0.1", "parity_tolerance_bf16 would not be read"),
         ("teacher: {rollouts: 2}", "teacher: rollouts would not be read: the scripted teacher asks no model"),
         ("teacher: {model: m}", "teacher: model would not be read"),
+        ("teacher: {seed: 2}", "teacher: seed would not be read: the scripted teacher draws nothing but questions"),
+        ("teacher: {questions: 0}", "teacher.questions: Input should be greater than 0"),
         ("ramp: {splits: held_out, perplexity_share: 0.2}", "perplexity_share would not be read: strategy random"),
         ("ramp: {rl_share: 0.2}", "rl_share would not be read: splits table"),
         ("ramp: {spans: {backend: spacy, model: m, seed: 2}}", "ramp.spans: seed would not be read: backend spacy"),

@@ -67,6 +67,14 @@ def test_the_work_of_each_stage_is_what_the_settings_say(tmp_path):
     assert set(work) <= {stage.name for stage in stages_of(config(str(tmp_path)))}
 
 
+def test_a_teacher_has_as_many_rows_as_it_is_asked_questions_and_no_hours_here(tmp_path):
+    asked = {"kind": "multi_agent", "questions": 70, "rollouts": 2}
+    work = work_of(config(str(tmp_path), teacher=asked))["trajectories", "multi_agent"]
+    assert work == Work(rows=140)
+    assert hours_of(work, RATES, 1.0) is None
+    assert ("trajectories", "scripted") not in work_of(config(str(tmp_path))), "nothing tells how many there will be"
+
+
 def test_rollouts_are_as_long_as_the_last_students(tmp_path):
     run = PretendRun(str(tmp_path))
     settings = config(str(tmp_path), snapshot=run.ledger.snapshot)
