@@ -56,7 +56,7 @@ def changed_dump(ledger: Ledger, made: StageManifest, places: Sequence[str]) -> 
     folder = ledger.folder(made.recipe.stage, made.recipe.label)
     seen = outside.remembered(folder)
     there = outside.look_at({name: _path_of(name, place) for name in seen.files})
-    if outside.is_as_remembered(seen, there):
+    if outside.is_as_remembered(seen, there) or not (seen.files or outside.look_at({place: place})):
         return []
     try:
         with outside.asking(place):

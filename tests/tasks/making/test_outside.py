@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +20,7 @@ from tasks import storage
 from tasks.corpus import dumps
 from tasks.graph import Stage, is_finished, make, stages_of
 from tasks.ledger import Ledger
-from tasks.making import earlier, spans
+from tasks.making import earlier, outside, spans
 from tasks.making.context import Making
 from tests.support.dumpfiles import page_xml, write_multistream, xml_dump
 from tests.support.file_server import serving_files
@@ -227,6 +229,20 @@ def test_a_server_that_does_not_answer_fails_no_finished_run(tmp_path, folder, i
             if is_old_root:
                 forget(config, "dump")
     assert all(finished(config, "dump") for config in configs)
+
+
+@pytest.mark.parametrize("is_old_root", [True, False])
+def test_a_server_that_says_nothing_is_not_waited_for_for_long(tmp_path, folder, monkeypatch, is_old_root):
+    monkeypatch.setattr(outside, "_PATIENCE_SECONDS", 0.2)
+    dump = write_multistream(folder, STREAMS)
+    made(config_of(tmp_path, dump), "dump")
+    if is_old_root:
+        forget(config_of(tmp_path, dump), "dump")
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}/{dump.name}"
+        assert finished(config_of(tmp_path, place), "dump")
+    assert time.monotonic() - began < 30
 
 
 def test_a_store_that_raises_what_it_likes_fails_no_finished_run(tmp_path, folder, monkeypatch):
