@@ -1,36 +1,54 @@
 """An object store on this machine that speaks S3, and what stands in its environment for those who read `s3://`."""
 
 import os
-import uuid
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
 import boto3
-from moto.server import ThreadedMotoServer
+import httpx
 from s3fs import S3FileSystem
+
+from trainers.launch import free_port
 
 
 @contextmanager
 def serving_bucket() -> Iterator[str]:
     """An empty bucket's URL; processes that are started meanwhile know the store, too."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    address = f"http://127.0.0.1:{free_port()}"
     known = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+    # In a process of its own: vLLM looks at every module of this one, and Flask's may not be looked at.
+    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", address.rpartition(":")[2]]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        _wait_for(address)
         with patch.dict(os.environ, known):
-            bucket = uuid.uuid4().hex  # the store's content outlives the server
-            boto3.client("s3").create_bucket(Bucket=bucket)
-            yield f"s3://{bucket}"
+            boto3.client("s3").create_bucket(Bucket="bucket")
+            yield "s3://bucket"
     finally:
         S3FileSystem.clear_instance_cache()  # they know the store that ends here
-        server.stop()
+        server.kill()
+        server.wait()
+
+
+def _wait_for(address: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(address)
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "the object store did not start"
+            time.sleep(0.1)
+        else:
+            return
 
 
 def put(url: str, data: bytes) -> None:
