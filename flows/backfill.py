@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-import fsspec
 from rich.console import Console
 
+from flows.dated_dumps import dated
 from flows.selection import configured
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput, MaskSearchError, RunFailed
@@ -88,17 +88,10 @@ def _between(config: PipelineConfig, since: str, until: str) -> list[str]:
     for date in (since, until):
         if not _DATE.fullmatch(date):
             raise BadInput(f"{date}: a date is eight digits, as in 20261101")
-    if config.dump is None or "{date}" not in config.dump:
-        raise BadInput("--since and --until look for dumps by their date: the config's dump must hold {date}")
+    if config.dump is None:
+        raise BadInput("--since and --until look for dumps by their date, and this config has no dump")
     wiki = wiki_of(config.snapshot)
-    before, _, behind = config.dump.replace("{wiki}", wiki).partition("{date}")
-    any_date = "[0-9]" * 8
-    filesystem, pattern = fsspec.core.url_to_fs(before + any_date + behind.replace("{date}", any_date))
-    paths = filesystem.glob(pattern)
-    # Told by the path's end: its beginning may be a scheme, or relative.
-    shape = re.compile(r"(\d{8})" + re.escape(behind).replace(re.escape("{date}"), r"\1") + "$")
-    dates = sorted({told[1] for path in paths if (told := shape.search(path))})
-    found = [f"{wiki}-{date}" for date in dates if since <= date <= until]
+    found = [f"{wiki}-{date}" for date in dated(config.dump, wiki) if since <= date <= until]
     if not found:
         raise BadInput(f"{config.dump}: no dump of {wiki} is there from {since} to {until}")
     return found

@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 
 Config = Annotated[str, typer.Argument(help="A pipeline config, such as deploy/configs/sample.yaml.")]
-Snapshot = Annotated[str | None, typer.Option(help="wiki-YYYYMMDD in place of the config's.")]
+Snapshot = Annotated[str | None, typer.Option(help="wiki-YYYYMMDD in place of the config's; latest: the newest dump.")]
 Root = Annotated[str | None, typer.Option(help="Folder or bucket in place of the config's.")]
 Dump = Annotated[str | None, typer.Option(help="A dump in place of the config's.")]
 Mode = Literal["missing", "failed", "all"]

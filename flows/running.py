@@ -21,7 +21,7 @@ def run(
     if missing:
         refuse_unready(settings, missing)  # here, too: a flow has to start first
         console.print(f"{len(missing)} of {len(stages)} stages to build; the first is {missing[0]}")
-        _flow(config, snapshot, root, dump, until, console)
+        _flow(config, settings.snapshot, root, dump, until, console)
     else:
         console.print(f"all {len(stages)} stages are built")
     console.print(summary_table(reported(settings)))

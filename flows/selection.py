@@ -4,6 +4,7 @@ from typing import Any
 
 from schemas.config import PipelineConfig, config_of, document_of
 from schemas.errors import BadInput
+from schemas.snapshot import is_snapshot, wiki_of
 from tasks.graph import Stage, stages_of
 
 GROUPS = {
@@ -15,27 +16,42 @@ GROUPS = {
     "evaluate": ("answers",),
 }
 """What `until` may name, and the stages meant by it."""
+LATEST = "latest"
+"""In place of a snapshot: that of the newest dump that is there and whole."""
 
 
 def configured(
     config: str, snapshot: str | None = None, root: str | None = None, dump: str | None = None
 ) -> PipelineConfig:
-    """The config with what the caller overrides. Where nobody names a snapshot, the dump's files do.
+    """The config with what the caller overrides. Where nobody names a snapshot, the dump's files do; the newest dump's
+    is `latest`.
 
     Raises:
         BadInput: the config is wrong.
     """
     overrides: dict[str, Any] = {}
-    if snapshot:
+    if snapshot and snapshot != LATEST:
         overrides["snapshot"] = snapshot
     if root:
         overrides["runtime"] = {"root": root}
     if dump:
         overrides |= {"dump": dump, "world": None}
     document = document_of(config, overrides)
-    if "snapshot" not in document and isinstance(document.get("dump"), str):
+    if snapshot == LATEST:
+        document["snapshot"] = _latest(document)
+    elif "snapshot" not in document and isinstance(document.get("dump"), str):
         document["snapshot"] = _told_by(document["dump"])
     return config_of(config, document)
+
+
+def _latest(document: dict[str, Any]) -> str:
+    """Raises BadInput where the config does not say of which wiki, or where dumps of any date would lie."""
+    from flows.dated_dumps import latest
+
+    snapshot, dump = str(document.get("snapshot", "")), document.get("dump")
+    if not is_snapshot(snapshot) or not isinstance(dump, str):
+        raise BadInput("snapshot latest: the config must hold a snapshot, whose wiki is meant, and a dump with {date}")
+    return latest(dump, wiki_of(snapshot))
 
 
 def _told_by(path: str) -> str:

@@ -1,11 +1,16 @@
 """Several snapshots in one go: which are meant, and that one which fails stops no other."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from flows.selection import configured
+from schemas.config import read_config
+from schemas.errors import BadInput
 from tests.support.dumpfiles import page_xml, write_multistream
 
 ROOT = Path(__file__).parents[2]
@@ -82,3 +87,43 @@ def test_one_that_fails_stops_no_other_and_only_it_is_asked_again(config):
     for date in ("20240101", "20240301"):
         assert (root / f"enwiki-{date}" / "questions" / "v1" / "stage.json").exists(), run.stdout
     assert snapshots_in(backfill(config, "--until", "20240301", "--dry-run").stdout) == ["enwiki-20240201"]
+
+
+def told(folder, **states):
+    """Wikimedia's word on each of these dates' dumps."""
+    for date, state in states.items():
+        date = date.removeprefix("of_")
+        files = {f"enwiki-{date}-pages.xml.bz2": {}}
+        status = {"jobs": {"articlesmultistreamdump": {"status": state, "files": files}}}
+        (folder / "enwiki" / date / "dumpstatus.json").write_text(json.dumps(status))
+
+
+def test_the_latest_snapshot_is_that_of_the_newest_dump_that_is_whole(config):
+    assert configured(str(config), "latest").snapshot == "enwiki-20240301"
+    told(config.parent, of_20240301="in-progress", of_20240101="done")
+    assert configured(str(config), "latest").snapshot == "enwiki-20240101", "that of February is no bzip2"
+    told(config.parent, of_20240101="waiting")
+    with pytest.raises(BadInput, match=r"no whole dump of enwiki is there; the newest is not whole: .*in-progress"):
+        configured(str(config), "latest")
+
+
+@pytest.mark.parametrize(
+    ("of", "other", "said"),
+    [
+        ("snapshot: enwiki-20240101", "snapshot: dewiki-20240101", "no whole dump of dewiki is there$"),
+        ("snapshot: enwiki-20240101", "", "the config must hold a snapshot, whose wiki is meant"),
+        ("{date}", "20240101", "the config's dump must hold {date}"),
+    ],
+)
+def test_where_there_is_no_latest_snapshot_it_says_why(config, of, other, said):
+    config.write_text(config.read_text().replace(of, other))
+    with pytest.raises(BadInput, match=said):
+        configured(str(config), "latest")
+
+
+def test_the_monthly_deployment_builds_the_latest_snapshot_and_every_config_is_there():
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    parameters = {deployment["name"]: deployment["parameters"] for deployment in deployments}
+    assert parameters["monthly"]["snapshot"] == "latest"
+    for given in parameters.values():
+        assert "snapshot" not in given or "{date}" in (read_config(ROOT / given["config"]).dump or "")
