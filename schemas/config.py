@@ -8,7 +8,7 @@ A section that is absent is a stage that is not run: a config without ``model`` 
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -60,7 +60,7 @@ class PipelineConfig(BaseModel):
     """Other labels, by the name of a data stage (whose label is else ``v1``) or by a label (``dapo: dapo-hot``); and,
     as ``earlier/questions``, those under which an earlier snapshot has what `ramp` takes from it (else ``v1``)."""
     world: WorldSettings | None = None
-    dump: str | None = None
+    dump: Annotated[str, Field(min_length=1)] | None = None
     """Path of a dump, {wiki} and {date} being the snapshot's. A location, not identity: it is known by its digest.
     A dump may move, or be deleted once it is read; another one is refused under the same label."""
     pages: PageSettings = PageSettings()
@@ -140,17 +140,44 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML's own would take the last and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} is there twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """``below`` are the files that extend this one."""
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.load(path.read_text(), _Loader)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such config file") from None
-    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise BadInput(f"{path}: not a YAML config: {line}{error.problem}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise BadInput(f"{path}: not a YAML config: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
         raise BadInput(f"{path}: a config is a mapping of sections")
     parent = document.pop("extends", None)
-    return _merged(_read_yaml(path.parent / parent), document) if parent else document
+    return document if parent is None else _merged(_read_parent(path, parent, below), document)
+
+
+def _read_parent(path: Path, parent: Any, below: tuple[Path, ...]) -> dict[str, Any]:
+    if not isinstance(parent, str) or not parent:
+        raise BadInput(f"{path}: extends: name one file, not {parent!r}")
+    above, seen = path.parent / parent, (*below, path.resolve())
+    if above.resolve() in seen:
+        raise BadInput(f"{path}: extends {parent}, which extends it in turn")
+    return _read_yaml(above, seen)
 
 
 def read_config(path: str | Path, overrides: dict[str, Any] | None = None) -> PipelineConfig:

@@ -174,20 +174,25 @@ class KubeRayJobs(ClusterJobs):
     workers: list[PodGroup] = Field(default_factory=list)
 
 
-def _backend_of(settings: Any) -> str:
-    """``local`` need not be said."""
-    return settings.get("backend", "local") if isinstance(settings, dict) else settings.backend
+def _backend_of(settings: Any) -> str | None:
+    """``local`` need not be said; None where it cannot be told."""
+    told = settings.get("backend", "local") if isinstance(settings, dict) else getattr(settings, "backend", None)
+    return told if isinstance(told, str) else None
 
 
 JobsRuntime = Annotated[
     Annotated[LocalJobs, Tag("local")] | Annotated[RayJobs, Tag("ray")] | Annotated[KubeRayJobs, Tag("kuberay")],
-    Discriminator(_backend_of),
+    Discriminator(
+        _backend_of,
+        custom_error_type="no_backend",
+        custom_error_message="must be a mapping whose backend is local, ray or kuberay",
+    ),
 ]
 """Where jobs run: a setting that the chosen backend would not read is refused."""
 
 
 class RuntimeSettings(Runtime):
-    root: str
+    root: Annotated[str, Field(min_length=1)]
     workers: Positive = 2
     ranks: Positive = 1
     threads_per_rank: Positive = 1
