@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from flows.selection import configured
+from flows.selection import configured, refuse_empty
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from tasks import jobs, storage
@@ -25,6 +25,8 @@ def status(root: str, as_json: bool, console: Console) -> None:
 
     A stage is outdated where something that it took note of is another at the place where it last was.
     """
+    refuse_empty("root", root)
+    storage.refuse_no_folder(root)
     rows = []
     for snapshot in storage.names_in(root):
         ledger = Ledger(root, snapshot)

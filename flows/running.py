@@ -12,6 +12,7 @@ def run(
     """Build what is missing, write the report, print the scorecard. Where all is there, nothing heavy is started."""
     from flows.reporting import report_page, reported
     from flows.selection import configured, wanted
+    from tasks import storage
     from tasks.readiness import refuse_unready, unfinished
     from tasks.report.summary import summary_table
 
@@ -20,6 +21,7 @@ def run(
     missing = unfinished(settings, stages)
     if missing:
         refuse_unready(settings, missing)  # here, too: a flow has to start first
+        storage.make_root(settings.runtime.root)
         console.print(f"{len(missing)} of {len(stages)} stages to build; the first is {missing[0]}")
         _flow(config, settings.snapshot, root, dump, until, console)
     else:

@@ -5,6 +5,7 @@ from typing import Any
 from schemas.config import PipelineConfig, config_of, document_of
 from schemas.errors import BadInput
 from schemas.snapshot import is_snapshot, wiki_of
+from tasks import storage
 from tasks.graph import Stage, stages_of
 
 GROUPS = {
@@ -27,21 +28,31 @@ def configured(
     is `latest`.
 
     Raises:
-        BadInput: the config is wrong.
+        BadInput: the config is wrong, or its root can be none.
     """
+    for name, given in {"snapshot": snapshot, "root": root, "dump": dump}.items():
+        refuse_empty(name, given)
     overrides: dict[str, Any] = {}
-    if snapshot and snapshot != LATEST:
+    if snapshot is not None and snapshot != LATEST:
         overrides["snapshot"] = snapshot
-    if root:
+    if root is not None:
         overrides["runtime"] = {"root": root}
-    if dump:
+    if dump is not None:
         overrides |= {"dump": dump, "world": None}
     document = document_of(config, overrides)
     if snapshot == LATEST:
         document["snapshot"] = _latest(document)
     elif "snapshot" not in document and isinstance(document.get("dump"), str):
         document["snapshot"] = _told_by(document["dump"])
-    return config_of(config, document)
+    settings = config_of(config, document)
+    storage.refuse_no_folder(settings.runtime.root)
+    return settings
+
+
+def refuse_empty(name: str, given: str | None) -> None:
+    """Raises BadInput for an option that a script has given, and left empty."""
+    if given == "":
+        raise BadInput(f"--{name} is empty: give one, or leave it out")
 
 
 def _latest(document: dict[str, Any]) -> str:

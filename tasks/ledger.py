@@ -16,9 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
+from pydantic import BaseModel, ValidationError
 
 from schemas.config import DATA_STAGES
 from schemas.errors import BadInput, RunFailed
@@ -30,6 +31,7 @@ from tasks import leases, storage
 RECIPE = "recipe.json"
 STAGE = "stage.json"
 OUTSIDE = "outside.json"
+Document = TypeVar("Document", bound=BaseModel)
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
@@ -49,6 +51,16 @@ def commit_of_code() -> str:
 
     commit = git("rev-parse", "--short=12", "HEAD")
     return (commit + ("+" if git("status", "--porcelain", "-uno") else "")) or "unknown"
+
+
+def _read(path: str, model: type[Document]) -> Document:
+    """Raises BadInput where a document of the ledger is damaged; FileNotFoundError where there is none."""
+    try:
+        return storage.read_document(path, model)
+    except ValidationError:
+        raise BadInput(
+            f"{path}: damaged, or written by another version: remove it and run again, which makes only what is missing"
+        ) from None
 
 
 class Parts:
@@ -77,7 +89,7 @@ class Parts:
         for name in names:
             if not (name.startswith("part-") and name.endswith(".json")):
                 continue
-            manifest = storage.read_document(storage.join(self.folder, name), PartManifest)
+            manifest = _read(storage.join(self.folder, name), PartManifest)
             path = self.data_path(manifest.key)
             whole = storage.exists(path) and storage.size_of(path) == manifest.bytes
             if manifest.fingerprint == self.fingerprint and whole:
@@ -214,14 +226,14 @@ class Ledger:
     def manifest(self, stage: str, label: str) -> StageManifest | None:
         """The manifest of a finished stage, or None."""
         try:
-            return storage.read_document(storage.join(self.folder(stage, label), STAGE), StageManifest)
+            return _read(storage.join(self.folder(stage, label), STAGE), StageManifest)
         except FileNotFoundError:
             return None
 
     def recipe(self, stage: str, label: str) -> Recipe | None:
         """The recipe under which a stage was begun, or None."""
         try:
-            return storage.read_document(storage.join(self.folder(stage, label), RECIPE), Recipe)
+            return _read(storage.join(self.folder(stage, label), RECIPE), Recipe)
         except FileNotFoundError:
             return None
 
@@ -277,7 +289,7 @@ class Ledger:
         path = storage.join(self.folder(recipe.stage, recipe.label), RECIPE)
         if storage.create(path, (recipe.model_dump_json(indent=1) + "\n").encode()):
             return recipe
-        return storage.read_document(path, Recipe)
+        return _read(path, Recipe)
 
     def refusal(self, stage: str, label: str, found: Sequence[str]) -> BadInput:
         """What is raised where the label holds something made in another way: in what it differs, and how to go on."""

@@ -67,7 +67,7 @@ def show(path: str, limit: int, as_json: bool, console: Console) -> None:
 
 
 def _files(path: str) -> list[str]:
-    if not storage.exists(path):
+    if storage.kind_of(path) is None:
         raise BadInput(f"{path}: no such file or folder")
     if path.endswith(".parquet"):
         return [path]
@@ -82,7 +82,7 @@ def _model_of(path: str) -> type[Record]:
     try:
         with fsspec.open(path, "rb") as file:
             names = pq.read_schema(file).names
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError):  # its end is damaged
         raise BadInput(f"{path}: not a Parquet file") from None
     for model in _RENDERERS:
         if _is_table_of(model, names):

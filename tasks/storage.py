@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 from pydantic import BaseModel
 
+from schemas.errors import BadInput
 from schemas.records import table_of
 
 Row = TypeVar("Row", bound=BaseModel)
@@ -34,6 +35,29 @@ def located(path: str) -> tuple[AbstractFileSystem, str]:
         ImportError, ValueError: for a store that is unknown, or whose package is not installed.
     """
     return fsspec.core.url_to_fs(path, use_listings_cache=False)
+
+
+def kind_of(path: str) -> str | None:
+    """``file`` or ``directory``; None where nothing is there.
+
+    Raises:
+        BadInput: its store is unknown, or does not answer.
+    """
+    try:
+        filesystem, inner = located(path)
+        return filesystem.info(inner)["type"]
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        raise BadInput(f"{path}: lies below a file: name another path") from None
+    except Exception as error:  # stores have no error in common
+        raise BadInput(f"{path}: cannot be opened: {' '.join(str(error).split())}") from None
+
+
+def refuse_no_folder(path: str) -> None:
+    """Raises BadInput where a path is no folder and cannot become one."""
+    if kind_of(path) not in ("directory", None):
+        raise BadInput(f"{path}: a file: name a folder")
 
 
 def _is_local(filesystem: AbstractFileSystem) -> bool:
@@ -85,10 +109,27 @@ def write_bytes(path: str, data: bytes) -> None:
         temporary.replace(inner)
 
 
+def make_root(path: str) -> None:
+    """Raises BadInput where a folder cannot be made, or not be written to; an object store has no folders to make."""
+    filesystem, inner = located(path)
+    if not _is_local(filesystem):
+        return
+    _make_folder(Path(inner))
+    if not os.access(inner, os.W_OK | os.X_OK):
+        raise BadInput(f"{path}: may not be written to: name another folder")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, NotADirectoryError, FileExistsError, PermissionError) as error:
+        raise BadInput(f"{folder}: cannot be made: {error.strerror}") from None
+
+
 @contextmanager
 def _written(target: Path, data: bytes) -> Iterator[Path]:
     """A file beside the target under a name of its own, safely on the disk; whatever is left of it is removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -159,23 +200,37 @@ def opened(path: str) -> Any:
     return filesystem.open(inner, "rb")
 
 
+@contextmanager
+def _parquet(path: str) -> Iterator[Any]:
+    """A Parquet file, open for reading.
+
+    Raises:
+        BadInput: it is damaged.
+    """
+    with opened(path) as file:
+        try:
+            yield file
+        except (pa.ArrowInvalid, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # the disk's, not Arrow's
+                raise
+            why = " ".join(str(error).split())[:100]
+            raise BadInput(f"{path}: damaged ({why}): remove it and the stage.json beside it, and run again") from None
+
+
 def read_table(path: str, columns: list[str] | None = None) -> pa.Table:
-    filesystem, inner = located(path)
-    with filesystem.open(inner, "rb") as file:
+    with _parquet(path) as file:
         return pq.read_table(file, columns=columns)
 
 
 def read_batches(path: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Some columns of one Parquet file, a batch in memory at a time."""
-    filesystem, inner = located(path)
-    with filesystem.open(inner, "rb") as file:
+    with _parquet(path) as file:
         yield from pq.ParquetFile(file).iter_batches(batch_size=65_536, columns=columns)
 
 
 def range_of(path: str, column: str) -> tuple[int, int] | None:
     """The smallest and largest value of a column of integers, by the file's statistics; None where it has no rows."""
-    filesystem, inner = located(path)
-    with filesystem.open(inner, "rb") as file:
+    with _parquet(path) as file:
         metadata = pq.ParquetFile(file).metadata
     place = metadata.schema.names.index(column)
     groups = [metadata.row_group(group).column(place).statistics for group in range(metadata.num_row_groups)]
@@ -185,8 +240,7 @@ def range_of(path: str, column: str) -> tuple[int, int] | None:
 
 def read_rows(path: str, model: type[Row]) -> Iterator[Row]:
     """The rows of one Parquet file as row models, a batch in memory at a time."""
-    filesystem, inner = located(path)
-    with filesystem.open(inner, "rb") as file:
+    with _parquet(path) as file:
         for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
             for row in batch.to_pylist():
                 yield model.model_validate(row)

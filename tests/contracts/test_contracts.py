@@ -127,6 +127,18 @@ def test_help_names_every_command():
         (("accept", "deploy/configs/sample.yaml", "--size", "8B"), "error: size '8B': there are tiny"),
         (("accept", "deploy/configs/enwiki-sample.yaml"), "error: enwiki-sample: accept tries what trains"),
         (("run", "deploy/configs/enwiki-sample.yaml", "--dump", "nowhere.xml.bz2"), "error: nowhere.xml.bz2"),
+        (("run", "deploy/configs/sample.yaml", "--snapshot", ""), "error: --snapshot is empty"),
+        (("plan", "deploy/configs/sample.yaml", "--root", ""), "error: --root is empty"),
+        (("status", "--root", ""), "error: --root is empty"),
+        (("status", "--root", "README.md"), "error: README.md: a file"),
+        (("plan", "deploy/configs/sample.yaml", "--root", "README.md"), "error: README.md: a file"),
+        (("corpus", "deploy/configs/sample.yaml", "--root", "README.md/x"), "error: README.md/x: "),
+        (("corpus", "deploy/configs/sample.yaml", "--root", "/proc/x"), "error: /proc/x"),
+        (
+            ("backfill", "deploy/configs/sample.yaml", "--snapshots", "smallworld-20260101", "--root", "foo://b/x"),
+            "error: foo://b/x: cannot be opened",
+        ),
+        (("show", "foo://b/x"), "error: foo://b/x: cannot be opened"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_two(words, said, tmp_path):

@@ -59,6 +59,24 @@ def test_a_stage_adds_up_its_parts_and_can_be_read_back(tmp_path):
     assert [Path(path).name for path in ledger.data_paths("pages", "v1")] == ["part-0.parquet", "part-1.parquet"]
 
 
+@pytest.mark.parametrize("name", ["recipe.json", "stage.json", "part-0.json"])
+def test_a_damaged_document_is_told_by_its_path_and_can_be_removed(tmp_path, name):
+    ledger = Ledger(str(tmp_path), SNAPSHOT)
+
+    def made():
+        opened = ledger.open(recipe())
+        parts = opened.parts(Redirect).done() or {"0": commit(opened, "0", ["a"])}
+        return ledger.manifest("pages", "v1") or opened.finish(parts=parts)
+
+    digest = made().digest
+    path = Path(ledger.folder("pages", "v1")) / name
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(BadInput, match=rf"pages/v1/{name}: damaged.*: remove it and run again"):
+        made()
+    path.unlink()
+    assert made().digest == digest
+
+
 def test_a_broken_gate_leaves_the_stage_unfinished(tmp_path):
     ledger = Ledger(str(tmp_path), SNAPSHOT)
     opened = ledger.open(recipe())

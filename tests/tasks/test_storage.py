@@ -1,6 +1,9 @@
 import subprocess
 import sys
 
+import pytest
+
+from schemas.errors import BadInput
 from schemas.records import Redirect, table_of
 from tasks import storage
 from tests.support.object_store import put, serving_bucket
@@ -73,3 +76,32 @@ def test_of_many_who_create_an_object_one_alone_does():
         assert storage.create(f"{bucket}/lease", b"first")
         assert not storage.create(f"{bucket}/lease", b"second")
         assert storage.read_bytes(f"{bucket}/lease") == b"first"
+
+
+def test_what_can_be_no_root_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    storage.refuse_no_folder(str(tmp_path))
+    storage.refuse_no_folder(str(tmp_path / "new" / "folder"))
+    storage.refuse_no_folder("memory://nothing/there")
+    for path, said in (("file", "a file"), ("file/below", "lies below a file")):
+        with pytest.raises(BadInput, match=said):
+            storage.refuse_no_folder(str(tmp_path / path))
+    with pytest.raises(BadInput, match="foo://bucket: cannot be opened"):
+        storage.refuse_no_folder("foo://bucket")
+
+
+def test_where_no_folder_can_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="cannot be made"):
+        storage.write_bytes(str(tmp_path / "file" / "a.json"), b"{}")
+
+
+@pytest.mark.parametrize("damage", ["cut off", "its middle"])
+def test_damaged_parquet_is_told_with_its_path_and_what_to_do(tmp_path, damage):
+    path = tmp_path / "part-a.parquet"
+    data = storage.write_rows(str(path), Redirect, rows(3000))
+    path.write_bytes(data[:100] if damage == "cut off" else data[:4] + b"\xff" * 4000 + data[4004:])
+    with pytest.raises(BadInput, match=r"part-a\.parquet: damaged .* remove it and the stage\.json beside it"):
+        list(storage.read_rows(str(path), Redirect))
+    with pytest.raises(BadInput, match="damaged"):
+        storage.read_table(str(path))
