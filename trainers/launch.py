@@ -27,8 +27,9 @@ from trainers.admission import refuse_unfit
 
 Job = TypeVar("Job", bound=TrainingJob)
 
-COLLECTIVE_TIMEOUT = timedelta(hours=24)
-"""How long a rank waits for the others: for one that generates, hours. Ranks whose fellow died are ended by others."""
+COLLECTIVE_TIMEOUT = timedelta(minutes=30)
+"""How long a rank waits for the others' tensors: each trains the same number of micro-batches, so that one that is
+late for so long hangs. (For what rank 0 does alone they wait in `trainers.deepspeed_engine.WAITING_TIMEOUT`.)"""
 
 _PARENT = "MASKSEARCH_PARENT"
 _PR_SET_PDEATHSIG = 1
