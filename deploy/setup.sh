@@ -22,7 +22,10 @@ if [ -n "$links" ]; then
 fi
 
 case $accelerator in
-cuda) backend="--torch-backend=auto" ;;
+cuda)
+    # By the driver that is there, but where somebody says which one will be (the build of an image).
+    backend="--torch-backend=${UV_TORCH_BACKEND:-auto}"
+    ;;
 cpu)
     # A CPU build of torch from those folders, or else from PyTorch's own index.
     backend="--torch-backend=cpu"

@@ -140,6 +140,21 @@ class RayJobs(ClusterJobs):
     """Of its job server (http://head:8265); RAY_API_SERVER_ADDRESS or RAY_ADDRESS in the environment take its place."""
 
 
+class Toleration(Runtime):
+    """Of a taint that nodes have; without a key of all."""
+
+    key: str | None = None
+    operator: Literal["Exists", "Equal"] = "Exists"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+    @model_validator(mode="after")
+    def _a_value_is_compared_with_a_keys(self) -> "Toleration":
+        if (self.operator == "Equal") != (self.value is not None) or (self.value is not None and self.key is None):
+            raise ValueError("operator Equal needs key and value, and Exists reads no value")
+        return self
+
+
 class PodRuntime(Runtime):
     """One pod of a Ray cluster on Kubernetes. Requests are limits."""
 
@@ -149,6 +164,7 @@ class PodRuntime(Runtime):
     shared_memory_gb: Positive = 2
     """Of ``memory_gb``: /dev/shm, where Ray keeps its objects."""
     node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: list[Toleration] = Field(default_factory=list)
 
 
 class PodGroup(PodRuntime):
@@ -162,7 +178,9 @@ class KubeRayJobs(ClusterJobs):
     backend: Literal["kuberay"] = "kuberay"
     namespace: str = "default"
     image: str
-    """With Ray and what this project needs installed."""
+    """With Ray and what this project needs installed (deploy/docker/Dockerfile)."""
+    image_pull_secrets: list[str] = Field(default_factory=list)
+    service_account: str | None = None
     ray_version: str = "2.60.0"
     volume_claim: str
     """The claim of the shared volume that holds root and checkout …"""

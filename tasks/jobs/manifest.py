@@ -89,4 +89,10 @@ def _pod(container: str, pod: PodRuntime, runtime: KubeRayJobs) -> dict[str, Any
         spec["containers"][0]["envFrom"] = [{"secretRef": {"name": runtime.secret}}]
     if pod.node_selector:
         spec["nodeSelector"] = pod.node_selector
+    if pod.tolerations:
+        spec["tolerations"] = [toleration.model_dump(exclude_none=True) for toleration in pod.tolerations]
+    if runtime.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in runtime.image_pull_secrets]
+    if runtime.service_account:
+        spec["serviceAccountName"] = runtime.service_account
     return {"spec": spec}

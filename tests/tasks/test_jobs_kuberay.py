@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from schemas.errors import RunFailed
-from schemas.runtime import KubeRayJobs, RuntimeSettings
+from schemas.runtime import KubeRayJobs, PodGroup, RuntimeSettings
 from tasks import jobs
 from tasks.jobs.backend import attempt_name, entry_point
 from tasks.jobs.folder import STARTED, attempts_of, read, write
@@ -23,11 +23,12 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 SCHEMA = json.loads((KUBERNETES / "rayjob.schema.json").read_text())
 
 EXAMPLE = yaml.safe_load((KUBERNETES / "jobs.example.yaml").read_text())["runtime"]
-LARGE = RuntimeSettings.model_validate(EXAMPLE).jobs
+SETTINGS = RuntimeSettings.model_validate(EXAMPLE)
+LARGE = SETTINGS.jobs
 
 
 def manifest_of(runtime):
-    output = "/shared/masksearch/enwiki-20261101/models/dapo"
+    output = "/shared/runs/enwiki-20261101/models/dapo"
     return ray_job(attempt_name(output, 1), entry_point("trainers.dapo", output, runtime), output, runtime)
 
 
@@ -35,7 +36,35 @@ def test_the_manifest_is_the_one_that_is_shipped_as_an_example():
     assert to_yaml(manifest_of(LARGE)) == (KUBERNETES / "rayjob.example.yaml").read_text()
 
 
-@pytest.mark.parametrize("runtime", [LARGE, LARGE.model_copy(update={"workers": [], "secret": None})])
+def test_the_cluster_of_the_example_holds_the_processes_that_it_places():
+    placement, pods = SETTINGS.placement, [LARGE.head, *(pod for pod in LARGE.workers for _ in range(pod.replicas))]
+    asked = [
+        (SETTINGS.ranks, placement.cpus_per_rank, placement.gpus_per_rank),
+        (placement.engines, placement.cpus_per_engine, placement.gpus_per_engine),
+        (placement.searchers, placement.cpus_per_searcher, 0),
+        (1, LARGE.cpus, LARGE.gpus),
+    ]
+    assert sum(count * gpus for count, _, gpus in asked) == sum(pod.gpus for pod in pods), "none is left idle"
+    assert sum(count * cpus for count, cpus, _ in asked) <= sum(pod.cpus for pod in pods)
+
+
+BARE = {"workers": [], "secret": None, "image_pull_secrets": [], "service_account": None}
+
+
+@pytest.mark.parametrize(
+    ("toleration", "said"),
+    [
+        ({"operator": "Equal", "key": "gpu"}, "operator Equal needs key and value"),
+        ({"key": "gpu", "value": "h200"}, "Exists reads no value"),
+        ({"key": "gpu", "effect": "Never"}, "NoSchedule"),
+    ],
+)
+def test_a_toleration_that_the_operator_would_refuse_is_refused(toleration, said):
+    with pytest.raises(ValueError, match=said):
+        PodGroup(name="gpus", tolerations=[toleration])
+
+
+@pytest.mark.parametrize("runtime", [LARGE, LARGE.model_copy(update=BARE)])
 def test_the_manifest_is_a_rayjob(runtime):
     jsonschema.validate(yaml.safe_load(to_yaml(manifest_of(runtime))), SCHEMA)
 
