@@ -1,8 +1,19 @@
 # One environment in .venv, made once; ACCELERATOR=cuda takes vLLM and torch for NVIDIA GPUs.
-ACCELERATOR ?= cpu
-CONFIG ?= deploy/configs/sample.yaml
 VENV := .venv
-READY := $(VENV)/.ready-$(ACCELERATOR)
+# Holds the accelerator that the environment was made for.
+READY := $(VENV)/.ready
+MADE_FOR := $(shell cat $(READY) 2>/dev/null)
+ACCELERATOR ?= $(or $(MADE_FOR),cpu)
+CONFIG ?= deploy/configs/sample.yaml
+# What `make bench` measures on: a bzip2 dump of several streams, and the root of a run whose DAPO is there.
+BENCH_DUMP ?= ../shared/data/wiki/enwiki-multistream-derived/enwiki-sample-pages-articles-multistream.xml.bz2
+BENCH_ROOT ?= runs/sample
+
+ifneq ($(MAKECMDGOALS),clean)
+ifneq ($(ACCELERATOR),$(or $(MADE_FOR),$(ACCELERATOR)))
+$(error $(VENV) was made for $(MADE_FOR), not for $(ACCELERATOR): run make clean first)
+endif
+endif
 
 .PHONY: run test chaos setup lint bench clean
 
@@ -22,14 +33,20 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
+# Not among them is bench_gpu_training, which takes a GPU.
 bench: $(READY)
-	for file in tests/bench/bench_*.py; do $(VENV)/bin/python $$file; done
+	$(VENV)/bin/python -m tests.bench.bench_corpus $(BENCH_DUMP)
+	$(VENV)/bin/python -m tests.bench.bench_dapo $(BENCH_ROOT)
+	$(VENV)/bin/python -m tests.bench.bench_retrieval
+	$(VENV)/bin/python -m tests.bench.bench_rollouts
+	$(VENV)/bin/python -m tests.bench.bench_training
+	$(VENV)/bin/python -m tests.bench.bench_updates
 
 setup: $(READY)
 
 $(READY): pyproject.toml deploy/constraints-$(ACCELERATOR).txt deploy/setup.sh
 	sh deploy/setup.sh $(ACCELERATOR) $(VENV)
-	touch $@
+	echo $(ACCELERATOR) > $@
 
 clean:
 	rm -rf $(VENV)

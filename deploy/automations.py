@@ -5,12 +5,16 @@ run at a time would never run again. Runs of deployments send heartbeats (``pref
 falls silent is set to Crashed, and the next goes on from what lies on disk.
 """
 
+import sys
 from datetime import timedelta
 from typing import cast
 
 from prefect.automations import Automation, EventTrigger, Posture, ResourceSpecification
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
+from prefect.settings import PREFECT_API_URL
+
+from schemas.errors import BadInput
 
 NAME = "masksearch: a silent run has crashed"
 SILENCE = timedelta(seconds=100)
@@ -47,17 +51,29 @@ def silent_runs_crash() -> Automation:
     )
 
 
-def register() -> None:
-    """Make the automation on the server of PREFECT_API_URL, or bring the one that is there up to date."""
+def register() -> str:
+    """Make the automation on the server of PREFECT_API_URL, or bring the one that is there up to date; what was done.
+
+    Raises:
+        BadInput: no server is named; Prefect would start one that ends with this process.
+    """
+    url = PREFECT_API_URL.value()
+    if not url:
+        raise BadInput("PREFECT_API_URL is not set: give a server's address, as in http://127.0.0.1:4200/api")
     wanted = silent_runs_crash()
     try:
         there = cast(Automation, Automation.read(name=NAME))
     except ValueError:
         wanted.create()
-    else:
-        wanted.id = there.id
-        wanted.update()
+        return f"registered at {url}: {NAME}"
+    wanted.id = there.id
+    wanted.update()
+    return f"brought up to date at {url}: {NAME}"
 
 
 if __name__ == "__main__":
-    register()
+    try:
+        print(register())
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

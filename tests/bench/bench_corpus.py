@@ -1,7 +1,7 @@
 """How quickly a dump becomes pages, beside others that do it, as ratios of CPU seconds.
 
-    python tests/bench/bench_corpus.py DUMP [PYTHON]
-    python tests/bench/bench_corpus.py DUMP --workers
+    python -m tests.bench.bench_corpus DUMP [PYTHON]
+    python -m tests.bench.bench_corpus DUMP --workers
 
 DUMP is a bzip2 file of several streams; its pages are repeated until there is work for a while. Every contender is a
 process of its own, reads the same file on one core, and takes its turns with the others; what one copy costs is told
@@ -173,11 +173,16 @@ def two_workers(dump: Path) -> None:
     print(f"{one / two:.2f} times; with Ray's start, {start:.1f} s, {one / (two + start):.2f} times")
 
 
-if __name__ == "__main__":
-    given, *words = sys.argv[1:]
-    if words == ["--workers"]:
+def main(given: str = "", *words: str) -> None:
+    if not Path(given).is_file():
+        sys.exit(f"error: {given or 'no DUMP'}: give a bzip2 file of several streams (make bench BENCH_DUMP=...)")
+    if words == ("--workers",):
         two_workers(Path(given))
-    elif words in (["pages"], ["walked"]):
+    elif words in (("pages",), ("walked",)):
         {"pages": pages, "walked": walked}[words[0]](given)
     else:
         compared(Path(given), words[0] if words else None)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -71,4 +71,7 @@ def _line(staleness: int, lines: list[dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BadInput as error:
+        sys.exit(f"error: {error}")
