@@ -165,7 +165,7 @@ def show(
 @app.command()
 def doctor(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None) -> None:
     """Check that this machine has what the config needs."""
-    from flows.overview import doctor
+    from flows.doctor import doctor
 
     doctor(config, snapshot, root, dump, _console())
 

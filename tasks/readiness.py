@@ -49,7 +49,10 @@ def found_for(config: PipelineConfig, stages: Sequence[Stage]) -> Iterator[tuple
 
 
 def _dump(config: PipelineConfig) -> str | None:
-    return f"dump: {find_dump(config.dump_path).path}" if config.dump_path is not None else None
+    if config.dump_path is None:
+        return None
+    storage.kind_of(config.dump_path)  # says why a store does not answer
+    return f"dump: {find_dump(config.dump_path).path}"
 
 
 def _file_system(config: PipelineConfig) -> str | None:
@@ -90,7 +93,7 @@ def _reference(config: PipelineConfig) -> str | None:
 
 def _sets(config: PipelineConfig) -> str | None:
     assert config.ramp.leaks is not None, "there is no such stage without it"
-    missing = [path for path in config.ramp.leaks.sets if not storage.exists(path)]
+    missing = [path for path in config.ramp.leaks.sets if storage.kind_of(path) is None]
     if missing:
         raise BadInput(f"ramp.leaks.sets: no such file: {', '.join(missing)}")
     return f"evaluation sets: {len(config.ramp.leaks.sets)}"
@@ -150,7 +153,7 @@ def _endpoint(config: PipelineConfig, setting: str, endpoint: EndpointRuntime | 
     variable = endpoint.key_variable
     if variable is not None and not os.environ.get(variable) and config.runtime.jobs.backend == "local":
         raise BadInput(f"{setting}: the environment variable {variable} holds no key")
-    return f"{setting}: {endpoint.url}"
+    return f"{setting} names {endpoint.url}"
 
 
 def _refuse_without(setting: str, folder: str, *files: str) -> None:

@@ -81,7 +81,15 @@ def test_the_command_line_grows_only_on_purpose():
 @pytest.mark.parametrize(
     "module",
     [
-        *("flows.cli", "flows.selection", "flows.overview", "flows.planning", "flows.accept", "flows.running"),
+        *(
+            "flows.cli",
+            "flows.selection",
+            "flows.overview",
+            "flows.planning",
+            "flows.accept",
+            "flows.running",
+            "flows.doctor",
+        ),
         "schemas.jobs",
     ],
 )

