@@ -14,8 +14,10 @@ from tasks.model_shape import ModelShape
 
 _ADAMW = 12
 """Bytes of a weight that a rank updates: the weight and both moments in fp32."""
-_UPDATE = 8
-"""Bytes of it while it is updated: its gradient in fp32, and an intermediate value."""
+_GRADIENT = 4
+"""Bytes of its gradient, whose sum over micro-batches is in fp32."""
+_UPDATE = 4
+"""Bytes of it while it is updated: an intermediate value."""
 _LOGITS = 12
 """Bytes of a token and an entry of the vocabulary: the logit, its log probability, its gradient, in fp32."""
 _SUB_GROUP = 1e9
@@ -70,14 +72,16 @@ def phases_of(
     tokens = max(engineering.micro_batch_tokens, longest)
     training = {
         "weights": width * count / (ranks if stage == 3 else 1),
-        "gradients": width * count / (ranks if stage >= 2 else 1),
+        "gradients": _GRADIENT * count / (ranks if stage >= 2 else 1),
         "AdamW": _ADAMW * count / ranks,
     }
     backward = {
         "activations": width * tokens * _activations(shape, engineering.activation_checkpointing),
         "logits": _LOGITS * tokens * shape.vocabulary,
     }
-    update = {"an update": _UPDATE * min(count / ranks, _SUB_GROUP if stage == 3 else math.inf)}
+    # In bf16, gradients of stages 1 and 2 are summed up in one piece; others are copied into one to be taken.
+    taken = _UPDATE if engineering.dtype == "bf16" and stage < 3 else _UPDATE + _GRADIENT
+    update = {"an update": taken * min(count / ranks, _SUB_GROUP if stage == 3 else math.inf)}
     phases: list[dict[str, float]] = [{**training, **backward}, {**training, **update}]
     if stage == 3 and not on_gpu:
         phases.append({**training, "weights, whole to be written": width * count})
@@ -85,13 +89,15 @@ def phases_of(
 
 
 def of_resting_rank(shape: ModelShape, engineering: EngineeringSettings, ranks: int) -> Estimate:
-    """Of one of ``ranks`` between two steps: its share of the weights and of what AdamW keeps."""
+    """Of one of ``ranks`` between two steps: its share of the weights, of what AdamW keeps, and room for gradients."""
     width = 4 if engineering.dtype == "fp32" else 2
-    sharded = engineering.zero_stage == 3
+    stage, count = engineering.zero_stage, shape.parameters
+    kept = count / ranks if stage == 3 else count if stage == 1 and engineering.dtype == "bf16" else 0  # never freed
     return Estimate(
         {
-            "weights": width * shape.parameters / (ranks if sharded else 1),
-            "AdamW": _ADAMW * shape.parameters / ranks,
+            "weights": width * count / (ranks if stage == 3 else 1),
+            "gradients": _GRADIENT * kept,
+            "AdamW": _ADAMW * count / ranks,
         },
         f"raise engineering.zero_stage (now {engineering.zero_stage}) or runtime.ranks ({ranks}), or lower "
         "runtime.engine.gpu_memory_share",

@@ -212,7 +212,11 @@ def _config(optimiser: OptimiserSettings, engineering: EngineeringSettings) -> d
         "gradient_clipping": optimiser.clip,
         "zero_optimization": {"stage": engineering.zero_stage},
         "zero_force_ds_cpu_optimizer": False,
-        "bf16": {"enabled": engineering.dtype == "bf16"},
+        # In bf16 a sum over 8 micro-batches is off by 0.4%, one over 128 by 1.3%.
+        "data_types": {"grad_accum_dtype": "fp32"},
+        # Each gradient is added once, as it comes: stage 1 else adds it again with every later micro-batch, for
+        # DeepSpeed finds no tensor in a TokenScores by which to tell where a backward pass begins.
+        "bf16": {"enabled": engineering.dtype == "bf16", "immediate_grad_update": True},
         "optimizer": {
             "type": "AdamW",
             "params": {

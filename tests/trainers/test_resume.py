@@ -171,6 +171,8 @@ def test_one_rank_trains_on_the_same_data_as_two(trainings: Callable[..., Traini
         (1, 2, {"zero_stage": 1}, 1e-6),
         (2, 1, {"zero_stage": 2}, 1e-6),
         (2, 1, {"zero_stage": 3}, 1e-6),
+        (2, 1, {"zero_stage": 1, "dtype": "bf16"}, 1e-3),
+        (2, 1, {"zero_stage": 2, "dtype": "bf16"}, 1e-3),
         (2, 1, {"zero_stage": 3, "dtype": "bf16"}, 1e-3),
     ],
 )
