@@ -111,8 +111,8 @@ class EngineeringSettings(Identity):
     zero_stage: Literal[1, 2, 3] = 1
     activation_checkpointing: bool = False
     micro_batch_tokens: Positive = 1024
-    """Tokens, about, that go through the model at once on one rank: sequences packed into one row, none of which sees
-    another. A step is made of as many such rows as its tokens fill; a sequence that is longer has a row of its own."""
+    """Tokens, at most, that go through the model at once on one rank: sequences packed into one row, none of which sees
+    another. A step is made of as many such rows as it takes; a sequence that is longer has a row of its own."""
 
 
 class CurriculumStage(Identity):
