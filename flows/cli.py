@@ -126,7 +126,7 @@ def index(
 
 @app.command()
 def search(
-    index: Annotated[str, typer.Argument(help="Folder of an index.")],
+    index: Annotated[str, typer.Argument(help="Folder of an index, or of its stage.")],
     query: Annotated[str | None, typer.Argument(help="What to search for.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Hits a query.")] = 10,
     queries: Annotated[Path | None, typer.Option(help="JSON lines with query_id and query.")] = None,
@@ -140,14 +140,14 @@ def search(
 
 @app.command()
 def serve(
-    index: Annotated[str, typer.Argument(help="Folder of an index.")],
+    index: Annotated[str, typer.Argument(help="Folder of an index, or of its stage.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8600,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.")] = 8600,
 ) -> None:
     """Serve an index over HTTP."""
     from flows.retrieval import serve
 
-    serve(index, host, port)
+    serve(index, host, port, _console())
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -39,7 +40,9 @@ def status(root: str, as_json: bool, console: Console) -> None:
 
 
 def _status_table(snapshot: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(Column("stage", no_wrap=True), "state", title=snapshot)
+    # In 80 columns all is whole but a long state of a job, which is wrapped.
+    columns = Column("stage", no_wrap=True), Column("state", min_width=len("finished"))
+    table = Table(*columns, title=snapshot, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for number in ("rows", "rejects", "seconds"):
         table.add_column(number, justify="right")
     table.add_column("finished", no_wrap=True)

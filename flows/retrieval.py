@@ -1,10 +1,13 @@
 """`masksearch index`, `search` and `serve`: the retrieval library from the command line."""
 
 import json
+import socket
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 
+from retrieval_index.folder import SEAL
 from retrieval_index.hits import Query
 from retrieval_index.opening import open_index
 from schemas.corpus_settings import IndexSettings
@@ -30,11 +33,9 @@ def search(index: str, query: str | None, k: int, queries: Path | None, as_json:
     """One query from the command line, or many from a file of JSON lines."""
     if (query is None) == (queries is None):
         raise BadInput("give either a query or --queries FILE.jsonl")
+    index = index_in(index)
     if queries is not None:
-        from tasks.indexing import search_many
-
-        for row in search_many(index, str(queries), k):
-            print(json.dumps(row))
+        _search_many(index, queries, k)
         return
     assert query is not None
     (hits,) = open_index(index).search([Query(query)], k)
@@ -49,12 +50,47 @@ def search(index: str, query: str | None, k: int, queries: Path | None, as_json:
         console.print("nothing found")
 
 
-def serve(index: str, host: str, port: int) -> None:
-    """Answer searches over HTTP until stopped."""
+def _search_many(index: str, queries: Path, k: int) -> None:
+    from tasks.indexing import search_many
+
+    found = search_many(index, str(queries), k)
+    if (first := next(found, None)) is None:
+        raise BadInput(f"{queries}: no queries in it: give a line of query_id and query for each")
+    for row in chain([first], found):
+        print(json.dumps(row))
+
+
+def index_in(folder: str) -> str:
+    """The index itself, where the folder is that of its stage (…/index/v1)."""
+    own, inner = Path(folder) / SEAL, Path(folder) / "index"
+    return str(inner) if not own.exists() and (inner / SEAL).exists() else folder
+
+
+def serve(index: str, host: str, port: int, console: Console) -> None:
+    """Answer searches over HTTP until stopped; says where as soon as it listens. Port 0 is any that is free.
+
+    Raises:
+        BadInput: there is no such index, or nobody can listen there.
+    """
     import uvicorn
 
     from retrieval_index.folder import read_info
     from retrieval_index.service import create_app
 
-    app = create_app(open_index(index, verify=True), read_info(index).digest)
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    index = index_in(index)
+    info = read_info(index)
+    with listening(host, port) as listener:
+        app = create_app(open_index(index, verify=True), info.digest)
+        address = f"[{host}]" if ":" in host else host
+        console.print(f"{info.documents:,} passages at http://{address}:{listener.getsockname()[1]}", highlight=False)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that takes connections there; raises BadInput where that cannot be."""
+    if not 0 <= port <= 65_535:
+        raise BadInput(f"--port {port}: give one from 1 to 65535, or 0 for any that is free")
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise BadInput(f"--host {host} --port {port}: cannot listen there: {error.strerror}") from None

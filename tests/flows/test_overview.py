@@ -39,3 +39,15 @@ def test_a_running_job_is_shown_with_its_progress_and_what_failed_before(tmp_pat
     assert row["job"]["progress"]["unit"] == "naps"
     assert "naps" in text.getvalue()
     assert "failed once, the last time it was ended by signal 9" in text.getvalue()
+
+
+def test_a_state_is_whole_in_eighty_columns(tmp_path):
+    ledger = Ledger(str(tmp_path), SNAPSHOT)
+    made = Recipe(
+        stage="trajectories", label="student-1", snapshot=SNAPSHOT, version=1, settings={}, given={}, upstreams=[]
+    )
+    ledger.open(made).finish(rows=1_234)
+    text = io.StringIO()
+    status(str(tmp_path), False, Console(file=text, width=80))
+    (line,) = [line for line in text.getvalue().splitlines() if "student-1" in line]
+    assert line.split()[:3] == ["trajectories/student-1", "finished", "1,234"]
