@@ -75,9 +75,11 @@ def test_the_main_process_is_killed_once_and_its_return_is_noted(training, tmp_p
 def test_nothing_is_killed_after_the_training_is_done(training, tmp_path):
     wait_until_started(tmp_path)
     training.step(5)
-    (Path(training.job.output) / "result.json").write_text('{"seconds": 1.0, "figures": {}}')
+    result = Path(training.job.output) / "result.json"
+    result.write_text('{"seconds": 1.0, "figures": {}}')
     assert strike(training.strike()) == {"strikes": 0}
     assert len(starts(tmp_path)) == 1
+    result.unlink()  # it sleeps on: let it be told to stop
 
 
 def test_nothing_is_waited_for_once_nobody_starts_the_training_again(training, tmp_path, monkeypatch):
