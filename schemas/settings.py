@@ -45,9 +45,6 @@ class TeacherSettings(Identity):
     """Multi-agent: the name of the model behind the endpoint (`runtime.teacher_endpoint`)."""
     temperature: Annotated[float, Field(ge=0)] = 0.7
 
-
-# -- models and training --------------------------------------------------------------------------------------------
-
     @model_validator(mode="after")
     def _a_script_asks_no_model(self) -> "TeacherSettings":
         if self.kind == "scripted":
@@ -55,6 +52,9 @@ class TeacherSettings(Identity):
             if self.questions is None:
                 self.refuse_unread(["seed"], "the scripted teacher draws nothing but questions")
         return self
+
+
+# -- models and training --------------------------------------------------------------------------------------------
 
 
 class TokenizerSettings(Identity):
