@@ -21,7 +21,7 @@ def dated(dump: str, wiki: str) -> list[str]:
     try:
         filesystem, pattern = fsspec.core.url_to_fs(before + any_date + behind.replace("{date}", any_date))
         paths = filesystem.glob(pattern)
-    except (OSError, ImportError, ValueError) as error:
+    except Exception as error:  # stores have no error in common
         raise BadInput(f"{dump}: cannot be opened: {' '.join(str(error).split())}") from None
     # Told by the path's end: its beginning may be a scheme, or relative.
     shape = re.compile(r"(\d{8})" + re.escape(behind).replace(re.escape("{date}"), r"\1") + "/?$")

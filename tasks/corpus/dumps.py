@@ -132,17 +132,20 @@ def find_dump(path: str) -> Dump:
     filesystem = _filesystem(path)
     path = path.rstrip("/")
     try:
-        if not _NAME.fullmatch(path) and filesystem.isdir(path):
+        is_folder = not _NAME.fullmatch(path) and filesystem.isdir(path)
+        is_there = is_folder or filesystem.exists(path)
+    except Exception as error:  # stores have no error in common
+        raise _cannot_be_opened(path, error) from None
+    if not is_there:
+        raise BadInput(f"{path}: no such dump; give the path of a pages-articles file or of the folder that holds it")
+    try:
+        if is_folder:
             names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
             return _dump(filesystem, f"{path}/", _chosen(path, [name for name in names if _NAME.fullmatch(name)]), True)
-        if not filesystem.exists(path):
-            raise BadInput(
-                f"{path}: no such dump; give the path of a pages-articles file or of the folder that holds it"
-            )
         name = path.rpartition("/")[2]
         return _dump(filesystem, path.removesuffix(name), [name], False)
     except (OSError, ImportError) as error:
-        raise BadInput(f"{path}: cannot be opened: {' '.join(str(error).split())}") from None
+        raise _cannot_be_opened(path, error) from None
 
 
 def cut(dump: Dump, part_mb: float) -> list[DumpRange]:
@@ -174,6 +177,10 @@ def cut(dump: Dump, part_mb: float) -> list[DumpRange]:
 
 
 # -- finding --------------------------------------------------------------------------------------------------------
+
+
+def _cannot_be_opened(path: str, error: Exception) -> BadInput:
+    return BadInput(f"{path}: cannot be opened: {' '.join(str(error).split())}")
 
 
 def _filesystem(path: str) -> AbstractFileSystem:

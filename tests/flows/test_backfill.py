@@ -1,16 +1,19 @@
 """Several snapshots in one go: which are meant, and that one which fails stops no other."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from s3fs import S3FileSystem
 
 from flows.selection import configured
 from schemas.config import read_config
 from schemas.errors import BadInput
+from tasks.corpus.dumps import find_dump
 from tests.support.dumpfiles import page_xml, write_multistream
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +122,21 @@ def test_where_there_is_no_latest_snapshot_it_says_why(config, of, other, said):
     config.write_text(config.read_text().replace(of, other))
     with pytest.raises(BadInput, match=said):
         configured(str(config), "latest")
+
+
+def test_a_store_that_nobody_may_look_into_is_one_line(config, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config.parent / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(config.parent / "none"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(S3FileSystem, "_cache", {})  # no store of another test is known here, nor this one there
+    config.write_text(config.read_text().replace(f"dump: {config.parent}", "dump: s3://bucket"))
+    with pytest.raises(BadInput, match="cannot be opened: Unable to locate credentials"):
+        configured(str(config), "latest")
+    with pytest.raises(BadInput, match="cannot be opened: Unable to locate credentials"):
+        find_dump("s3://bucket/enwiki-20240101-pages.xml.bz2")
 
 
 def test_the_monthly_deployment_builds_the_latest_snapshot_and_every_config_is_there():
