@@ -36,8 +36,8 @@ def reported(config: PipelineConfig) -> Report:
 
 
 def report_page(config: PipelineConfig) -> str:
-    """Where its page lies."""
-    return storage.join(config.runtime.root, "report.html")
+    """Where its page lies, which no other snapshot's run replaces."""
+    return storage.join(config.runtime.root, config.snapshot, "report.html")
 
 
 def _runs(config: PipelineConfig) -> str:

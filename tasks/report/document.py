@@ -52,14 +52,15 @@ def finished_stages(ledger: Ledger, config: PipelineConfig) -> list[StageManifes
 
 
 def current_report(ledger: Ledger, config: PipelineConfig) -> Report | None:
-    """The report that lies there, if it tells of just the stages that the ledger holds and its page lies beside it."""
+    """The report that lies there, if it tells of just the stages that the ledger holds and its pages lie there, too."""
     try:
         report = storage.read_document(storage.join(ledger.root, "report.json"), Report)
     except (FileNotFoundError, ValueError):
         return None
     told = [StageTiming.of(manifest) for manifest in finished_stages(ledger, config)]
-    whole = report.stages == told and storage.exists(storage.join(ledger.root, "report.html"))
-    return report if whole else None
+    folders = (ledger.root, storage.join(ledger.root, ledger.snapshot))
+    whole = all(storage.exists(storage.join(folder, "report.html")) for folder in folders)
+    return report if whole and report.stages == told else None
 
 
 def report_of(ledger: Ledger, answers: Sequence[Answer], config: PipelineConfig, wall_seconds: float) -> Report:

@@ -1,4 +1,7 @@
-"""{root}/report.json for machines and {root}/report.html, one file that needs nothing else, for people."""
+"""report.json for machines and report.html, one file that needs nothing else, for people.
+
+Both lie with their snapshot, and once more under the root, where those of the snapshot are that was last run.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +34,10 @@ def write_report(ledger: Ledger, config: PipelineConfig, wall_seconds: float) ->
     """Write both files from what lies in the ledger, however far the run has come; gives back what the first holds."""
     answers = read_answers(ledger)
     report = report_of(ledger, answers, config, wall_seconds)
-    storage.write_document(storage.join(ledger.root, "report.json"), report)
     html = _html(ledger, answers, config, report)
-    storage.write_bytes(storage.join(ledger.root, "report.html"), html.encode())
+    for folder in (storage.join(ledger.root, ledger.snapshot), ledger.root):
+        storage.write_document(storage.join(folder, "report.json"), report)
+        storage.write_bytes(storage.join(folder, "report.html"), html.encode())
     return report
 
 

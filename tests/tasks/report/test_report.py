@@ -11,6 +11,7 @@ from rich.console import Console
 
 from schemas.config import PipelineConfig
 from tasks.evaluation.scores import read_answers
+from tasks.ledger import Ledger
 from tasks.report.curves import read_curves, smoothed
 from tasks.report.document import current_report, report_of
 from tasks.report.examples import read_examples
@@ -49,6 +50,19 @@ def test_the_json_holds_just_what_its_readers_were_promised(whole: PretendRun) -
     assert ("dapo", "sft-1") in {(row["a"], row["b"]) for row in document["comparisons"]}
     assert document["stages"][2] == {"stage": "questions", "label": "v1", "rows": 40, "rejects": 80, "seconds": 12.0}
     assert document["wall_seconds"] == 1834.0
+
+
+def test_a_snapshot_s_report_stays_when_that_of_another_is_the_root_s(tmp_path: Path) -> None:
+    run = PretendRun(str(tmp_path))
+    run.everything()
+    write_report(run.ledger, config(tmp_path), 12.5)
+    first = (tmp_path / SNAPSHOT / "report.html").read_bytes()
+    other = config(tmp_path).model_copy(update={"snapshot": "enwiki-20991201"})
+    write_report(Ledger(str(tmp_path), other.snapshot), other, 1.0)
+    assert (tmp_path / SNAPSHOT / "report.html").read_bytes() == first
+    assert json.loads((tmp_path / SNAPSHOT / "report.json").read_text())["wall_seconds"] == 12.5
+    assert (tmp_path / "report.html").read_bytes() == (tmp_path / other.snapshot / "report.html").read_bytes()
+    assert current_report(run.ledger, config(tmp_path)) is None, "the root's tells of another"
 
 
 def test_a_report_is_current_until_a_stage_is_made_anew(tmp_path: Path) -> None:
