@@ -21,6 +21,7 @@ from tasks.expectations import Hours, Work, hours_of, parameters_in, seen_by_stu
 from tasks.graph import Stage, changes_outside, stages_of
 from tasks.ledger import Ledger, differences
 from tasks.precedents import Precedent, precedents_of
+from tasks.readiness import found_for
 
 
 def plan(
@@ -41,8 +42,12 @@ def plan(
         print(json.dumps(rows))
         return
     console.print(_table(f"{settings.name}: {settings.snapshot}", rows))
-    for line in estimates.words([stage for stage, row in zip(stages, rows, strict=True) if row["action"] in _TO_DO]):
+    to_do = [stage for stage, row in zip(stages, rows, strict=True) if row["action"] in _TO_DO]
+    for line in estimates.words(to_do):
         console.print(line, highlight=False)
+    for is_there, words in found_for(settings, to_do):  # no error: it may be planned here what is run elsewhere
+        if not is_there:
+            console.print(f"[yellow]a run would be refused here:[/] {words}", highlight=False)
     for line in _told_by({row["precedent"] for row in rows} - {None}, precedents.values()):
         console.print(line, highlight=False)
     conflicts = [row["stage"] for row in rows if row["action"] == "refused"]

@@ -55,6 +55,15 @@ def test_without_an_acceptance_there_are_rows_and_tokens_and_the_way_to_hours(tm
     assert rows["models/sft-0"]["hours"] is None
 
 
+def test_what_a_run_would_be_refused_for_is_told_and_is_no_error(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"extends: {SAMPLE}\nmodel: {{path: /no/such}}\n")
+    text = io.StringIO()
+    plan(str(config), None, str(tmp_path / "root"), None, False, Console(file=text, width=250))
+    assert "a run would be refused here: model.path /no/such: no such folder" in text.getvalue()
+    assert "refused here" not in told(tmp_path)
+
+
 def test_hours_are_those_of_the_last_acceptance_scaled_by_parameters(tmp_path, capsys):
     (tmp_path / "acceptance.json").write_text(ACCEPTANCE.model_dump_json())
     words = told(tmp_path)
