@@ -27,7 +27,7 @@ def run(
     else:
         console.print(f"all {len(stages)} stages are built")
     console.print(summary_table(reported(settings)))
-    console.print(f"report: {report_page(settings)}")
+    console.print(f"report: {report_page(settings)}", soft_wrap=True)  # a path that is to be copied
 
 
 def _flow(

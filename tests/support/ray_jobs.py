@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from schemas.jobs import TrainingJob
 from tasks import ray_cluster
@@ -38,14 +40,15 @@ def start(module: str, job: TrainingJob, cluster: str) -> subprocess.Popen[bytes
 
 
 def processes_of(actor: str) -> list[int]:
-    """Ids of the processes of this machine that run an actor of this class."""
+    """Ids of the processes that run an actor of this class in a Ray that this process has started.
+
+    Other tests, of other processes, have a Ray of their own at the same time.
+    """
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"ray::{actor}".encode() in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if any(word.startswith(f"ray::{actor}") for word in process.cmdline()):
+                found.append(process.pid)
     return found
 
 

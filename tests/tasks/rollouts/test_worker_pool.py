@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from tasks.rollouts.worker import LIVE
 from tasks.rollouts.worker_pool import WorkerPool
 from tests.support.app_server import serving_app
 from tests.support.ground import Ground, make_ground, probe_of, questions
+from tests.support.ray_jobs import processes_of
 
 pytestmark = pytest.mark.slow
 
@@ -69,14 +70,14 @@ async def _roll_all(pool: RolloutPool, count: int, temperature: float = 1.0, ret
     return await asyncio.gather(*rolls)
 
 
-async def _roll_and_kill(pool: WorkerPool, victim: ray.actor.ActorHandle, *, restarted: bool) -> list[Trajectory]:
+async def _roll_and_kill(pool: WorkerPool, victim: Callable[[], Any], *, restarted: bool) -> list[Trajectory]:
     """Kill an actor as soon as trajectories are under way everywhere."""
     await pool.versions()  # every seat has its worker
     rolling = asyncio.create_task(_roll_all(pool, 200))
     while not all(seat.open for seat in pool._seats):
         assert not rolling.done(), "all was rolled before every worker had its part"
         await asyncio.sleep(0.001)
-    ray.kill(victim, no_restart=not restarted)
+    ray.kill(victim(), no_restart=not restarted)
     return await rolling
 
 
@@ -135,7 +136,7 @@ def test_a_job_still_hears_that_it_is_told_to_stop(pool):
 
 
 def test_a_searcher_that_is_killed_is_made_up_for(pool, loop):
-    rows = loop.run(_roll_and_kill(pool, pool._searchers[0], restarted=True))
+    rows = loop.run(_roll_and_kill(pool, lambda: pool._searchers[0], restarted=True))
     assert [row.question_id for row in rows] == [f"q{number}" for number in range(200)]
     assert {row.searches[0].outcome for row in rows} == {"found"}
 
@@ -148,7 +149,7 @@ def test_weights_reach_every_worker_and_one_that_replaces_a_killed_one(pool, gro
     assert scores[0] == pytest.approx(scores[1])
     assert scores[0] != pytest.approx(before[0])
 
-    rows = loop.run(_roll_and_kill(pool, pool._seats[0].worker, restarted=False))
+    rows = loop.run(_roll_and_kill(pool, lambda: pool._seats[0].worker, restarted=False))
     assert [row.question_id for row in rows] == [f"q{number}" for number in range(200)]
     assert {(row.end_reason, len(row.searches)) for row in rows} == {("answered", 0)}
     assert loop.run(pool.versions()) == [1, 1]
@@ -253,22 +254,18 @@ def test_a_worker_that_hangs_is_replaced_and_deaths_of_long_ago_do_not_count(poo
     for seat in pool._seats:
         seat.deaths = [time.monotonic() - worker_pool.RESTARTS_SECONDS - 1] * 5
     monkeypatch.setattr(worker_pool, "ANSWER_SECONDS", 10.0)
-    hanging = next(process for process in psutil.process_iter(["cmdline"]) if _is_worker(process))
+    hanging = psutil.Process(processes_of("WorkerActor")[0])
     hanging.suspend()
     assert _told(loop.run(_roll_all(pool, 20))) == expected
     assert sorted(len(seat.deaths) for seat in pool._seats) == [5, 6]
     hanging.wait(30)
 
 
-def _is_worker(process: psutil.Process) -> bool:
-    return any(word.startswith("ray::WorkerActor") for word in process.info["cmdline"] or [])
-
-
 def test_a_worker_that_dies_too_often_ends_the_run(pool, loop):
     """The last test of the module: it leaves no pool behind."""
     pool._seats[0].deaths = [time.monotonic()]
     with pytest.raises(RunFailed, match=r"died 2 times within an hour \(runtime.placement.restarts is 1\)"):
-        loop.run(_roll_and_kill(pool, pool._seats[0].worker, restarted=False))
+        loop.run(_roll_and_kill(pool, lambda: pool._seats[0].worker, restarted=False))
 
 
 def test_capacity_counts_engines_and_servers():
