@@ -4,25 +4,24 @@ Prefect would start one of its own in the terminal's process group, where Ctrl-C
 for a server that is gone in place of saying that it was stopped. This one is in a session of its own, and dies with the
 run, even by SIGKILL.
 
-    python -m flows.server PORT     the server's process
+    python -m flows.server PORT PARENT     the server's process, and that of the run
 """
 
 import atexit
-import ctypes
 import os
-import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import IO
 
 from schemas.errors import RunFailed
+from tasks.processes import die_with_parent, free_port
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
-_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -37,20 +36,21 @@ def server_of_this_run() -> Iterator[None]:
     if PREFECT_API_URL.value():
         yield
         return
-    port = _free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "flows.server", str(port), str(os.getpid())],
-        env={**os.environ, "PREFECT_UI_ENABLED": "0"},
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    atexit.register(_stop, server)  # after Prefect's own, by which the last events are handed over
-    url = f"http://127.0.0.1:{port}/api"
-    _wait_for(url, server)
-    with temporary_settings({PREFECT_API_URL: url}):
-        yield
+    port = free_port()
+    with tempfile.TemporaryFile() as said:  # a pipe would be full one day, and the server wait for who reads it
+        server = subprocess.Popen(
+            [sys.executable, "-m", "flows.server", str(port), str(os.getpid())],
+            env={**os.environ, "PREFECT_UI_ENABLED": "0"},
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+        atexit.register(_stop, server)  # after Prefect's own, by which the last events are handed over
+        url = f"http://127.0.0.1:{port}/api"
+        _wait_for(url, server, said)
+        with temporary_settings({PREFECT_API_URL: url}):
+            yield
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
@@ -61,13 +61,7 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
         server.kill()
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_for(url: str, server: subprocess.Popen[bytes], said: IO[bytes]) -> None:
     import httpx
 
     deadline = time.monotonic() + _START_SECONDS
@@ -76,8 +70,8 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
             if httpx.get(f"{url}/health", trust_env=False).is_success:
                 return
         if server.poll() is not None:
-            _, said = server.communicate()
-            last = said.decode(errors="replace").strip().rpartition("\n")[2]
+            said.seek(0)
+            last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
             raise RunFailed(f"Prefect's server ended as it started: {last[:300]}; set PREFECT_API_URL to use another")
         if time.monotonic() > deadline:
             raise RunFailed(f"Prefect's server was not ready in {_START_SECONDS:.0f} seconds; run again to go on")
@@ -85,8 +79,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 
 
 def _serve(port: int, parent: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if not die_with_parent(parent):
         return
     import uvicorn
 

@@ -7,10 +7,8 @@ makes it a light parent without torch, which starts the ranks on this machine, p
 all when one fails. Those ranks die with their parent, even by SIGKILL.
 """
 
-import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +21,7 @@ from schemas.errors import JobLost, MaskSearchError
 from schemas.jobs import TrainingJob
 from tasks.devices import this_machine
 from tasks.jobs import TERMINATED
+from tasks.processes import die_with_parent, free_port
 from trainers.admission import refuse_unfit
 
 Job = TypeVar("Job", bound=TrainingJob)
@@ -32,7 +31,6 @@ COLLECTIVE_TIMEOUT = timedelta(minutes=30)
 late for so long hangs. (For what rank 0 does alone they wait in `trainers.deepspeed_engine.WAITING_TIMEOUT`.)"""
 
 _PARENT = "MASKSEARCH_PARENT"
-_PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 60.0
 
 
@@ -87,20 +85,12 @@ def environment_of(rank: int, ranks: int, port: int) -> dict[str, str]:
     }
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def _die_with_parent() -> None:
     """Ask the kernel to end this rank when its parent ends; where that has happened already, end now."""
     parent = os.environ.get(_PARENT)
     if parent is None:
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):
+    if not die_with_parent(int(parent)):
         sys.exit(TERMINATED)
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from schemas.sizes import SIZES, parameters_of
+from tasks.processes import free_port
 from trainers.throughput import ROWS_PER_STEP, WARM_UP
 
 
@@ -95,7 +96,7 @@ def _measure(case: Case, seconds: float) -> Figures | None:
     import torch
 
     from schemas.settings import EngineeringSettings
-    from trainers.launch import environment_of, free_port
+    from trainers.launch import environment_of
     from trainers.throughput import throughput
     from trainers.weights import new_model
 

@@ -8,12 +8,13 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from schemas.settings import SftSettings
+from tasks.processes import free_port
 from tests.bench.training_timing import interleaved, ratio
 from trainers.batches import Batch, batch_of, n_trained, packed
 from trainers.course import Course
 from trainers.deepspeed_engine import TrainingEngine
 from trainers.language_model import LanguageModel
-from trainers.launch import environment_of, free_port
+from trainers.launch import environment_of
 from trainers.losses import cross_entropy
 from trainers.supervised import update
 from trainers.weights import load_model

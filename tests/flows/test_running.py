@@ -25,7 +25,7 @@ def masksearch(*words):
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
+    folder = tmp_path_factory.mktemp("a-run-whose-root-does-not-fit-into-one-line-of-a-terminal-")
     path = folder / "config.yaml"
     path.write_text(CONFIG.format(parent=ROOT / "tests" / "chaos" / "tiny.yaml", root=folder / "root"))
     return path
@@ -47,7 +47,7 @@ def changed(config, text):
 def test_a_run_says_each_stage_as_it_is_done(first):
     for stage in ("dump/v1", "pages/v1", "passages/v1", "index/v1"):
         assert f"✓ {stage}" in first.stdout
-    assert "report.html" in first.stdout
+    assert "smallworld-20260101/report.html\n" in first.stdout, "in one piece, to be copied"
 
 
 def test_a_second_run_builds_nothing(config, first):

@@ -1,7 +1,6 @@
 """A real Prefect server and workers of it, for as long as a test needs them."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from typing import Any
 import httpx
 import psutil
 
+from tasks.processes import free_port
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
@@ -20,9 +21,7 @@ BIN = Path(sys.executable).parent
 @contextmanager
 def running_server(home: Path) -> Iterator[dict[str, str]]:
     """The environment of a client of a server of its own, which is stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "PREFECT_HOME": str(home),

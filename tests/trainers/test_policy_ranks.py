@@ -17,9 +17,10 @@ from schemas.records import Question
 from schemas.runtime import EngineRuntime
 from schemas.settings import AgentSettings, CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
 from tasks import storage
+from tasks.processes import free_port
 from tests.support import rank_program
 from tests.support.examples import ramp_question
-from trainers.launch import environment_of, free_port
+from trainers.launch import environment_of
 from trainers.weights import load_model
 
 pytestmark = pytest.mark.slow

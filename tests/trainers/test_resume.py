@@ -14,8 +14,9 @@ import pytest
 
 from schemas.jobs import SftJob, TrajectorySource
 from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
+from tasks.processes import free_port
 from tests.support import rank_program
-from trainers.launch import environment_of, free_port
+from trainers.launch import environment_of
 from trainers.weights import load_model, save_model
 
 pytestmark = pytest.mark.slow

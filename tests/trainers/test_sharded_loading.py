@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from trainers.launch import environment_of, free_port
+from tasks.processes import free_port
+from trainers.launch import environment_of
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trainers.launch import environment_of, free_port
+from tasks.processes import free_port
+from trainers.launch import environment_of
 
 pytestmark = pytest.mark.slow
 
