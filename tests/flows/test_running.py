@@ -44,10 +44,11 @@ def changed(config, text):
     return path
 
 
-def test_a_run_says_each_stage_as_it_is_done(first):
+def test_a_run_says_each_stage_as_it_is_done(config, first):
     for stage in ("dump/v1", "pages/v1", "passages/v1", "index/v1"):
         assert f"✓ {stage}" in first.stdout
-    assert "smallworld-20260101/report.html\n" in first.stdout, "in one piece, to be copied"
+    page = config.parent / "root" / "smallworld-20260101" / "report.html"
+    assert f"report: {page}\n" in first.stdout, "in one piece, to be copied"
 
 
 def test_a_second_run_builds_nothing(config, first):
