@@ -5,7 +5,7 @@ Text here may hold marks (marks.py); they are no part of what a reader sees.
 
 import re
 
-from tasks.corpus.marks import LOST, MARK
+from tasks.corpus.marks import LOST, LOST_OPEN, MARK
 from tasks.corpus.tidying import tidy
 
 HEADING = re.compile(r"^(={1,6})[ \t]*(.+?)[ \t]*\1[ \t]*$")
@@ -15,12 +15,19 @@ _ODD_SPACE = re.compile(r"[\t\xa0\u2000-\u200a\u202f\u205f\u3000]")
 _SPACES = re.compile(r"  +")
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\xad\u2066-\u2069]")
 _LOST = re.compile(LOST)
+_LOST_TEMPLATE = re.compile(rf"{LOST_OPEN}template:[^\x03]*\x03")
 _MARKS = re.compile(MARK)
+_ENDED = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*\s*$")
 _SEEN = re.compile(r"[^\W_]")
 
 
 def assemble(text: str) -> str:
-    """Blocks with a blank line between them. Headings without text below them go."""
+    """Blocks with a blank line between them. Headings without text below them go.
+
+    A loss alone on its line belongs to the sentence that it interrupts, where the line before has not ended it. Else
+    it takes nothing from the paragraphs beside it: a template's mark then stands on the blank line between two blocks,
+    within neither (at the very start or end of a page, at its edge); a formula or code set apart leaves none.
+    """
     blocks: list[str] = []
     paragraph: list[str] = []
     items: list[str] = []
@@ -35,8 +42,16 @@ def assemble(text: str) -> str:
 
     for line in _SPACES.sub(" ", _ODD_SPACE.sub(" ", _INVISIBLE.sub("", text))).split("\n"):
         line = line.strip()
-        if not line or _ONLY_MARKS.fullmatch(line):
+        if not line:
             close()
+        elif _ONLY_MARKS.fullmatch(line):
+            losses = "".join(_LOST.findall(line))
+            if losses and paragraph and not _ENDED.search(_MARKS.sub("", paragraph[-1])):
+                paragraph.append(losses)
+            else:
+                close()
+                if templates := "".join(_LOST_TEMPLATE.findall(losses)):
+                    blocks.append(templates)
         elif line[0] == "=" and (heading := HEADING.match(line)):
             close()
             blocks.append(f"{heading[1]} {_LOST.sub('', tidy(heading[2]))} {heading[1]}")
@@ -50,22 +65,49 @@ def assemble(text: str) -> str:
                 close()
             paragraph.append(line)
     close()
-    return "\n\n".join(_with_text(blocks))
+    return _joined(_with_text(blocks))
+
+
+def _joined(blocks: list[str]) -> str:
+    """Blocks of text with a blank line between them, on which the marks stand that belong to neither."""
+    pieces: list[str] = []
+    apart = ""
+    for block in blocks:
+        if _is_apart(block):
+            apart += block
+        else:
+            pieces += f"\n{apart}\n" if pieces else apart, block
+            apart = ""
+    return "".join([*pieces, apart])
 
 
 def _with_text(blocks: list[str]) -> list[str]:
     """Without empty blocks and without headings that no text follows before one of the same or a higher level."""
     kept: list[str] = []
     for block in blocks:
-        if not block[:1].isalnum() and not _SEEN.search(_MARKS.sub("", block)):
-            continue
-        level = _level(block)
-        while level and kept and _level(kept[-1]) >= level:
-            kept.pop()
-        kept.append(block)
-    while kept and _level(kept[-1]):
-        kept.pop()
+        if block[:1].isalnum() or _SEEN.search(_MARKS.sub("", block)):
+            if level := _level(block):
+                _drop_headings(kept, level)
+            kept.append(block)
+        elif losses := "".join(_LOST_TEMPLATE.findall(block)):
+            kept.append(losses)
+    _drop_headings(kept, 1)
     return kept
+
+
+def _drop_headings(kept: list[str], level: int) -> None:
+    """Drop the headings at the end, from ``level`` downwards; marks that stand apart are no text below a heading."""
+    apart: list[str] = []
+    while kept and (_is_apart(kept[-1]) or _level(kept[-1]) >= level):
+        last = kept.pop()
+        if _is_apart(last):
+            apart.append(last)
+    if apart:
+        kept.append("".join(reversed(apart)))
+
+
+def _is_apart(block: str) -> bool:
+    return block[0] == LOST_OPEN and not _LOST.sub("", block)
 
 
 def _level(block: str) -> int:

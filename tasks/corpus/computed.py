@@ -1,142 +1,188 @@
-"""Templates whose words are computed from their parameters: dates, ages, labels of languages.
+"""The registry of computed templates: what makes a template's words from its parameters, by the name in the tables.
 
-Each function gives the wikitext that the template stands for, or None where that cannot be told from its parameters
-alone (an age today, a price in today's money).
+A kind gets a template's name, in lower case, and the wiki's `Language`; it gives the function of a call's parameters.
+That gives wikitext, or None where the words cannot be computed from the parameters alone (an age today, a price in
+today's money).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from tasks.corpus import quantities
+from tasks.corpus import conversions, dates, naming, quantities
 from tasks.corpus.arguments import Arguments
+from tasks.corpus.marks import GAP
+from tasks.corpus.numerals import Numerals
 
 Computed = Callable[[Arguments], str | None]
 
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
-)
-_LANGUAGE_CODE = re.compile(r"[a-z]{2,3}(-[a-z]+)*|simple")
+
+@dataclass(frozen=True)
+class Language:
+    """What a wiki's table says of its language."""
+
+    numerals: Numerals
+    calendar: dates.Calendar | None
+    names: Mapping[str, str]
+    """Of languages, by code, as {{lang-xx}} puts them before its words."""
+    foreign: Mapping[str, str]
+    """Shapes: ``labelled`` ("{}: {}"), ``romanized``, ``literal``."""
+    labels: Mapping[str, Mapping[str, str]]
+    """By template kind, what stands before each parameter."""
+    units: conversions.Units
+    shapes: Mapping[str, str] = field(default_factory=dict)
+    """Other words: of centuries, quotations, enumerations."""
 
 
-def spelled_date(year: str, month: str, day: str, day_first: bool) -> str:
-    """ "14 March 1879" or "March 14, 1879"; month and day may be empty; the month a number or a name."""
-    if month.isdecimal() and 1 <= int(month) <= 12:
-        month = _MONTHS[int(month) - 1]
-    if not month:
-        return year
-    if not day:
-        return f"{month} {year}"
-    day = day.lstrip("0")
-    return f"{day} {month} {year}" if day_first else f"{month} {day}, {year}"
+Kind = Callable[[str, Language], Computed]
+_ROMAN = re.compile(r"[ivxlc]+")
 
 
-def date(arguments: Arguments) -> str | None:
-    """``{{birth date|1879|3|14|df=y}}``: "14 March 1879"; of {{birth date and age}} the date alone."""
-    year, month, day = (arguments.get(place) for place in "123")
-    if not year.isdecimal():
-        return year or None
-    return spelled_date(year, month, day, arguments.is_on("df") or "dm" in arguments.get("format"))
+def _plain(function: Computed) -> Kind:
+    return lambda name, language: function
 
 
-def _age(years: list[str]) -> str | None:
-    """Full years from the first (year, month, day) to the second."""
-    if len(years) < 6 or not all(piece.isdecimal() for piece in years[:6]):
-        return None
-    born, then = tuple(map(int, years[:3])), tuple(map(int, years[3:6]))
-    return str(then[0] - born[0] - (then[1:] < born[1:]))
+def _numeric(function: Callable[[Arguments, Numerals], str | None]) -> Kind:
+    return lambda name, language: lambda arguments: function(arguments, language.numerals)
 
 
-def death(arguments: Arguments) -> str | None:
-    """``{{death date and age|1955|4|18|1879|3|14}}``: "April 18, 1955 (aged 76)"."""
-    given = arguments.positional
-    age = _age(given[3:6] + given[:3])
-    when = date(arguments)
-    return f"{when} (aged {age})" if when and age else when
+def _convert(name: str, language: Language) -> Computed:
+    return lambda arguments: conversions.convert(arguments, language.units, language.numerals)
 
 
-def age(arguments: Arguments) -> str | None:
-    return _age(arguments.positional)
+def _language(name: str, language: Language) -> Computed:
+    """``{{lang-ru|Москва}}``; a language without a name in the table has no words: its label is missing."""
+    code = name.removeprefix("lang-").removesuffix("-short")
+    label = language.names.get(code) or language.names.get(code.removesuffix("s"))
+    return lambda arguments: naming.foreign(arguments, label, 1, language.foreign) if label else None
 
 
-def as_of(arguments: Arguments) -> str | None:
-    """``{{as of|2010|5|lc=y}}``: "as of May 2010"."""
-    if alternative := arguments.get("alt"):
-        return alternative
-    year, month, day = (arguments.get(place) for place in "123")
-    when = spelled_date(year, month, day, arguments.get("df").upper() != "US") + arguments.get("post")
-    if not year or arguments.is_on("bare"):
-        return when or None
-    words = "Since" if arguments.is_on("since") else "As of"
-    return f"{words.lower() if arguments.is_on('lc') else words} {when}"
+def _language_by_name(name: str, language: Language) -> Computed:
+    """``{{russo|Москва}}``: the template is called what its language is called."""
+    return lambda arguments: naming.foreign(arguments, name, 1, language.foreign)
 
 
-def coordinates(arguments: Arguments) -> str | None:
-    """Shown at the head of the page they are no part of a sentence; within it they are lost."""
-    return "" if arguments.get("display") in ("title", "t") else None
+def _language_words(name: str, language: Language) -> Computed:
+    """``{{lang-en2|words}}``: the words without the language's name."""
+    return lambda arguments: naming.foreign(arguments, "", 1, language.foreign)
 
 
-def interlanguage(arguments: Arguments) -> str | None:
-    """``{{ill|Title|de|Titel|lt=words}}``, or in its older form ``{{ill|de|Titel|Title|words}}``."""
-    title, words = arguments.get("1"), arguments.get("lt")
-    if _LANGUAGE_CODE.fullmatch(title) and len(arguments.positional) > 2:
-        title, words = arguments.get("3", "2"), words or arguments.get("4")
-    return f"[[{title}|{words or title}]]" if title else None
+def _langx(name: str, language: Language) -> Computed:
+    def shown(arguments: Arguments) -> str | None:
+        code = arguments.get("1").lower()
+        label = language.names.get(code) or language.names.get(code.partition("-")[0])
+        if label is None and not arguments.get("label"):
+            return None
+        return naming.foreign(arguments, label or "", 2, language.foreign)
+
+    return shown
 
 
-def inline_list(arguments: Arguments) -> str | None:
-    """``{{hlist|a|b}}``: "a, b"."""
-    return ", ".join(piece for piece in arguments.positional if piece) or None
+def _labelled(kind: str) -> Kind:
+    return lambda name, language: lambda arguments: naming.labelled(arguments, language.labels[kind])
 
 
-def block_list(arguments: Arguments) -> str | None:
-    """``{{ubl|a|b}}``: list items."""
-    return "".join(f"\n* {piece}" for piece in arguments.positional if piece) + "\n\n"
+def _ship(name: str, language: Language) -> Computed:
+    prefix = "" if name == "ship" else name.upper()
+    return lambda arguments: naming.ship(arguments, prefix)
 
 
-def always(function: Computed) -> Callable[[str], Computed]:
-    """The same function whatever the template's name."""
-    return lambda _: function
+def _date(name: str, language: Language) -> Computed:
+    calendar = language.calendar
+    return lambda arguments: dates.date_of_wiki(arguments, calendar) if calendar else None
 
 
-def computed_templates(languages: dict[str, str], labels: dict[str, str]) -> dict[str, Callable[[str], Computed]]:
-    """By the name that templates.yaml calls it, what makes the function of a template of that name."""
+def _century(kind: str) -> Kind:
+    return lambda name, language: lambda arguments: dates.century(arguments, kind, language.shapes)
 
-    def of_language(name: str) -> Computed:
-        """``{{lang-ru|Москва|Moskva}}``: "Russian: Москва, Moskva"."""
-        language = languages.get(name.removeprefix("lang-"), "")
 
-        def shown(arguments: Arguments) -> str | None:
-            label = "" if arguments.get("label") == "none" else language
-            words = ", ".join(piece for piece in arguments.positional[:2] if piece)
-            return (f"{label}: {words}" if label else words) or None
+def _century_by_name(name: str, language: Language) -> Computed:
+    """``{{XIXe siècle}}``: its own name, with the number in capitals."""
+    words = _ROMAN.sub(lambda found: found[0].upper(), name, count=1)
+    return lambda _: words
 
-        return shown
 
-    def langx(_: str) -> Computed:
-        def shown(arguments: Arguments) -> str | None:
-            rest = Arguments(arguments.positional[1:], arguments.named)
-            return of_language(arguments.get("1"))(rest)
+def _quoted(name: str, language: Language) -> Computed:
+    return lambda arguments: naming.spoken(arguments, language.shapes["quoted"])
 
-        return shown
 
-    def labelled(_: str) -> Computed:
-        """``{{zh|s=北京|p=Běijīng}}``: "simplified Chinese: 北京; pinyin: Běijīng"."""
+def _quote_block(name: str, language: Language) -> Computed:
+    return lambda arguments: naming.spoken(arguments, "\n\n{}\n\n")
 
-        def shown(arguments: Arguments) -> str | None:
-            said = [(labels[key], words) for key, words in arguments.named.items() if key in labels and words]
-            pieces = [f"{label}: {words}" if label else words for label, words in said]
-            return "; ".join([*pieces, *(piece for piece in arguments.positional if piece)]) or None
 
-        return shown
+def _enumeration(name: str, language: Language) -> Computed:
+    return lambda arguments: naming.enumeration(arguments, language.shapes.get("and", "and"))
 
-    plain = (
-        *(quantities.convert, quantities.value, quantities.fraction, quantities.number, quantities.formula),
-        *(date, death, age, as_of, coordinates, interlanguage, inline_list, block_list),
-    )
-    return {
-        **{function.__name__: always(function) for function in plain},
-        "language": of_language,
-        "langx": langx,
-        "labelled": labelled,
-    }
+
+# -- parser functions -------------------------------------------------------------------------------------------------
+
+
+def _cased(change: Callable[[str], str]) -> Kind:
+    return _plain(lambda arguments: change(arguments.get("1")) or GAP)
+
+
+def _if(arguments: Arguments) -> str | None:
+    """``{{#if: condition | then | else}}``"""
+    condition, then, otherwise = arguments.get("1"), arguments.get("2"), arguments.get("3")
+    return (then if condition else otherwise) or GAP
+
+
+def _if_equal(arguments: Arguments) -> str | None:
+    """``{{#ifeq: a | b | then | else}}``"""
+    first, second, then, otherwise = (arguments.get(place) for place in "1234")
+    return (then if first == second else otherwise) or GAP
+
+
+def _plural(arguments: Arguments) -> str | None:
+    """``{{plural: 5 | page | pages}}``"""
+    number, one, several = (arguments.get(place) for place in "123")
+    return one if number == "1" else several or one or None
+
+
+KINDS: Mapping[str, Kind] = {
+    "convert": _convert,
+    "value": _numeric(quantities.value),
+    "formatted": _numeric(quantities.formatted),
+    "in_pieces": _numeric(quantities.in_pieces),
+    "quantity": _numeric(quantities.quantity),
+    "percentage": _numeric(quantities.percentage),
+    "fraction": _plain(quantities.fraction),
+    "ordinal": _plain(quantities.ordinal_number),
+    "rupees": _plain(quantities.rupees),
+    "formula": _plain(quantities.formula),
+    "english_date": _plain(dates.date),
+    "death": _plain(dates.death),
+    "death_years": _plain(dates.death_years),
+    "age": _plain(dates.age),
+    "as_of": _plain(dates.as_of),
+    "marriage": _plain(dates.marriage),
+    "date": _date,
+    "century": _century("century"),
+    "century_short": _century("century_short"),
+    "century_before": _century("century_before"),
+    "century_by_name": _century_by_name,
+    "coordinates": _plain(naming.coordinates),
+    "interlanguage": _plain(naming.interlanguage),
+    "inline_list": _plain(naming.inline_list),
+    "block_list": _plain(naming.block_list),
+    "enumeration": _enumeration,
+    "sortname": _plain(naming.sortname),
+    "japanese": _plain(naming.japanese),
+    "verse": _plain(naming.verse),
+    "ship": _ship,
+    "language": _language,
+    "language_by_name": _language_by_name,
+    "language_words": _language_words,
+    "langx": _langx,
+    "chinese": _labelled("chinese"),
+    "korean": _labelled("korean"),
+    "quoted": _quoted,
+    "quote_block": _quote_block,
+    "lower": _cased(str.lower),
+    "upper": _cased(str.upper),
+    "lower_first": _cased(lambda text: text[:1].lower() + text[1:]),
+    "upper_first": _cased(lambda text: text[:1].upper() + text[1:]),
+    "if": _plain(_if),
+    "if_equal": _plain(_if_equal),
+    "plural": _plain(_plural),
+}

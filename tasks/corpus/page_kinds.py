@@ -36,9 +36,10 @@ def _data() -> dict[Kind, dict[str, dict[str, list[str]]]]:
     return yaml.safe_load(Path(__file__).with_name("page_kinds.yaml").read_text("utf-8"))
 
 
-def disambiguating_templates() -> list[str]:
-    """Of all wikis: what such a template shows is no part of a sentence."""
-    return [name for marks in _data()["disambiguation"].values() for name in marks.get("templates", [])]
+def disambiguating_templates(language: str) -> list[str]:
+    """Of one wiki: what such a template shows is no part of a sentence."""
+    known = _data()["disambiguation"]
+    return [name for wiki in ("all", language) for name in known.get(wiki, {}).get("templates", [])]
 
 
 class PageKinds:

@@ -1,148 +1,164 @@
-"""Numbers and units as templates show them: {{convert}}, {{val}}, {{frac}}, {{nts}}.
-
-A conversion shows the measured value alone, "1,023 metres": the converted one is the template's arithmetic, and two
-values of one fact would give each other away.
-"""
+"""Numbers as templates show them: {{val}}, {{frac}}, {{formatnum}}, {{unité}}, {{nts}}, percentages, prices."""
 
 import re
-from functools import lru_cache
-from pathlib import Path
-
-import yaml
 
 from tasks.corpus.arguments import Arguments
+from tasks.corpus.numerals import Numerals, ordinal, raised_digits
 
-_PLAIN = re.compile(r"[+\-−]?\d+(\.\d+)?")
-_AMOUNT = re.compile(r"[+\-−]?[\d.,]*\d[\d.,]*(?:e[+\-−]?\d+)?(?:\+?\d+[/⁄]+\d+)?(?:[/⁄]+\d+)?")
-_JOINERS = {
-    "-": "–",
-    "–": "–",
-    "to": " to ",
-    "to-": " to ",
-    "to about": " to about ",
-    "and": " and ",
-    "and(-)": " and ",
-    "&": " and ",
-    "or": " or ",
-    "by": " by ",
-    "x": " by ",
-    "xx": " by ",
-    "×": " by ",
-    "*": " by ",
-    "+/-": " ± ",
-    "±": " ± ",
-    ",": ", ",
-}
-_COMPOSITES = {
-    ("ft", "in"),
-    ("yd", "ft"),
-    ("mi", "ft"),
-    ("mi", "yd"),
-    ("mi", "chain"),
-    ("lb", "oz"),
-    ("st", "lb"),
-    ("LT", "cwt"),
-}
-"""Units that one amount may be given in together: ``{{convert|5|ft|6|in}}``."""
-_MOST_AMOUNTS = 9
-_SCALES = {"e3": "thousand ", "e6": "million ", "e9": "billion "}
-_VAL_UNITS = {"C": "°C", "degC": "°C", "F": "°F", "degF": "°F", "deg": "°", "um": "μm"}
-_SUPERSCRIPTS = str.maketrans("0123456789+-−–=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿ")
+_RANGES = {"-": "–", "–": "–", "to": " to ", "by": " by ", "and": " and ", "or": " or ", "x": " × ", "×": " × "}
+_UNITS = {"C": "°C", "degC": "°C", "F": "°F", "degF": "°F", "deg": "°", "um": "μm"}
+_POWER = re.compile(r"(?<=[A-Za-zμΩ°])([-−]?\d+)(?!\w)")
+_INTEGER = re.compile(r"[+\-−]?\d+")
+_NUMBER_FIRST = re.compile(r"([+\-−]?\d[\d.,\s\xa0\u202f]*?)(?:(?<=\d)\s*(?![\d.,\s])(.*))?", re.DOTALL)
+_WORDS_BETWEEN = {"à", "et", "ou", "et de", "au", "a", "y", "o", "e", "bis", "und", "oder", "to", "and", "by", "par"}
+_SIGNS_BETWEEN = {"-": "–", "–": "–", "x": " × ", "×": " × ", "±": " ± ", "/": "/"}
 
 
-@lru_cache(maxsize=1)
-def _units() -> dict[str, list[str]]:
-    return yaml.safe_load(Path(__file__).with_name("units.yaml").read_text("utf-8"))
-
-
-def superscript(text: str) -> str:
-    """Digits and signs raised; other text stands behind a caret where it would read as part of a number."""
-    raised = text.translate(_SUPERSCRIPTS)
-    if raised != text and not any(sign.isascii() for sign in raised):
-        return raised
-    return f"^{text}" if text[:1].isdigit() and not text[-1:].isalpha() else text
-
-
-def grouped(number: str) -> str:
-    """Thousands set apart by commas; what is no plain number stays as it is."""
-    number = number.strip()
-    if not _PLAIN.fullmatch(number):
-        return number.replace("+", " ").replace("//", "/") if "/" in number else number
-    whole, point, decimals = number.partition(".")
-    sign = whole[:1] if whole[:1] in "+-−" else ""
-    digits = whole[len(sign) :]
-    shown = f"{int(digits):,}" if len(digits) > 3 and digits[0] != "0" else digits
-    return f"{sign.replace('-', '−')}{shown}{point}{decimals}"
-
-
-def convert(arguments: Arguments) -> str | None:
-    """``{{convert|5|to|10|km|mi}}``: "5 to 10 kilometres"."""
-    given = [piece for piece in arguments.positional if piece]
-    if not given:
-        return None
-    amounts, rest = [grouped(given[0])], given[1:]
-    last = given[0]
-    while len(rest) >= 2 and len(amounts) < _MOST_AMOUNTS and rest[0] in _JOINERS and _AMOUNT.fullmatch(rest[1]):
-        amounts += [_JOINERS[rest[0]], grouped(rest[1])]
-        last, rest = rest[1], rest[2:]
-    if not rest or not _AMOUNT.fullmatch(given[0]):
-        return None
-    unit = rest[0]
-    is_one = (len(amounts) == 1 and last.lstrip("-−+") in ("1", "1.0")) or ("/" in last and "+" not in last)
-    american = arguments.get("sp") == "us"
-    if arguments.get("disp") in ("number", "num"):
-        return "".join(amounts)
-    if arguments.get("adj") in ("on", "mid"):
-        return f"{''.join(amounts)}-{_unit_name(unit, True, american).replace(' ', '-')}"
-    shown = f"{''.join(amounts)} {_unit_name(unit, is_one, american)}"
-    if len(rest) >= 3 and (unit, rest[2]) in _COMPOSITES and _AMOUNT.fullmatch(rest[1]):
-        shown += f" {grouped(rest[1])} {_unit_name(rest[2], rest[1] == '1', american)}"
-    return shown
-
-
-def _unit_name(code: str, is_one: bool, american: bool) -> str:
-    scale = _SCALES.get(code[:2], "")
-    code = code[2:] if scale else code
-    singular, plural = _units().get(code, [code, code])
-    name = scale + (singular if is_one and not scale else plural)
-    return name.replace("metre", "meter").replace("litre", "liter") if american else name
-
-
-def value(arguments: Arguments) -> str | None:
+def value(arguments: Arguments, numerals: Numerals) -> str | None:
     """``{{val|1.5|0.2|e=6|u=m}}``: "1.5±0.2×10⁶ m"."""
+    arguments.ignore(("fmt", "sortable", "debug", "nocategory"))
     number = arguments.get("1")
-    shown = grouped(number)
-    plus, minus = arguments.get("2"), arguments.get("3")
-    if plus.startswith("("):
+    shown = numerals.grouped(number)
+    plus, minus = arguments.get("2"), arguments.get("3", "-err")
+    if plus in _RANGES and minus:
+        shown += f"{_RANGES[plus]}{numerals.grouped(minus)}"
+    elif plus.startswith("("):
         shown += plus
-    elif plus:
-        shown += f"+{plus}−{minus.lstrip('-')}" if minus else f"±{plus}"
-    if exponent := arguments.get("e"):
-        shown += f"×10{superscript(exponent)}"
-    unit = arguments.get("u", "ul")
-    per = arguments.get("up", "upl")
-    unit = _VAL_UNITS.get(unit, unit) + (f"/{per}" if per else "")
+    elif plus := plus or arguments.get("err", "+err"):
+        plus = plus.lstrip("+±")
+        shown += f"+{plus}−{minus.lstrip('-−')}" if minus else f"±{plus}"
+    if end := arguments.get("end", "errend"):
+        shown += end
+    if exponent := arguments.get("e", "10"):
+        shown += f"{'×' if number else ''}10{raised_digits(exponent)}"
+    unit, per = _unit(arguments.get("u", "ul")), _unit(arguments.get("up", "upl"))
+    unit += f"/{per}" if per else ""
     shown = f"{arguments.get('p')}{shown}{arguments.get('s')}"
-    return f"{shown} {unit}".strip() if number or unit else None
+    return with_unit(shown, unit) if number or unit or exponent else None
+
+
+def _unit(code: str) -> str:
+    return _POWER.sub(lambda found: raised_digits(found[1]), _UNITS.get(code, code))
+
+
+def with_unit(number: str, unit: str) -> str:
+    """ "5 km"; a degree or percent sign stands as its wiki writes it, and a unit that is there is not doubled."""
+    if not unit or number.endswith(unit):
+        return number
+    return f"{number}{'' if unit in ('°', '′', '″') else ' '}{unit}".strip()
 
 
 def fraction(arguments: Arguments) -> str | None:
     """``{{frac|3|1|2}}``: "3 1/2"; ``{{frac|1|2}}``: "1/2"; ``{{frac|2}}``: "1/2"."""
-    match arguments.positional:
+    match [piece for piece in arguments.all() if piece]:
         case [whole, above, below]:
-            return f"{whole} {above}/{below}"
+            return f"{whole} {_grouped_sum(above)}/{_grouped_sum(below)}"
         case [above, below]:
-            return f"{above}/{below}"
+            return f"{_grouped_sum(above)}/{_grouped_sum(below)}"
         case [below]:
-            return f"1/{below}"
+            return f"1/{_grouped_sum(below)}"
     return None
 
 
-def number(arguments: Arguments) -> str | None:
-    """``{{formatnum:1234.5}}``: "1,234.5"."""
-    return grouped("".join(arguments.positional)) or None
+def _grouped_sum(part: str) -> str:
+    """A part of a fraction that is more than one number or word, in brackets."""
+    return f"({part})" if re.search(r"\S\s*[+−×/ -]\s*\S", part) and not part.startswith("(") else part
+
+
+def formatted(arguments: Arguments, numerals: Numerals) -> str | None:
+    """``{{formatnum:1234.5}}``: "1,234.5", or the same in the wiki's signs; ``|R`` the way back, ``|NOSEP`` ungrouped."""
+    number, option = arguments.get("1"), arguments.get("2").upper()
+    arguments.ignore(("prefix", "suffix", "format", "quick", "debug"))
+    before, after = arguments.get("prefix"), arguments.get("suffix")
+    if option == "R":
+        return numerals.ungrouped(number) or None
+    if option == "NOSEP" or arguments.get("format") == "no":
+        shown = numerals.written(number.replace(".", numerals.decimal).replace("-", "−", 1))
+    else:
+        shown = numerals.grouped(number)
+    return f"{before}{shown}{after}" or None
+
+
+def in_pieces(arguments: Arguments, numerals: Numerals) -> str | None:
+    """``{{gaps|12|345}}``, whose gaps are no characters: "12,345"."""
+    arguments.ignore(("lhs", "rhs"))
+    number = numerals.grouped("".join(arguments.all()))
+    power = f"×{arguments.get('base') or '10'}{raised_digits(arguments.get('e'))}" if arguments.get("e") else ""
+    unit = _unit(arguments.get("u"))
+    return with_unit(number + power, unit) if number else None
+
+
+def quantity(arguments: Arguments, numerals: Numerals) -> str | None:
+    """``{{unité|1234.5|km|2}}``: "1 234,5 km²"; ranges "5 à 10 km"; several units with their powers in turn."""
+    arguments.ignore(("fmt", "lang", "label"))
+    given = arguments.all()
+    if not given or not given[0]:
+        return None
+    number, unit = _number_and_unit(given[0], numerals)
+    rest = given[1:]
+    while len(rest) >= 2 and (joiner := _joiner(rest[0])) and (found := _NUMBER_FIRST.fullmatch(rest[1])):
+        number += joiner + _number_and_unit(found[1], numerals)[0]
+        unit, rest = found[2] or unit, rest[2:]
+    if plus := arguments.get("+", "±"):
+        minus = arguments.get("-")
+        number += f" +{plus.lstrip('+')} −{minus.lstrip('-−')}" if minus else f" ± {plus}"
+    if exponent := arguments.get("e"):
+        number += f"×10{raised_digits(exponent)}"
+    units = [unit] if unit else []
+    for piece in rest:
+        if _INTEGER.fullmatch(piece) and units:
+            units[-1] += raised_digits(piece)
+        elif piece:
+            units.append(_unit(piece))
+    return with_unit(number, " ".join(units))
+
+
+def _number_and_unit(text: str, numerals: Numerals) -> tuple[str, str]:
+    found = _NUMBER_FIRST.fullmatch(text)
+    if found is None:
+        return text, ""
+    number = re.sub(r"[\s\xa0\u202f]", "", found[1])
+    if "," in number and "." not in number and numerals.decimal == ",":
+        number = number.replace(",", ".")
+    return numerals.grouped(number), found[2] or ""
+
+
+def _joiner(text: str) -> str:
+    return _SIGNS_BETWEEN.get(text) or (f" {text} " if text in _WORDS_BETWEEN else "")
+
+
+def percentage(arguments: Arguments, numerals: Numerals) -> str | None:
+    """``{{percentage|1|3|1}}``: "33.3%"."""
+    arguments.ignore(("pad",))
+    try:
+        share = 100 * float(arguments.get("1").replace(",", "")) / float(arguments.get("2").replace(",", ""))
+    except (ValueError, ZeroDivisionError):
+        return None
+    places = arguments.get("3")
+    return f"{numerals.grouped(f'{share:.{int(places) if places.isdecimal() else 0}f}')}%"
+
+
+def ordinal_number(arguments: Arguments) -> str | None:
+    """``{{ordinal|21}}``: "21st"."""
+    number = arguments.get("1")
+    return ordinal(int(number)) if number.isdecimal() else None
+
+
+_INDIAN_SCALES = {"k": "thousand", "l": "lakh", "c": "crore", "lc": "lakh crore", "m": "million", "b": "billion"}
+_INDIAN_SCALES |= {"t": "trillion"}
+
+
+def rupees(arguments: Arguments) -> str | None:
+    """``{{INRConvert|5|c}}``: "₹5 crore"; the dollars are a conversion and not shown (conversions.py)."""
+    arguments.ignore(("lk", "nolink", "to", "mode", "year", "about"))
+    amount, scale = arguments.get("1").lstrip("₹"), arguments.get("2").lower()
+    if not amount or (scale and scale not in _INDIAN_SCALES):
+        return None
+    arguments.get("3")
+    return f"₹{amount} {_INDIAN_SCALES[scale]}" if scale else f"₹{amount}"
 
 
 def formula(arguments: Arguments) -> str | None:
     """``{{chem|H|2|O}}``: "H2O"."""
-    return "".join(arguments.positional) or None
+    arguments.ignore(("link", "auto"))
+    return "".join(arguments.all()) or None

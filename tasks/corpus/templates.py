@@ -1,46 +1,79 @@
-"""Templates of wikitext, replaced by what a reader sees of them; which ones and how is data (templates.yaml).
+"""Templates of wikitext, replaced by what a reader sees of them; which ones and how is data (template_tables/).
 
-Calls are replaced from the innermost outwards, so that a template's parameters never hold another template. What a
-template stands for is wikitext again; what is unknown leaves a mark (tasks/corpus/marks.py).
+Every wiki has a table of its own beside the one for all: the same name is another template elsewhere. Calls are
+replaced from the innermost outwards, so that a template's parameters never hold another template. What a template
+stands for is wikitext again. A template that no table knows, and a parameter that its rule does not place, leave marks
+of a loss (marks.py), alone on their line too (blocks.py).
+
+Names are compared without case: a wiki's redirects give nearly all spellings of a name to the same template.
 """
 
 import fnmatch
 import re
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tasks.corpus.arguments import Arguments, parse_arguments
-from tasks.corpus.computed import Computed, always, computed_templates
+from tasks.corpus.arguments import Arguments, no_arguments, parse_arguments
+from tasks.corpus.computed import KINDS, Computed, Language
+from tasks.corpus.conversions import english_units
+from tasks.corpus.dates import Calendar
 from tasks.corpus.marks import GAP, lost
+from tasks.corpus.numerals import numerals_of
 from tasks.corpus.page_kinds import disambiguating_templates
+from tasks.corpus.patterns import compiled
+
+_TABLES = Path(__file__).with_name("template_tables")
+_SAME_TABLE = {"simple": "en"}
+"""Wikis in the language, and with the templates, of another."""
 
 _INNERMOST = re.compile(r"\{\{((?>[^{}]+|\{(?!\{)|\}(?!\}))*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{[^{}]*\}\}\}")
-_PLACE = re.compile(r"\{([^{}]+)\}")
 _LEADING_GAPS = re.compile(rf"\n{GAP}+")
 _TRAILING_GAPS = re.compile(rf"(?<!{GAP}){GAP}++(?=\n|\Z)")
 _ASIDE = re.compile(r"(?:'''|[(（][^()（）\n]*)\s*$")
 _ASIDE_WITHIN = 300
-_MAGIC = re.compile(r"(#?[a-z]+):(.*)", re.DOTALL | re.IGNORECASE)
+_MAGIC = re.compile(r"(#?[^\W\d_]+) ?:")
+_SUBSTITUTED = re.compile(r"(?:safesubst|subst|msgnw|msg|raw):")
 _DEPTH = 40
 """Templates nested deeper than this are left to the scanner, which drops them."""
 
+Rules = Mapping[str, Any]
+
 
 class TemplateTable:
-    """The rules by template name."""
+    """The rules of one wiki by template name."""
 
-    def __init__(self, rules: dict[str, Any]) -> None:
-        makers = computed_templates(rules["languages"], rules["labels"])
-        made = {name: makers[kind] for kind, names in rules["computed"].items() for name in names}
-        made.update({name: always(_filled(words)) for name, words in rules["text"].items()})
-        self._makers = made
-        self._patterns = [(_glob(name), make) for name, make in made.items() if "*" in name and len(name) > 1]
-        self._silent = _any_of([*rules["silent"], *disambiguating_templates()])
+    def __init__(self, wiki: str) -> None:
+        rules = _rules_of(wiki)
+        language = _language(wiki, rules)
+        self._made: dict[str, Callable[[str], Computed]] = {}
+        for kind, names in rules["computed"].items():
+            for name in names:
+                self._made[name] = lambda called, kind=KINDS[kind]: kind(called, language)
+        for pattern, names in rules["text"].items():
+            words = compiled(pattern)
+            for name in names:
+                self._made[str(name)] = lambda _, words=words: words
+        self._patterns = [(_glob(name), make) for name, make in self._made.items() if "*" in name and len(name) > 1]
+        self._silent = _any_of([*rules["silent"], *disambiguating_templates(wiki)])
         self._pronunciation = _any_of(rules["pronunciation"])
+        self._prefix = re.compile("|".join(f"{re.escape(prefix)} ?: ?" for prefix in rules["namespace"]))
+        self.invisible = frozenset(rules["invisible"])
         self._known: dict[str, Computed | None] = {}
+
+    def name(self, written: str) -> str:
+        """A template's name in lower case, without underscores and namespace."""
+        name = " ".join(written.replace("_", " ").lower().split())
+        if ":" not in name:
+            return name
+        name = _SUBSTITUTED.sub("", name).lstrip()
+        if found := self._prefix.match(name):
+            name = name[found.end() :]
+        return name
 
     def function(self, name: str) -> Computed | None:
         """What makes a template's words; None where it is unknown."""
@@ -49,8 +82,8 @@ class TemplateTable:
         return self._known[name]
 
     def _find(self, name: str) -> Computed | None:
-        if name in self._makers:
-            return self._makers[name](name)
+        if name in self._made:
+            return self._made[name](name)
         if self._silent.fullmatch(name):
             return _nothing
         return next((make(name) for pattern, make in self._patterns if pattern.fullmatch(name)), None)
@@ -58,10 +91,52 @@ class TemplateTable:
     def is_pronunciation(self, name: str) -> bool:
         return bool(self._pronunciation.fullmatch(name))
 
+    def is_silent(self, name: str) -> bool:
+        return self.function(name) is _nothing
 
-@lru_cache(maxsize=1)
-def template_table() -> TemplateTable:
-    return TemplateTable(yaml.safe_load(Path(__file__).with_name("templates.yaml").read_text("utf-8")))
+
+@lru_cache(maxsize=32)
+def template_table(wiki: str = "en") -> TemplateTable:
+    """The table of the Wikipedia in a language, by its code."""
+    return TemplateTable(_SAME_TABLE.get(wiki, wiki))
+
+
+def _rules_of(wiki: str) -> Rules:
+    return reduce(_merged, [_loaded("all"), _loaded(wiki)])
+
+
+def _loaded(name: str) -> Rules:
+    path = _TABLES / f"{name}.yaml"
+    return yaml.load(path.read_text("utf-8"), yaml.CSafeLoader) if path.is_file() else {}
+
+
+def _merged(common: Rules, own: Rules) -> Rules:
+    """Both tables; of a name that both have the wiki's own rule holds."""
+    owned = set(own.get("silent", ()))
+    for key in ("text", "computed"):
+        owned.update(*own.get(key, {}).values())
+    merged = dict(common)
+    for key in ("text", "computed"):
+        kept = {rule: [name for name in names if name not in owned] for rule, names in common[key].items()}
+        added = own.get(key, {})
+        merged[key] = {rule: [*kept.get(rule, ()), *added.get(rule, ())] for rule in {**kept, **added}}
+    for key in own.keys() - {"text", "computed"}:
+        before = common.get(key)
+        merged[key] = [*(before or ()), *own[key]] if isinstance(own[key], list) else {**(before or {}), **own[key]}
+    return merged
+
+
+def _language(wiki: str, rules: Rules) -> Language:
+    calendar = rules.get("calendar")
+    return Language(
+        numerals=numerals_of(wiki),
+        calendar=Calendar(**{**calendar, "months": tuple(calendar["months"])}) if calendar else None,
+        names=rules.get("languages", {}),
+        foreign=rules["foreign"],
+        labels=rules.get("labels", {}),
+        units=english_units() if wiki == "en" else rules.get("units", {}),
+        shapes=rules.get("shapes", {}),
+    )
 
 
 def expand(text: str, table: TemplateTable) -> tuple[str, set[str]]:
@@ -71,18 +146,23 @@ def expand(text: str, table: TemplateTable) -> tuple[str, set[str]]:
         return text, names
 
     def words(call: re.Match[str]) -> str:
-        name, pipe, body = call[1].partition("|")
-        name = " ".join(name.replace("_", " ").lower().removeprefix("template:").split())
-        if (magic := _MAGIC.match(name)) and table.function(name) is None:
-            name, pipe, body = magic[1], "|", call[1].partition(":")[2]
-        names.add(name)
+        written, pipe, body = call[1].partition("|")
+        name = table.name(written)
         function = table.function(name)
+        if function is None and (magic := _MAGIC.match(name)):
+            name, pipe, body = magic[1], ":", call[1].partition(":")[2]
+            function = table.function(name)
+        names.add(name)
         if function is _nothing:
             return GAP
-        shown = function(parse_arguments(body) if pipe else _NO_ARGUMENTS) if function else None
-        if shown is None and table.is_pronunciation(name) and _is_aside(call):
-            return GAP
-        return lost(f"template:{name}") if shown is None else shown
+        arguments = parse_arguments(body, with_names=pipe == "|") if pipe else no_arguments()
+        shown = function(arguments) if function else None
+        if shown is None:
+            is_aside = table.is_pronunciation(name) and _is_aside(call)
+            return GAP if is_aside else lost(f"template:{name}")
+        if pipe and (unread := arguments.unread(table.invisible)):
+            return _with_loss(shown, f"template:{name}|{unread[0]}")
+        return shown
 
     text = _PARAMETER.sub(GAP, text)
     for _ in range(_DEPTH):
@@ -92,12 +172,15 @@ def expand(text: str, table: TemplateTable) -> tuple[str, set[str]]:
     return _without_outer_gaps(text), names
 
 
+def _with_loss(shown: str, reason: str) -> str:
+    """The words with a mark behind them that some of their own are missing."""
+    body = shown.rstrip("\n")
+    return f"{body}{lost(reason)}{shown[len(body) :]}"
+
+
 def _without_outer_gaps(text: str) -> str:
     """Nothing of gaps at an edge of a line: a heading or table behind a gap is still one."""
     return _TRAILING_GAPS.sub("", _LEADING_GAPS.sub("\n", text.lstrip(GAP)))
-
-
-_NO_ARGUMENTS = Arguments([], {})
 
 
 def _is_aside(call: re.Match[str]) -> bool:
@@ -110,22 +193,9 @@ def _glob(name: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(name))
 
 
-def _any_of(names: list[str]) -> re.Pattern[str]:
-    return re.compile("|".join(fnmatch.translate(name) for name in names))
+def _any_of(names: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(str(name)) for name in names))
 
 
 def _nothing(_: Arguments) -> str:
     return GAP
-
-
-def _filled(words: str) -> Computed:
-    """The function of ``"{1} ({2|name})"``: its words with the parameters in their places."""
-    literals, places = _PLACE.split(words)[::2], [found.split("|") for found in _PLACE.split(words)[1::2]]
-    if not places:
-        return lambda _: words
-
-    def shown(arguments: Arguments) -> str:
-        values = [arguments.get(*names) or GAP for names in places]
-        return "".join(piece for pair in zip(literals, [*values, ""], strict=True) for piece in pair)
-
-    return shown

@@ -22,6 +22,7 @@ def _data() -> dict[str, dict[str, list[str] | str]]:
 class Wiki:
     """The prefixes of link targets, in lower case, by what becomes of the link."""
 
+    language: str
     dropped: frozenset[str]
     """Files and categories: nothing of the link is shown."""
     categories: frozenset[str]
@@ -61,6 +62,7 @@ def _wiki(
     categories |= frozenset(everywhere["categories"])
     dropped = frozenset(everywhere["files"]) | files | categories
     return Wiki(
+        language=language,
         dropped=dropped,
         categories=categories,
         outside=(frozenset(everywhere["projects"]) | others) - dropped,

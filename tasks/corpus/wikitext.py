@@ -14,7 +14,7 @@ from typing import NamedTuple
 from schemas.records import Link, Lost
 from tasks.corpus.blocks import assemble
 from tasks.corpus.marks import GAP, LinkMarks, lost, unmark, without_controls
-from tasks.corpus.quantities import superscript
+from tasks.corpus.raised import in_line
 from tasks.corpus.templates import expand, template_table
 from tasks.corpus.tidying import tidy
 from tasks.corpus.wikis import Wiki
@@ -42,7 +42,6 @@ _EXTERNAL = re.compile(
     re.IGNORECASE,
 )
 _QUOTES = re.compile(r"''+")
-_RAISED = re.compile(r"<sup\b[^<>]*>([^<>]*)</sup\s*>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|hr)\b[^<>]*>", re.IGNORECASE)
 _BLOCK = re.compile(
     r"</?(?:p|div|center|blockquote|poem|ul|ol|dl|h[1-6]|table|tr|td|th|caption)\b[^<>]*>", re.IGNORECASE
@@ -68,7 +67,7 @@ class Cleaned(NamedTuple):
 def clean(wikitext: str, wiki: Wiki) -> Cleaned:
     """What a reader of the page sees as running text."""
     text = _without_elements(without_controls(wikitext))
-    text, templates = expand(text, template_table())
+    text, templates = expand(text, template_table(wiki.language))
     text = _without_tables(text)
     links = LinkMarks()
     text = _EXTERNAL.sub(r"\1", _with_links(text, wiki, links))
@@ -203,7 +202,7 @@ def _without_tags(text: str) -> str:
         text = _VARIANT.sub(_variant, text)
     if "<" not in text:
         return text
-    text = _RAISED.sub(lambda found: superscript(html.unescape(found[1]).strip()), text)
+    text = in_line(text)
     text = _ITEM.sub("\n* ", _BLOCK.sub("\n\n", _BREAK.sub(" ", text)))
     return _TAG.sub("", text)
 
