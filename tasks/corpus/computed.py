@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tasks.corpus import conversions, dates, naming, quantities
 from tasks.corpus.arguments import Arguments
-from tasks.corpus.marks import GAP
+from tasks.corpus.marks import GAP, lost
 from tasks.corpus.numerals import Numerals
 
 Computed = Callable[[Arguments], str | None]
@@ -50,11 +50,24 @@ def _convert(name: str, language: Language) -> Computed:
     return lambda arguments: conversions.convert(arguments, language.units, language.numerals)
 
 
+def _foreign(arguments: Arguments, code: str, place: int, language: Language) -> str | None:
+    """The words behind their language's name; a loss is marked where the table has no name for it."""
+    label = language.names.get(code) or language.names.get(code.partition("-")[0])
+    words = naming.foreign(arguments, label or "", place, language.foreign)
+    if words is None or label or arguments.get("label"):
+        return words
+    return words + lost(f"template:lang-{code}")
+
+
 def _language(name: str, language: Language) -> Computed:
-    """``{{lang-ru|Москва}}``; a language without a name in the table has no words: its label is missing."""
+    """``{{lang-ru|Москва}}``"""
     code = name.removeprefix("lang-").removesuffix("-short")
-    label = language.names.get(code) or language.names.get(code.removesuffix("s"))
-    return lambda arguments: naming.foreign(arguments, label, 1, language.foreign) if label else None
+    return lambda arguments: _foreign(arguments, code, 1, language)
+
+
+def _language_short(name: str, language: Language) -> Computed:
+    """``{{ruS|Москва}}`` of the German Wikipedia."""
+    return lambda arguments: _foreign(arguments, name.removesuffix("s"), 1, language)
 
 
 def _language_by_name(name: str, language: Language) -> Computed:
@@ -68,14 +81,7 @@ def _language_words(name: str, language: Language) -> Computed:
 
 
 def _langx(name: str, language: Language) -> Computed:
-    def shown(arguments: Arguments) -> str | None:
-        code = arguments.get("1").lower()
-        label = language.names.get(code) or language.names.get(code.partition("-")[0])
-        if label is None and not arguments.get("label"):
-            return None
-        return naming.foreign(arguments, label or "", 2, language.foreign)
-
-    return shown
+    return lambda arguments: _foreign(arguments, arguments.get("1").lower(), 2, language)
 
 
 def _labelled(kind: str) -> Kind:
@@ -103,11 +109,12 @@ def _century_by_name(name: str, language: Language) -> Computed:
 
 
 def _quoted(name: str, language: Language) -> Computed:
-    return lambda arguments: naming.spoken(arguments, language.shapes["quoted"])
+    return lambda arguments: naming.quoted(arguments, language.shapes["quoted"])
 
 
-def _quote_block(name: str, language: Language) -> Computed:
-    return lambda arguments: naming.spoken(arguments, "\n\n{}\n\n")
+def _elevation(name: str, language: Language) -> Computed:
+    """``{{Höhe|34|DE-NN}}``: "34 m ü. NN"."""
+    return lambda arguments: quantities.elevation(arguments, language.numerals, language.labels["elevation"])
 
 
 def _enumeration(name: str, language: Language) -> Computed:
@@ -171,13 +178,15 @@ KINDS: Mapping[str, Kind] = {
     "verse": _plain(naming.verse),
     "ship": _ship,
     "language": _language,
+    "language_short": _language_short,
     "language_by_name": _language_by_name,
     "language_words": _language_words,
     "langx": _langx,
     "chinese": _labelled("chinese"),
     "korean": _labelled("korean"),
     "quoted": _quoted,
-    "quote_block": _quote_block,
+    "quote_block": _plain(naming.quote_block),
+    "elevation": _elevation,
     "lower": _cased(str.lower),
     "upper": _cased(str.upper),
     "lower_first": _cased(lambda text: text[:1].lower() + text[1:]),

@@ -18,7 +18,8 @@ def foreign(arguments: Arguments, language: str, place: int, shape: Mapping[str,
     arguments.ignore(_LABELS_OFF)
     label = arguments.get("label") or language
     text = arguments.get(str(place), "text")
-    romanized = arguments.get("translit", str(place + 1))
+    arguments.ignore(("p", "a", "audio"))
+    romanized = arguments.get("translit", "r", str(place + 1))
     literal = arguments.get("lit", "literal", "translation", str(place + 2))
     if not text:
         return None
@@ -45,11 +46,11 @@ def labelled(arguments: Arguments, labels: Mapping[str, str]) -> str | None:
 
 def japanese(arguments: Arguments) -> str | None:
     """``{{nihongo|English|kanji|rōmaji|extra|extra 2}}``: "English (kanji, rōmaji, extra) extra 2"."""
-    arguments.ignore(("lead",))
     english, kanji, romaji, extra = (arguments.get(*names) for names in (("1",), ("2",), ("3",), ("4", "extra")))
     behind = arguments.get("5", "extra2")
-    lead = "Japanese: " if kanji and arguments.is_on("lead") else ""
-    head, within = (english, [lead + kanji, romaji]) if english else (romaji, [lead + kanji])
+    if arguments.is_on("lead"):
+        kanji, romaji = (f"{label}: {words}" if words else "" for label, words in (("Japanese", kanji), ("Hepburn", romaji)))
+    head, within = (english, [kanji, romaji]) if english else (romaji, [kanji])
     brackets = ", ".join(piece for piece in [*within, extra] if piece)
     if not head:
         return f"{brackets} {behind}".strip() or None
@@ -126,12 +127,32 @@ def block_list(arguments: Arguments) -> str | None:
     return "".join(f"\n* {piece}" for piece in pieces) + "\n\n" if pieces else None
 
 
-def spoken(arguments: Arguments, shape: str) -> str | None:
-    """Words within ``shape``, between quotation marks of the wiki for instance; not twice where they have their own."""
-    words = arguments.get("1", "text", "texte", "quote", "texto", "testo", "tekst", "zitat")
+_QUOTED = ("1", "text", "quote", "Text", "texte", "texto", "testo", "tekst", "Zitat", "цитата")
+_AUTHOR = ("2", "author", "by", "sign", "Autor", "autor", "auteur", "autore", "автор")
+_SOURCE = ("3", "source", "title", "Quelle", "fuente", "título", "fonte", "fonte", "titre", "source", "bron", "źródło")
+_QUOTE_OFF = ("multiline", "qid", "oldid", "lang", "Sprache", "lingua", "langue", "ref", "cite", "link")
+
+
+def quoted(arguments: Arguments, shape: str) -> str | None:
+    """Words in the wiki's quotation marks, not in two pairs of them, and behind them who said so and where."""
+    words, credit = _quote(arguments)
     opening, closing = shape.split("{}")
     if not words:
         return None
-    if words.startswith(opening.strip()) and words.endswith(closing.strip()):
-        return words
-    return shape.format(words)
+    if not (words.startswith(opening.strip()) and words.endswith(closing.strip())):
+        words = shape.format(words)
+    return f"{words} – {credit}" if credit else words
+
+
+def quote_block(arguments: Arguments) -> str | None:
+    """A quotation as a paragraph; who said so stands below it."""
+    words, credit = _quote(arguments)
+    if not words:
+        return None
+    return f"\n\n{words}\n\n— {credit}\n\n" if credit else f"\n\n{words}\n\n"
+
+
+def _quote(arguments: Arguments) -> tuple[str, str]:
+    arguments.ignore(_QUOTE_OFF)
+    words = arguments.get(*_QUOTED)
+    return words, ", ".join(piece for piece in (arguments.get(*_AUTHOR), arguments.get(*_SOURCE)) if piece)

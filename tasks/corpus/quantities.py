@@ -1,6 +1,7 @@
 """Numbers as templates show them: {{val}}, {{frac}}, {{formatnum}}, {{unité}}, {{nts}}, percentages, prices."""
 
 import re
+from collections.abc import Mapping
 
 from tasks.corpus.arguments import Arguments
 from tasks.corpus.numerals import Numerals, ordinal, raised_digits
@@ -142,6 +143,13 @@ def ordinal_number(arguments: Arguments) -> str | None:
     """``{{ordinal|21}}``: "21st"."""
     number = arguments.get("1")
     return ordinal(int(number)) if number.isdecimal() else None
+
+
+def elevation(arguments: Arguments, numerals: Numerals, levels: Mapping[str, str]) -> str | None:
+    """``{{Höhe|34|DE-NN}}``: "34 m ü. NN", above the sea level that the second parameter names."""
+    arguments.ignore(("link", "LINK", "geo-typ"))
+    number, level = numerals.grouped(arguments.get("1")), levels.get(arguments.get("2"))
+    return f"{number} m {level}" if number and level else None
 
 
 _INDIAN_SCALES = {"k": "thousand", "l": "lakh", "c": "crore", "lc": "lakh crore", "m": "million", "b": "billion"}

@@ -77,7 +77,7 @@ def _is_base(before: str, after: str, text: str) -> bool:
 
 def subscript(text: str, before: str = "", after: str = "") -> str:
     """Lowered text: as it is, but for digits beside other digits."""
-    if before[-1:].isdigit() or (after.isdigit() and text[-1:].isdigit()):
+    if (before[-1:].isdigit() and text[:1].isdigit()) or (after.isdigit() and text[-1:].isdigit()):
         lowered = lowered_digits(text)
         return lowered if not any(sign.isascii() for sign in lowered) else f"_{text}"
     return text
