@@ -82,28 +82,30 @@ def _joined(blocks: list[str]) -> str:
 
 
 def _with_text(blocks: list[str]) -> list[str]:
-    """Without empty blocks and without headings that no text follows before one of the same or a higher level."""
+    """Without empty blocks and without headings that no text follows before one of the same or a higher level.
+
+    Marks that stand apart are kept, and are no text below a heading.
+    """
     kept: list[str] = []
+    bare: list[tuple[int, list[str]]] = []  # headings without text so far: the level, the block and the marks below it
     for block in blocks:
         if block[:1].isalnum() or _SEEN.search(_MARKS.sub("", block)):
-            if level := _level(block):
-                _drop_headings(kept, level)
+            level = _level(block)
+            while level and bare and bare[-1][0] >= level:
+                marks = bare.pop()[1][1:]
+                (bare[-1][1] if bare else kept).extend(marks)
+            if level:
+                bare.append((level, [block]))
+                continue
+            for _, waiting in bare:
+                kept += waiting
+            bare.clear()
             kept.append(block)
         elif losses := "".join(_LOST_TEMPLATE.findall(block)):
-            kept.append(losses)
-    _drop_headings(kept, 1)
+            (bare[-1][1] if bare else kept).append(losses)
+    for _, waiting in bare:
+        kept += waiting[1:]
     return kept
-
-
-def _drop_headings(kept: list[str], level: int) -> None:
-    """Drop the headings at the end, from ``level`` downwards; marks that stand apart are no text below a heading."""
-    apart: list[str] = []
-    while kept and (_is_apart(kept[-1]) or _level(kept[-1]) >= level):
-        last = kept.pop()
-        if _is_apart(last):
-            apart.append(last)
-    if apart:
-        kept.append("".join(reversed(apart)))
 
 
 def _is_apart(block: str) -> bool:

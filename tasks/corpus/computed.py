@@ -1,6 +1,6 @@
 """The registry of computed templates: what makes a template's words from its parameters, by the name in the tables.
 
-A kind gets a template's name, in lower case, and the wiki's `Language`; it gives the function of a call's parameters.
+A kind gets the wiki's `Language` and a template's name in lower case; it gives the function of a call's parameters.
 That gives wikitext, or None where the words cannot be computed from the parameters alone (an age today, a price in
 today's money).
 """
@@ -34,20 +34,21 @@ class Language:
     """Other words: of centuries, quotations, enumerations."""
 
 
-Kind = Callable[[str, Language], Computed]
+Kind = Callable[[Language, str], Computed]
 _ROMAN = re.compile(r"[ivxlc]+")
 
 
 def _plain(function: Computed) -> Kind:
-    return lambda name, language: function
+    return lambda language, name: function
 
 
 def _numeric(function: Callable[[Arguments, Numerals], str | None]) -> Kind:
-    return lambda name, language: lambda arguments: function(arguments, language.numerals)
+    return lambda language, name: lambda arguments: function(arguments, language.numerals)
 
 
-def _convert(name: str, language: Language) -> Computed:
-    return lambda arguments: conversions.convert(arguments, language.units, language.numerals)
+def _convert(language: Language, name: str) -> Computed:
+    shape = language.shapes.get("unit", "{} {}")
+    return lambda arguments: conversions.convert(arguments, language.units, language.numerals, shape)
 
 
 def _foreign(arguments: Arguments, code: str, place: int, language: Language) -> str | None:
@@ -59,65 +60,65 @@ def _foreign(arguments: Arguments, code: str, place: int, language: Language) ->
     return words + lost(f"template:lang-{code}")
 
 
-def _language(name: str, language: Language) -> Computed:
+def _language(language: Language, name: str) -> Computed:
     """``{{lang-ru|Москва}}``"""
     code = name.removeprefix("lang-").removesuffix("-short")
     return lambda arguments: _foreign(arguments, code, 1, language)
 
 
-def _language_short(name: str, language: Language) -> Computed:
+def _language_short(language: Language, name: str) -> Computed:
     """``{{ruS|Москва}}`` of the German Wikipedia."""
     return lambda arguments: _foreign(arguments, name.removesuffix("s"), 1, language)
 
 
-def _language_by_name(name: str, language: Language) -> Computed:
+def _language_by_name(language: Language, name: str) -> Computed:
     """``{{russo|Москва}}``: the template is called what its language is called."""
     return lambda arguments: naming.foreign(arguments, name, 1, language.foreign)
 
 
-def _language_words(name: str, language: Language) -> Computed:
+def _language_words(language: Language, name: str) -> Computed:
     """``{{lang-en2|words}}``: the words without the language's name."""
     return lambda arguments: naming.foreign(arguments, "", 1, language.foreign)
 
 
-def _langx(name: str, language: Language) -> Computed:
+def _langx(language: Language, name: str) -> Computed:
     return lambda arguments: _foreign(arguments, arguments.get("1").lower(), 2, language)
 
 
 def _labelled(kind: str) -> Kind:
-    return lambda name, language: lambda arguments: naming.labelled(arguments, language.labels[kind])
+    return lambda language, name: lambda arguments: naming.labelled(arguments, language.labels[kind])
 
 
-def _ship(name: str, language: Language) -> Computed:
+def _ship(language: Language, name: str) -> Computed:
     prefix = "" if name == "ship" else name.upper()
     return lambda arguments: naming.ship(arguments, prefix)
 
 
-def _date(name: str, language: Language) -> Computed:
+def _date(language: Language, name: str) -> Computed:
     calendar = language.calendar
     return lambda arguments: dates.date_of_wiki(arguments, calendar) if calendar else None
 
 
 def _century(kind: str) -> Kind:
-    return lambda name, language: lambda arguments: dates.century(arguments, kind, language.shapes)
+    return lambda language, name: lambda arguments: dates.century(arguments, kind, language.shapes)
 
 
-def _century_by_name(name: str, language: Language) -> Computed:
+def _century_by_name(language: Language, name: str) -> Computed:
     """``{{XIXe siècle}}``: its own name, with the number in capitals."""
     words = _ROMAN.sub(lambda found: found[0].upper(), name, count=1)
     return lambda _: words
 
 
-def _quoted(name: str, language: Language) -> Computed:
+def _quoted(language: Language, name: str) -> Computed:
     return lambda arguments: naming.quoted(arguments, language.shapes["quoted"])
 
 
-def _elevation(name: str, language: Language) -> Computed:
+def _elevation(language: Language, name: str) -> Computed:
     """``{{Höhe|34|DE-NN}}``: "34 m ü. NN"."""
     return lambda arguments: quantities.elevation(arguments, language.numerals, language.labels["elevation"])
 
 
-def _enumeration(name: str, language: Language) -> Computed:
+def _enumeration(language: Language, name: str) -> Computed:
     return lambda arguments: naming.enumeration(arguments, language.shapes.get("and", "and"))
 
 

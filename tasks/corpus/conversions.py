@@ -67,9 +67,39 @@ _PARTS = {
 _SCALES = {"e3": "thousand", "e6": "million", "e9": "billion", "e12": "trillion"}
 _SCALED = re.compile(r"(e(?:3|6|9|12))(.+)")
 _OF_CONVERTED = frozenset({"out", "output only", "output number only", "number", "unit2", "u2"})
+_WORD = re.compile("[a-z]")
 _WITHOUT_WORDS = (
-    *("abbr", "lk", "sp", "disp", "order", "sortable", "sigfig", "round", "num", "debug", "qid", "qual", "prec", "frac"),
-    *("sing", "style", "stylein", "styleout", "warnings", "lang", "mos", "adj", "comma", "spell", "input", "cite", "link"),
+    *(
+        "abbr",
+        "lk",
+        "sp",
+        "disp",
+        "order",
+        "sortable",
+        "sigfig",
+        "round",
+        "num",
+        "debug",
+        "qid",
+        "qual",
+        "prec",
+        "frac",
+    ),
+    *(
+        "sing",
+        "style",
+        "stylein",
+        "styleout",
+        "warnings",
+        "lang",
+        "mos",
+        "adj",
+        "comma",
+        "spell",
+        "input",
+        "cite",
+        "link",
+    ),
 )
 
 
@@ -78,8 +108,11 @@ def english_units() -> Units:
     return yaml.safe_load(Path(__file__).with_name("units.yaml").read_text("utf-8"))
 
 
-def convert(arguments: Arguments, units: Units, numerals: Numerals) -> str | None:
-    """``{{convert|5|to|10|km|mi}}``: "5 to 10 kilometres"."""
+def convert(arguments: Arguments, units: Units, numerals: Numerals, shape: str) -> str | None:
+    """``{{convert|5|to|10|km|mi}}``: "5 to 10 kilometres"; ``shape`` puts number and unit together.
+
+    Joiners that are English words have no words here on other wikis, whose units are not the English ones.
+    """
     arguments.ignore(_WITHOUT_WORDS)
     given = [piece for piece in arguments.all() if piece]
     display, adjective = arguments.get("disp"), arguments.get("adj")
@@ -88,7 +121,8 @@ def convert(arguments: Arguments, units: Units, numerals: Numerals) -> str | Non
     given[:1] = _in_one(given[0])
     prefix = "between " if given[0] == "between" else ""
     amounts, rest = _amounts(given[1:] if prefix else given)
-    if not amounts or not rest:
+    is_english = units is english_units()
+    if not amounts or not rest or (not is_english and any(_WORD.search(_JOINERS[piece]) for piece in amounts[1::2])):
         return None
     shown = _joined(amounts, _Amounts(arguments, numerals))
     unit, rest = rest[0], rest[1:]
@@ -104,7 +138,7 @@ def convert(arguments: Arguments, units: Units, numerals: Numerals) -> str | Non
     if as_adjective:
         hyphened = re.sub(r" (to|by|or|and) ", r"-\1-", shown)
         return f"{prefix}{hyphened}-{name.replace(' ', '-')}{text}".rstrip()
-    shown = f"{prefix}{shown} {text}{name}"
+    shown = prefix + shape.format(shown, text + name)
     return _with_parts(shown, unit, rest, american, units, numerals)
 
 

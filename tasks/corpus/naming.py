@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from tasks.corpus.arguments import Arguments
 
 _LANGUAGE_CODE = re.compile(r"[a-z]{2,3}(-[a-z]+)*|simple")
-_LABELS_OFF = ("link", "links", "lk", "sc", "cat", "nocat", "size", "italic", "italics", "i", "rtl", "script", "scr")
-_LABELS_OFF += ("nobold", "proto", "sup", "tr", "engvar", "region", "code", "first", "out", "showflag", "quotes")
+_WITHOUT_WORDS = (
+    *("link", "links", "lk", "sc", "cat", "nocat", "size", "italic", "italics", "i", "rtl", "script", "scr", "nobold"),
+    *("proto", "sup", "tr", "engvar", "region", "code", "first", "out", "showflag", "quotes"),
+)
 
 
 def foreign(arguments: Arguments, language: str, place: int, shape: Mapping[str, str]) -> str | None:
@@ -15,7 +17,7 @@ def foreign(arguments: Arguments, language: str, place: int, shape: Mapping[str,
 
     ``language`` is its name in the wiki's words; the text is parameter ``place``, its transcription the next.
     """
-    arguments.ignore(_LABELS_OFF)
+    arguments.ignore(_WITHOUT_WORDS)
     label = arguments.get("label") or language
     text = arguments.get(str(place), "text")
     arguments.ignore(("p", "a", "audio"))
@@ -34,7 +36,7 @@ def foreign(arguments: Arguments, language: str, place: int, shape: Mapping[str,
 
 def labelled(arguments: Arguments, labels: Mapping[str, str]) -> str | None:
     """``{{zh|s=北京|p=Běijīng}}``: "simplified Chinese: 北京; pinyin: Běijīng", each value behind its label."""
-    arguments.ignore(_LABELS_OFF)
+    arguments.ignore(_WITHOUT_WORDS)
     off = arguments.get("labels") == "no"
     pieces = []
     for key, words in arguments.named().items():
@@ -49,7 +51,9 @@ def japanese(arguments: Arguments) -> str | None:
     english, kanji, romaji, extra = (arguments.get(*names) for names in (("1",), ("2",), ("3",), ("4", "extra")))
     behind = arguments.get("5", "extra2")
     if arguments.is_on("lead"):
-        kanji, romaji = (f"{label}: {words}" if words else "" for label, words in (("Japanese", kanji), ("Hepburn", romaji)))
+        kanji, romaji = (
+            f"{label}: {words}" if words else "" for label, words in (("Japanese", kanji), ("Hepburn", romaji))
+        )
     head, within = (english, [kanji, romaji]) if english else (romaji, [kanji])
     brackets = ", ".join(piece for piece in [*within, extra] if piece)
     if not head:
@@ -122,7 +126,9 @@ def enumeration(arguments: Arguments, last: str) -> str | None:
 
 def block_list(arguments: Arguments) -> str | None:
     """``{{ubl|a|b}}``: list items."""
-    arguments.ignore(name for name in arguments.named() if name.endswith(("style", "style1", "type", "start", "indent")))
+    arguments.ignore(
+        name for name in arguments.named() if name.endswith(("style", "style1", "type", "start", "indent"))
+    )
     pieces = [piece for piece in arguments.all() if piece]
     return "".join(f"\n* {piece}" for piece in pieces) + "\n\n" if pieces else None
 

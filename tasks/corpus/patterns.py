@@ -10,6 +10,7 @@ A sign that a parameter brings along is not written twice: "US${1}" of "$5" and 
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from tasks.corpus.arguments import Arguments
 from tasks.corpus.marks import GAP
@@ -57,7 +58,7 @@ def _filled(part: str) -> Words:
     literals, places = pieces[::2], [found.split("|") for found in pieces[1::2]]
     if not places:
         return lambda _: part
-    signs = [(_sign(_SIGN_BEFORE, before), _sign(_SIGN_AFTER, after)) for before, after in zip(literals, literals[1:])]
+    signs = [(_sign(_SIGN_BEFORE, before), _sign(_SIGN_AFTER, after)) for before, after in pairwise(literals)]
 
     def words(arguments: Arguments) -> str:
         shown = literals[0]
@@ -80,4 +81,7 @@ def _without_sign(value: str, before: str, after: str) -> str:
         if sign and value.startswith(sign):
             value = value[len(sign) :].lstrip()
             break
-    return value.removesuffix(after).rstrip() if after else value
+    for sign in (after, "%" if after == "percent" else ""):
+        if sign and value.endswith(sign):
+            value = value[: -len(sign)].rstrip()
+    return value

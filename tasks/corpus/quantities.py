@@ -67,7 +67,7 @@ def _grouped_sum(part: str) -> str:
 
 
 def formatted(arguments: Arguments, numerals: Numerals) -> str | None:
-    """``{{formatnum:1234.5}}``: "1,234.5", or the same in the wiki's signs; ``|R`` the way back, ``|NOSEP`` ungrouped."""
+    """``{{formatnum:1234.5}}``: "1,234.5" in the wiki's signs; ``|R`` is the way back, ``|NOSEP`` ungrouped."""
     number, option = arguments.get("1"), arguments.get("2").upper()
     arguments.ignore(("prefix", "suffix", "format", "quick", "debug"))
     before, after = arguments.get("prefix"), arguments.get("suffix")
@@ -109,7 +109,7 @@ def quantity(arguments: Arguments, numerals: Numerals) -> str | None:
     for piece in rest:
         if _INTEGER.fullmatch(piece) and units:
             units[-1] += raised_digits(piece)
-        elif piece:
+        elif piece and _unit(piece) not in units:
             units.append(_unit(piece))
     return with_unit(number, " ".join(units))
 

@@ -20,8 +20,11 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _LOOK_BACK = 120
 _NESTED = 5
 _ENDINGS = frozenset(
-    "st nd rd th e er re ère eme ème ième ier nde r o os a as ª º ° ro do to vo mo na ra da ta va ma "
-    "me mes mr mgr lle mlle mlles gr rs té te ts le la ᵉ".split()
+    (
+        *("st", "nd", "rd", "th", "e", "er", "re", "ère", "eme", "ème", "ième", "ier", "nde", "r", "o", "os", "a"),
+        *("as", "ª", "º", "°", "ro", "do", "to", "vo", "mo", "na", "ra", "da", "ta", "va", "ma", "me", "mes", "mr"),
+        *("mgr", "lle", "mlle", "mlles", "gr", "rs", "té", "te", "ts", "le", "la", "ᵉ"),
+    )
 )
 """Of ordinals and abbreviations in the languages that raise them."""
 _SYMBOLS = re.compile(r"[^\w\s]+")
@@ -59,7 +62,7 @@ def _placed(found: re.Match[str]) -> str:
 def superscript(text: str, before: str = "", after: str = "") -> str:
     """Raised text behind ``before`` and in front of ``after``: "⁶", "^k", "^(n/2)", "th"."""
     raised = raised_digits(text)
-    if raised != text and not any(sign.isascii() for sign in raised):
+    if raised != text and not any(sign.isascii() or sign in text for sign in raised):
         return raised
     if text.lower().rstrip(".") in _ENDINGS or _SYMBOLS.fullmatch(text) or not _is_base(before, after, text):
         return text

@@ -11,7 +11,7 @@ Names are compared without case: a wiki's redirects give nearly all spellings of
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ _LEADING_GAPS = re.compile(rf"\n{GAP}+")
 _TRAILING_GAPS = re.compile(rf"(?<!{GAP}){GAP}++(?=\n|\Z)")
 _ASIDE = re.compile(r"(?:'''|[(（][^()（）\n]*)\s*$")
 _ASIDE_WITHIN = 300
-_MAGIC = re.compile(r"(#?[^\W\d_]+) ?:")
+_MAGIC = re.compile(r"(#?[^\W\d_]+(?: [^\W\d_]+)*) ?:")
 _SUBSTITUTED = re.compile(r"(?:safesubst|subst|msgnw|msg|raw):")
 _DEPTH = 40
 """Templates nested deeper than this are left to the scanner, which drops them."""
@@ -52,12 +52,9 @@ class TemplateTable:
         language = _language(wiki, rules)
         self._made: dict[str, Callable[[str], Computed]] = {}
         for kind, names in rules["computed"].items():
-            for name in names:
-                self._made[name] = lambda called, kind=KINDS[kind]: kind(called, language)
+            self._made.update(dict.fromkeys(names, partial(KINDS[kind], language)))
         for pattern, names in rules["text"].items():
-            words = compiled(pattern)
-            for name in names:
-                self._made[str(name)] = lambda _, words=words: words
+            self._made.update(dict.fromkeys(names, partial(_always, compiled(pattern))))
         self._patterns = [(_glob(name), make) for name, make in self._made.items() if "*" in name and len(name) > 1]
         self._silent = _any_of([*rules["silent"], *disambiguating_templates(wiki)])
         self._pronunciation = _any_of(rules["pronunciation"])
@@ -195,6 +192,11 @@ def _glob(name: str) -> re.Pattern[str]:
 
 def _any_of(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(fnmatch.translate(str(name)) for name in names))
+
+
+def _always(words: Computed, _: str) -> Computed:
+    """The same words whatever the template's name."""
+    return words
 
 
 def _nothing(_: Arguments) -> str:

@@ -29,5 +29,7 @@ def test_a_reader_sees_these_words(case: dict[str, Any]) -> None:
     assert page.text in case["text"]
     assert bool(page.lost) == case["lost"]
     if case.get("links"):
-        found = [[link.target, link.anchor] if isinstance(case["links"][0], list) else link.target for link in page.links]
+        found = [
+            [link.target, link.anchor] if isinstance(case["links"][0], list) else link.target for link in page.links
+        ]
         assert found == case["links"]
