@@ -47,8 +47,8 @@ def _numeric(function: Callable[[Arguments, Numerals], str | None]) -> Kind:
 
 
 def _convert(language: Language, name: str) -> Computed:
-    shape = language.shapes.get("unit", "{} {}")
-    return lambda arguments: conversions.convert(arguments, language.units, language.numerals, shape)
+    wording = conversions.Wording(language.units, language.numerals, language.shapes.get("unit", "{} {}"))
+    return lambda arguments: conversions.convert(arguments, wording)
 
 
 def _foreign(arguments: Arguments, code: str, place: int, language: Language) -> str | None:
@@ -154,10 +154,12 @@ KINDS: Mapping[str, Kind] = {
     "in_pieces": _numeric(quantities.in_pieces),
     "quantity": _numeric(quantities.quantity),
     "percentage": _numeric(quantities.percentage),
+    "magnitude": _numeric(quantities.magnitude),
     "fraction": _plain(quantities.fraction),
     "ordinal": _plain(quantities.ordinal_number),
     "rupees": _plain(quantities.rupees),
     "formula": _plain(quantities.formula),
+    "charged_formula": _plain(quantities.charged_formula),
     "english_date": _plain(dates.date),
     "death": _plain(dates.death),
     "death_years": _plain(dates.death_years),
@@ -167,6 +169,7 @@ KINDS: Mapping[str, Kind] = {
     "date": _date,
     "century": _century("century"),
     "century_short": _century("century_short"),
+    "century_pair": _century("century_pair"),
     "century_before": _century("century_before"),
     "century_by_name": _century_by_name,
     "coordinates": _plain(naming.coordinates),

@@ -7,6 +7,7 @@ would be worse than a marked loss.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -68,6 +69,7 @@ _SCALES = {"e3": "thousand", "e6": "million", "e9": "billion", "e12": "trillion"
 _SCALED = re.compile(r"(e(?:3|6|9|12))(.+)")
 _OF_CONVERTED = frozenset({"out", "output only", "output number only", "number", "unit2", "u2"})
 _WORD = re.compile("[a-z]")
+_JOINING_WORD = re.compile(r" (?=(?:to|by|or|and)\b)|(?<=\bto|\bby|\bor) |(?<=\band) ")
 _WITHOUT_WORDS = (
     *(
         "abbr",
@@ -108,38 +110,32 @@ def english_units() -> Units:
     return yaml.safe_load(Path(__file__).with_name("units.yaml").read_text("utf-8"))
 
 
-def convert(arguments: Arguments, units: Units, numerals: Numerals, shape: str) -> str | None:
-    """``{{convert|5|to|10|km|mi}}``: "5 to 10 kilometres"; ``shape`` puts number and unit together.
+@dataclass(frozen=True)
+class Wording:
+    """How a wiki writes quantities: its names of units, its numbers, and both together ("{} {}")."""
 
-    Joiners that are English words have no words here on other wikis, whose units are not the English ones.
+    units: Units
+    numerals: Numerals
+    shape: str = "{} {}"
+
+
+def convert(arguments: Arguments, wording: Wording) -> str | None:
+    """``{{convert|5|to|10|km|mi}}``: "5 to 10 kilometres".
+
+    Joiners that are English words have no words here on other wikis.
     """
     arguments.ignore(_WITHOUT_WORDS)
     given = [piece for piece in arguments.all() if piece]
-    display, adjective = arguments.get("disp"), arguments.get("adj")
-    if not given or display in _OF_CONVERTED:
+    if not given or arguments.get("disp") in _OF_CONVERTED:
         return None
     given[:1] = _in_one(given[0])
     prefix = "between " if given[0] == "between" else ""
     amounts, rest = _amounts(given[1:] if prefix else given)
-    is_english = units is english_units()
+    is_english = wording.units is english_units()
     if not amounts or not rest or (not is_english and any(_WORD.search(_JOINERS[piece]) for piece in amounts[1::2])):
         return None
-    shown = _joined(amounts, _Amounts(arguments, numerals))
-    unit, rest = rest[0], rest[1:]
-    american = arguments.get("sp").lower() == "us"
-    is_one = _is_one(amounts)
-    as_adjective = adjective in ("on", "mid")
-    name = _name(unit, is_one or as_adjective or adjective == "1", american, units)
-    if name is None:
-        return None
-    if display == "unit":
-        return name
-    text, rest = _own_text(display, adjective, rest, units)
-    if as_adjective:
-        hyphened = re.sub(r" (to|by|or|and) ", r"-\1-", shown)
-        return f"{prefix}{hyphened}-{name.replace(' ', '-')}{text}".rstrip()
-    shown = prefix + shape.format(shown, text + name)
-    return _with_parts(shown, unit, rest, american, units, numerals)
+    shown = _Call(arguments, wording).shown(amounts, rest[0], rest[1:])
+    return None if shown is None else prefix + shown
 
 
 def _in_one(piece: str) -> list[str]:
@@ -152,7 +148,7 @@ def _in_one(piece: str) -> list[str]:
 
 def _amounts(given: list[str]) -> tuple[list[str], list[str]]:
     """Amounts with the joiners between them, and what follows; no amounts where the first piece is no number."""
-    if not _AMOUNT.fullmatch(given[0]):
+    if not given or not _AMOUNT.fullmatch(given[0]):
         return [], given
     amounts, rest = given[:1], given[1:]
     while len(rest) >= 2 and rest[0] in _JOINERS and _AMOUNT.fullmatch(rest[1]):
@@ -160,66 +156,78 @@ def _amounts(given: list[str]) -> tuple[list[str], list[str]]:
     return amounts, rest
 
 
-class _Amounts:
-    """How a call writes its numbers: ``comma``, ``spell``."""
+class _Call:
+    """One call and its options: ``adj``, ``disp``, ``sp``, ``comma``, ``spell``."""
 
-    def __init__(self, arguments: Arguments, numerals: Numerals) -> None:
-        self._numerals = numerals
+    def __init__(self, arguments: Arguments, wording: Wording) -> None:
+        self._wording = wording
+        self._adjective, self._display = arguments.get("adj"), arguments.get("disp")
         self._comma, self._spell = arguments.get("comma"), arguments.get("spell")
+        self._american = arguments.get("sp").lower() == "us"
 
-    def write(self, amount: str, is_first: bool) -> str:
+    def shown(self, amounts: list[str], unit: str, rest: list[str]) -> str | None:
+        """The amounts with their unit, and the smaller units of the same amount: "5 feet 6 inches"."""
+        as_adjective = self._adjective in ("on", "mid")
+        is_singular = as_adjective or self._adjective == "1"
+        name = self._name(unit, is_singular or _is_one(amounts))
+        if name is None or self._display == "unit":
+            return name
+        text, rest = self._own_text(rest)
+        parts = [(self._joined(amounts), name if as_adjective else text + name)]
+        while len(rest) >= 2 and rest[1] in _PARTS.get(unit, ()) and _AMOUNT.fullmatch(rest[0]):
+            unit = rest[1]
+            parts.append((self._number(rest[0]), self._name(unit, is_singular or _is_one(rest[:1])) or unit))
+            rest = rest[2:]
+        if as_adjective:
+            hyphened = "-".join(f"{_JOINING_WORD.sub('-', number)}-{name.replace(' ', '-')}" for number, name in parts)
+            return hyphened + text
+        return " ".join(self._wording.shape.format(number, name) for number, name in parts)
+
+    def _joined(self, amounts: list[str]) -> str:
+        return "".join(
+            _JOINERS[piece] if place % 2 else self._number(piece, is_first=place == 0)
+            for place, piece in enumerate(amounts)
+        )
+
+    def _number(self, amount: str, is_first: bool = False) -> str:
         plain = amount.replace(",", "")
         if self._spell.lower() in ("in", "on") and plain.isdecimal() and len(plain) < 12:
             words = spelled(int(plain))
             return words.capitalize() if is_first and self._spell[:1].isupper() else words
         if self._comma == "off" or (self._comma == "5" and len(plain.partition(".")[0].lstrip("+-−")) < 5):
             return plain.replace("-", "−")
-        return self._numerals.grouped(plain)
+        return self._wording.numerals.grouped(f"0{plain}" if plain[0] == "." else plain)
 
+    def _name(self, code: str, is_one: bool) -> str | None:
+        """A unit's name; of ``kg/ha`` made of both, of ``e6km2`` with its scale."""
+        units = self._wording.units
+        if scaled := _SCALED.fullmatch(code):
+            name = self._name(scaled[2], is_one)
+            return None if name is None else f"{_SCALES[scaled[1]]} {name}"
+        names = units.get(code)
+        if names is None:
+            above, slash, below = code.partition("/")
+            if not slash or above not in units or below not in units:
+                return None
+            names = [f"{name} per {units[below][0]}" for name in units[above]]
+        name = names[0 if is_one else -1]
+        return name.replace("metre", "meter").replace("litre", "liter") if self._american else name
 
-def _joined(amounts: list[str], numbers: _Amounts) -> str:
-    shown = [
-        _JOINERS[piece] if place % 2 else numbers.write(piece, is_first=place == 0)
-        for place, piece in enumerate(amounts)
-    ]
-    return "".join(shown)
+    def _own_text(self, rest: list[str]) -> tuple[str, list[str]]:
+        """The text that ``adj=mid``, ``adj=pre`` and ``disp=preunit`` put beside the unit, and the other parameters."""
+        if self._adjective not in ("mid", "pre") and self._display != "preunit":
+            return "", rest
+        texts = [piece for piece in rest if piece not in self._wording.units and not _AMOUNT.fullmatch(piece)]
+        if not texts:
+            return "", rest
+        left = [piece for piece in rest if piece not in texts]
+        if self._adjective == "mid":
+            return texts[0] if texts[0][0] == "-" else f" {texts[0]}", left
+        return f"{texts[0]} ", left
 
 
 def _is_one(amounts: list[str]) -> bool:
     last = amounts[-1].lstrip("-−+")
-    return (len(amounts) == 1 and last in ("1", "1.0")) or ("/" in last and not re.search(r"\d[+\-−]\d", last))
-
-
-def _name(code: str, is_one: bool, american: bool, units: Units) -> str | None:
-    if scaled := _SCALED.fullmatch(code):
-        plural = _name(scaled[2], False, american, units)
-        singular = _name(scaled[2], True, american, units) if is_one else plural
-        return None if singular is None else f"{_SCALES[scaled[1]]} {singular}"
-    names = units.get(code)
-    if names is None:
-        above, slash, below = code.partition("/")
-        if not slash or above not in units or below not in units:
-            return None
-        names = [f"{name} per {units[below][0]}" for name in units[above]]
-    name = names[0 if is_one else -1]
-    return name.replace("metre", "meter").replace("litre", "liter") if american else name
-
-
-def _own_text(display: str, adjective: str, rest: list[str], units: Units) -> tuple[str, list[str]]:
-    """The text that ``adj=mid``, ``adj=pre`` and ``disp=preunit`` put beside the unit."""
-    if adjective not in ("mid", "pre") and display != "preunit":
-        return "", rest
-    texts = [piece for piece in rest if piece not in units and not _AMOUNT.fullmatch(piece)]
-    if not texts:
-        return "", rest
-    left = [piece for piece in rest if piece not in texts]
-    return (texts[0] if adjective == "mid" else f"{texts[0].strip()} "), left
-
-
-def _with_parts(shown: str, unit: str, rest: list[str], american: bool, units: Units, numerals: Numerals) -> str:
-    """With the smaller units of the same amount: "5 feet 6 inches"."""
-    while len(rest) >= 2 and rest[1] in _PARTS.get(unit, ()) and _AMOUNT.fullmatch(rest[0]):
-        unit = rest[1]
-        shown += f" {numerals.grouped(rest[0])} {_name(unit, _is_one(rest[:1]), american, units)}"
-        rest = rest[2:]
-    return shown
+    if "/" in last or last[-1:] in "¼½¾⅓⅔⅛⅜⅝⅞":
+        return not re.search(r"\d[+\-−]\d|\d[¼-¾⅐-⅞]", last)
+    return len(amounts) == 1 and last in ("1", "1.0")

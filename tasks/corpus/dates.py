@@ -140,7 +140,7 @@ def date_of_wiki(arguments: Arguments, calendar: Calendar) -> str | None:
     return calendar.spelled(year, month, day)
 
 
-_CENTURY = re.compile(r"[IVXLC]+|\d{1,2}|[ivxlc]+")
+_CENTURY = re.compile(r"([IVXLC]+|\d{1,2}|[ivxlc]+)(?:er|e|ème)?")
 _ENDINGS = frozenset(("e", "er", "è", "ème", "re", "s", "º", ""))
 
 
@@ -148,17 +148,21 @@ def century(arguments: Arguments, kind: str, shapes: Mapping[str, str]) -> str |
     """``{{s|XIX}}``, ``{{sp|XVIII|e|et|XIX|e}}``: numbers of centuries, with words between them, in a wiki's shape."""
     numbers: list[str] = []
     joiner, era = shapes["century_joiner"], ""
-    for piece in arguments.all():
+    given = arguments.all()
+    for piece in given:
         if piece in _ENDINGS:
             continue
-        if _CENTURY.fullmatch(piece):
-            first = piece in ("I", "1") and shapes.get("century_first")
-            numbers.append(piece + (first or shapes.get("century_ending", "")))
+        if found := _CENTURY.fullmatch(piece):
+            first = found[1] in ("I", "1") and shapes.get("century_first")
+            numbers.append(found[1] + (first or shapes.get("century_ending", "")))
         elif own := shapes.get(f"century_{piece.lower()}"):
             era = own
         elif len(piece) > 1:
             joiner = f" {piece} "
     if not numbers:
         return None
-    several = kind == "century" and len(numbers) > 1 and "centuries" in shapes
-    return shapes["centuries" if several else kind].format(joiner.join(numbers)) + era
+    if kind == "century_pair":
+        kind = "centuries" if "s" in given else "century"
+    elif kind == "century" and len(numbers) > 1:
+        kind = "centuries"
+    return shapes[kind].format(joiner.join(numbers)) + era

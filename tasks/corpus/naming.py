@@ -107,7 +107,8 @@ def ship(arguments: Arguments, prefix: str) -> str | None:
 def coordinates(arguments: Arguments) -> str | None:
     """Shown at the head of the page they are no part of a sentence; within it they are lost."""
     arguments.ignore_all()
-    return "" if arguments.get("display") in ("title", "t") else None
+    at_head = arguments.get("display") in ("title", "t") or (arguments.get("article") and not arguments.get("text"))
+    return "" if at_head else None
 
 
 def inline_list(arguments: Arguments, joiner: str = ", ") -> str | None:

@@ -149,7 +149,7 @@ def elevation(arguments: Arguments, numerals: Numerals, levels: Mapping[str, str
     """``{{Höhe|34|DE-NN}}``: "34 m ü. NN", above the sea level that the second parameter names."""
     arguments.ignore(("link", "LINK", "geo-typ"))
     number, level = numerals.grouped(arguments.get("1")), levels.get(arguments.get("2"))
-    return f"{number} m {level}" if number and level else None
+    return f"{number} m {level}".rstrip() if number and level is not None else None
 
 
 _INDIAN_SCALES = {"k": "thousand", "l": "lakh", "c": "crore", "lc": "lakh crore", "m": "million", "b": "billion"}
@@ -166,7 +166,25 @@ def rupees(arguments: Arguments) -> str | None:
     return f"₹{amount} {_INDIAN_SCALES[scale]}" if scale else f"₹{amount}"
 
 
+_CHARGE = re.compile(r"\d*[+\-−]")
+_CHARGE_WITHIN = re.compile(r"\((\d*[+\-−])\)|(?<=[A-Za-z\]\d])([+\-−])(?=$|\s)")
+
+
 def formula(arguments: Arguments) -> str | None:
-    """``{{chem|H|2|O}}``: "H2O"."""
+    """``{{chem|SO|4|2-}}``: "SO4²⁻", the charge raised."""
     arguments.ignore(("link", "auto"))
-    return "".join(arguments.all()) or None
+    return "".join(raised_digits(piece) if _CHARGE.fullmatch(piece) else piece for piece in arguments.all()) or None
+
+
+def charged_formula(arguments: Arguments) -> str | None:
+    """``{{chem2|SO4(2-)}}``: "SO4²⁻"."""
+    arguments.ignore(("link", "auto", "dotlist"))
+    formulas = [_CHARGE_WITHIN.sub(lambda found: raised_digits(found[1] or found[2]), piece) for piece in arguments.all()]
+    return " ".join(formulas) or None
+
+
+def magnitude(arguments: Arguments, numerals: Numerals) -> str | None:
+    """``{{M|5|k|m}}`` of the Italian Wikipedia: number, prefix and unit, or ``u=km``."""
+    number, prefix, unit = arguments.get("1"), arguments.get("2"), arguments.get("3", "u", "ul")
+    power = f"×10{raised_digits(arguments.get('e'))}" if arguments.get("e") else ""
+    return with_unit(numerals.grouped(number.replace(",", ".")) + power, prefix + unit) if number else None
