@@ -29,7 +29,10 @@ class Link(Record):
 
 
 class Lost(Record):
-    """Something was removed here (a formula, an unknown template): text beside it must not be masked."""
+    """Something was removed here (a formula, an unknown template): text beside it must not be masked.
+
+    Between two paragraphs, on the blank line, where it stood alone on its line.
+    """
 
     start: int
     reason: str

@@ -9,6 +9,7 @@ from tasks.corpus.numerals import Numerals, ordinal, raised_digits
 _RANGES = {"-": "–", "–": "–", "to": " to ", "by": " by ", "and": " and ", "or": " or ", "x": " × ", "×": " × "}
 _UNITS = {"C": "°C", "degC": "°C", "F": "°F", "degF": "°F", "deg": "°", "um": "μm"}
 _POWER = re.compile(r"(?<=[A-Za-zμΩ°])([-−]?\d+)(?!\w)")
+_NUMBER_WITHIN = re.compile(r"(?<![\d.,])\d{4,}(?:\.\d+)?(?![\d,])")
 _INTEGER = re.compile(r"[+\-−]?\d+")
 _NUMBER_FIRST = re.compile(r"([+\-−]?\d[\d.,\s\xa0\u202f]*?)(?:(?<=\d)\s*(?![\d.,\s])(.*))?", re.DOTALL)
 _WORDS_BETWEEN = {"à", "et", "ou", "et de", "au", "a", "y", "o", "e", "bis", "und", "oder", "to", "and", "by", "par"}
@@ -77,6 +78,8 @@ def formatted(arguments: Arguments, numerals: Numerals) -> str | None:
         shown = numerals.written(number.replace(".", numerals.decimal).replace("-", "−", 1))
     else:
         shown = numerals.grouped(number)
+        if shown == number:
+            shown = _NUMBER_WITHIN.sub(lambda found: numerals.grouped(found[0]), number)
     return f"{before}{shown}{after}" or None
 
 
@@ -179,7 +182,9 @@ def formula(arguments: Arguments) -> str | None:
 def charged_formula(arguments: Arguments) -> str | None:
     """``{{chem2|SO4(2-)}}``: "SO4²⁻"."""
     arguments.ignore(("link", "auto", "dotlist"))
-    formulas = [_CHARGE_WITHIN.sub(lambda found: raised_digits(found[1] or found[2]), piece) for piece in arguments.all()]
+    formulas = [
+        _CHARGE_WITHIN.sub(lambda found: raised_digits(found[1] or found[2]), piece) for piece in arguments.all()
+    ]
     return " ".join(formulas) or None
 
 

@@ -158,8 +158,8 @@ def expand(text: str, table: TemplateTable) -> tuple[str, set[str]]:
             is_aside = table.is_pronunciation(name) and _is_aside(call)
             return GAP if is_aside else lost(f"template:{name}")
         if pipe and (unread := arguments.unread(table.invisible)):
-            return _with_loss(shown, f"template:{name}|{unread[0]}")
-        return shown
+            shown = _with_loss(shown, f"template:{name}|{unread[0]}")
+        return _as_value(shown) if "=" in shown else shown
 
     text = _PARAMETER.sub(GAP, text)
     for _ in range(_DEPTH):
@@ -173,6 +173,11 @@ def _with_loss(shown: str, reason: str) -> str:
     """The words with a mark behind them that some of their own are missing."""
     body = shown.rstrip("\n")
     return f"{body}{lost(reason)}{shown[len(body) :]}"
+
+
+def _as_value(shown: str) -> str:
+    """Words whose signs of equality name no parameter of the template around them; those of tags stay."""
+    return shown if "<" in shown or "\n" in shown else shown.replace("=", "&#61;")
 
 
 def _without_outer_gaps(text: str) -> str:

@@ -47,7 +47,12 @@ def test_every_rule_can_be_called_without_parameters(wiki: str) -> None:
 
 
 def test_a_name_that_another_wiki_knows_is_a_loss() -> None:
-    for wiki, text in (("fr", "{{circa|1500}}"), ("it", "{{as of|2010}}"), ("sv", "{{réf nécessaire}}"), ("de", "{{s-}}")):
+    for wiki, text in (
+        ("fr", "{{circa|1500}}"),
+        ("it", "{{as of|2010}}"),
+        ("sv", "{{réf nécessaire}}"),
+        ("de", "{{s-}}"),
+    ):
         assert "\x02template:" in expand(text, template_table(wiki))[0], wiki
 
 
