@@ -28,7 +28,7 @@ _Strict.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_a_table_gives_every_name_one_rule(path: Path) -> None:
-    rules = yaml.load(path.read_text("utf-8"), _Strict)  # noqa: S506
+    rules = yaml.load(path.read_text("utf-8"), _Strict)
     ruled = [name for section in ("text", "computed") for names in rules.get(section, {}).values() for name in names]
     silent = rules.get("silent", [])
     assert all(isinstance(name, str) and name == " ".join(name.lower().split()) for name in [*ruled, *silent])
