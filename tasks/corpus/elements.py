@@ -23,7 +23,8 @@ _PLAIN = frozenset({"noinclude", "onlyinclude"})
 _OPENING = re.compile(
     r"<(?:(?P<comment>!--)"
     rf"|/?(?:{'|'.join(sorted(_PLAIN))})\s*+/?>"
-    rf"|(?P<name>nowiki|{'|'.join(sorted(_LOSSES | _SILENT | _UNSEEN, reverse=True))})(?=[\s/>])(?P<attributes>[^<>]*+)>)",
+    rf"|(?P<name>nowiki|{'|'.join(sorted(_LOSSES | _SILENT | _UNSEEN, reverse=True))})(?=[\s/>])(?P<attributes>[^<>]*+)>"
+    r"(?:(?<!/>)(?P<body>[^<]*+)</(?P=name)\s*+>)?+)",
     re.IGNORECASE,
 )
 _COMMENTS = re.compile(r"<!--(?:.*?-->(?:[ \t]*+<!--.*?-->)*+|.*)", re.DOTALL)
@@ -61,6 +62,8 @@ class _Scan:
         if opening["name"] is None:
             return "", opening.end()
         name = opening["name"].lower()
+        if opening["body"] is not None:
+            return self._words(name, opening["body"], opening.start()), opening.end()
         if opening["attributes"].endswith("/"):
             return (GAP if name in _SILENT or name == "nowiki" else ""), opening.end()
         closing = self._closing(name, opening.end())

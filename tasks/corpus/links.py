@@ -26,15 +26,17 @@ _PASSES = 10
 @lru_cache(maxsize=8)
 def _pattern(trail: str, is_prefixed: bool) -> re.Pattern[str]:
     # Letters before a link are tried from the first of them only: from within the run it would fail again.
-    before = rf"(?:(?<!{_LETTER})({_LETTER}++))?+" if is_prefixed else "()"
-    return re.compile(rf"{before}\[\[((?>[^\[\]]+|\[[^\[\]]*\]|\](?!\]))*+)\]\]({trail})?")
+    before = rf"(?:(?<!{_LETTER})(?P<before>{_LETTER}++))?+" if is_prefixed else ""
+    link = rf"\[\[(?P<body>(?>[^\[\]]+|\[[^\[\]]*\]|\](?!\]))*+)\]\](?P<trail>{trail})?"
+    return re.compile(before + link + ("" if is_prefixed else "(?P<before>)"))
 
 
 def with_links(text: str, wiki: Wiki, links: LinkMarks) -> str:
     """Links as marks, from the innermost: links in a file's caption come before the file, and go with it."""
 
     def shown(found: re.Match[str]) -> str:
-        before, body, trail = found[1] or "", found[2], found[3] or ""
+        body, before, trail = found.group("body", "before", "trail")
+        before, trail = before or "", trail or ""
         plain = _PLAIN.fullmatch(body)
         if plain is not None:
             return links.mark(wiki.titled(plain[1]), f"{before}{plain[2] or plain[1]}{trail}")

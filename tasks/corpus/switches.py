@@ -3,7 +3,7 @@
 import re
 from collections.abc import Set
 
-_SWITCH = re.compile(r"(?:__|＿＿)([^\W_]++(?:_[^\W_]++)*+)(?:__|＿＿)")
+_SWITCHES = {bars: re.compile(rf"{bars}([^\W_]++(?:_[^\W_]++)*+){bars}") for bars in ("__", "＿＿")}
 
 
 def without_switches(text: str, names: Set[str]) -> str:
@@ -12,8 +12,6 @@ def without_switches(text: str, names: Set[str]) -> str:
     No table holds all names of all wikis. In Latin letters only known names are switches, for ``__init__`` and
     ``__FILE__`` are words; in other scripts nobody writes such words, unless in small letters.
     """
-    if "__" not in text and "＿＿" not in text:
-        return text
 
     def shown(found: re.Match[str]) -> str:
         name = found[1].replace("_", " ")
@@ -21,4 +19,7 @@ def without_switches(text: str, names: Set[str]) -> str:
         is_foreign = any(map(str.isalpha, name)) and not any("a" <= letter <= "z" for letter in lowered)
         return "" if lowered in names or (is_foreign and name == name.upper()) else found[0]
 
-    return _SWITCH.sub(shown, text)
+    for bars, pattern in _SWITCHES.items():
+        if bars in text:
+            text = pattern.sub(shown, text)
+    return text

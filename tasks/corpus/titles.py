@@ -46,9 +46,12 @@ def capitalised(title: str, language: str) -> str:
     A letter whose capital is two letters (ß) stays, and so does Georgian, whose capitals Wikipedia does not use.
     """
     first = title[0]
-    if first == "i" and language in _DOTTED_I:
-        return "İ" + title[1:]
-    if language in _IJ_IS_A_LETTER and title[:2].lower() == "ij":
-        return "IJ" + title[2:]
+    if first in "iI":
+        if first == "i" and language in _DOTTED_I:
+            return "İ" + title[1:]
+        if title[1:2] == "j" and language in _IJ_IS_A_LETTER:
+            return "IJ" + title[2:]
+    if first.isupper():
+        return title
     capital = first.upper()
     return title if len(capital) > 1 or _GEORGIAN.match(first) else capital + title[1:]

@@ -53,4 +53,6 @@ def _texts(body: str, variants: Sequence[str]) -> dict[str, str]:
     pieces = _rule(tuple(variants)).split(body)
     if pieces[0].strip(" \n;"):
         return {}
-    return {name.lower(): words.strip().rstrip(";").rstrip() for name, words in zip(pieces[1::2], pieces[2::2], strict=True)}
+    return {
+        name.lower(): words.strip().rstrip(";").rstrip() for name, words in zip(pieces[1::2], pieces[2::2], strict=True)
+    }

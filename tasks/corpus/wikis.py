@@ -101,6 +101,7 @@ class Wiki:
         return re.compile(rf"\[\[[ _]*(?:{names})[ _]*:(?:[^\n\[\]]|\[\[?[^\n\[\]]*+\]?)*+\]?", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)
 def lower(prefix: str) -> str:
     """The name of a namespace as the tables have it."""
     return unicodedata.normalize("NFC", spaced(prefix).lower())

@@ -33,7 +33,7 @@ _EXTERNAL = re.compile(
 )
 _QUOTES = re.compile(r"''+")
 _RAISED = re.compile(r"<sup\b[^<>]*>([^<>]*)</sup\s*>", re.IGNORECASE)
-_LEFT_OVER = re.compile(r"\{\{[^\n]*|\}\}|(?P<kept>\[[^\[\]\n]*+\[[^\[\]\n]*+\]\])|\]\]")
+_LEFT_OVER = re.compile(r"(?P<open>\{\{)[^\n]*|\}\}|(?P<formula>\[[^\[\]\n]*+\[[^\[\]\n]*+\]\])|\]\]")
 _PASSES = 10
 
 
@@ -56,8 +56,7 @@ def clean(wikitext: str, wiki: Wiki) -> Cleaned:
     text = _EXTERNAL.sub(r"\1", with_links(text, wiki, links))
     text = _without_quotes(text)
     text = without_tags(_with_raised(in_one_variant(text, wiki.variants)))
-    text = _LEFT_OVER.sub(_left_over, without_switches(text, wiki.switches))
-    text = without_entities(text)
+    text = without_entities(_without_left_overs(without_switches(text, wiki.switches)))
     marked = unmark(assemble(text), links.targets)
     return Cleaned(*marked, templates, links.categories)
 
@@ -116,6 +115,8 @@ def _with_raised(text: str) -> str:
     return _RAISED.sub(lambda found: superscript(html.unescape(found[1]).strip()), text)
 
 
-def _left_over(found: re.Match[str]) -> str:
-    """What no pattern closed. An open template's parameters are no prose: they go with it, to the line's end."""
-    return lost("markup") if found[0].startswith("{{") else found["kept"] or ""
+def _without_left_overs(text: str) -> str:
+    """Without what no pattern closed. An open template's parameters are no prose: they go with it, to the line's end."""
+    if "{{" not in text and "}}" not in text and "]]" not in text:
+        return text
+    return _LEFT_OVER.sub(lambda found: lost("markup") if found["open"] else found["formula"] or "", text)
