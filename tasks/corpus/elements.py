@@ -8,22 +8,24 @@ import re
 
 from tasks.corpus.marks import GAP, lost
 
-_LOSSES = frozenset("math chem ce hiero score graph syntaxhighlight source pre del strike s".split())
+_LOSSES = "math|chem|ce|hiero|score|graph|syntaxhighlight|source|pre|del|strike|s"
 """What a reader sees of them is lost."""
-_SILENT = frozenset(
-    "gallery timeline imagemap mapframe maplink templatestyles templatedata inputbox categorytree dynamicpagelist "
-    "references section indicator phonos charinsert rss ref".split()
+_SILENT = (
+    "gallery|timeline|imagemap|mapframe|maplink|templatestyles|templatedata|inputbox|categorytree|dynamicpagelist|"
+    "references|section|indicator|phonos|charinsert|rss|ref"
 )
 """What a reader sees of them is no part of a sentence."""
-_UNSEEN = frozenset({"includeonly"})
+_UNSEEN = "includeonly"
 """Part of the pages that include this one, not of this one; to the end of the page where nothing closes it."""
-_PLAIN = frozenset({"noinclude", "onlyinclude"})
+_PLAIN = "noinclude|onlyinclude"
 """On the page itself only the tags vanish."""
+_SILENT_NAMES = frozenset(_SILENT.split("|"))
+ELEMENTS = frozenset(f"nowiki|{_LOSSES}|{_SILENT}|{_UNSEEN}|{_PLAIN}".split("|"))
 
 _OPENING = re.compile(
     r"<(?:(?P<comment>!--)"
-    rf"|/?(?:{'|'.join(sorted(_PLAIN))})\s*+/?>"
-    rf"|(?P<name>nowiki|{'|'.join(sorted(_LOSSES | _SILENT | _UNSEEN, reverse=True))})(?=[\s/>])(?P<attributes>[^<>]*+)>"
+    rf"|/?(?:{_PLAIN})\s*+/?>"
+    rf"|(?P<name>nowiki|{_LOSSES}|{_SILENT}|{_UNSEEN})(?=[\s/>])(?P<attributes>[^<>]*+)>"
     r"(?:(?<!/>)(?P<body>[^<]*+)</(?P=name)\s*+>)?+)",
     re.IGNORECASE,
 )
@@ -65,7 +67,7 @@ class _Scan:
         if opening["body"] is not None:
             return self._words(name, opening["body"], opening.start()), opening.end()
         if opening["attributes"].endswith("/"):
-            return (GAP if name in _SILENT or name == "nowiki" else ""), opening.end()
+            return (GAP if name in _SILENT_NAMES or name == "nowiki" else ""), opening.end()
         closing = self._closing(name, opening.end())
         if closing is None:
             return self._unclosed(name, opening)
@@ -73,9 +75,9 @@ class _Scan:
         return self._words(name, body, opening.start()), closing.end()
 
     def _words(self, name: str, body: str, start: int) -> str:
-        if name in _SILENT:
+        if name in _SILENT_NAMES:
             return GAP
-        if name in _UNSEEN:
+        if name == _UNSEEN:
             return ""
         if name == "nowiki":
             # It ends the words of a link before it.
@@ -84,7 +86,7 @@ class _Scan:
         return lost(name) if body else ""
 
     def _unclosed(self, name: str, opening: re.Match[str]) -> tuple[str, int]:
-        if name in _UNSEEN:
+        if name == _UNSEEN:
             return "", len(self._text)
         if name == "ref":  # most likely its note is that of one line
             end = self._text.find("\n", opening.end())

@@ -61,7 +61,7 @@ def with_links(text: str, wiki: Wiki, links: LinkMarks) -> str:
 
 def _read(body: str, wiki: Wiki, links: LinkMarks) -> tuple[str | None, str]:
     """The article that a link leads to, if it leads to one, and the words that it shows."""
-    written, pipe, words = body.partition("|")
+    written, _, words = body.partition("|")
     written, words = tidy(written), words.replace("\n", " ")
     if _ADDRESS.match(written):  # not a link: an address in brackets, once too often
         return None, words or written.partition(" ")[2]

@@ -2,21 +2,18 @@
 
 import re
 
+from tasks.corpus.elements import ELEMENTS
+
 _INLINE = (
-    "b bdi bdo i ins u font big small sub sup cite code em s strike strong tt var ruby rb rtc rp rt span abbr dfn kbd samp "
-    "data time mark wbr del link meta a img nobr q li dd dt"
+    "a abbr b bdi bdo big cite code data dd dfn dt em font i img ins kbd li link mark meta nobr q rb rp rt rtc ruby samp "
+    "small span strong sub sup time tt u var wbr"
 )
-_BLOCKS = "p div center blockquote poem ul ol dl h1 h2 h3 h4 h5 h6 table tr td th caption thead tbody tfoot"
-_EXTENSIONS = (
-    "nowiki pre ref references gallery math chem ce hiero score graph syntaxhighlight source timeline imagemap mapframe "
-    "maplink templatestyles templatedata inputbox categorytree dynamicpagelist section indicator phonos charinsert rss "
-    "includeonly noinclude onlyinclude"
-)
-_KNOWN = frozenset(f"{_INLINE} {_EXTENSIONS}".split())
+_BLOCKS = "p|div|center|blockquote|poem|ul|ol|dl|h[1-6]|table|caption|thead|tbody|tfoot|tr|td|th"
+_KNOWN = ELEMENTS.union(_INLINE.split(" "))
 
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*+)(?=[\s/>])[^<>]*+>")
 _BREAK = re.compile(r"</?(?:br|hr)(?=[\s/>\\])[^<>]*>", re.IGNORECASE)
-_BLOCK = re.compile(rf"</?(?:{_BLOCKS.replace(' ', '|')})(?=[\s/>])[^<>]*>", re.IGNORECASE)
+_BLOCK = re.compile(rf"</?(?:{_BLOCKS})(?=[\s/>])[^<>]*>", re.IGNORECASE)
 _ITEM = re.compile(r"<(?:li|dd|dt)(?=[\s/>])[^<>]*>", re.IGNORECASE)
 _QUOTE = re.compile(r"</?q(?=[\s>])[^<>]*>", re.IGNORECASE)
 _BRACKET = re.compile(r"<rp(?=[\s>])[^<>]*>[^<>]*(?:</rp\s*>)?", re.IGNORECASE)

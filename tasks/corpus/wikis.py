@@ -1,5 +1,5 @@
-"""What differs between the Wikipedias: names of namespaces, prefixes and switches (wikis.yaml), letters that a link takes
-in (trails.yaml)."""
+"""What differs between the Wikipedias: names of namespaces, prefixes, switches and variants (wikis.yaml), and letters
+that belong to the words of a link (trails.yaml)."""
 
 import re
 import unicodedata

@@ -1,8 +1,8 @@
 """Wikitext → plain text with links and marks of what was lost, at offsets in code points.
 
 A page is rewritten step by step, each step over the whole text: comments and elements without prose (elements.py),
-templates, tables, links, quotes, variants, tags, switches, entities, lines. Links and losses travel as marks (marks.py), and are
-counted at the end. The text has paragraphs, ``== headings ==`` and list items (``* ``, ``: ``), a line each; a blank
+templates, tables, links, quotes, variants, tags, switches, entities, lines. Links and losses travel as marks
+(marks.py), and are counted at the end. The text has paragraphs, ``== headings ==`` and list items (``* ``, ``: ``), a line each; a blank
 line stands between blocks.
 """
 
@@ -116,7 +116,7 @@ def _with_raised(text: str) -> str:
 
 
 def _without_left_overs(text: str) -> str:
-    """Without what no pattern closed. An open template's parameters are no prose: they go with it, to the line's end."""
+    """Without what no pattern closed. An open template's parameters are no prose: its line ends with it."""
     if "{{" not in text and "}}" not in text and "]]" not in text:
         return text
     return _LEFT_OVER.sub(lambda found: lost("markup") if found["open"] else found["formula"] or "", text)
