@@ -5,8 +5,8 @@ import re
 from tasks.corpus.elements import ELEMENTS
 
 _INLINE = (
-    "a abbr b bdi bdo big cite code data dd dfn dt em font i img ins kbd li link mark meta nobr q rb rp rt rtc ruby samp "
-    "small span strong sub sup time tt u var wbr"
+    "a abbr b bdi bdo big cite code data dd dfn dt em font i img ins kbd li link mark meta nobr q rb rp rt rtc ruby "
+    "samp small span strong sub sup time tt u var wbr"
 )
 _BLOCKS = "p|div|center|blockquote|poem|ul|ol|dl|h[1-6]|table|caption|thead|tbody|tfoot|tr|td|th"
 _KNOWN = ELEMENTS.union(_INLINE.split(" "))

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tasks.corpus.titles import capitalised, decoded, is_legal, spaced
+from tasks.corpus.titles import capitalised, is_legal, spaced
 from tasks.corpus.xml import Site
 
 _PICTURE = re.compile(r"\.(?:jpe?g|png|svg|gif|tiff?|webp|xcf|djvu|pdf|ogg|ogv|oga|webm|mid|wav)", re.IGNORECASE)
@@ -57,8 +57,8 @@ class Wiki:
     first_letter: bool
 
     def article(self, target: str) -> str | None:
-        """The title that a link or a redirect leads to; None where it leads to no article."""
-        title = spaced(decoded(target).partition("#")[0]).removeprefix(":").strip()
+        """The title that a link or a redirect, decoded (titles.py), leads to; None where it leads to no article."""
+        title = spaced(target.partition("#")[0]).removeprefix(":").strip()
         prefix, colon, rest = title.partition(":")
         if colon and self.is_own(prefix):
             title = rest.strip().removeprefix(":").strip()

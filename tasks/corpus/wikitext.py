@@ -2,8 +2,8 @@
 
 A page is rewritten step by step, each step over the whole text: comments and elements without prose (elements.py),
 templates, tables, links, quotes, variants, tags, switches, entities, lines. Links and losses travel as marks
-(marks.py), and are counted at the end. The text has paragraphs, ``== headings ==`` and list items (``* ``, ``: ``), a line each; a blank
-line stands between blocks.
+(marks.py), and are counted at the end. The text has paragraphs, ``== headings ==`` and list items (``* ``, ``: ``), a
+line each; a blank line stands between blocks.
 """
 
 import html
