@@ -3,7 +3,10 @@
 import re
 from collections.abc import Set
 
-_SWITCHES = {bars: re.compile(rf"{bars}([^\W_]++(?:_[^\W_]++)*+){bars}") for bars in ("__", "＿＿")}
+from tasks.corpus.titles import folded
+
+_WORD = r"[^\s_＿<>\[\]{}|\x00-\x1f]++"
+_SWITCHES = {bars: re.compile(rf"{bars}({_WORD}(?:_{_WORD})*+){bars}") for bars in ("__", "＿＿")}
 
 
 def without_switches(text: str, names: Set[str]) -> str:
@@ -14,10 +17,9 @@ def without_switches(text: str, names: Set[str]) -> str:
     """
 
     def shown(found: re.Match[str]) -> str:
-        name = found[1].replace("_", " ")
-        lowered = name.lower()
-        is_foreign = any(map(str.isalpha, name)) and not any("a" <= letter <= "z" for letter in lowered)
-        return "" if lowered in names or (is_foreign and name == name.upper()) else found[0]
+        name = folded(found[1])
+        is_foreign = any(map(str.isalpha, name)) and not any("a" <= letter <= "z" for letter in name)
+        return "" if name in names or (is_foreign and found[1] == found[1].upper()) else found[0]
 
     for bars, pattern in _SWITCHES.items():
         if bars in text:

@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
@@ -33,6 +34,12 @@ def decoded(target: str) -> str:
 def spaced(name: str) -> str:
     """A name with single spaces, whatever it was written with, and without marks of direction."""
     return " ".join(_DIRECTIONS.sub("", name).replace("_", " ").split())
+
+
+@lru_cache(maxsize=1024)
+def folded(name: str) -> str:
+    """A name of a namespace or a switch for comparison: in small letters, those with and without a dot being one."""
+    return unicodedata.normalize("NFC", spaced(name).replace("İ", "i").replace("ı", "i").lower())
 
 
 def is_legal(title: str) -> bool:

@@ -2,7 +2,6 @@
 that belong to the words of a link (trails.yaml)."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -11,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tasks.corpus.titles import capitalised, is_legal, spaced
+from tasks.corpus.titles import capitalised, folded, is_legal, spaced
 from tasks.corpus.xml import Site
 
 _PICTURE = re.compile(r"\.(?:jpe?g|png|svg|gif|tiff?|webp|xcf|djvu|pdf|ogg|ogv|oga|webm|mid|wav)", re.IGNORECASE)
@@ -30,7 +29,7 @@ def _trails() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _files_of_any_wiki() -> frozenset[str]:
-    return frozenset(name for names in _data().values() for name in names.get("files", []))
+    return frozenset(folded(name) for names in _data().values() for name in names.get("files", []))
 
 
 @dataclass(frozen=True)
@@ -73,22 +72,22 @@ class Wiki:
 
     def is_file(self, prefix: str, name: str) -> bool:
         """Also of a picture whose link was copied from another wiki."""
-        lowered = lower(prefix)
-        return lowered in self.files or (lowered in _files_of_any_wiki() and bool(_PICTURE.search(name)))
+        known = folded(prefix)
+        return known in self.files or (known in _files_of_any_wiki() and bool(_PICTURE.search(name)))
 
     def is_category(self, prefix: str) -> bool:
-        return lower(prefix) in self.categories
+        return folded(prefix) in self.categories
 
     def is_language(self, prefix: str) -> bool:
-        return lower(prefix) in self.languages
+        return folded(prefix) in self.languages
 
     def is_own(self, prefix: str) -> bool:
         """Whether a prefix names this very wiki, so that what follows is a title here."""
-        return lower(prefix) == self.language
+        return folded(prefix) == self.language
 
     def _leads_out(self, prefix: str, name: str) -> bool:
         return (
-            lower(prefix) in self.outside
+            folded(prefix) in self.outside
             or self.is_category(prefix)
             or self.is_language(prefix)
             or self.is_file(prefix, name)
@@ -99,12 +98,6 @@ class Wiki:
         """A link to a file that nothing closes: its caption ends with the line, or at a single bracket."""
         names = "|".join(sorted(re.escape(name).replace(r"\ ", "[ _]") for name in self.files))
         return re.compile(rf"\[\[[ _]*(?:{names})[ _]*:(?:[^\n\[\]]|\[\[?[^\n\[\]]*+\]?)*+\]?", re.IGNORECASE)
-
-
-@lru_cache(maxsize=1024)
-def lower(prefix: str) -> str:
-    """The name of a namespace as the tables have it."""
-    return unicodedata.normalize("NFC", spaced(prefix).lower())
 
 
 def _languages_of(language: str) -> Iterator[str]:
@@ -122,7 +115,7 @@ def _wiki(
 
     def known(kind: str) -> frozenset[str]:
         sources = [everywhere, *(data.get(name, {}) for name in _languages_of(language))]
-        return frozenset(lower(name) for source in sources for name in source.get(kind, []))
+        return frozenset(folded(name) for source in sources for name in source.get(kind, []))
 
     categories |= known("categories")
     files = (files | known("files")) - categories
@@ -146,7 +139,7 @@ def _wiki(
 
 def wiki_of_site(site: Site, language: str) -> Wiki:
     """The wiki of a dump: its siteinfo names the namespaces, the tables add what siteinfo leaves out."""
-    named = {number: lower(name) for number, name in site.namespaces.items()}
+    named = {number: folded(name) for number, name in site.namespaces.items()}
     others = frozenset(name for number, name in named.items() if number not in (_ARTICLES, _FILES, _CATEGORIES))
     return _wiki(
         language,
