@@ -67,9 +67,13 @@ class Passage(Record):
 
 
 class Redirect(Record):
+    """The page of this number and revision leads from one title to another."""
+
     snapshot: str
     title: str
     target: str
+    page_id: int = 0
+    revision_id: int = 0
 
 
 class Alias(Record):

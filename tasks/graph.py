@@ -115,9 +115,9 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
     cut, cleaning = Part(config.pages, only=("part_mb",)), Part(config.pages, without=("max_lost_share",))
     return [
         stage("dump", corpus.make_dump, places=[config.dump_path] if config.dump_path else (), world=config.world),
-        stage("redirects", corpus.make_redirects, ("dump",), version=2, pages=cut),
-        stage("aliases", corpus.make_aliases, ("redirects",)),
-        stage("pages", corpus.make_pages, ("dump", "aliases"), version=3, pages=cleaning),
+        stage("redirects", corpus.make_redirects, ("dump",), version=3, pages=cut),
+        stage("aliases", corpus.make_aliases, ("dump", "redirects"), version=2),
+        stage("pages", corpus.make_pages, ("dump", "redirects", "aliases"), version=3, pages=cleaning),
         stage("passages", corpus.make_passages, ("pages",), passages=config.passages),
         *_duplicate_stages(config),
         stage("index", corpus.make_index, ("passages",), index=config.index.of(config.snapshot)),

@@ -60,6 +60,11 @@ def refuse_no_folder(path: str) -> None:
         raise BadInput(f"{path}: a file: name a folder")
 
 
+def is_local(path: str) -> bool:
+    """Whether a path is of this machine's own file systems (NFS among them), where a look costs next to nothing."""
+    return _is_local(located(path)[0])
+
+
 def _is_local(filesystem: AbstractFileSystem) -> bool:
     return "file" in (filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,))
 
@@ -194,10 +199,10 @@ def write_rows(path: str, model: type[BaseModel], rows: Iterable[BaseModel]) -> 
     return data
 
 
-def opened(path: str) -> Any:
-    """A file, open for reading at any place."""
+def opened(path: str, read_ahead: bool = True) -> Any:
+    """A file, open for reading at any place. Without ``read_ahead`` a store is asked for no more than what is read."""
     filesystem, inner = located(path)
-    return filesystem.open(inner, "rb")
+    return filesystem.open(inner, "rb", **({} if read_ahead else {"cache_type": "none"}))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ English Wikipedia has more redirects than pages: as Python objects they would ta
 Arrow columns; what becomes objects is what a part asks for.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -13,24 +13,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks import storage
+from tasks.corpus.repeats import Kept, Repeats
 
 _BATCH = 65_536
+_NO_REPEATS: Mapping[int, Kept] = {}
 
 
-def by_target(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Of the redirects of these Parquet files: each target, in order, with the titles that lead to it, in order."""
-    for target, pairs in groupby(_in_order(paths), key=itemgetter(0)):
-        yield target, [title for _, title in pairs]
+def by_target(paths: Sequence[str], repeats: Repeats = _NO_REPEATS) -> Iterator[tuple[str, list[str]]]:
+    """Of the redirects of these Parquet files: each target, in order, with the titles that lead to it, in order.
+
+    Of pages that the dump has more than once (``repeats``), only the revision that is kept counts.
+    """
+    for target, pairs in groupby(_in_order(paths, repeats), key=itemgetter(0)):
+        yield target, [title for title, _ in groupby(title for _, title in pairs)]
 
 
-def _in_order(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _in_order(paths: Sequence[str], repeats: Repeats) -> Iterator[tuple[str, str]]:
     """Targets and titles. In memory are the two columns once, their order, and objects of one batch."""
-    tables = [storage.read_table(path, columns=["target", "title"]) for path in paths]
-    redirects = pa.concat_tables(tables)
+    redirects = pa.concat_tables(_table(path, repeats) for path in paths)
     order = pc.sort_indices(redirects, [("target", "ascending"), ("title", "ascending")])
     for start in range(0, len(order), _BATCH):
         batch = redirects.take(order[start : start + _BATCH])
         yield from zip(batch["target"].to_pylist(), batch["title"].to_pylist(), strict=True)
+
+
+def _table(path: str, repeats: Repeats) -> pa.Table:
+    columns = ["target", "title"]
+    if not repeats:
+        return storage.read_table(path, columns=columns)
+    rows = storage.read_table(path, columns=[*columns, "page_id", "revision_id"])
+    pages = zip(rows["page_id"].to_pylist(), rows["revision_id"].to_pylist(), strict=True)
+    counts = [page_id not in repeats or repeats[page_id].revision_id == revision for page_id, revision in pages]
+    return rows.filter(pa.array(counts, pa.bool_())).select(columns)
 
 
 def aliases_of(paths: Sequence[str], titles: pa.Array | pa.ChunkedArray) -> dict[str, list[str]]:

@@ -1,7 +1,8 @@
 """Finding a MediaWiki dump and cutting it into ranges that can be read independently of each other.
 
 A dump is one file, or the ``-pXpY`` files of one folder. A bzip2 file of several streams is cut between streams: by
-its index where that lies beside it, otherwise where the streams' magic numbers are; both give the same ranges. XML is
+its index where that lies beside it and is right, otherwise where the streams' magic numbers are; both give the same
+ranges. XML is
 cut anywhere: a page that is cut is read to its end (xml.py). A single stream of bzip2 or gzip is one range, and refused
 where it is too large for one. What a file is, is told by its content, not by its name. What the folder says of sizes
 and sums (sums.py) must hold.
@@ -10,8 +11,9 @@ and sums (sums.py) must hold.
 import bz2
 import codecs
 import hashlib
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -21,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import BadInput
 from tasks import storage
+from tasks.corpus.file_kinds import kind_by_content, kind_by_name
 from tasks.corpus.streams import (
     BZ2_START,
     BZ2_START_BYTES,
@@ -33,6 +36,8 @@ from tasks.corpus.streams import (
     stream_starts,
 )
 from tasks.corpus.sums import STATUS, Sums, read_sums, snapshot_of_name
+
+_log = logging.getLogger(__name__)
 
 _NAME = re.compile(r".*\.xml(?:-p\d+p\d+)?(?:\.bz2|\.gz)?")
 _PART = re.compile(r"-p(?P<first>\d+)p(?P<last>\d+)(?:\.\w+)?$")
@@ -143,14 +148,15 @@ def find_dump(path: str) -> Dump:
             names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
             return _dump(filesystem, f"{path}/", _chosen(path, [name for name in names if _NAME.fullmatch(name)]), True)
         name = path.rpartition("/")[2]
+        _refuse(path, kind_by_name(name))
         return _dump(filesystem, path.removesuffix(name), [name], False)
     except (OSError, ImportError) as error:
         raise _cannot_be_opened(path, error) from None
 
 
-def cut(dump: Dump, part_mb: float) -> list[DumpRange]:
+def cut(dump: Dump, part_mb: float, on_note: Callable[[str], None] = _log.warning) -> list[DumpRange]:
     """Ranges of whole streams (of XML, of bytes), each of at least ``part_mb`` megabytes of the file, in the order of
-    the dump.
+    the dump. ``on_note`` hears of an index that is wrong in its middle: the dump is read without it.
 
     Raises:
         BadInput: the index beside a file is not that file's, or more than a gigabyte of a file cannot be cut.
@@ -159,10 +165,7 @@ def cut(dump: Dump, part_mb: float) -> list[DumpRange]:
     for file in sorted(dump.files, key=_first_page):
         part = _PART.search(file.name)
         prefix = f"p{int(part['first']):010d}-" if part and len(dump.files) > 1 else ""
-        starts = list(_starts(file, part_bytes))
-        _refuse_large_pieces(file, starts, part_bytes)
-        bounds = _bounds(starts, file.size, part_bytes)
-        for start, end in pairwise(bounds):
+        for start, end in pairwise(_bounds_of(file, part_bytes, on_note)):
             ranges.append(
                 DumpRange(
                     key=f"{prefix}{start:012d}",
@@ -200,6 +203,12 @@ def _dump(filesystem: AbstractFileSystem, place: str, names: list[str], is_folde
     return Dump(files[0].path if len(files) == 1 else place.rstrip("/"), files, sums)
 
 
+def _refuse(path: str, kind: str | None) -> None:
+    """Raises BadInput for a file of another kind than a dump of pages."""
+    if kind is not None:
+        raise BadInput(f"{path}: {kind}; download the pages-articles file of the same wiki and date in its place")
+
+
 def _size(filesystem: AbstractFileSystem, path: str) -> int:
     size = filesystem.size(path)
     if size is None:
@@ -209,6 +218,8 @@ def _size(filesystem: AbstractFileSystem, path: str) -> int:
 
 def _chosen(folder: str, names: list[str]) -> list[str]:
     """The files of one dump: a whole one before parts, a multistream one before others."""
+    others = {name: kind for name in names if (kind := kind_by_name(name))}
+    names = [name for name in names if name not in others]
     for wanted in ("-multistream", ""):
         found = [name for name in names if wanted in name]
         whole = [name for name in found if not _PART.search(name)]
@@ -217,6 +228,8 @@ def _chosen(folder: str, names: list[str]) -> list[str]:
             raise BadInput(f"{folder}: holds several dumps ({', '.join(whole[:3])}); give the path of one file")
         if whole or parts:
             return whole or parts
+    for name, kind in others.items():
+        _refuse(f"{folder}/{name}", kind)
     raise BadInput(f"{folder}: a folder without a dump (*.xml, *.xml.bz2, *.xml.gz)")
 
 
@@ -250,8 +263,14 @@ def _examine(path: str, size: int) -> DumpFile:
                 break
             head += piece
     encoding = _encoding(path, head)
-    if b"<mediawiki" not in b"".join(piece for piece in as_utf8(iter([head]), encoding) if isinstance(piece, bytes)):
-        raise BadInput(f"{path}: not a MediaWiki dump: it does not begin with a <mediawiki> element")
+    beginning = b"".join(piece for piece in as_utf8(iter([head]), encoding) if isinstance(piece, bytes))
+    kind = kind_by_content(beginning)
+    if b"<mediawiki" not in beginning:
+        what = f" but is {kind}" if kind else ""
+        raise BadInput(
+            f"{path}: not a MediaWiki dump: it does not begin with a <mediawiki> element{what}; download it again"
+        )
+    _refuse(path, kind)
     return DumpFile(path, size, compression, encoding)
 
 
@@ -264,7 +283,8 @@ def _compression(path: str, magic: bytes) -> Compression:
         raise BadInput(f"{path}: a 7z archive; unpack it and give the XML file, or take the .bz2 of the same dump")
     if magic.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or magic.startswith(tuple(_UTF16)):
         return Compression.NONE
-    raise BadInput(f"{path}: not a MediaWiki dump: neither bzip2, gzip nor XML")
+    what = "neither bzip2, gzip nor XML" if magic else "an empty file, neither bzip2, gzip nor XML"
+    raise BadInput(f"{path}: not a MediaWiki dump: {what}; download it again")
 
 
 def _encoding(path: str, head: bytes) -> str:
@@ -289,21 +309,30 @@ def _first_page(file: DumpFile) -> int:
     return int(part["first"]) if part else 0
 
 
-def _starts(file: DumpFile, part_bytes: int) -> Iterator[int]:
-    """Where the streams of a file start, or XML may be cut; 0 where it cannot be."""
+def _bounds_of(file: DumpFile, part_bytes: int, on_note: Callable[[str], None]) -> list[int]:
+    """Where the ranges of a file begin and end."""
     if file.compression is not Compression.BZ2:
-        # In any other encoding than UTF-8 a cut may fall within a character.
-        is_cut = file.compression is Compression.NONE and codecs.lookup(file.encoding).name == "utf-8"
-        step = max(part_bytes, _SMALLEST_CUT) if is_cut else file.size
-        yield from range(0, max(1, file.size - _SMALLEST_CUT), step)
-        return
+        return _checked_bounds(file, _xml_starts(file, part_bytes), part_bytes)
     index = file.path.removesuffix(file.name) + _MULTISTREAM.sub(r"-multistream-index\g<part>.txt", file.name)
-    filesystem = _filesystem(file.path)
-    if index != file.path and filesystem.exists(index):
-        yield from _indexed_starts(index, file)
-        return
+    if index != file.path and _filesystem(file.path).exists(index):
+        starts = _indexed_starts(index, file)
+        bounds = _checked_bounds(file, starts, part_bytes)
+        # Each look at a store is a request: there only those offsets are checked that the ranges are made of.
+        is_local = storage.is_local(file.path)
+        wrong = _first_without_stream(file, starts if is_local else bounds[1:-1])
+        if wrong is None:
+            return bounds
+        on_note(f"{index}: no stream of {file.name} starts at byte {wrong}; the dump is read without its index")
     with SourceFile(file.path) as opened:
-        yield from stream_starts(opened, 0, file.size)
+        return _checked_bounds(file, list(stream_starts(opened, 0, file.size)), part_bytes)
+
+
+def _xml_starts(file: DumpFile, part_bytes: int) -> list[int]:
+    """Where XML may be cut; 0 where it cannot be."""
+    # In any other encoding than UTF-8 a cut may fall within a character.
+    is_cut = file.compression is Compression.NONE and codecs.lookup(file.encoding).name == "utf-8"
+    step = max(part_bytes, _SMALLEST_CUT) if is_cut else file.size
+    return list(range(0, max(1, file.size - _SMALLEST_CUT), step))
 
 
 def _indexed_starts(index: str, file: DumpFile) -> list[int]:
@@ -316,11 +345,27 @@ def _indexed_starts(index: str, file: DumpFile) -> list[int]:
             starts = sorted({int(line.partition(b":")[0]) for line in lines})
     except (OSError, EOFError, ValueError) as error:
         raise BadInput(f"{index}: not the index of a multistream dump ({error}); remove or replace it") from None
+    wrong = _first_without_stream(file, sorted({starts[0], starts[-1]}) if starts else [])
+    if wrong is not None:
+        raise BadInput(
+            f"{index}: not the index of {file.name}: no stream starts at byte {wrong}; remove or replace the index"
+        )
     with SourceFile(file.path) as opened:
-        for start in (starts[0], starts[-1]) if starts else ():
-            if not BZ2_START.match(opened.read(start, BZ2_START_BYTES)):
-                raise BadInput(f"{index}: not the index of {file.name}: no stream starts at byte {start}")
         return [*starts, *stream_starts(opened, starts[-1] + 1 if starts else 0, file.size)]
+
+
+def _first_without_stream(file: DumpFile, starts: list[int]) -> int | None:
+    """The first of these offsets at which no stream starts."""
+    with SourceFile(file.path, read_ahead=False) as opened:
+        for start in starts:
+            if not BZ2_START.match(opened.read(start, BZ2_START_BYTES)):
+                return start
+    return None
+
+
+def _checked_bounds(file: DumpFile, starts: list[int], part_bytes: int) -> list[int]:
+    _refuse_large_pieces(file, starts, part_bytes)
+    return _bounds(starts, file.size, part_bytes)
 
 
 def _refuse_large_pieces(file: DumpFile, starts: list[int], part_bytes: int) -> None:

@@ -1,7 +1,7 @@
 """The pages and redirects of a range of a dump, as rows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from schemas.corpus_settings import PageSettings
 from schemas.records import Page, Redirect, Reject
@@ -9,29 +9,43 @@ from schemas.snapshot import language_of
 from tasks.corpus.dumps import DumpRange
 from tasks.corpus.page_kinds import PageKinds
 from tasks.corpus.reasons import Reason, reject
+from tasks.corpus.repeats import Kept, Repeats
 from tasks.corpus.reuse import EarlierPages
+from tasks.corpus.titles import decoded
 from tasks.corpus.wikis import Wiki, wiki_of_site
 from tasks.corpus.wikitext import clean
-from tasks.corpus.xml import Broken, RawPage, read_raw_pages, read_site
+from tasks.corpus.xml import Broken, PageNumbers, RawPage, Site, read_raw_pages, read_site
 
 _DEFAULTS = PageSettings()
+_NO_REPEATS: Mapping[int, Kept] = {}
 _MAY_REDIRECT = re.compile(rb"<redirect\b|<text[^<>]*>\s*#")
 
 
-def read_redirects(dump_range: DumpRange, snapshot: str) -> Iterator[Redirect | Reject]:
-    """Titles of the range that lead to another article as a whole; of everything else, why it does not."""
+def read_redirects(
+    dump_range: DumpRange, snapshot: str, numbers: PageNumbers | None = None
+) -> Iterator[Redirect | Reject]:
+    """Titles of the range that lead to another article as a whole; of everything else, why it does not.
+
+    ``numbers`` notes all pages of the range.
+    """
     site = read_site(dump_range)
     wiki = wiki_of_site(site, language_of(snapshot))
-    for raw in read_raw_pages(dump_range, site, wanted=_MAY_REDIRECT):
+    for raw in read_raw_pages(dump_range, site, _MAY_REDIRECT.search, numbers):
         if isinstance(raw, Broken):
             yield reject(snapshot, raw.row_id, raw.reason, raw.detail)
-        elif raw.namespace == 0 and (target := _redirect_target(raw, wiki)) is not None:
+        elif raw.namespace == 0 and (target := _redirect_target(raw, site, wiki)) is not None:
             title = wiki.article(target)
             reason = _bad_redirect(raw.title, target, title)
             if reason is not None:
                 yield reject(snapshot, str(raw.page_id), reason, f"{raw.title} → {target}")
             else:
-                yield Redirect(snapshot=snapshot, title=raw.title, target=str(title))
+                yield Redirect(
+                    snapshot=snapshot,
+                    title=raw.title,
+                    target=str(title),
+                    page_id=raw.page_id,
+                    revision_id=raw.revision_id,
+                )
 
 
 def read_pages(
@@ -39,21 +53,32 @@ def read_pages(
     snapshot: str,
     settings: PageSettings = _DEFAULTS,
     earlier: EarlierPages | None = None,
+    repeats: Repeats = _NO_REPEATS,
 ) -> Iterator[Page | Reject]:
     """The articles of the range, without the redirects that lead to them (`tasks.corpus.aliases.with_redirects`).
 
     Redirects are passed over in silence: `read_redirects` accounts for them. What cleaning gave for the same revision
-    in ``earlier``, made with these settings, is taken from there.
+    in ``earlier``, made with these settings, is taken from there. Of ``repeats`` one page is read, and the others are
+    rejected, redirects among them.
     """
     site = read_site(dump_range)
     wiki = wiki_of_site(site, language_of(snapshot))
     kinds = PageKinds(language_of(snapshot), settings)
+    seen: set[int] = set()
     for raw in read_raw_pages(dump_range, site):
         if isinstance(raw, Broken):
             yield reject(snapshot, raw.row_id, raw.reason, raw.detail)
-        elif raw.namespace != 0:
+            continue
+        kept = repeats.get(raw.page_id)
+        if kept is not None:
+            if raw.page_id in seen or kept != Kept(dump_range.key, raw.revision_id):
+                detail = f"{raw.title}: revision {raw.revision_id}, and revision {kept.revision_id} is kept"
+                yield reject(snapshot, str(raw.page_id), Reason.REPEATED_PAGE, detail)
+                continue
+            seen.add(raw.page_id)
+        if raw.namespace != 0:
             yield reject(snapshot, str(raw.page_id), Reason.NAMESPACE, f"{raw.title} ({raw.namespace})")
-        elif _redirect_target(raw, wiki) is None:
+        elif _redirect_target(raw, site, wiki) is None:
             known = earlier.find(raw) if earlier is not None else None
             again = {"snapshot": snapshot, "redirects": []}
             yield known.model_copy(update=again) if known else _page(raw, snapshot, wiki, kinds)
@@ -85,14 +110,25 @@ def _page(raw: RawPage, snapshot: str, wiki: Wiki, kinds: PageKinds) -> Page | R
     )
 
 
-def _redirect_target(raw: RawPage, wiki: Wiki) -> str | None:
-    """The target as written, with its section; None for a page of its own."""
+def _redirect_target(raw: RawPage, site: Site, wiki: Wiki) -> str | None:
+    """The target, with its section; None for a page of its own.
+
+    Where MediaWiki names the target in an element of its own, that is the target, and the text tells no more than the
+    section. Older schemas leave it to the text. A page without the element where others have it is a redirect only if
+    it has nothing else: MediaWiki takes it for an article, which would be one line.
+    """
     if raw.redirect is None and not raw.text.lstrip().startswith("#"):
         return None
     written = wiki.redirects.match(raw.text)
-    if written is not None:
-        return written[1].strip()
-    return raw.redirect
+    if written is None:
+        return raw.redirect
+    target = decoded(written[1]).strip()
+    if raw.redirect:
+        return raw.redirect + "".join(target.partition("#")[1:])
+    rest = raw.text[written.end() :].partition("]]")[2].lstrip()
+    if raw.redirect is None and site.names_redirects and rest and not rest.startswith(("{{", "[[", "<!--", "__")):
+        return None
+    return target
 
 
 def _bad_redirect(source: str, target: str, title: str | None) -> Reason | None:

@@ -33,6 +33,8 @@ _SIMPLE = re.compile(r"[+\-−]?[\w.,]+")
 
 def in_line(text: str) -> str:
     """The text without ``<sup>`` and ``<sub>``, from the innermost outwards."""
+    if "<" not in text:
+        return text
     for _ in range(_NESTED):
         text, count = _ELEMENT.subn(_placed, text)
         if not count:
@@ -41,8 +43,8 @@ def in_line(text: str) -> str:
 
 
 def _placed(found: re.Match[str]) -> str:
-    inner = html.unescape(_TAG.sub("", found[2]))
-    words = "".join(_MARKS.split(inner)[::2]).strip()
+    inner = _TAG.sub("", found[2])
+    words = html.unescape("".join(_MARKS.split(inner)[::2])).strip()
     if not words:
         return inner
     before = found.string[max(0, found.start() - _LOOK_BACK) : found.start()]
@@ -55,7 +57,7 @@ def _placed(found: re.Match[str]) -> str:
     texts = [index for index in range(0, len(pieces), 2) if pieces[index].strip()]
     for index in texts:
         pieces[index] = ""
-    pieces[texts[0]] = shown
+    pieces[texts[0]] = shown.replace("&", "&amp;").replace("<", "&lt;")
     return "".join(pieces)
 
 

@@ -13,6 +13,7 @@ class Reason(StrEnum):
     UNCLOSED_PAGE = "unclosed_page"
     OVERSIZED_PAGE = "oversized_page"
     BAD_XML = "bad_xml"  # a page that is no well-formed XML, or is not UTF-8
+    REPEATED_PAGE = "repeated_page"  # the dump has the page again, in a newer revision or earlier in the dump
     NAMESPACE = "namespace"  # talk, user, template, category, ... pages
     NOT_WIKITEXT = "not_wikitext"
     NO_TEXT = "no_text"  # deleted, empty, or nothing but tables and templates

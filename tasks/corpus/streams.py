@@ -47,8 +47,8 @@ class Damage:
 class SourceFile:
     """A file on any file system, read at places; a read that fails is tried again."""
 
-    def __init__(self, path: str) -> None:
-        self._path, self._file = path, storage.opened(path)
+    def __init__(self, path: str, read_ahead: bool = True) -> None:
+        self._path, self._file = path, storage.opened(path, read_ahead)
         self._again = Retrying(
             retry=retry_if_not_exception_type(ValueError),
             stop=stop_after_attempt(_TRIES),

@@ -6,7 +6,7 @@ live) is ever read. A page that goes on behind the range's end is read to its en
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -18,6 +18,7 @@ from tasks.corpus.streams import Damage, SourceFile, as_utf8, decompressed
 
 _OPEN, _CLOSE = b"<page>", b"</page>"
 _PAGE_ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
+_SCHEMA = re.compile(rb"<mediawiki\b[^<>]*\bversion=[\"'](\d+)\.(\d+)")
 _SITEINFO = re.compile(rb"<siteinfo>.*?</siteinfo>", re.DOTALL)
 _HEADER_BYTES = 1 << 20
 _FOOTER = b"</mediawiki>"
@@ -28,10 +29,12 @@ _LARGEST_PAGE = 16 << 20
 
 @dataclass(frozen=True)
 class Site:
-    """What ``<siteinfo>`` says: local names of namespaces by number, and whether titles begin with a capital."""
+    """What the head of a dump says: local names of namespaces by number, whether titles begin with a capital, and
+    whether pages that are redirects say so by an element that names their target (export schema 0.6 and later)."""
 
     namespaces: dict[int, str] = field(default_factory=dict)
     first_letter: bool = True
+    names_redirects: bool = False
 
     @property
     def prefixes(self) -> frozenset[str]:
@@ -50,6 +53,8 @@ class RawPage:
     redirect: str | None
     model: str
     text: str
+    timestamp: str = ""
+    """Of the revision; sorts in the order of time."""
 
 
 @dataclass(frozen=True)
@@ -71,23 +76,62 @@ def read_site(dump_range: DumpRange) -> Site:
             head += piece
             if b"</siteinfo>" in head or _OPEN in head or len(head) > _HEADER_BYTES:
                 break
+    schema = _SCHEMA.search(head)
+    names_redirects = schema is not None and (int(schema[1]), int(schema[2])) >= (0, 6)
     found = _SITEINFO.search(head)
     if found is None:
-        return Site()
+        return Site(names_redirects=names_redirects)
     info = etree.fromstring(found[0], _parser())
     namespaces = {int(element.get("key")): element.text or "" for element in info.iter("namespace")}
-    return Site(namespaces, info.findtext("case", "first-letter") == "first-letter")
+    return Site(namespaces, info.findtext("case", "first-letter") == "first-letter", names_redirects)
+
+
+class PageNumbers:
+    """The numbers of the pages that were read: they rise through a dump, unless it has a page twice."""
+
+    def __init__(self) -> None:
+        self.counts = {"pages": 0, "lowest": 0, "highest": 0, "not_rising": 0}
+        """Grows. ``not_rising`` are pages whose number is not above that of every page before."""
+
+    def note(self, page_id: int) -> None:
+        counts = self.counts
+        counts["not_rising"] += counts["pages"] > 0 and page_id <= counts["highest"]
+        counts["lowest"] = min(counts["lowest"], page_id) if counts["pages"] else page_id
+        counts["highest"] = max(counts["highest"], page_id)
+        counts["pages"] += 1
 
 
 def read_raw_pages(
-    dump_range: DumpRange, site: Site, wanted: re.Pattern[bytes] | None = None
+    dump_range: DumpRange,
+    site: Site,
+    wanted: Callable[[bytes], object] | None = None,
+    numbers: PageNumbers | None = None,
 ) -> Iterator[RawPage | Broken]:
-    """The pages that begin in a range. With ``wanted``, pages in whose XML it is not found are passed over."""
+    """The pages that begin in a range. With ``wanted``, those of whose XML it does not hold are passed over.
+
+    ``numbers`` notes all of them, passed over or not.
+    """
     for found in _page_elements(dump_range):
         if isinstance(found, Broken):
             yield found
-        elif wanted is None or wanted.search(found):
+            continue
+        if numbers is not None and (page_id := page_id_of(found)) is not None:
+            numbers.note(page_id)
+        if wanted is None or wanted(found):
             yield _parsed(found, dump_range, site)
+
+
+def page_id_of(element: bytes) -> int | None:
+    """The number of the page with this XML."""
+    found = _PAGE_ID.search(element)
+    return int(found[1]) if found else None
+
+
+def read_page_ids(dump_range: DumpRange) -> Iterator[int]:
+    """The numbers of the pages that begin in a range, without reading more of them."""
+    for found in _page_elements(dump_range):
+        if not isinstance(found, Broken) and (page_id := page_id_of(found)) is not None:
+            yield page_id
 
 
 # -- cutting pages out ----------------------------------------------------------------------------------------------
@@ -226,6 +270,7 @@ def _parsed(element: bytes, dump_range: DumpRange, site: Site) -> RawPage | Brok
             redirect=None if redirect is None else redirect.get("title", ""),
             model="wikitext" if revision is None else revision.findtext("model", "wikitext"),
             text="" if revision is None else revision.findtext("text") or "",
+            timestamp="" if revision is None else revision.findtext("timestamp", ""),
         )
     except (etree.XMLSyntaxError, ValueError) as error:
         return _broken_page(element, dump_range, Reason.BAD_XML, str(error))

@@ -126,6 +126,11 @@ class Making:
         parts = Parts(self.upstream_folder(stage, label), manifest.fingerprint, Record, self.snapshot)
         return {key: parts.data_path(key) for key in manifest.parts}
 
+    def upstream_manifests(self, stage: str, label: str | None = None) -> dict[str, PartManifest]:
+        """The manifests of an upstream's parts by key."""
+        manifest = self.upstream(stage, label)
+        return Parts(self.upstream_folder(stage, label), manifest.fingerprint, Record, self.snapshot).done()
+
     def map_parts(
         self,
         model: type[Record],

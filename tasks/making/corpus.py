@@ -1,5 +1,6 @@
 """Dump → redirects → aliases → pages → passages → near-duplicates, index."""
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +14,18 @@ from schemas.jobs import IndexJob
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Alias, Duplicate, Page, Passage, Question, Redirect, Reject, Signature
 from tasks import storage
-from tasks.corpus import aliases, dumps, pages, passages
+from tasks.corpus import aliases, dumps, pages, passages, repeats
 from tasks.corpus.dumps import Dump, DumpRange
 from tasks.corpus.losses import losses_of
+from tasks.corpus.repeats import Repeats
 from tasks.corpus.reuse import EarlierPages, EarlierPart, earlier_part
-from tasks.corpus.xml import read_site
+from tasks.corpus.xml import PageNumbers, read_site
+from tasks.jobs import Progress
 from tasks.ledger import Ledger, Parts
 from tasks.making import outside
 from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorted_out
+
+_log = logging.getLogger(__name__)
 
 
 def dump_of(making: Making) -> Dump:
@@ -73,32 +78,52 @@ def _path_of(name: str, place: str) -> str:
     return place if place.rstrip("/").rpartition("/")[2] == name else storage.join(place, name)
 
 
-def _ranges(making: Making, settings: PageSettings) -> dict[str, DumpRange]:
+def _ranges(making: Making, settings: PageSettings, notes: list[str] | None = None) -> dict[str, DumpRange]:
+    """The parts of the dump by key; ``notes`` gathers what was wrong beside it."""
     dump = dump_of(making)
+
+    def noted(note: str) -> None:
+        _log.warning(note)
+        making.on_progress(Progress(done=0, total=1, unit="parts", note=note))
+        if notes is not None:
+            notes.append(note)
+
     if making.config.dump_path is not None:
         there = [file.name for file in dump.files]
         outside.refuse_gone(making.upstream_folder("dump"), there, making.config.dump_path)
-    return {found.key: found for found in dumps.cut(dump, settings.part_mb)}
+    return {found.key: found for found in dumps.cut(dump, settings.part_mb, noted)}
 
 
 def _redirects(snapshot: str, dump: str, found: DumpRange) -> Output:
-    return sorted_out(pages.read_redirects(found, snapshot), {"dump": dump})
+    numbers = PageNumbers()
+    rows = pages.read_redirects(found, snapshot, numbers)
+    return sorted_out(rows, {"dump": dump})._replace(figures=numbers.counts)
 
 
 def make_redirects(making: Making) -> StageManifest:
+    notes: list[str] = []
     work = partial(_redirects, making.snapshot, making.upstream("dump").digest)
-    parts = making.map_parts(Redirect, _ranges(making, making.config.pages), work)
-    return making.open.finish(parts=parts, gates=[no_failed_rows(parts)])
+    parts = making.map_parts(Redirect, _ranges(making, making.config.pages, notes), work)
+    return making.open.finish(parts=parts, gates=[no_failed_rows(parts)], figures={"notes": notes} if notes else {})
 
 
-def _aliases(snapshot: str, digest: str, paths: list[str]) -> Output:
-    rows = (Alias(snapshot=snapshot, title=title, redirects=titles) for title, titles in aliases.by_target(paths))
+def _repeats(making: Making) -> Repeats:
+    """The pages that the dump has more than once, by what the redirects' parts noted of its numbers."""
+    counts = {key: part.figures for key, part in making.upstream_manifests("redirects").items()}
+    suspects = repeats.suspected(counts)
+    ranges = _ranges(making, making.config.pages) if suspects else {}
+    return repeats.find_repeats({key: ranges[key] for key in suspects})
+
+
+def _aliases(snapshot: str, digest: str, repeated: Repeats, paths: list[str]) -> Output:
+    found = aliases.by_target(paths, repeated)
+    rows = (Alias(snapshot=snapshot, title=title, redirects=titles) for title, titles in found)
     return Output(rows, [], {"redirects": digest})
 
 
 def make_aliases(making: Making) -> StageManifest:
     """Reduce: all redirects by the page they lead to."""
-    work = partial(_aliases, making.snapshot, making.upstream("redirects").digest)
+    work = partial(_aliases, making.snapshot, making.upstream("redirects").digest, _repeats(making))
     parts = making.map_parts(Alias, {"all": list(making.upstream_parts("redirects").values())}, work)
     return making.open.finish(parts=parts)
 
@@ -112,10 +137,11 @@ class PageWork:
     inputs: dict[str, str]
     aliases: list[str]
     earlier: list[EarlierPart]
+    repeats: Repeats
 
     def __call__(self, found: DumpRange) -> Output:
         earlier = EarlierPages(self.earlier)
-        rows = pages.read_pages(found, self.snapshot, self.settings, earlier)
+        rows = pages.read_pages(found, self.snapshot, self.settings, earlier, self.repeats)
         joined = partial(aliases.with_redirects, self.aliases)
         return sorted_out(rows, self.inputs)._replace(figures=earlier.counts, joined=joined)
 
@@ -125,7 +151,8 @@ def make_pages(making: Making) -> StageManifest:
     inputs = {stage: making.upstream(stage).digest for stage in ("dump", "aliases")}
     inputs["sites"] = _digest_of_sites(list(ranges.values()))
     of_wiki = list(making.upstream_parts("aliases").values())
-    work = PageWork(making.snapshot, settings, inputs, of_wiki, _earlier_parts(making, inputs["sites"]))
+    earlier = _earlier_parts(making, inputs["sites"])
+    work = PageWork(making.snapshot, settings, inputs, of_wiki, earlier, _repeats(making))
     parts = making.map_parts(Page, ranges, work)
     counts = [part.figures for part in parts.values()]
     figures = {name: sum(found.get(name, 0) for found in counts) for name in ("reused", "read_anew")}

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -165,6 +166,91 @@ def test_the_index_of_another_dump_is_refused(tmp_path: Path) -> None:
     index.write_bytes(b"garbage")
     with pytest.raises(BadInput, match="not the index"):
         cut(find_dump(str(path)), 1)
+
+
+INDEX = "enwiki-20240101-pages-articles-multistream-index.txt.bz2"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda offsets: [offsets[0], offsets[1] + 3, *offsets[2:]],
+        lambda offsets: [offsets[0], offsets[1] - 1, offsets[2] + 40, offsets[3]],
+        lambda offsets: [offsets[0], *(offset + 10 for offset in offsets[1:-1]), offsets[-1]],
+    ],
+)
+def test_an_index_that_is_wrong_in_its_middle_is_not_used_and_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, changed
+) -> None:
+    path = write_multistream(tmp_path, STREAMS)
+    lines = bz2.decompress((tmp_path / INDEX).read_bytes()).decode().splitlines()
+    offsets = changed([int(line.partition(":")[0]) for line in lines])
+    (tmp_path / INDEX).write_bytes(bz2.compress("".join(f"{offset}:1:Title\n" for offset in offsets).encode()))
+    notes: list[str] = []
+    ranges = cut(find_dump(str(path)), 1e-6, notes.append)
+    assert len(notes) == 1 and INDEX in notes[0] and "read without its index" in notes[0]
+    assert titles(path, 1e-6) == titles(path, 99) == [f"Page {number}" for number in range(1, 13)]
+    assert INDEX in caplog.text, "where nobody listens for notes they are logged"
+    (tmp_path / INDEX).unlink()
+    assert ranges == cut(find_dump(str(path)), 1e-6), "the ranges are those that the streams give"
+
+
+def test_an_index_that_lacks_entries_loses_nothing(tmp_path: Path) -> None:
+    path = write_multistream(tmp_path, STREAMS)
+    lines = bz2.decompress((tmp_path / INDEX).read_bytes()).splitlines(keepends=True)
+    (tmp_path / INDEX).write_bytes(bz2.compress(lines[0] + lines[3]))
+    assert titles(path, 1e-6) == [f"Page {number}" for number in range(1, 13)]
+
+
+def without_text(page: str) -> str:
+    return re.sub(r"<text>.*?</text>", '<text bytes="12" sha1="x" location="tt:7" id="7" />', page)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("enwiki-20240101-stub-articles.xml.gz", b"any", "a stub dump, which has no text; download the pages-articles"),
+        ("enwiki-20240101-stub-meta-history12.xml.gz", b"any", "a stub dump"),
+        ("dump.xml", xml_dump([without_text(page) for page in PAGES]), "a stub dump, which has no text"),
+        ("dump.xml.bz2", bz2.compress(xml_dump([without_text(page) for page in PAGES])), "a stub dump"),
+        ("enwiki-20240101-pages-logging.xml.gz", b"any", "a dump of log entries; download the pages-articles"),
+        (
+            "dump.xml",
+            xml_dump([]).replace(b"</mediawiki>", b"<logitem></logitem></mediawiki>"),
+            "a dump of log entries",
+        ),
+        ("enwiki-20240101-abstract.xml.gz", b"any", "a dump of abstracts"),
+        (INDEX, bz2.compress(b"600:10:Elm\n"), "the index of a multistream dump, and not the dump"),
+        ("enwiki-20240101-all-titles-in-ns0.gz", b"any", "a list of titles"),
+        ("enwiki-20240101-page.sql.gz", b"any", "a table of the database"),
+        ("enwiki-20240101-cirrussearch-content.json.gz", b"any", "a dump of the search index"),
+        ("dump.xml.bz2", b"<!DOCTYPE html>\n<html><body>404", "an HTML page, as servers send"),
+        ("dump.xml.bz2", b"", "an empty file"),
+    ],
+)
+def test_files_beside_a_dump_are_refused_by_what_they_are(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=says) as error:
+        find_dump(str(path))
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_folder_with_a_stub_dump_stands_for_the_dump_of_pages_or_for_none(tmp_path: Path) -> None:
+    stub = tmp_path / "enwiki-20240101-stub-articles.xml.gz"
+    stub.write_bytes(gzip.compress(xml_dump([without_text(page) for page in PAGES])))
+    with pytest.raises(BadInput, match=r"stub-articles.xml.gz: a stub dump"):
+        find_dump(str(tmp_path))
+    pages = tmp_path / "enwiki-20240101-pages-articles.xml.gz"
+    pages.write_bytes(gzip.compress(xml_dump(PAGES)))
+    assert find_dump(str(tmp_path)).path == str(pages)
+
+
+def test_pages_whose_text_is_hidden_make_no_stub_dump(tmp_path: Path) -> None:
+    path = tmp_path / "dump.xml"
+    hidden = re.sub(r"<text>.*?</text>", '<text bytes="12" deleted="deleted" />', PAGES[0])
+    path.write_bytes(xml_dump([hidden]))
+    assert [row.reason for row in pages_of(path) if isinstance(row, Reject)] == ["no_text"]
 
 
 def test_the_digest_follows_the_content_and_ranges_travel_as_json(tmp_path: Path) -> None:

@@ -95,6 +95,40 @@ def test_redirects_lead_to_whole_articles_only(tmp_path: Path) -> None:
     assert kept(pages_of(path)) == ["Numbered"]
 
 
+def test_the_element_names_the_target_whatever_the_text_says(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        page_xml(1, "Old", "#REDIRECT [[Renamed]]", redirect="Elm"),
+        page_xml(2, "Local", "#ALIH_LAIN [[Nowhere]]", redirect="Elm"),
+        page_xml(3, "Encoded", "#REDIRECT [[R%26D#Staff]]", redirect="R&D"),
+        page_xml(4, "Café", "#REDIRECT [[Caf&eacute; (place)]]", redirect="Café (place)"),
+        page_xml(5, "Elm", "#REDIRECT [[Tree]] is what one would write. Elms are trees."),
+    )
+    rows = redirects_of(path)
+    assert [(row.title, row.target) for row in rows if isinstance(row, Redirect)] == [
+        ("Old", "Elm"),
+        ("Local", "Elm"),
+        ("Café", "Café (place)"),
+    ]
+    assert rejected(rows) == [("3", "redirect_to_section")]
+    assert kept(pages_of(path)) == ["Elm"], "MediaWiki does not say that it is one"
+
+
+def test_old_schemas_leave_redirects_to_the_text(tmp_path: Path) -> None:
+    pages = [
+        page_xml(1, "Ulme", "#перенаправление [[Caf%C3%A9]]\n\nMore."),
+        page_xml(2, "Orme", "#redirection: [[Elm&nbsp;tree|x]]").replace("<revision>", "<redirect /><revision>"),
+    ]
+    path = write(tmp_path, *pages)
+    path.write_bytes(path.read_bytes().replace(b'version="0.11"', b'version="0.4"'))
+    rows = redirects_of(path)
+    assert [(row.title, row.target) for row in rows if isinstance(row, Redirect)] == [
+        ("Ulme", "Café"),
+        ("Orme", "Elm tree"),
+    ]
+    assert pages_of(path) == []
+
+
 def test_the_latest_revision_counts_whatever_the_order(tmp_path: Path) -> None:
     revisions = revision_xml(9, "The new text.", "2020-05-01T00:00:00Z") + revision_xml(
         12, "The old text.", "2009-05-01T00:00:00Z"
@@ -242,7 +276,7 @@ def test_redirects_of_the_real_dump_are_found(test_data: Path) -> None:
     [
         ("dbpedia-minidumps/zh.wiki.xml.bz2", "zhwiki-20200101", 1, "柏林在1237年建成，位于施普雷河东岸"),
         ("dbpedia-minidumps/de.wiki.xml.bz2", "dewiki-20200101", 2, "Am 3. Oktober 1990 wurden"),
-        ("dbpedia-minidumps/en.wiki.xml.bz2", "enwiki-20200101", 23, "らんま 1/2, Hepburn: Ranma Nibun-no-Ichi, pronounced Ranma One-Half) is"),
+        ("dbpedia-minidumps/en.wiki.xml.bz2", "enwiki-20200101", 23, "Hepburn: Ranma Nibun-no-Ichi, pronounced Ranma One-Half) is"),
         ("enwiki-gensim/enwiki-table-markup.xml.bz2", "enwiki-20200101", 5, "Brahui (براهوئي) is a Dravidian language"),
         ("pywikibot-xml/article-pear.xml", "enwiki-20100101", 1, "pear"),
         ("pywikibot-xml/article-pear-0.10.xml", "enwiki-20150101", 1, "The pear is any of several tree"),

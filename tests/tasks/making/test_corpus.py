@@ -21,7 +21,7 @@ from tasks.fanout import release
 from tasks.graph import make, stages_of
 from tasks.ledger import Ledger
 from tasks.making import ramp
-from tests.support.dumpfiles import page_xml, write_multistream
+from tests.support.dumpfiles import page_xml, revision_xml, write_multistream, xml_dump
 from tests.support.object_store import serving_bucket
 
 STREAMS = [[page_xml(10 * s + p, f"Page {s}.{p}", f"Text {s} {p}. " * 60) for p in range(3)] for s in range(1, 4)]
@@ -123,6 +123,74 @@ def test_a_dump_of_one_part_needs_no_ray(tmp_path: Path) -> None:
     words = [sys.executable, "-c", _IN_PROCESS, str(tmp_path), str(dump)]
     run = subprocess.run(words, capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["9", "False"]
+
+
+# -- pages that a dump has twice ------------------------------------------------------------------------------------
+
+OLD, NEW = "2020-01-01T00:00:00Z", "2024-01-01T00:00:00Z"
+
+
+def with_page(page_id: int, title: str, text: str, when: str, revision: int, redirect: str = "") -> str:
+    return page_xml(page_id, title, text, redirect=redirect, revisions=revision_xml(revision, text, when))
+
+
+def repeated_pages() -> list[list[str]]:
+    """Page 5 three times, once as a redirect and twice in the same revision; page 7 twice, the newer one first."""
+    newest = with_page(5, "Elm", "The '''elm''' as it is now.", NEW, 50)
+    return [
+        [with_page(5, "Elm", "#REDIRECT [[Tree]]", OLD, 40, redirect="Tree"), page_xml(6, "Oak", "The '''oak'''.")],
+        [with_page(7, "Ash", "The '''ash''' now.", NEW, 70), newest, page_xml(8, "Tree", "A '''tree'''.")],
+        [newest, with_page(7, "Ash tree", "The '''ash''' then.", OLD, 60)],
+    ]
+
+
+@pytest.mark.parametrize("part_mb", [1e-6, 99])
+def test_of_a_page_that_a_dump_has_twice_the_newest_revision_stays_and_the_others_are_counted(
+    tmp_path: Path, part_mb: float
+) -> None:
+    dump = write_multistream(tmp_path, repeated_pages(), with_index=False)
+    manifest = made(config_of(tmp_path / "root", dump, pages={"part_mb": part_mb}), "passages")
+    pages = rows_of(tmp_path / "root", "enwiki-20240101", "pages", Page)
+    assert [(page.title, page.revision_id, page.text) for page in pages if isinstance(page, Page)] == [
+        ("Oak", 1006, "The oak."),
+        ("Ash", 70, "The ash now."),
+        ("Elm", 50, "The elm as it is now."),
+        ("Tree", 1008, "A tree."),
+    ]
+    assert all(not page.redirects for page in pages if isinstance(page, Page)), "the elm is no redirect any more"
+    made_pages = Ledger(str(tmp_path / "root"), "enwiki-20240101").manifest("pages", "v1")
+    assert made_pages is not None and made_pages.rejects == {"repeated_page": 3}
+    assert manifest.rows == 4
+
+
+def test_pages_that_two_part_files_share_are_read_once(tmp_path: Path) -> None:
+    folder = tmp_path / "dump"
+    folder.mkdir()
+    shared = page_xml(9, "Elm", "An '''elm'''.")
+    for name, pages in (
+        ("1.xml-p1p10", [page_xml(1, "Oak", "An '''oak'''."), shared]),
+        ("2.xml-p11p20", [shared, page_xml(12, "Ash", "An '''ash'''.")]),
+    ):
+        (folder / f"enwiki-20240101-pages-articles{name}.bz2").write_bytes(bz2.compress(xml_dump(pages)))
+    manifest = made(config_of(tmp_path / "root", folder), "pages")
+    assert (manifest.rows, manifest.rejects) == (3, {"repeated_page": 1})
+
+
+def test_a_wrong_index_is_said_in_the_progress_and_in_the_manifest(tmp_path: Path) -> None:
+    dump = write_multistream(tmp_path, STREAMS)
+    index = tmp_path / "enwiki-20240101-pages-articles-multistream-index.txt.bz2"
+    lines = bz2.decompress(index.read_bytes()).decode().splitlines(keepends=True)
+    offset, _, rest = lines[1].partition(":")
+    index.write_bytes(bz2.compress("".join([lines[0], f"{int(offset) + 5}:{rest}", lines[2]]).encode()))
+    config, said = config_of(tmp_path / "root", dump, pages={"part_mb": 1e-6}), []
+    manifests = {
+        stage.stage: make(config, stage, lambda progress: said.append(progress.note))
+        for stage in stages_of(config)
+        if stage.stage in ("dump", "redirects", "aliases", "pages")
+    }
+    assert any("read without its index" in note for note in said)
+    assert "read without its index" in manifests["redirects"].figures["notes"][0]
+    assert manifests["pages"].rows == 9
 
 
 # -- a second snapshot ----------------------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+"""Titles of pages as MediaWiki writes them, from what stands in a link or a redirect."""
+
+import html
+import re
+import unicodedata
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+_PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
+_DIRECTIONS = re.compile(r"[\u200e\u200f\u202a-\u202e]")
+_ILLEGAL = re.compile(r"[<>\[\]{}|\x00-\x1f\x7f\ufffd]|%[0-9a-fA-F]{2}|~~~|&[#\w]+;|(?:^|/)\.{1,2}(?:/|$)")
+_MOST_BYTES = 255
+_DOTTED_I = frozenset({"tr", "az", "kaa"})
+_IJ_IS_A_LETTER = frozenset({"nl"})
+_GEORGIAN = re.compile(r"[\u10d0-\u10ff]")
+
+
+def without_entities(text: str) -> str:
+    """Text with ``&amp;`` and ``&#38;`` as the characters they stand for. Without a semicolon it is no entity."""
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
+
+
+def decoded(target: str) -> str:
+    """A link's target without percent-encoding and entities; bytes that are not UTF-8 stay encoded."""
+    if "%" in target and _PERCENT.search(target):
+        try:
+            target = unquote_to_bytes(target).decode()
+        except UnicodeDecodeError:
+            return target
+    return unicodedata.normalize("NFC", without_entities(target))
+
+
+def spaced(name: str) -> str:
+    """A name with single spaces, whatever it was written with, and without marks of direction."""
+    return " ".join(_DIRECTIONS.sub("", name).replace("_", " ").split())
+
+
+@lru_cache(maxsize=1024)
+def folded(name: str) -> str:
+    """A name of a namespace or a switch for comparison: in small letters, those with and without a dot being one."""
+    return unicodedata.normalize("NFC", spaced(name).replace("İ", "i").replace("ı", "i").lower())
+
+
+def is_legal(title: str) -> bool:
+    """Whether a page can have this title: https://www.mediawiki.org/wiki/Manual:Page_title."""
+    return bool(title) and not _ILLEGAL.search(title) and len(title.encode()) <= _MOST_BYTES
+
+
+def capitalised(title: str, language: str) -> str:
+    """A title with a capital as a wiki of this language writes it.
+
+    A letter whose capital is two letters (ß) stays, and so does Georgian, whose capitals Wikipedia does not use.
+    """
+    first = title[0]
+    if first in "iI":
+        if first == "i" and language in _DOTTED_I:
+            return "İ" + title[1:]
+        if title[1:2] == "j" and language in _IJ_IS_A_LETTER:
+            return "IJ" + title[2:]
+    if first.isupper():
+        return title
+    capital = first.upper()
+    return title if len(capital) > 1 or _GEORGIAN.match(first) else capital + title[1:]
