@@ -276,7 +276,7 @@ def test_redirects_of_the_real_dump_are_found(test_data: Path) -> None:
     [
         ("dbpedia-minidumps/zh.wiki.xml.bz2", "zhwiki-20200101", 1, "柏林在1237年建成，位于施普雷河东岸"),
         ("dbpedia-minidumps/de.wiki.xml.bz2", "dewiki-20200101", 2, "Am 3. Oktober 1990 wurden"),
-        ("dbpedia-minidumps/en.wiki.xml.bz2", "enwiki-20200101", 23, "Hepburn: Ranma Nibun-no-Ichi, pronounced Ranma One-Half) is"),
+        ("dbpedia-minidumps/en.wiki.xml.bz2", "enwiki-20200101", 23, "Nibun-no-Ichi, pronounced Ranma One-Half) is"),
         ("enwiki-gensim/enwiki-table-markup.xml.bz2", "enwiki-20200101", 5, "Brahui (براهوئي) is a Dravidian language"),
         ("pywikibot-xml/article-pear.xml", "enwiki-20100101", 1, "pear"),
         ("pywikibot-xml/article-pear-0.10.xml", "enwiki-20150101", 1, "The pear is any of several tree"),
