@@ -51,7 +51,7 @@ def train(
         rollouts = generation = None
         if trainer.rank == 0:
             rollouts = closed_at_the_end.enter_context(closing(open_rollouts(job, spots)))
-        probe = tokenizer.encode(prompt_of(questions[0], agent))[: agent.max_tokens - 1]
+        probe = tokenizer.begin(prompt_of(questions[0], agent))[: agent.max_tokens - 1]
         weights = EngineWeights(trainer, rollouts, probe, settings.largest_gap, scratch, job.placement)
         if rollouts is not None:
             order, roll = PromptOrder(questions, settings.seed), rollouts.roll

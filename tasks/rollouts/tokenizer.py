@@ -7,6 +7,11 @@ A trained one is made for copying names: a word has the same pieces wherever it 
 the start, after a tag, after a line break) gets a space in front; numbers are cut into pairs of digits from the left;
 bytes stand in for characters it has not seen. What it reads back is the text itself but for two things: one space
 directly after a tag or a line break, or at the start, is lost, and U+2581 comes back as a space.
+
+Only the tags of the protocol and the mask are read as tokens of their own. A control token of an adopted tokenizer
+(``</s>``, ``<|im_end|>``) that stands in a text is read as the characters that it is made of, so that a passage cannot
+end a turn. The tokens that an adopted tokenizer sets before every text come where a sequence begins (`begin`), and
+nowhere else; tokens that it sets behind a text never come, since what a model reads is always to be continued.
 """
 
 import json
@@ -18,6 +23,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from retrieval_index.literal import literal, opening_of
 from schemas.errors import BadInput
 from schemas.manifest import digest_of
 from tasks.rollouts.protocol import MASK, TAGS
@@ -35,10 +41,13 @@ class AgentTokenizer:
 
     def __init__(self, tokenizer: Tokenizer, config: dict[str, Any]) -> None:
         self._tokenizer = tokenizer
+        self._literal = literal(tokenizer, markup=(*TAGS, MASK))
         self._config = config
         self._added = {index: token.content for index, token in tokenizer.get_added_tokens_decoder().items()}
         self.eos_id = self._named("eos_token")
         self.pad_id = self._named("pad_token", otherwise=self.eos_id)
+        self.opening = opening_of(tokenizer)
+        """The ids with which every sequence begins that a model reads; a trained tokenizer has none."""
 
     @classmethod
     def load(cls, folder: str) -> "AgentTokenizer":
@@ -87,8 +96,16 @@ class AgentTokenizer:
                 )
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text. Tags become their ids, so text from outside is neutralised first (protocol.neutralise)."""
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        """Ids of a text within a sequence.
+
+        Tags become their ids, so text from outside is neutralised first (protocol.neutralise). No other control token
+        comes of any text.
+        """
+        return self._literal.encode(text, add_special_tokens=False).ids
+
+    def begin(self, text: str) -> list[int]:
+        """Ids of the text with which a sequence begins: `opening`, then those of `encode`."""
+        return [*self.opening, *self.encode(text)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of any ids, tags shown; ids that are no whole character read as U+FFFD."""
