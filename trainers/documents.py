@@ -1,7 +1,8 @@
 """Texts for language modelling: passages laid along links, so that names come back and copying them pays.
 
 A document is a passage, then passages of the pages it links to, then of those that these link to, and so on, one a
-line as a search would show them, behind the tokens with which the tokenizer begins a sequence, cut to a number of tokens. It is a pure function of the passages, the seed and its
+line as a search would show them, cut to a number of tokens; before them stands what the tokenizer begins every sequence
+with. It is a pure function of the passages, the seed and its
 number.
 """
 

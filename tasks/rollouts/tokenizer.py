@@ -8,10 +8,10 @@ the start, after a tag, after a line break) gets a space in front; numbers are c
 bytes stand in for characters it has not seen. What it reads back is the text itself but for two things: one space
 directly after a tag or a line break, or at the start, is lost, and U+2581 comes back as a space.
 
-Only the tags of the protocol and the mask are read as tokens of their own. A control token of an adopted tokenizer
-(``</s>``, ``<|im_end|>``) that stands in a text is read as the characters that it is made of, so that a passage cannot
-end a turn. The tokens that an adopted tokenizer sets before every text come where a sequence begins (`begin`), and
-nowhere else; tokens that it sets behind a text never come, since what a model reads is always to be continued.
+A control token of an adopted tokenizer (``</s>``, ``<|im_end|>``) that stands in a text is read as the characters that
+it is made of, so that a passage cannot end a turn; only the tags of the protocol and the mask are tokens there. What an
+adopted tokenizer sets before every text comes where a sequence begins (`begin`), and nowhere else. What it sets behind a
+text never comes, since whatever a model reads here is to be continued.
 """
 
 import json
@@ -26,10 +26,11 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from retrieval_index.literal import literal, opening_of
 from schemas.errors import BadInput
 from schemas.manifest import digest_of
-from tasks.rollouts.protocol import MASK, TAGS
+from tasks.rollouts.protocol import EOS, MASK, PAD, TAGS
 
 _SPACE = "▁"
-_PAD, _EOS = "<pad>", "<eos>"
+_OWN = (PAD, EOS, *TAGS, "\n")
+"""The tokens that are added to a trained tokenizer: text from outside has none of them (protocol.neutralise)."""
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 _WHOLE = [MASK, _SPACE + MASK]
 # A mask, up to two digits, a word, any other sign; each with the space in front of it.
@@ -41,9 +42,10 @@ class AgentTokenizer:
 
     def __init__(self, tokenizer: Tokenizer, config: dict[str, Any]) -> None:
         self._tokenizer = tokenizer
-        self._literal = literal(tokenizer, markup=(*TAGS, MASK))
         self._config = config
         self._added = {index: token.content for index, token in tokenizer.get_added_tokens_decoder().items()}
+        is_own = set(_OWN).issuperset(self._added.values())
+        self._literal = tokenizer if is_own else literal(tokenizer, markup=(*TAGS, MASK))
         self.eos_id = self._named("eos_token")
         self.pad_id = self._named("pad_token", otherwise=self.eos_id)
         self.opening = opening_of(tokenizer)
@@ -98,8 +100,8 @@ class AgentTokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of a text within a sequence.
 
-        Tags become their ids, so text from outside is neutralised first (protocol.neutralise). No other control token
-        comes of any text.
+        Tags become their ids, so text from outside is neutralised first (protocol.neutralise). No control token of an
+        adopted tokenizer comes of any text.
         """
         return self._literal.encode(text, add_special_tokens=False).ids
 
@@ -140,7 +142,6 @@ class AgentTokenizer:
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
     """A BPE tokenizer of at most ``vocabulary`` ids, bytes and tags included, trained on these texts."""
-    specials = [_PAD, _EOS, "\n", *TAGS]
     splitter = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always", split=False),
@@ -149,7 +150,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
     )
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = splitter
-    size = vocabulary - len(specials) - len(_BYTES) - len(_WHOLE)
+    size = vocabulary - len(_OWN) - len(_BYTES) - len(_WHOLE)
     lines = (line.replace(MASK, " ") for text in texts for line in text.splitlines())
     learner.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=size, show_progress=False))
     learned = json.loads(learner.to_str())["model"]
@@ -165,9 +166,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in (_PAD, _EOS, *TAGS)])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in (PAD, EOS, *TAGS)])
     tokenizer.add_tokens([AddedToken("\n", normalized=False)])
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": _PAD, "eos_token": _EOS}
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": PAD, "eos_token": EOS}
     return AgentTokenizer(tokenizer, {**config, "clean_up_tokenization_spaces": False})
 
 

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from retrieval_index.hits import Hit
 from schemas.errors import BadInput
-from tasks.rollouts.protocol import MASK, TAGS, answer_turn, information_of, search_turn
+from schemas.settings import AgentSettings
+from tasks.rollouts.protocol import MASK, TAGS, answer_turn, information_of, prompt_of, search_turn
 from tasks.rollouts.tokenizer import AgentTokenizer, adopt_tokenizer, train_tokenizer
 from tests.support import published_tokenizers
+from tests.support.examples import qa_question
 
 TEXTS = [
     "Karlo Vint was born in Velmar on 3 May 1871.",
@@ -145,9 +147,10 @@ def test_no_control_token_of_an_adopted_tokenizer_comes_of_a_passage(make: str, 
 
 def test_the_control_tokens_of_a_trained_tokenizer_do_not_come_of_a_text_either(tokenizer: AgentTokenizer):
     for mark, index in (("<eos>", tokenizer.eos_id), ("<pad>", tokenizer.pad_id)):
-        ids = tokenizer.encode(f"Karlo {mark} Vint")
-        assert index not in ids
-        assert tokenizer.decode(ids) == f"Karlo {mark} Vint"
+        hit = Hit("1-0", 1.0, f"Karlo{mark}", f"{mark} Vint")
+        asked = qa_question(["Karlo"], [[]]).model_copy(update={"prompt": f"who{mark}?"})
+        for text in (information_of([hit]), prompt_of(asked, AgentSettings())):
+            assert index not in tokenizer.encode(text)
 
 
 def test_a_sequence_begins_as_the_published_tokenizer_begins_it(make: str, tmp_path: Path):
