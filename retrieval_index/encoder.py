@@ -96,7 +96,9 @@ class Encoder:
 
         inputs = {
             name: torch.tensor(rows, device=self._device)
-            for name, rows in self._tokenizer.inputs([text.encode("utf-8", "replace").decode() for text in texts]).items()
+            for name, rows in self._tokenizer.inputs(
+                [text.encode("utf-8", "replace").decode() for text in texts]
+            ).items()
         }
         with torch.inference_mode():
             states_BTD = self._model(**inputs).last_hidden_state.float()

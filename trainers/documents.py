@@ -39,7 +39,7 @@ class LinkedDocuments:
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def __getitem__(self, number: int) -> Sequence:
-        """Document ``number`` (from 0), at most `n_tokens` long, trained on every token of its text that follows another."""
+        """Document ``number`` (from 0), at most `n_tokens` long, trained on every token of its text but a first one."""
         epoch, place = divmod(number, len(self._lines))
         if epoch != self._epoch:
             self._epoch, self._order = epoch, np.random.default_rng((self._seed, epoch)).permutation(len(self._lines))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 _EPSILON = 1e-6
 _ROUNDING = 1e-9
-"""Rewards that differ by less differ by how their sums were rounded: a word more or less is worth a million times that."""
+"""Rewards that differ by less differ by how sums were rounded: a word more or less is worth a million times that."""
 
 
 def cross_entropy(logprobs_N: Tensor, normaliser: int) -> Tensor:

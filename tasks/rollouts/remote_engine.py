@@ -4,9 +4,9 @@ Requests go to the server that has the fewest of ours. One that does not answer 
 request goes to another.
 
 The servers run with ``--logprobs-mode processed_logprobs``: logprobs are then those of the distribution sampled from.
-Nothing that shapes the distribution is left to a server's own defaults (its model's generation_config.json), and
-sampler.py checks what comes of that. Their interface knows no ban: a banned token gets the largest penalty (-100), and a
-sample that holds one all the same is refused.
+Nothing that shapes the distribution is left to a server's own defaults (its model's generation_config.json); sampler.py
+checks what comes of that. Their interface knows no ban: a banned token gets the largest penalty (-100), and a sample
+that holds one all the same is refused.
 
 A reply is believed if it is whole: JSON of the interface's shape, with an id and a number for every token, up to a stop
 token or as many tokens as were asked for. Anything else (the page of a proxy, an aborted request) is asked again.

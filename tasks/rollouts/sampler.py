@@ -60,7 +60,7 @@ async def refuse_biased_servers(urls: Sequence[str], tokenizer: AgentTokenizer) 
                 continue
         if wrong is not None:
             raise BadInput(
-                f"runtime.engine.urls {url}: {wrong}: look for a logits processor, or a gateway that rewrites requests, "
+                f"runtime.engine.urls {url}: {wrong}: look for a logits processor or a gateway that rewrites requests, "
                 "and start the server with --generation-config vllm"
             )
 

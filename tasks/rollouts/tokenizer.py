@@ -10,8 +10,8 @@ directly after a tag or a line break, or at the start, is lost, and U+2581 comes
 
 A control token of an adopted tokenizer (``</s>``, ``<|im_end|>``) that stands in a text is read as the characters that
 it is made of, so that a passage cannot end a turn; only the tags of the protocol and the mask are tokens there. What an
-adopted tokenizer sets before every text comes where a sequence begins (`begin`), and nowhere else. What it sets behind a
-text never comes, since whatever a model reads here is to be continued.
+adopted tokenizer sets before every text comes where a sequence begins (`begin`), and nowhere else. What it sets behind
+a text never comes, since whatever a model reads here is to be continued.
 """
 
 import json

@@ -17,7 +17,9 @@ def test_no_added_token_comes_of_a_text(published: PreTrainedTokenizerFast):
     for mark in marks_of(published):
         for text in (mark, f"Velmar{mark}is", f"Velmar {mark} is", f"{mark}{mark}\n{mark}"):
             found = plain.encode(text, add_special_tokens=False).ids
-            controls = {published.convert_tokens_to_ids(name) for name in marks_of(published)} - {published.unk_token_id}
+            controls = {published.convert_tokens_to_ids(name) for name in marks_of(published)} - {
+                published.unk_token_id
+            }
             assert found and controls.isdisjoint(found), (mark, plain.encode(text).tokens)
 
 

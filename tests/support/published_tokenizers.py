@@ -18,7 +18,10 @@ def llama() -> PreTrainedTokenizerFast:
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<unk>", "<s>", "</s>", *BYTES], show_progress=False, initial_alphabet=list("</s>")
+        vocab_size=400,
+        special_tokens=["<unk>", "<s>", "</s>", *BYTES],
+        show_progress=False,
+        initial_alphabet=list("</s>"),
     )
     tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -20,6 +20,7 @@ from schemas.settings import ModelSettings
 from tasks.processes import free_port
 from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
 from tasks.rollouts.remote_engine import RemoteEngine
+from tasks.rollouts.remote_vocabulary import refuse_other_vocabulary
 from tasks.rollouts.sampler import bias_of, refuse_biased_engine, refuse_biased_servers
 from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.rollouts.vllm_engine import VllmEngine
@@ -151,11 +152,18 @@ def test_vllm_in_this_process_samples_from_its_model_whatever_the_folder_wants(f
 
 
 @pytest.mark.slow
-def test_vllm_s_server_samples_from_its_model_whatever_the_folder_wants(folder: str, tokenizer, tmp_path: Path):
+def test_vllm_s_server_samples_from_its_model_whatever_the_folder_wants(folder: str, tokenizer, tmp_path: Path, caplog):
     port = free_port()
-    options = {"--model": folder, "--port": str(port), "--max-model-len": "64", "--dtype": "float32"}
+    tokenizer.save(str(tmp_path / "tokenizer"))
+    options = {
+        "--model": folder,
+        "--tokenizer": str(tmp_path / "tokenizer"),
+        "--port": str(port),
+        "--max-model-len": "64",
+        "--dtype": "float32",
+    }
     options |= {"--served-model-name": "student", "--logprobs-mode": "processed_logprobs", "--max-num-seqs": "64"}
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--skip-tokenizer-init", "--enforce-eager"]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--enforce-eager"]
     command += [part for option in options.items() for part in option]
     names = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
     names |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
@@ -164,7 +172,9 @@ def test_vllm_s_server_samples_from_its_model_whatever_the_folder_wants(folder: 
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for(url, server, tmp_path / "server.log")
+        refuse_other_vocabulary([url], tokenizer)
         asyncio.run(refuse_biased_servers([url], tokenizer))
+        assert "could not be checked" not in caplog.text
         texts = {tuple(sample.token_ids) for sample in asyncio.run(_six_seeds(url))}
         assert len(texts) == 6
     finally:
