@@ -25,12 +25,13 @@ from tasks.making.outside import remembered
 Name = tuple[str, str]
 """A stage and its label."""
 
-TRAINING_VERSION = 2
-"""Of all models that are trained: raised when batches, losses or updates change what comes out."""
-REWARDED_VERSION = 3
+TRAINING_VERSION = 3
+"""Of all models that are trained: raised when tokens, batches, losses or updates change what comes out."""
+REWARDED_VERSION = 4
 """Of models that learn from rewards: raised with the one above, and when scoring changes what earns one."""
-SCORED_VERSION = 2
-"""Of trajectories and answers: raised when scoring changes which of them are right."""
+SCORED_VERSION = 3
+"""Of trajectories and answers: raised when scoring changes which of them are right, or when a model reads, or is read,
+in another way."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         upstreams = ("aliases", "passages", *(name for name in known if name == "spans"), "reference")
         tokens = ramp_settings.reference.max_tokens
         made.append(stage("reference", spans.make_reference, places=[ramp_settings.reference.path]))
-        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=6, ramp=weighed, max_tokens=tokens))
+        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=7, ramp=weighed, max_tokens=tokens))
         known = (*known, "surprisals")
     if ramp_settings.leaks is not None:
         sets, settings = ramp_settings.leaks.sets, Part(ramp_settings.leaks, without=("sets",))

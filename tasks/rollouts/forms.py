@@ -1,7 +1,7 @@
 """Replies of chat models that are to fill in a form: one JSON object, read as a pydantic model.
 
-Models talk around what they were asked for. They reason first (``<think>`` with braces in it), they wrap the object in a
-fence, they write a draft and then another. What counts is the last whole object of the reply proper that has the form.
+Models talk around what they were asked for. They reason first (``<think>`` with braces in it), they wrap the object in
+a fence, they write a draft and then another. What counts is the last whole object of the reply proper that has the form.
 """
 
 import json
@@ -52,7 +52,7 @@ def read(form: type[Form], text: str) -> Form | None:
     """
     for found in reversed(_objects_said(text)):
         try:
-            return form.model_validate(found)
+            return form.model_validate_json(json.dumps(found))  # as JSON: Python would let half a character pass
         except ValidationError:
             continue
     return None
