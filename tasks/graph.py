@@ -33,6 +33,9 @@ SCORED_VERSION = 3
 """Of trajectories and answers: raised when scoring changes which of them are right, or when a model reads, or is read,
 in another way."""
 
+ENCODED_VERSION = 2
+"""Of indexes with vectors: raised when an encoder reads passages in another way."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -121,7 +124,13 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
         stage("pages", corpus.make_pages, ("dump", "aliases"), version=2, pages=cleaning),
         stage("passages", corpus.make_passages, ("pages",), passages=config.passages),
         *_duplicate_stages(config),
-        stage("index", corpus.make_index, ("passages",), index=config.index.of(config.snapshot)),
+        stage(
+            "index",
+            corpus.make_index,
+            ("passages",),
+            version=ENCODED_VERSION if config.index.encoder else 1,
+            index=config.index.of(config.snapshot),
+        ),
     ]
 
 

@@ -1,7 +1,8 @@
 """Replies of chat models that are to fill in a form: one JSON object, read as a pydantic model.
 
 Models talk around what they were asked for. They reason first (``<think>`` with braces in it), they wrap the object in
-a fence, they write a draft and then another. What counts is the last whole object of the reply proper that has the form.
+a fence, they write a draft and then another. What counts is the last whole object of the reply proper that has the
+form.
 """
 
 import json
