@@ -9,6 +9,7 @@ from typing import NamedTuple
 from schemas.records import Author, EndReason, Question, Trajectory
 from schemas.settings import DapoSettings
 from tasks import scoring
+from tasks.rollouts.figures import sampled_tokens
 from tasks.rollouts.protocol import parse_turn
 from trainers.losses import overlong_penalty
 
@@ -56,8 +57,8 @@ def last_answer(trajectory: Trajectory) -> str | None:
 
 def _written(trajectory: Trajectory) -> int:
     """Tokens of the model's own turns; all tokens of a trajectory that was not sampled here, and so keeps no ids."""
-    turns = [segment.token_ids for segment in trajectory.segments if segment.author == Author.MODEL]
-    return trajectory.n_tokens if None in turns else sum(len(ids or ()) for ids in turns)
+    has_ids = all(row.token_ids is not None for row in trajectory.segments if row.author == Author.MODEL)
+    return sampled_tokens(trajectory) if has_ids else trajectory.n_tokens
 
 
 def _is_well_formed(trajectory: Trajectory) -> bool:
