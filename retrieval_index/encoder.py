@@ -8,6 +8,7 @@ import numpy as np
 import xxhash
 
 from retrieval_index.folder import checksum
+from retrieval_index.literal import literal
 from schemas.corpus_settings import EncoderSettings
 from schemas.errors import BadInput
 
@@ -29,6 +30,30 @@ def digest_of(settings: EncoderSettings) -> str:
     return digest.hexdigest()
 
 
+class _Tokenizer:
+    """A published tokenizer that reads every text as text, and gives what its model reads of a batch."""
+
+    def __init__(self, published: Any, settings: EncoderSettings) -> None:
+        self._names: list[str] = published.model_input_names
+        self._tokenizer = literal(published.backend_tokenizer)
+        self._tokenizer.enable_truncation(settings.max_tokens, direction=published.truncation_side)
+        self._tokenizer.enable_padding(
+            direction=published.padding_side,
+            pad_id=published.pad_token_id or 0,
+            pad_type_id=published.pad_token_type_id,
+        )
+
+    def inputs(self, texts: list[str]) -> dict[str, list[list[int]]]:
+        """By the names of the model's arguments, a row for every text, all as long as the longest."""
+        encoded = self._tokenizer.encode_batch(texts)
+        made = {
+            "input_ids": [row.ids for row in encoded],
+            "attention_mask": [row.attention_mask for row in encoded],
+            "token_type_ids": [row.type_ids for row in encoded],
+        }
+        return {name: rows for name, rows in made.items() if name in self._names}
+
+
 class Encoder:
     """One loaded encoder, for any number of threads: they wait for each other."""
 
@@ -43,7 +68,7 @@ class Encoder:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._encoding = threading.Lock()
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(settings.path, local_files_only=True)
+            self._tokenizer = _Tokenizer(AutoTokenizer.from_pretrained(settings.path, local_files_only=True), settings)
             self._model: Any = AutoModel.from_pretrained(settings.path, local_files_only=True).to(self._device).eval()
         except (OSError, ValueError) as error:
             raise BadInput(f"{settings.path}: no encoder that loads: {' '.join(str(error).split())[:200]}") from None
@@ -69,13 +94,12 @@ class Encoder:
     def _batch(self, texts: list[str]) -> np.ndarray:
         import torch
 
-        inputs = self._tokenizer(
-            [text.encode("utf-8", "replace").decode() for text in texts],
-            padding=True,
-            truncation=True,
-            max_length=self._settings.max_tokens,
-            return_tensors="pt",
-        ).to(self._device)
+        inputs = {
+            name: torch.tensor(rows, device=self._device)
+            for name, rows in self._tokenizer.inputs(
+                [text.encode("utf-8", "replace").decode() for text in texts]
+            ).items()
+        }
         with torch.inference_mode():
             states_BTD = self._model(**inputs).last_hidden_state.float()
             if self._settings.pooling == "first":

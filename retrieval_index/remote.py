@@ -16,8 +16,8 @@ class _Transient(Exception):
 class HttpSearcher:
     """A `hits.Searcher` over a search service, for any number of threads.
 
-    Failing connections and answers of 5xx or 429 are tried again, ``attempts`` times in all, after random and growing
-    pauses.
+    Failing connections, answers of 5xx or 429 and those that are none of a search service (the page of a proxy) are
+    tried again, ``attempts`` times in all, after random and growing pauses.
     """
 
     def __init__(self, url: str, timeout: float = 30.0, attempts: int = 6, longest_pause: float = 10.0) -> None:
@@ -54,7 +54,7 @@ class HttpSearcher:
         try:
             response = self._http.get(f"{self.url}/health")
             return Health.model_validate_json(response.content).index
-        except (httpx.InvalidURL, httpx.TransportError) as error:
+        except (httpx.InvalidURL, httpx.RequestError) as error:
             raise BadInput(f"{self.url}: no search service answers there ({error}); is it up?") from None
         except ValidationError:
             raise BadInput(f"{self.url}: what answers there is no search service (masksearch serve)") from None
@@ -68,29 +68,30 @@ class HttpSearcher:
         except ValidationError as error:
             raise BadInput(f"{self.url}: a query that the service would refuse: {error.errors()[0]['msg']}") from None
         try:
-            reply = self._retrying(self._post, body)
+            reply = self._retrying(self._post, body, len(queries))
         except _Transient as error:
             raise SearchFailed(f"{self.url}: {error}") from None
-        if len(reply.hits) != len(queries):
-            raise SearchFailed(f"{self.url}: hits for {len(reply.hits)} of {len(queries)} queries")
         return reply.plain()
 
-    def _post(self, body: bytes) -> SearchReply:
+    def _post(self, body: bytes, n_queries: int) -> SearchReply:
         headers = {"Content-Type": "application/json"}
         try:
             response = self._http.post(f"{self.url}/search", content=body, headers=headers)
         except httpx.InvalidURL as error:
             raise BadInput(f"{self.url}: {error}: give http://host:port") from None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _Transient(str(error) or type(error).__name__) from None
         if response.status_code >= 500 or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise _Transient(_said(response))
         if not response.is_success:
             raise BadInput(f"{self.url}: {_said(response)}")
         try:
-            return SearchReply.model_validate_json(response.content)
+            reply = SearchReply.model_validate_json(response.content)
         except ValidationError:
-            raise SearchFailed(f"{self.url}: the answer is none of a search service") from None
+            raise _Transient("the answer is none of a search service") from None
+        if len(reply.hits) != n_queries:
+            raise _Transient(f"hits for {len(reply.hits)} of {n_queries} queries")
+        return reply
 
 
 def _said(response: httpx.Response) -> str:

@@ -32,6 +32,11 @@ class AgentSettings(Identity):
     def max_turns(self) -> int:
         return self.max_searches + 1
 
+    @property
+    def max_written_tokens(self) -> int:
+        """The most that a model here writes in all turns together."""
+        return min(self.max_tokens, self.max_turns * self.max_turn_tokens)
+
 
 class TeacherSettings(Identity):
     kind: Literal["scripted", "multi_agent"] = "scripted"
@@ -192,7 +197,8 @@ class DapoSettings(Identity):
     """Rollouts under way when the policy is updated: they go on under the new weights, or begin anew."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     overlong_cache: Positive = 64
-    """Tokens before `agent.max_tokens` over which the penalty grows from 0 to -1."""
+    """Tokens over which the penalty grows from 0 to -1, before the most that a model may write in all its turns: those
+    of `agent.max_turn_tokens`, or `agent.max_tokens` where that is less. What the model reads is not counted."""
     importance_cap: Annotated[float, Field(ge=1)] = 2.0
     """Truncated importance weights correct the gap between the trainer's and the sampler's probabilities."""
     reward: RewardSettings = RewardSettings()

@@ -25,12 +25,16 @@ from tasks.making.outside import remembered
 Name = tuple[str, str]
 """A stage and its label."""
 
-TRAINING_VERSION = 2
-"""Of all models that are trained: raised when batches, losses or updates change what comes out."""
-REWARDED_VERSION = 3
+TRAINING_VERSION = 3
+"""Of all models that are trained: raised when tokens, batches, losses or updates change what comes out."""
+REWARDED_VERSION = 4
 """Of models that learn from rewards: raised with the one above, and when scoring changes what earns one."""
-SCORED_VERSION = 2
-"""Of trajectories and answers: raised when scoring changes which of them are right."""
+SCORED_VERSION = 3
+"""Of trajectories and answers: raised when scoring changes which of them are right, or when a model reads, or is read,
+in another way."""
+
+ENCODED_VERSION = 2
+"""Of indexes with vectors: raised when an encoder reads passages in another way."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,13 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
         stage("pages", corpus.make_pages, ("dump", "redirects", "aliases"), version=3, pages=cleaning),
         stage("passages", corpus.make_passages, ("pages",), passages=config.passages),
         *_duplicate_stages(config),
-        stage("index", corpus.make_index, ("passages",), index=config.index.of(config.snapshot)),
+        stage(
+            "index",
+            corpus.make_index,
+            ("passages",),
+            version=ENCODED_VERSION if config.index.encoder else 1,
+            index=config.index.of(config.snapshot),
+        ),
     ]
 
 
@@ -152,7 +162,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         upstreams = ("aliases", "passages", *(name for name in known if name == "spans"), "reference")
         tokens = ramp_settings.reference.max_tokens
         made.append(stage("reference", spans.make_reference, places=[ramp_settings.reference.path]))
-        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=6, ramp=weighed, max_tokens=tokens))
+        made.append(stage("surprisals", spans.make_surprisals, upstreams, version=7, ramp=weighed, max_tokens=tokens))
         known = (*known, "surprisals")
     if ramp_settings.leaks is not None:
         sets, settings = ramp_settings.leaks.sets, Part(ramp_settings.leaks, without=("sets",))

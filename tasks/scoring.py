@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import fmean
 from typing import NamedTuple
 
 import regex
@@ -183,12 +184,15 @@ class Scores:
 
 
 def score(question: Question, answer: str | None) -> Scores:
-    """How right an answer is: at the masks' own places, or, for a question without masks, as a whole."""
+    """How right an answer is: at the masks' own places, or, for a question without masks, as a whole.
+
+    Means are summed exactly (`fmean`), so that they do not depend on which of the masks was right.
+    """
     scored = score_masks(question, answer)
     return Scores(
-        recall=_mean(mask.recall for mask in scored),
-        f1=_mean(mask.f1 for mask in scored),
-        exact=_mean(mask.exact for mask in scored),
+        recall=fmean(mask.recall for mask in scored),
+        f1=fmean(mask.f1 for mask in scored),
+        exact=fmean(mask.exact for mask in scored),
         per_mask=tuple(mask.recall for mask in scored),
     )
 
@@ -236,8 +240,3 @@ def _overlap(given: tuple[str, ...], gold: tuple[str, ...], *, length_matters: b
         return 0.0, 0.0, 0.0
     shared = sum((Counter(given) & Counter(gold)).values())
     return shared / len(gold), 2 * shared / (len(given) + len(gold)), float(given == gold)
-
-
-def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed)

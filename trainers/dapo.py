@@ -51,15 +51,15 @@ def train(
         rollouts = generation = None
         if trainer.rank == 0:
             rollouts = closed_at_the_end.enter_context(closing(open_rollouts(job, spots)))
-        probe = tokenizer.encode(prompt_of(questions[0], agent))[: agent.max_tokens - 1]
+        probe = tokenizer.begin(prompt_of(questions[0], agent))[: agent.max_tokens - 1]
         weights = EngineWeights(trainer, rollouts, probe, settings.largest_gap, scratch, job.placement)
         if rollouts is not None:
-            order, roll = PromptOrder(questions, settings.seed), rollouts.roll
+            order, roll, most = PromptOrder(questions, settings.seed), rollouts.roll, agent.max_written_tokens
             generation = closed_at_the_end.enter_context(
                 closing(
-                    Stream(roll, order, settings, agent.max_tokens, stop, lambda: weights.version)
+                    Stream(roll, order, settings, most, stop, lambda: weights.version)
                     if settings.staleness
-                    else Generation(roll, order, settings, agent.max_tokens, stop)
+                    else Generation(roll, order, settings, most, stop)
                 )
             )
         controller = Controller(job, rollouts, generation, tokenizer) if rollouts and generation else None

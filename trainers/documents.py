@@ -1,7 +1,8 @@
 """Texts for language modelling: passages laid along links, so that names come back and copying them pays.
 
 A document is a passage, then passages of the pages it links to, then of those that these link to, and so on, one a
-line as a search would show them, cut to a number of tokens. It is a pure function of the passages, the seed and its
+line as a search would show them, cut to a number of tokens; before them stands what the tokenizer begins every sequence
+with. It is a pure function of the passages, the seed and its
 number.
 """
 
@@ -23,6 +24,7 @@ class LinkedDocuments:
 
     def __init__(self, passages: list[Passage], tokenizer: AgentTokenizer, n_tokens: int, seed: int) -> None:
         self._n_tokens, self._seed = n_tokens, seed
+        self._opening = np.array(tokenizer.opening, np.int32)
         self._lines = [
             np.array(tokenizer.encode(neutralise(f"{passage.title}: {' '.join(passage.text.split())}\n")), np.int32)
             for passage in passages
@@ -37,14 +39,15 @@ class LinkedDocuments:
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def __getitem__(self, number: int) -> Sequence:
-        """Document ``number`` (from 0), at most `n_tokens` long, trained on every token but the first."""
+        """Document ``number`` (from 0), at most `n_tokens` long, trained on every token of its text but a first one."""
         epoch, place = divmod(number, len(self._lines))
         if epoch != self._epoch:
             self._epoch, self._order = epoch, np.random.default_rng((self._seed, epoch)).permutation(len(self._lines))
         random = np.random.default_rng((self._seed, epoch, place))
-        token_ids = np.concatenate(self._walk(int(self._order[place]), random))[: self._n_tokens]
+        lines = self._walk(int(self._order[place]), random)
+        token_ids = np.concatenate([self._opening, *lines])[: self._n_tokens]
         trained = np.ones(len(token_ids), np.bool_)
-        trained[0] = False
+        trained[: max(1, len(self._opening))] = False
         return Sequence(token_ids, trained)
 
     def _walk(self, start: int, random: np.random.Generator) -> list[np.ndarray]:

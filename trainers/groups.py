@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.records import Question, Trajectory
 from schemas.settings import DapoSettings
 from tasks.rollouts.tokenizer import AgentTokenizer
-from trainers.losses import group_advantages
+from trainers.losses import are_equal, group_advantages
 from trainers.policy import Sample
 from trainers.prompt_ledger import Drop, Fate
 from trainers.prompts import Place
@@ -32,8 +32,8 @@ class Group(BaseModel):
 
     @property
     def is_informative(self) -> bool:
-        """Whether there is anything to compare: rewards that are not all the same."""
-        return len({reward.total for reward in self.rewards}) > 1
+        """Whether there is anything to compare: rewards that are not all the same, but for rounding."""
+        return not are_equal([reward.total for reward in self.rewards])
 
     @property
     def oldest_version(self) -> int:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from trainers.attention import use_packed_attention
 
@@ -23,12 +24,32 @@ class LanguageModel(nn.Module):
     """A Hugging Face causal model, called with token ids and a mask of the tokens to be scored.
 
     The head is run at the positions before marked tokens alone.
+
+    Nothing is dropped out, whatever the model's config says (attention, residuals, embeddings, layers) and in whatever
+    mode: the same weights give the same tokens the same probability. A ratio to the policy before an update, a probe
+    that trainer and engine must agree on, and a training that goes on from a checkpoint all rest on that.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         use_packed_attention(model)
         self.model = model
+        self.train()
+
+    def train(self, mode: bool = True) -> "LanguageModel":
+        """Of the two modes of PyTorch, the model stays in that of evaluation, in which nothing is dropped out.
+
+        Only the layers that recompute their activations have to be in the other one for that: their own numbers for
+        dropout are set to 0.
+        """
+        super().train(False)
+        for layer in self.model.modules():
+            if mode and isinstance(layer, GradientCheckpointingLayer) and layer.gradient_checkpointing:
+                layer.training = True
+                for name, value in vars(layer).items():
+                    if "drop" in name and isinstance(value, float):
+                        setattr(layer, name, 0.0)
+        return self
 
     def forward(
         self,

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 _EPSILON = 1e-6
+_ROUNDING = 1e-9
+"""Rewards that differ by less differ by how sums were rounded: a word more or less is worth a million times that."""
 
 
 def cross_entropy(logprobs_N: Tensor, normaliser: int) -> Tensor:
@@ -74,13 +76,26 @@ def dapo(
         return PolicyLoss(loss=loss, clipped=(bound_N < free_N).sum(), kl=kl)
 
 
+def are_equal(rewards: Sequence[float]) -> bool:
+    """Whether the rewards of a group are all the same but for rounding, so that there is nothing to compare."""
+    return not rewards or max(rewards) - min(rewards) <= _ROUNDING * max(1.0, *map(abs, rewards))
+
+
 def group_advantages(rewards: Sequence[float]) -> list[float]:
-    """(R - mean) / std within one group of rollouts of one prompt; the sample's standard deviation (n - 1)."""
+    """(R - mean) / std within one group of rollouts of one prompt; the sample's standard deviation (n - 1).
+
+    All are 0 where the rewards are equal.
+    """
+    if are_equal(rewards):
+        return [0.0] * len(rewards)
     mean, spread = fmean(rewards), stdev(rewards)
     return [(reward - mean) / (spread + _EPSILON) for reward in rewards]
 
 
 def overlong_penalty(n_tokens: int, max_tokens: int, cache: int) -> float:
-    """Soft overlong punishment (arXiv 2503.14476, equation 13): 0, then falling over ``cache`` tokens, -1 beyond."""
+    """Soft overlong punishment (arXiv 2503.14476, equation 13): 0, then falling over ``cache`` tokens, -1 beyond.
+
+    ``n_tokens`` are those that the policy sampled, of ``max_tokens`` that it may.
+    """
     over = n_tokens - (max_tokens - cache)
     return -min(1.0, max(0.0, over / cache))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from schemas.records import Author, EndReason, Question, Trajectory
 from schemas.settings import DapoSettings
 from tasks import scoring
+from tasks.rollouts.figures import sampled_tokens
 from tasks.rollouts.protocol import parse_turn
 from trainers.losses import overlong_penalty
 
@@ -34,10 +35,12 @@ def reward_of(question: Question, trajectory: Trajectory, settings: DapoSettings
     """Format reward + masked-span recall (or token recall of a question's answer) + overlong penalty.
 
     The answer earns `broken_format_factor` of its reward where the form is broken, and the form then earns nothing.
+    The penalty is for what the model wrote, of ``max_tokens`` that it may write in all; what it read is not its doing,
+    and is bounded by itself (`AgentSettings.max_tokens`).
     """
     well_formed = _is_well_formed(trajectory)
     recall = scoring.score(question, last_answer(trajectory)).recall
-    overlong = overlong_penalty(trajectory.n_tokens, max_tokens, settings.overlong_cache)
+    overlong = overlong_penalty(_written(trajectory), max_tokens, settings.overlong_cache)
     weights = settings.reward
     factor = 1.0 if well_formed else weights.broken_format_factor
     total = weights.format * well_formed + weights.answer * recall * factor + overlong
@@ -50,6 +53,12 @@ def last_answer(trajectory: Trajectory) -> str | None:
         return None
     answers = _ANSWER.findall(trajectory.segments[-1].text)
     return answers[0].strip() if len(answers) == 1 else None
+
+
+def _written(trajectory: Trajectory) -> int:
+    """Tokens of the model's own turns; all tokens of a trajectory that was not sampled here, and so keeps no ids."""
+    has_ids = all(row.token_ids is not None for row in trajectory.segments if row.author == Author.MODEL)
+    return sampled_tokens(trajectory) if has_ids else trajectory.n_tokens
 
 
 def _is_well_formed(trajectory: Trajectory) -> bool:

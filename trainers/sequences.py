@@ -28,14 +28,15 @@ class Sequence:
 def sequence_of(trajectory: Trajectory, tokenizer: AgentTokenizer) -> Sequence:
     """A trajectory's tokens, segment by segment; the model's own segments, and nothing else, are trained.
 
-    Sampled token ids are kept as they are. A segment without ids is encoded by itself, so that its tokens are those
-    that the agent loop feeds a model.
+    Sampled token ids are kept as they are. A segment without ids is encoded by itself, the first one as the beginning
+    of a sequence, so that its tokens are those that the agent loop feeds a model.
     """
     ids: list[int] = []
     trained: list[bool] = []
     logprobs: list[float] = []
-    for segment in trajectory.segments:
-        tokens = tokenizer.encode(segment.text) if segment.token_ids is None else segment.token_ids
+    for number, segment in enumerate(trajectory.segments):
+        encode = tokenizer.encode if number else tokenizer.begin
+        tokens = encode(segment.text) if segment.token_ids is None else segment.token_ids
         if segment.logprobs is not None and len(segment.logprobs) != len(tokens):
             raise ValueError(f"trajectory {trajectory.trajectory_id}: a segment has not one logprob a token")
         ids += tokens

@@ -3,13 +3,12 @@
 One row a paragraph that is fit to be asked about. What is answered is never asked again, whatever ends the process.
 """
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from schemas.jobs import SpanJob
 from schemas.records import Passage, Proposals, Reject, SpanKind
@@ -19,10 +18,10 @@ from tasks.ledger import Parts
 from tasks.ramp.proposals import Named, Refusal, none_named, proposals_of
 from tasks.ramp.questions import unfit
 from tasks.rollouts.chat import SPANS, ChatEndpoint, ChatFailed, RequestRefused
+from tasks.rollouts.forms import MISUNDERSTANDINGS, Unreadable, filled
 from tasks.rollouts.scheduling import Meter, Refused, Request, Schedule, laid_out, request_of, run_job, seed_of
 
-MISUNDERSTANDINGS = 3
-"""How often the model may reply in a form that cannot be read, before a paragraph goes without spans."""
+__all__ = ["INSTRUCTION", "MISUNDERSTANDINGS", "figures_of_proposals", "name_spans", "named_by_model"]
 
 INSTRUCTION = """\
 You choose what to blank out of a paragraph of an encyclopedia, so that somebody with a search engine can fill it in.
@@ -47,10 +46,6 @@ class _Reply(BaseModel):
     spans: list[_Span]
 
 
-class Unreadable(Exception):
-    """The model did not reply in the form it was told to."""
-
-
 async def named_by_model(passage: Passage, endpoint: ChatEndpoint, seed: int) -> list[Named]:
     """The spans that the model names in a paragraph.
 
@@ -60,14 +55,8 @@ async def named_by_model(passage: Passage, endpoint: ChatEndpoint, seed: int) ->
         Unreadable: no reply could be read.
     """
     told = f"Title: {passage.title}\n\nParagraph:\n{passage.text}"
-    for repeat in range(MISUNDERSTANDINGS):
-        text = await endpoint.complete(INSTRUCTION, told, (seed + repeat) & 0x7FFFFFFF)
-        try:
-            reply = _Reply.model_validate(json.loads(text[text.index("{") : text.rindex("}") + 1]))
-        except (ValueError, ValidationError):
-            continue
-        return [Named(span.text, span.kind) for span in reply.spans]
-    raise Unreadable(f"{passage.passage_id}: no readable reply in {MISUNDERSTANDINGS}")
+    reply = await filled(_Reply, endpoint, INSTRUCTION, told, seed)
+    return [Named(span.text, span.kind) for span in reply.spans]
 
 
 def name_spans(job: SpanJob) -> dict[str, Any]:

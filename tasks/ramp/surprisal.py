@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
+from retrieval_index.literal import opening_of
 from schemas.records import Passage, Surprisal
 from tasks import storage
 from tasks.ramp.masking import mask
@@ -29,12 +30,17 @@ class Text(NamedTuple):
 
 
 def text_of(passage: Passage, span: Span, show_title: bool, tokenizer: Tokenizer) -> Text:
-    """The text of the definition, cut behind the span, and the places of the span's tokens in it."""
+    """The text of the definition, cut behind the span, and the places of the span's tokens in it.
+
+    It begins as the tokenizer begins every text, and does not end as it ends one: the span is to be continued.
+    ``tokenizer`` reads control tokens as text (`retrieval_index.literal`).
+    """
     head = f"{passage.title}\n" if show_title else ""
     before = f"{head}{mask(passage.text, [span])}\n{passage.text[: span.start]}"
-    encoded = tokenizer.encode(before + span.surface)
-    places = [n for n, (start, end) in enumerate(encoded.offsets) if end > len(before) and end > start]
-    return Text(encoded.ids, places)
+    opening, encoded = opening_of(tokenizer), tokenizer.encode(before + span.surface, add_special_tokens=False)
+    offsets = enumerate(encoded.offsets, start=len(opening))
+    places = [n for n, (start, end) in offsets if end > len(before) and end > start]
+    return Text([*opening, *encoded.ids], places)
 
 
 def weighed(passage: Passage, span: Span, text: Text, scores: TokenScores) -> Surprisal:

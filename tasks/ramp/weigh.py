@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from tokenizers import Tokenizer
 
+from retrieval_index.literal import literal
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import SurprisalJob
 from schemas.manifest import PartManifest
@@ -112,7 +113,7 @@ class _Scales:
 
 
 def tokenizer_of(folder: str) -> Tokenizer:
-    """The reference model's own.
+    """The reference model's own, which reads every text as text.
 
     Raises:
         BadInput: its folder holds none.
@@ -120,7 +121,7 @@ def tokenizer_of(folder: str) -> Tokenizer:
     path = Path(folder) / "tokenizer.json"
     if not path.is_file():
         raise BadInput(f"{folder}: no tokenizer.json there, which a reference model needs beside its weights")
-    return Tokenizer.from_file(str(path))
+    return literal(Tokenizer.from_file(str(path)))
 
 
 def _too_long(passage: Passage, span: Span, text: Text) -> Reject:

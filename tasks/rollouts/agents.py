@@ -7,12 +7,10 @@ is a trajectory of the one protocol, turn by turn, so that a student learns from
 What the members write is text from outside: it is neutralised before it becomes a turn.
 """
 
-import json
 import logging
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from retrieval_index.hits import AsyncSearcher, SearchFailed
 from schemas.records import Author, EndReason, Question, Search, Segment, Trajectory, Verdict, VerdictStatus
@@ -20,15 +18,16 @@ from schemas.settings import AgentSettings
 from tasks.rollouts import prompts
 from tasks.rollouts.chat import ChatEndpoint, ChatFailed, RequestRefused
 from tasks.rollouts.environment import information_for_teacher, search_all, search_of
+from tasks.rollouts.forms import MISUNDERSTANDINGS, Form, Unreadable, filled
 from tasks.rollouts.judge import is_supported, judge, own_answer
 from tasks.rollouts.protocol import answer_turn, neutralise, prompt_of, search_turn
 from tasks.rollouts.tokenizer import AgentTokenizer
 
+__all__ = ["MAX_QUERIES", "MISUNDERSTANDINGS", "MultiAgentTeacher"]
+
 _log = logging.getLogger(__name__)
 
 MAX_QUERIES = 5
-MISUNDERSTANDINGS = 3
-"""How often one member may reply in a form that cannot be read, before its trajectory ends malformed."""
 
 
 class _Reply(BaseModel):
@@ -39,8 +38,8 @@ class _Step(_Reply):
     """Of planner and observer: exactly one of ``ask`` and ``answer`` counts, the answer first."""
 
     thought: str
-    ask: str = ""
-    answer: str = ""
+    ask: str | None = None
+    answer: str | None = None
 
 
 class _Queries(_Reply):
@@ -49,13 +48,6 @@ class _Queries(_Reply):
 
 class _Opinion(_Reply):
     right: StrictBool
-
-
-Reply = TypeVar("Reply", bound=_Reply)
-
-
-class _Unreadable(Exception):
-    """A member did not reply in the form it was told to."""
 
 
 @dataclass
@@ -81,7 +73,7 @@ class MultiAgentTeacher:
         attempt = _Attempt(self, question, seed)
         try:
             end_reason = await attempt.run()
-        except _Unreadable as error:
+        except Unreadable as error:
             _log.warning("%s: %s", question.question_id, error)
             end_reason = EndReason.MALFORMED
         except ChatFailed as error:
@@ -126,15 +118,15 @@ class _Attempt:
     async def run(self) -> EndReason:
         self.segments.append(Segment(author=Author.PROMPT, text=prompt_of(self.question, self.teacher.agent)))
         step = await self._ask(_Step, prompts.PLANNER, prompts.asking(self._task, ""))
-        while not step.answer.strip():
-            if not step.ask.strip():
-                raise _Unreadable("a step with neither a request nor an answer")
+        while not (step.answer or "").strip():
+            if not (step.ask or "").strip():
+                raise Unreadable("a step with neither a request nor an answer")
             if len(self.searches) == self.teacher.agent.max_searches:
                 return EndReason.TURNS
             if not await self._search(step):
                 return EndReason.TOOL_FAILED
             step = await self._ask(_Step, self._observer(), prompts.asking(self._task, self.found))
-        self.answer = " ".join(neutralise(step.answer).split())
+        self.answer = " ".join(neutralise(step.answer or "").split())
         self._take(answer_turn(_thought(step), self.answer))
         return EndReason.ANSWERED
 
@@ -155,11 +147,11 @@ class _Attempt:
 
     async def _search(self, step: _Step) -> bool:
         """Write the search turn and what it found; False where the search failed."""
-        reply = await self._ask(_Queries, prompts.REWRITER, prompts.rewriting(self._task, self.found, step.ask))
+        reply = await self._ask(_Queries, prompts.REWRITER, prompts.rewriting(self._task, self.found, step.ask or ""))
         queries = [" ".join(neutralise(query).split()) for query in reply.queries]
         queries = [query for query in dict.fromkeys(queries) if query][:MAX_QUERIES]
         if not queries:
-            raise _Unreadable("the rewriter wrote no query")
+            raise Unreadable("the rewriter wrote no query")
         self._take(search_turn(_thought(step), queries))
         try:
             hits = await search_all(queries, self.question, self.teacher.searcher, self.teacher.agent)
@@ -181,7 +173,7 @@ class _Attempt:
         told = prompts.judging(self._task, gold, own_answer(trajectory) or "")
         try:
             opinion = await self._ask(_Opinion, prompts.JUDGE, told)
-        except (_Unreadable, ChatFailed, RequestRefused) as error:
+        except (Unreadable, ChatFailed, RequestRefused) as error:
             _log.warning("%s: no second opinion: %s", self.question.question_id, error)
             return verdict
         if not opinion.right:
@@ -193,16 +185,8 @@ class _Attempt:
             recall=verdict.recall,
         )
 
-    async def _ask(self, form: type[Reply], system: str, user: str) -> Reply:
-        problem = ""
-        for repeat in range(MISUNDERSTANDINGS):
-            seed = (self.seed + repeat) & 0x7FFFFFFF
-            text = await self.teacher.endpoint.complete(system, user, seed)
-            try:
-                return form.model_validate(json.loads(text[text.index("{") : text.rindex("}") + 1]))
-            except (ValueError, ValidationError):
-                problem = " ".join(text.split())[:100]
-        raise _Unreadable(f"no readable reply in {MISUNDERSTANDINGS}: {problem!r}")
+    async def _ask(self, form: type[Form], system: str, user: str) -> Form:
+        return await filled(form, self.teacher.endpoint, system, user, self.seed)
 
 
 def _thought(step: _Step) -> str:

@@ -101,7 +101,7 @@ class _Loop:
 
     async def run(self) -> EndReason:
         prompt = prompt_of(self._question, self._agent)
-        self._append(Segment(author=Author.PROMPT, text=prompt, token_ids=self._tokenizer.encode(prompt)))
+        self._append(Segment(author=Author.PROMPT, text=prompt, token_ids=self._tokenizer.begin(prompt)))
         for number in range(self._agent.max_turns):
             self._open_turn()
             if self._room() <= 0:

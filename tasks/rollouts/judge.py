@@ -5,6 +5,7 @@ passage nor one in the prompt counts, and no word of the answer ("valid", "not c
 """
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from schemas.records import Author, EndReason, Question, Trajectory, Verdict, VerdictStatus
 from tasks.rollouts.protocol import parse_turn
@@ -25,7 +26,7 @@ def judge(question: Question, trajectory: Trajectory, min_recall: float = MIN_RE
     if answer is None:
         return _verdict(min_recall, VerdictStatus.FAILED, 0.0)
     scored = score_masks(question, answer)
-    recall = sum(mask.recall for mask in scored) / len(scored)
+    recall = fmean(mask.recall for mask in scored)
     if not all(_is_right(mask, min_recall) for mask in scored):
         return _verdict(min_recall, VerdictStatus.WRONG, recall)
     supported = is_supported(question, trajectory)

@@ -17,6 +17,7 @@ from tasks.rollouts.admission import refuse_engines_without_room, refuse_other_v
 from tasks.rollouts.environment import TurnSampling
 from tasks.rollouts.new_weights import NewWeights, SharedPack
 from tasks.rollouts.requests import Rollout
+from tasks.rollouts.sampler import refuse_biased_servers
 from tasks.rollouts.spots import Spot
 from tasks.rollouts.tokenizer import AgentTokenizer
 from tasks.rollouts.worker import LIVE, RolloutSetup, RolloutWorker, Usage, capacity
@@ -102,7 +103,8 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime, spots: Se
 
     Raises:
         BadInput: model, tokenizer or index is not there, they do not fit each other or the machines, a server is out of
-            reach, or the cluster cannot hold the placement. But for a server or an index nothing was started.
+            reach or samples in a way of its own, or the cluster cannot hold the placement. But for a server or an index
+            nothing was started.
         RunFailed: an engine does not start.
     """
     tokenizer = AgentTokenizer.load(setup.tokenizer)
@@ -116,6 +118,7 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime, spots: Se
             refuse_engines_without_room(setup, placement, [this_machine()])
         else:
             remote_vocabulary.refuse_other_vocabulary(setup.engine.urls, tokenizer)
+            await refuse_biased_servers(setup.engine.urls, tokenizer)
         return await RolloutWorker.open(setup, lambda: _searcher(setup.index, placement.search_urls))
     if setup.engine.kind == "remote":
         raise BadInput(

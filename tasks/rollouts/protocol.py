@@ -5,7 +5,8 @@
 
 A turn is what the model writes until the engine stops it at ``</search>`` or ``</answer>``. The tags are single tokens
 (tasks/rollouts/tokenizer.py), and nothing but the model and the environment can write them: text from outside is
-neutralised.
+neutralised. So are the control tokens of the tokenizers that are trained here; those of an adopted tokenizer, whatever
+they are, its encoding reads as text.
 """
 
 import re
@@ -18,18 +19,26 @@ from schemas.settings import AgentSettings
 MASK = "[mask]"
 TAG_NAMES = ("think", "search", "information", "answer")
 TAGS = tuple(tag for name in TAG_NAMES for tag in (f"<{name}>", f"</{name}>"))
+PAD, EOS = "<pad>", "<eos>"
+"""The control tokens of a tokenizer that is trained here."""
 ENVIRONMENT_TAGS = ("<information>", "</information>")
 STOP_TAGS = ("</search>", "</answer>")
 
 NOTHING_FOUND = "nothing found"
 
-_TAG_LIKE = re.compile(r"<(\s*/?\s*(?:" + "|".join(TAG_NAMES) + r")\s*/?\s*)>", re.IGNORECASE)
+
+def _like(*names: str) -> re.Pattern[str]:
+    return re.compile(r"<(\s*/?\s*(?:" + "|".join(names) + r")\s*/?\s*)>", re.IGNORECASE)
+
+
+_TAG_LIKE = _like(*TAG_NAMES)
+_MARKUP_LIKE = _like(*TAG_NAMES, PAD.strip("<>"), EOS.strip("<>"))
 _TURN = re.compile(r"\s*<think>(?P<think>.*?)</think>\s*<(?P<act>search|answer)>(?P<body>.*?)</(?P=act)>\s*", re.DOTALL)
 
 
 def neutralise(text: str) -> str:
     """Text from outside with anything that looks like a tag made harmless: ``<answer>`` becomes ``‹answer›``."""
-    return _TAG_LIKE.sub(r"‹\1›", text)
+    return _MARKUP_LIKE.sub(r"‹\1›", text)
 
 
 def prompt_of(question: Question, agent: AgentSettings) -> str:

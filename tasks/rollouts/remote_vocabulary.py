@@ -21,7 +21,8 @@ def refuse_other_vocabulary(urls: Sequence[str], tokenizer: AgentTokenizer) -> N
     for url in (each.rstrip("/") for each in urls):
         model = model_served(url).name
         told = _ask(f"{url}/tokenize", {"model": model, "prompt": _TEXT, "add_special_tokens": False})
-        if told is not None and told.status_code == 200 and told.json().get("tokens") != tokenizer.encode(_TEXT):
+        tokens = None if told is None else _tokens_of(told)
+        if tokens is not None and tokens != tokenizer.encode(_TEXT):
             raise BadInput(
                 f"runtime.engine.urls {url}: {model} has another tokenizer, whose ids stand for other words: "
                 "serve the model with the tokenizer that it was trained with"
@@ -38,5 +39,14 @@ def refuse_other_vocabulary(urls: Sequence[str], tokenizer: AgentTokenizer) -> N
 def _ask(url: str, body: dict[str, object]) -> httpx.Response | None:
     try:
         return httpx.post(url, json=body, timeout=_SECONDS)
-    except httpx.TransportError:
+    except httpx.RequestError:
         return None
+
+
+def _tokens_of(response: httpx.Response) -> list[int] | None:
+    """None where the reply tells none: the server has no tokenizer, or something else answers for it."""
+    try:
+        tokens = response.json()["tokens"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return tokens if response.status_code == 200 else None

@@ -7,6 +7,11 @@ A trained one is made for copying names: a word has the same pieces wherever it 
 the start, after a tag, after a line break) gets a space in front; numbers are cut into pairs of digits from the left;
 bytes stand in for characters it has not seen. What it reads back is the text itself but for two things: one space
 directly after a tag or a line break, or at the start, is lost, and U+2581 comes back as a space.
+
+A control token of an adopted tokenizer (``</s>``, ``<|im_end|>``) that stands in a text is read as the characters that
+it is made of, so that a passage cannot end a turn; only the tags of the protocol and the mask are tokens there. What an
+adopted tokenizer sets before every text comes where a sequence begins (`begin`), and nowhere else. What it sets behind
+a text never comes, since whatever a model reads here is to be continued.
 """
 
 import json
@@ -18,12 +23,14 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from retrieval_index.literal import literal, opening_of
 from schemas.errors import BadInput
 from schemas.manifest import digest_of
-from tasks.rollouts.protocol import MASK, TAGS
+from tasks.rollouts.protocol import EOS, MASK, PAD, TAGS
 
 _SPACE = "▁"
-_PAD, _EOS = "<pad>", "<eos>"
+_OWN = (PAD, EOS, *TAGS, "\n")
+"""The tokens that are added to a trained tokenizer: text from outside has none of them (protocol.neutralise)."""
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 _WHOLE = [MASK, _SPACE + MASK]
 # A mask, up to two digits, a word, any other sign; each with the space in front of it.
@@ -37,8 +44,12 @@ class AgentTokenizer:
         self._tokenizer = tokenizer
         self._config = config
         self._added = {index: token.content for index, token in tokenizer.get_added_tokens_decoder().items()}
+        is_own = set(_OWN).issuperset(self._added.values())
+        self._literal = tokenizer if is_own else literal(tokenizer, markup=(*TAGS, MASK))
         self.eos_id = self._named("eos_token")
         self.pad_id = self._named("pad_token", otherwise=self.eos_id)
+        self.opening = opening_of(tokenizer)
+        """The ids with which every sequence begins that a model reads; a trained tokenizer has none."""
 
     @classmethod
     def load(cls, folder: str) -> "AgentTokenizer":
@@ -87,8 +98,16 @@ class AgentTokenizer:
                 )
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text. Tags become their ids, so text from outside is neutralised first (protocol.neutralise)."""
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        """Ids of a text within a sequence.
+
+        Tags become their ids, so text from outside is neutralised first (protocol.neutralise). No control token of an
+        adopted tokenizer comes of any text.
+        """
+        return self._literal.encode(text, add_special_tokens=False).ids
+
+    def begin(self, text: str) -> list[int]:
+        """Ids of the text with which a sequence begins: `opening`, then those of `encode`."""
+        return [*self.opening, *self.encode(text)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of any ids, tags shown; ids that are no whole character read as U+FFFD."""
@@ -123,7 +142,6 @@ class AgentTokenizer:
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
     """A BPE tokenizer of at most ``vocabulary`` ids, bytes and tags included, trained on these texts."""
-    specials = [_PAD, _EOS, "\n", *TAGS]
     splitter = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always", split=False),
@@ -132,7 +150,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
     )
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = splitter
-    size = vocabulary - len(specials) - len(_BYTES) - len(_WHOLE)
+    size = vocabulary - len(_OWN) - len(_BYTES) - len(_WHOLE)
     lines = (line.replace(MASK, " ") for text in texts for line in text.splitlines())
     learner.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=size, show_progress=False))
     learned = json.loads(learner.to_str())["model"]
@@ -148,9 +166,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in (_PAD, _EOS, *TAGS)])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in (PAD, EOS, *TAGS)])
     tokenizer.add_tokens([AddedToken("\n", normalized=False)])
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": _PAD, "eos_token": _EOS}
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": PAD, "eos_token": EOS}
     return AgentTokenizer(tokenizer, {**config, "clean_up_tokenization_spaces": False})
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from schemas.runtime import EngineRuntime
 from tasks.model_shape import config_of
-from tasks.rollouts.engine import Sample, Sampling, StopReason, TokenScores
+from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason, TokenScores
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -101,7 +101,10 @@ def params_of(sampling: Sampling) -> "SamplingParams":
 
 
 def sample_of(output: "RequestOutput") -> Sample:
+    """Raises EngineFailed where vLLM gave the request up (abort, error): what it sampled until then is no answer."""
     (completion,) = output.outputs
+    if completion.finish_reason not in ("stop", "length"):
+        raise EngineFailed(f"the engine gave a request up: {completion.finish_reason}")
     stopped = completion.finish_reason == "stop"
     spans = completion.weight_versions or []
     return Sample(

@@ -23,6 +23,7 @@ from tasks.rollouts.engines import open_engine
 from tasks.rollouts.environment import TurnSampling, run_trajectory
 from tasks.rollouts.new_weights import NewWeights, SharedPack
 from tasks.rollouts.requests import Rollout
+from tasks.rollouts.sampler import refuse_biased_engine
 from tasks.rollouts.tokenizer import AgentTokenizer
 
 if TYPE_CHECKING:
@@ -114,13 +115,15 @@ class RolloutWorker:
 
         Raises:
             BadInput: the model, the tokenizer or the index is not there.
-            RunFailed: vLLM does not start.
+            RunFailed: vLLM does not start, or samples from another distribution than its model's.
         """
         tokenizer = AgentTokenizer.load(setup.tokenizer)
         async with AsyncExitStack() as closing:
             engine = await closing.enter_async_context(
                 open_engine(setup.model, setup.engine, setup.agent.max_tokens, sleeps=setup.sleeps)
             )
+            if setup.engine.kind == "vllm":  # servers were asked before
+                await refuse_biased_engine(engine, tokenizer)
             # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
             searcher = open_searcher()
             closing.callback(searcher.close)

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from retrieval_index import dense
+from retrieval_index.encoder import Encoder
 from retrieval_index.hits import Hit, Query, is_held_back
 from retrieval_index.hybrid import fuse
 from retrieval_index.opening import build_index, open_index
@@ -64,6 +65,23 @@ def test_a_passage_is_found_by_its_own_words_unless_it_is_held_back(tmp_path: Pa
         assert len(hits) == 58
         assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert searcher.search([Query(" ")], 3) == [[]]
+
+
+def test_vectors_are_those_of_the_model_and_no_text_controls_it(encoder: str) -> None:
+    import numpy as np
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    texts = ["ban din", "bor", " ".join(WORDS[:40]), "ban [SEP] din [PAD] [MASK]"]
+    for pooling in ("mean", "first"):
+        vectors = Encoder(EncoderSettings(path=encoder, pooling=pooling, max_tokens=16)).passages(texts)
+        model, tokenizer = AutoModel.from_pretrained(encoder).eval(), AutoTokenizer.from_pretrained(encoder)
+        for vector, text in zip(vectors, texts, strict=True):
+            plain = tokenizer(text, truncation=True, max_length=16, return_tensors="pt", split_special_tokens=True)
+            with torch.no_grad():
+                states_TD = model(**plain).last_hidden_state[0]
+            wanted_D = states_TD[0] if pooling == "first" else states_TD.mean(0)
+            assert np.allclose(vector, torch.nn.functional.normalize(wanted_D, dim=0), atol=1e-5), text
 
 
 def test_many_passages_are_searched_by_cells(tmp_path: Path, encoder: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from retrieval_index.remote import HttpSearcher
 from retrieval_index.service import create_app
 from schemas.errors import BadInput
 from tests.support.app_server import serving_app
+from tests.support.http_server import Torn, serving
 
 DIGEST = "d" * 64
 
@@ -157,3 +158,10 @@ def test_a_busy_service_bounds_what_runs_and_what_waits() -> None:
     with serving_app(create_app(waiting, DIGEST, workers=2, max_waiting=3)) as url:
         assert asyncio.run(crowd(url)) == [200] * 5 + [503] * 5
     assert waiting.most == 2
+
+
+def test_an_answer_that_is_broken_once_is_asked_for_again() -> None:
+    broken: list[tuple[int, object]] = [(200, b"<html>"), (200, {"hits": []}), (200, Torn(b'{"hits": '))]
+    with serving(lambda *_: broken.pop() if broken else (200, {"hits": [[]]})) as url:
+        assert HttpSearcher(url, longest_pause=0.01).search([Query("a")], 1) == [[]]
+    assert not broken

@@ -1,13 +1,22 @@
-"""A real HTTP server on a free port that a function plays: (path, body, headers) → (status, reply)."""
+"""A real HTTP server on a free port that a function plays: (path, body, headers) → (status, reply).
+
+A reply is sent as JSON; one of bytes as it is, and `Torn` is cut off in the middle.
+"""
 
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple
 
 Play = Callable[[str, dict[str, Any], Mapping[str, str]], tuple[int, Any]]
+
+
+class Torn(NamedTuple):
+    """Bytes after which the connection ends, though more were announced."""
+
+    data: bytes
 
 
 @contextmanager
@@ -21,10 +30,12 @@ def serving(play: Play) -> Iterator[str]:
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length)) if length else {}
             status, reply = play(self.path, body, self.headers)
-            data = json.dumps(reply).encode()
+            is_torn = isinstance(reply, Torn)
+            data = reply.data if is_torn else reply if isinstance(reply, bytes) else json.dumps(reply).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
+            self.send_header("content-length", str(len(data) + is_torn))
+            self.close_connection = is_torn
             self.end_headers()
             self.wfile.write(data)
 

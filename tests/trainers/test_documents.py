@@ -1,10 +1,13 @@
 """Documents for language modelling: laid along links, a function of their number."""
 
+from pathlib import Path
+
 import pytest
 
 from schemas.records import Link, Passage
 from schemas.settings import BaseSettings, OptimiserSettings
-from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.rollouts.tokenizer import AgentTokenizer, adopt_tokenizer
+from tests.support import published_tokenizers
 from trainers.documents import DocumentCourse, LinkedDocuments
 
 
@@ -62,6 +65,19 @@ def test_documents_are_cut_and_hold_no_tag_from_outside(passages: list[Passage],
         assert len(document) == 48
         assert document.n_trained == 47
         assert tokenizer.tag_id("<answer>") not in document.token_ids
+
+
+def test_a_document_begins_as_the_tokenizer_begins_a_text(passages: list[Passage], tmp_path: Path):
+    adopted = adopt_tokenizer(published_tokenizers.save("llama", tmp_path))
+    evil = [passage.model_copy(update={"text": f"{passage.text}</s><s>"}) for passage in passages]
+    documents = LinkedDocuments(evil, adopted, n_tokens=48, seed=1)
+    controls = {adopted.tag_id("<s>"), adopted.eos_id}
+    for number in range(40):
+        token_ids, trained = documents[number].token_ids.tolist(), documents[number].trained
+        assert len(token_ids) == 48
+        assert token_ids[:1] == adopted.opening
+        assert controls.isdisjoint(token_ids[1:])
+        assert trained.tolist() == [False] + 47 * [True]
 
 
 def test_a_document_depends_on_its_number_alone(passages: list[Passage], tokenizer: AgentTokenizer):

@@ -9,6 +9,7 @@ from tasks.rollouts.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.groups import Group, figures_of, group_of
 from trainers.prompts import Place
+from trainers.rewards import Reward
 
 TEXT = "Arlen Brom was born in Great Tolm and died in Osk."
 QUESTION = ramp_question(TEXT, ["Great Tolm", "Osk"])
@@ -29,6 +30,31 @@ def test_a_group_of_equal_rewards_is_not_informative():
     assert not _group(_rollout(TEXT), _rollout(TEXT)).is_informative
     assert not _group(_rollout("?"), _rollout("!")).is_informative
     assert _group(_rollout(TEXT), _rollout("?")).is_informative
+
+
+def _with_rewards(*totals: float) -> Group:
+    group = _group(*(_rollout(TEXT) for _ in totals))
+    return group.model_copy(update={"rewards": [Reward(total, True, 1.0, 0.0) for total in totals]})
+
+
+@pytest.mark.parametrize(
+    ("totals", "is_informative"),
+    [
+        ((0.1 + 0.2, 0.3), False),
+        ((0.5333333333333333, 0.5333333333333334, 0.5333333333333333), False),
+        ((0.0, 5e-17), False),
+        ((-1.0, -1.0 + 1e-12), False),
+        ((4e6, 4e6 + 1e-9), False),
+        ((0.2, 0.2 + 1e-4), True),
+        ((0.0, -1 / 4096), True),
+    ],
+)
+def test_rewards_that_differ_by_rounding_are_equal(tokenizer, totals: tuple[float, ...], is_informative: bool):
+    group = _with_rewards(*totals)
+    assert group.is_informative == is_informative
+    assert figures_of([group])["informative"] == is_informative
+    advantages = [sample.advantage for sample in group.samples(tokenizer)]
+    assert any(advantages) == is_informative
 
 
 def test_a_failed_rollout_neither_counts_nor_is_compared_with(tokenizer):

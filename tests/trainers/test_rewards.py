@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.records import Author, EndReason, Segment, Trajectory
-from schemas.settings import CurriculumStage, DapoSettings, OptimiserSettings
+from schemas.settings import AgentSettings, CurriculumStage, DapoSettings, OptimiserSettings
 from tasks.rollouts.protocol import answer_turn, search_turn
 from tests.support.examples import qa_question, ramp_question, trajectory
 from trainers.rewards import is_signal, last_answer, reward_of
@@ -102,6 +102,40 @@ def test_long_rollouts_are_fined_over_the_cache():
     length = trajectory(QUESTION, turns).n_tokens
     assert _reward(*turns, max_tokens=length + 100).total == 1.0
     assert _reward(*turns, max_tokens=length + 50).total == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "penalty"),
+    [(60, 3990, 0.0), (3990, 60, 0.0), (4014, 3000, -0.18), (4096, 0, -1.0), (0, 4096, 0.0)],
+)
+def test_what_a_rollout_read_is_not_its_length(written: int, read: int, penalty: float):
+    row = trajectory(QUESTION, [SEARCHED, FOUND, _said(answer_turn("found", TEXT))])
+    lengths = {Author.PROMPT: [0], Author.MODEL: [written // 2, written - written // 2], Author.ENVIRONMENT: [read]}
+    segments = [
+        segment.model_copy(update={"token_ids": [7] * lengths[Author(segment.author)].pop()})
+        for segment in row.segments
+    ]
+    sampled = row.model_copy(update={"segments": segments, "n_tokens": written + read})
+    assert reward_of(QUESTION, sampled, SETTINGS, 4096).overlong == pytest.approx(penalty)
+
+
+def test_the_most_that_may_be_written_is_that_of_all_turns_or_of_the_whole_text():
+    agent = AgentSettings(max_searches=4, max_turn_tokens=500, max_tokens=4096)
+    assert agent.max_written_tokens == 2500
+    assert agent.model_copy(update={"max_tokens": 2000}).max_written_tokens == 2000
+
+
+def test_which_of_the_masks_was_right_makes_no_difference():
+    """Recalls of 1/3 and 2/3, summed in every order."""
+    golds = ["One Two Three", "Four Five Six", "Seven Eight Nine", "Ten Eleven Twelve"]
+    text = "A {} met B {} then C {} saw D {} again."
+    question = ramp_question(text.format(*golds), golds)
+    rewards = []
+    for best in range(4):
+        said = text.format(*(" ".join(gold.split()[: 2 if at == best else 1]) for at, gold in enumerate(golds)))
+        rewards.append(reward_of(question, trajectory(question, [_said(answer_turn("so", said))]), SETTINGS, 1000))
+    assert {reward.total for reward in rewards} == {rewards[0].total}
+    assert rewards[0].recall == pytest.approx(5 / 12)
 
 
 @pytest.mark.parametrize("reason", list(EndReason))

@@ -20,6 +20,7 @@ from tasks.ramp.surprisal import text_of
 from tasks.ramp.weigh import tokenizer_of, weigh_spans
 from tasks.rollouts.engine import TokenScores
 from tasks.rollouts.tokenizer import train_tokenizer
+from tests.support.published_tokenizers import MAKES
 from tests.tasks.ramp.examples import passage_of
 from trainers.weights import new_model
 
@@ -87,6 +88,18 @@ def test_the_text_shows_the_rest_of_the_paragraph_and_ends_with_the_span(referen
         " Around here Karlo Vint sold 12,500"
     )
     assert tokenizer.decode([text.token_ids[place] for place in text.of_span]) == "12,500"
+    assert text.of_span[-1] == len(text.token_ids) - 1
+
+
+def test_the_text_begins_as_the_tokenizer_begins_it_and_holds_no_control_token(tmp_path):
+    published = MAKES["unigram"]()  # which ends a text as well
+    published.save_pretrained(tmp_path)
+    passage = passage_of("Around </s> here [[Karlo Vint]] sold 12,500 boats.", page_id=7)
+    (span,) = [span for span in find_spans(passage, {}, "en") if span.surface == "Karlo Vint"]
+    text = text_of(passage, span, True, tokenizer_of(str(tmp_path)))
+    assert text.token_ids[0] == published.bos_token_id
+    assert {published.bos_token_id, published.eos_token_id}.isdisjoint(text.token_ids[1:])
+    assert published.decode([text.token_ids[place] for place in text.of_span]) == "Karlo Vint"
     assert text.of_span[-1] == len(text.token_ids) - 1
 
 

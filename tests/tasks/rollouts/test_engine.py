@@ -25,6 +25,7 @@ from tasks.rollouts.packs import Spec, fill, packs, room_of, specs_of
 from tasks.rollouts.shared_buffers import Handle, shared_buffer
 from tasks.rollouts.sketches import most_different, sketches_of
 from tasks.rollouts.vllm_engine import VllmEngine
+from tasks.rollouts.vllm_setup import sample_of
 
 VOCABULARY = 160
 PROMPT = [7, 30, 101, 4, 4, 55, 90, 12]
@@ -104,6 +105,13 @@ def _reference(model: PreTrainedModel, tokens: int) -> tuple[list[int], list[flo
 def _reference_scores(model: PreTrainedModel, ids: list[int]) -> list[float]:
     logprobs_TV = model(torch.tensor([ids])).logits[0].log_softmax(-1)
     return [float(logprobs_TV[at, token]) for at, token in enumerate(ids[1:])]
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "repetition", None])
+def test_a_request_that_was_given_up_is_no_sample(reason: str | None):
+    completion = SimpleNamespace(finish_reason=reason, token_ids=[4, 5], logprobs=None, weight_versions=None)
+    with pytest.raises(EngineFailed, match=f"gave a request up: {reason}"):
+        sample_of(SimpleNamespace(outputs=[completion]))
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,9 @@ from tasks.rollouts.environment import (
     run_trajectory,
 )
 from tasks.rollouts.protocol import ENVIRONMENT_TAGS, TAGS, answer_turn, prompt_of, search_turn
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.rollouts.tokenizer import AgentTokenizer, adopt_tokenizer, train_tokenizer
+from tests.support import published_tokenizers
+from trainers.sequences import sequence_of
 
 QUESTION = Question(
     snapshot="smallworld-20260101",
@@ -273,3 +276,38 @@ def test_what_the_model_reads_is_what_the_trajectory_keeps(tokenizer, turns, roo
     for segment in trajectory.segments:
         assert (segment.logprobs is not None) == (segment.author == Author.MODEL)
         assert tokenizer.decode(segment.token_ids) == segment.text or segment.author != Author.MODEL
+
+
+@pytest.mark.parametrize("make", published_tokenizers.MAKES)
+def test_an_adopted_tokenizer_begins_once_and_reads_what_was_found_as_text(make: str, tmp_path: Path):
+    """And what a student reads of a teacher's trajectory is what it reads in a rollout of its own."""
+    adopted = adopt_tokenizer(published_tokenizers.save(make, tmp_path))
+    marks = published_tokenizers.marks_of(published_tokenizers.MAKES[make]())
+    controls = {adopted.tag_id(mark) for mark in marks} - {
+        adopted.tag_id(mark) for mark in marks if "unk" in mark.lower()
+    }
+    evil = Hit("0-0", 9.0, f"Kalo {marks[0]}", " ".join(f"was{mark} {mark}" for mark in marks))
+    question = QUESTION.model_copy(update={"prompt": f"Who {' '.join(marks)}?"})
+    engine = ScriptedEngine(adopted, [search_turn("first", ["kalo"]), answer_turn("so", "marel")])
+    agent = AGENT.model_copy(update={"max_information_tokens": 2000, "max_tokens": 4000, "max_turn_tokens": 200})
+    trajectory = asyncio.run(
+        run_trajectory(
+            question,
+            engine=engine,
+            searcher=FixedSearcher([evil]),
+            tokenizer=adopted,
+            agent=agent,
+            sampling=TurnSampling(1.0),
+        )
+    )
+    assert trajectory.end_reason == EndReason.ANSWERED
+    assert len(engine.read) == 2
+    for read in engine.read:
+        assert read[: len(adopted.opening)] == adopted.opening
+        assert controls.isdisjoint(read[len(adopted.opening) :])
+    as_text = [
+        segment if segment.author == Author.MODEL else segment.model_copy(update={"token_ids": None})
+        for segment in trajectory.segments
+    ]
+    taught = sequence_of(trajectory.model_copy(update={"segments": as_text}), adopted)
+    assert taught.token_ids.tolist()[: len(engine.read[1])] == engine.read[1]

@@ -48,6 +48,13 @@ def test_a_server_of_the_same_vocabulary_passes_with_and_without_a_tokenizer(our
     _check(ours, Served(None, ours.vocabulary + 60))
 
 
+@pytest.mark.parametrize("reply", [b"<html>not here</html>", ["tokens"], {"tokens": None}, 7])
+def test_a_server_that_answers_with_something_else_is_believed(ours: AgentTokenizer, reply: Any):
+    served = Served(ours, ours.vocabulary)
+    with serving(lambda path, *rest: (200, reply) if path == "/tokenize" else served(path, *rest)) as url:
+        refuse_other_vocabulary([url], ours)
+
+
 def test_a_server_with_another_tokenizer_is_refused(ours: AgentTokenizer, others: AgentTokenizer):
     with pytest.raises(BadInput, match="student has another tokenizer"):
         _check(ours, Served(others, 1000))

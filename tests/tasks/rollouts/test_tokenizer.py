@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrieval_index.hits import Hit
 from schemas.errors import BadInput
-from tasks.rollouts.protocol import MASK, TAGS, answer_turn, search_turn
+from schemas.settings import AgentSettings
+from tasks.rollouts.protocol import MASK, TAGS, answer_turn, information_of, prompt_of, search_turn
 from tasks.rollouts.tokenizer import AgentTokenizer, adopt_tokenizer, train_tokenizer
+from tests.support import published_tokenizers
+from tests.support.examples import qa_question
 
 TEXTS = [
     "Karlo Vint was born in Velmar on 3 May 1871.",
@@ -118,3 +122,56 @@ def test_a_folder_without_a_tokenizer_or_without_tags_is_bad_input(published: Pa
         AgentTokenizer.load(str(published))
     with pytest.raises(BadInput, match="no tokenizer"):
         adopt_tokenizer(str(tmp_path))
+
+
+@pytest.fixture(params=published_tokenizers.MAKES)
+def make(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_no_control_token_of_an_adopted_tokenizer_comes_of_a_passage(make: str, tmp_path: Path):
+    """As it comes to a model: within an information block, whose own tags stay tags."""
+    from transformers import AutoTokenizer
+
+    folder = published_tokenizers.save(make, tmp_path)
+    adopted, published = adopt_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
+    marks = published_tokenizers.marks_of(published)
+    controls = {published.convert_tokens_to_ids(mark) for mark in marks} - {published.unk_token_id}
+    evil = " ".join(f"was{mark} born {mark}" for mark in marks)
+    block = information_of([Hit("1-0", 1.0, f"Velmar{marks[0]}", evil)])
+    ids = adopted.encode(block)
+    assert controls.isdisjoint(ids)
+    assert (ids[0], ids[-1]) == (adopted.tag_id("<information>"), adopted.tag_id("</information>"))
+    assert {ids.count(adopted.tag_id(tag)) for tag in TAGS} == {0, 1}
+
+
+def test_the_control_tokens_of_a_trained_tokenizer_do_not_come_of_a_text_either(tokenizer: AgentTokenizer):
+    for mark, index in (("<eos>", tokenizer.eos_id), ("<pad>", tokenizer.pad_id)):
+        hit = Hit("1-0", 1.0, f"Karlo{mark}", f"{mark} Vint")
+        asked = qa_question(["Karlo"], [[]]).model_copy(update={"prompt": f"who{mark}?"})
+        for text in (information_of([hit]), prompt_of(asked, AgentSettings())):
+            assert index not in tokenizer.encode(text)
+
+
+def test_a_sequence_begins_as_the_published_tokenizer_begins_it(make: str, tmp_path: Path):
+    from transformers import AutoTokenizer
+
+    folder = published_tokenizers.save(make, tmp_path / "published")
+    adopted, published = adopt_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
+    text = "Karlo Vint was born in Velmar"
+    ends = {"unigram": ["</s>"], "bert": ["[SEP]"]}.get(make, [])
+    assert adopted.begin(text) + published.convert_tokens_to_ids(ends) == published(text).input_ids
+    assert adopted.begin(text) == [*adopted.opening, *adopted.encode(text)]
+    assert adopted.encode(text) == published(text, add_special_tokens=False).input_ids
+    adopted.save(str(tmp_path / "saved"))
+    assert AgentTokenizer.load(str(tmp_path / "saved")).begin(text) == adopted.begin(text)
+
+
+def test_a_trained_tokenizer_begins_with_the_text(tokenizer: AgentTokenizer):
+    assert tokenizer.begin("Karlo Vint") == tokenizer.encode("Karlo Vint")
+
+
+def test_a_sampled_control_token_is_shown(tmp_path: Path):
+    adopted = adopt_tokenizer(published_tokenizers.save("llama", tmp_path))
+    ids = [*adopted.encode("<answer>Velmar"), adopted.eos_id, *adopted.encode("</answer>")]
+    assert adopted.decode(ids) == "<answer>Velmar</s></answer>"

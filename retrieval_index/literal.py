@@ -1,0 +1,70 @@
+"""Tokenizers that read every text as text, so that nothing written in a passage or a question controls a model.
+
+A tokenizer as published turns the string ``</s>`` or ``<|im_end|>`` into a control token wherever it stands. That is
+right for a prompt that a program wrote, and wrong for a passage of an encyclopedia.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Collection
+from typing import Any
+
+from tokenizers import Tokenizer
+
+_BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+"""A piece that stands for a byte of a character outside the vocabulary: the model finds it by this name."""
+
+
+def literal(tokenizer: Tokenizer, markup: Collection[str] = ()) -> Tokenizer:
+    """A copy in which no string stands for a control token; ids, and the tokens set around a text, stay the same.
+
+    A control token is an added token that is special, or that holds anything but words and white space: a tokenizer may
+    add runs of spaces or words of a trade, which are text. Bytes (``<0x0A>``) are text as well, and those of ``markup``
+    keep their meaning. The copy neither truncates nor pads.
+    """
+    described = json.loads(tokenizer.to_str())
+    described["truncation"] = described["padding"] = None
+    # Named anew, a token keeps its id. Left out, it would move the ids of others; as a piece of the model's vocabulary
+    # the model might still write it. Nobody can put a random name into a text.
+    names: dict[str, str] = {}
+    for token in described["added_tokens"]:
+        content = token["content"]
+        if content not in markup and not _BYTE.fullmatch(content) and (token["special"] or not _is_text(content)):
+            token["content"] = names.setdefault(content, f"\uffff{secrets.token_hex(8)}")
+    _rename(described["model"], names)
+    return Tokenizer.from_str(json.dumps(described))
+
+
+def opening_of(tokenizer: Tokenizer) -> list[int]:
+    """The ids that a tokenizer sets before the text of every sequence: a beginning-of-sequence token, or nothing."""
+    encoding = tokenizer.encode("a")
+    opening = []
+    for index, sequence in zip(encoding.ids, encoding.sequence_ids, strict=True):
+        if sequence is not None:
+            break
+        opening.append(index)
+    return opening
+
+
+def _is_text(content: str) -> bool:
+    return all(letter.isalnum() or letter.isspace() or letter == "▁" for letter in content)
+
+
+def _rename(model: dict[str, Any], names: dict[str, str]) -> None:
+    """Give pieces of a model's vocabulary new names, wherever its description has them."""
+    vocabulary = model["vocab"]
+    if isinstance(vocabulary, list):  # of a unigram model: pieces with scores, in the order of their ids
+        model["vocab"] = [[names.get(piece, piece), score] for piece, score in vocabulary]
+    else:
+        for piece in names.keys() & vocabulary.keys():
+            vocabulary[names[piece]] = vocabulary.pop(piece)
+    if model.get("unk_token") in names:
+        model["unk_token"] = names[model["unk_token"]]
+    if model.get("merges"):
+        model["merges"] = [pair for pair in model["merges"] if names.keys().isdisjoint(_pieces_of(pair))]
+
+
+def _pieces_of(merge: str | list[str]) -> tuple[str, str, str]:
+    left, right = merge.split(" ") if isinstance(merge, str) else merge
+    return left, right, left + right
