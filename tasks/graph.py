@@ -27,9 +27,9 @@ Name = tuple[str, str]
 
 TRAINING_VERSION = 2
 """Of all models that are trained: raised when batches, losses or updates change what comes out."""
-REWARDED_VERSION = 3
+REWARDED_VERSION = 4
 """Of models that learn from rewards: raised with the one above, and when scoring changes what earns one."""
-SCORED_VERSION = 2
+SCORED_VERSION = 3
 """Of trajectories and answers: raised when scoring changes which of them are right."""
 
 
@@ -192,8 +192,18 @@ def _change_stages(config: PipelineConfig) -> list[Stage]:
     return [stage("earlier_passages", earlier.make_earlier_passages, places=places), changes]
 
 
+def _splits(config: PipelineConfig) -> Part:
+    """What tells the pages of each split apart."""
+    return Part(config.ramp, only=("splits", "held_out_share", "rl_share"))
+
+
 def _tokenizer(config: PipelineConfig) -> Stage:
-    return _data_stage(config, "tokenizer", models.make_tokenizer, ("dump", "passages"), tokenizer=config.tokenizer)
+    """Trained on the train split's passages; an adopted one reads no passage, and is known by its path alone."""
+    assert config.tokenizer is not None
+    sections: dict[str, Any] = {"tokenizer": config.tokenizer}
+    if config.tokenizer.vocabulary is not None:
+        sections["ramp"] = _splits(config)
+    return _data_stage(config, "tokenizer", models.make_tokenizer, ("dump", "passages"), version=2, **sections)
 
 
 def _taught(config: PipelineConfig) -> Stage:
@@ -219,7 +229,8 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
 
     if config.base is not None:
         upstreams = (*text, tokenizer, last())
-        made.append(_model(config, "base", models.make_base, upstreams, identity_of(base=config.base)))
+        settings = identity_of(base=config.base, ramp=_splits(config))
+        made.append(_model(config, "base", models.make_base, upstreams, settings))
     if config.sft is None or config.teacher is None:
         return made
     teacher = ("trajectories", config.label(config.teacher.kind))
@@ -228,7 +239,7 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
         made += _evolution_stages(config, config.evolution, teacher, last())
     if config.dapo is not None:
         evolution = config.evolution
-        kept = Part(evolution, only=("share", "seed")) if evolution else None
+        kept = Part(evolution, only=("split", "share", "seed")) if evolution else None
         settings = identity_of(
             agent=config.agent, dapo=config.dapo, evolution=kept, certified_only=config.certified_only
         )
@@ -283,6 +294,7 @@ def _answer_stages(config: PipelineConfig) -> list[Stage]:
             identity_of(
                 agent=config.agent,
                 evaluation=config.evaluation,
+                ramp=Part(config.ramp, only=("masks",)),
                 retrieval=retrieval,
                 certified_only=config.certified_only,
             ),
