@@ -12,6 +12,7 @@ from retrieval_index.hits import Query
 from retrieval_index.opening import open_index
 from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
+from schemas.paths import local_path
 
 
 def build(passages: str, out: str, kind: str, language: str, encoder: str | None, console: Console) -> None:
@@ -62,6 +63,7 @@ def _search_many(index: str, queries: Path, k: int) -> None:
 
 def index_in(folder: str) -> str:
     """The index itself, where the folder is that of its stage (…/index/v1)."""
+    folder = local_path(folder)
     own, inner = Path(folder) / SEAL, Path(folder) / "index"
     return str(inner) if not own.exists() and (inner / SEAL).exists() else folder
 

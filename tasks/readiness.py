@@ -12,6 +12,7 @@ from pathlib import Path
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import StageManifest
+from schemas.paths import scheme_of
 from schemas.runtime import EndpointRuntime
 from tasks import graph, storage
 from tasks.corpus.dumps import find_dump
@@ -59,7 +60,7 @@ def _dump(config: PipelineConfig) -> str | None:
 
 def _file_system(config: PipelineConfig) -> str | None:
     root = config.runtime.root
-    if "://" in root:
+    if scheme_of(root) is not None:
         raise BadInput(f"runtime.root {root}: the index, and all after it, is made by jobs, which need a file system")
     return None
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from fsspec import AbstractFileSystem
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import BadInput
@@ -129,21 +128,20 @@ def find_dump(path: str) -> Dump:
     Raises:
         BadInput: nothing is there, or what is there is no dump that can be read, is not finished or not whole.
     """
-    filesystem = _filesystem(path)
     path = path.rstrip("/")
     try:
-        is_folder = not _NAME.fullmatch(path) and filesystem.isdir(path)
-        is_there = is_folder or filesystem.exists(path)
+        is_folder = not _NAME.fullmatch(path) and storage.is_folder(path)
+        is_there = is_folder or storage.exists(path)
     except Exception as error:  # stores have no error in common
         raise _cannot_be_opened(path, error) from None
     if not is_there:
         raise BadInput(f"{path}: no such dump; give the path of a pages-articles file or of the folder that holds it")
     try:
         if is_folder:
-            names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
-            return _dump(filesystem, f"{path}/", _chosen(path, [name for name in names if _NAME.fullmatch(name)]), True)
+            names = [name for name in storage.names_in(path) if _NAME.fullmatch(name)]
+            return _dump(f"{path}/", _chosen(path, names), True)
         name = path.rpartition("/")[2]
-        return _dump(filesystem, path.removesuffix(name), [name], False)
+        return _dump(path.removesuffix(name), [name], False)
     except (OSError, ImportError) as error:
         raise _cannot_be_opened(path, error) from None
 
@@ -183,25 +181,18 @@ def _cannot_be_opened(path: str, error: Exception) -> BadInput:
     return BadInput(f"{path}: cannot be opened: {' '.join(str(error).split())}")
 
 
-def _filesystem(path: str) -> AbstractFileSystem:
-    try:
-        return storage.located(path)[0]
-    except (ImportError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be opened: {error}") from None
-
-
-def _dump(filesystem: AbstractFileSystem, place: str, names: list[str], is_folder: bool) -> Dump:
+def _dump(place: str, names: list[str], is_folder: bool) -> Dump:
     """The dump of these files; ``place`` is what stands before their names."""
     sums = read_sums(place, names)
-    sizes = {name: _size(filesystem, place + name) for name in names}
+    sizes = {name: _size(place + name) for name in names}
     sums.check_files(sizes, _NAME if is_folder else None)
     _refuse_breaks(place, names, are_listed=sums.siblings.keys() >= set(names))
     files = tuple(_examine(place + name, size) for name, size in sizes.items())
     return Dump(files[0].path if len(files) == 1 else place.rstrip("/"), files, sums)
 
 
-def _size(filesystem: AbstractFileSystem, path: str) -> int:
-    size = filesystem.size(path)
+def _size(path: str) -> int:
+    size = storage.size_of(path)
     if size is None:
         raise BadInput(f"{path}: the server does not tell its size, so it cannot be read in parts; copy it first")
     return size
@@ -298,8 +289,7 @@ def _starts(file: DumpFile, part_bytes: int) -> Iterator[int]:
         yield from range(0, max(1, file.size - _SMALLEST_CUT), step)
         return
     index = file.path.removesuffix(file.name) + _MULTISTREAM.sub(r"-multistream-index\g<part>.txt", file.name)
-    filesystem = _filesystem(file.path)
-    if index != file.path and filesystem.exists(index):
+    if index != file.path and storage.exists(index):
         yield from _indexed_starts(index, file)
         return
     with SourceFile(file.path) as opened:
