@@ -120,7 +120,7 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
         stage("pages", corpus.make_pages, ("dump", "aliases"), version=2, pages=cleaning),
         stage("passages", corpus.make_passages, ("pages",), passages=config.passages),
         *_duplicate_stages(config),
-        stage("index", corpus.make_index, ("passages",), index=config.index.of(config.snapshot)),
+        stage("index", corpus.make_index, ("passages",), version=2, index=config.index.of(config.snapshot)),
     ]
 
 
