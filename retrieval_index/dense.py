@@ -104,9 +104,10 @@ class DenseSearcher:
         self._threads = threads
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
-        """See `hits.Searcher`. A query of white space has no hits."""
+        """See `hits.Searcher`. A query without a token has no hits."""
         texts = list(dict.fromkeys(query.text for query in queries if query.text.strip()))
-        vectors = dict(zip(texts, self._encoder.queries(texts), strict=True))
+        encoded = zip(texts, self._encoder.queries(texts), strict=True)
+        vectors = {text: vector for text, vector in encoded if vector.any()}
 
         def look(asked: list[Query], k: int, depth: int) -> list[Look]:
             return self._look({query: vectors[query.text] for query in asked if query.text in vectors}, asked, k, depth)

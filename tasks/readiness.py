@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from retrieval_index.encoder import refuse_long_texts
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import StageManifest
@@ -70,6 +71,7 @@ def _encoder(config: PipelineConfig) -> str | None:
     if encoder is None:
         return None
     _refuse_without("index.encoder.path", encoder.path, "config.json")
+    refuse_long_texts(encoder)
     return f"encoder: {encoder.path}"
 
 
