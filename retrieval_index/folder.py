@@ -2,6 +2,7 @@
 
 OUT/index.json     how it was made and what belongs to it: written last, so that a folder with it is whole
    /lucene/ …      one folder an engine
+   /twins.json     passages of one text, where there are any (`twins`)
 .OUT.building/     what one builder writes before it becomes OUT; a killed builder's is cleared away by the next
 """
 

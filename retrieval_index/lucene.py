@@ -12,8 +12,9 @@ from typing import Any
 
 from retrieval_index import characters, jvm
 from retrieval_index.deepening import Look
-from retrieval_index.hits import Hit, Query, is_held_back
+from retrieval_index.hits import Hit, Query
 from retrieval_index.passages import IndexedPassage
+from retrieval_index.twins import Twins
 from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput, RunFailed
 
@@ -129,6 +130,7 @@ class LuceneReader:
     def __init__(self, folder: Path, settings: IndexSettings, threads: int) -> None:
         self._threads = threads
         self._has_characters = settings.language in characters.LANGUAGES
+        self._twins = Twins(folder.parent)
         self._searcher: Any = jvm.run(self._open, folder, settings)
         self.documents: int = jvm.run(lambda: self._searcher.get_total_num_docs())
 
@@ -161,7 +163,7 @@ class LuceneReader:
             found = self._searcher.batch_search_fields(texts, names, depth, threads, _fields())
         else:
             found = self._searcher.batch_search(texts, names, depth, threads)
-        return [_kept(found.get(keys[query.text]), query, k, depth) for query in queries]
+        return [_kept(found.get(keys[query.text]), query, k, depth, self._twins) for query in queries]
 
 
 def _fields() -> Any:
@@ -172,11 +174,11 @@ def _fields() -> Any:
     return fields
 
 
-def _kept(scored: list[Any], query: Query, k: int, depth: int) -> Look:
+def _kept(scored: list[Any], query: Query, k: int, depth: int, twins: Twins) -> Look:
     hits: list[Hit] = []
     for document in scored:
         passage_id = document.docid
-        if is_held_back(passage_id, query.hold_back):
+        if twins.are_held_back(passage_id, query.hold_back):
             continue
         title, _, text = document.lucene_document.get("contents").partition("\n")
         hits.append(Hit(passage_id, document.score, title, text))
