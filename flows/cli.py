@@ -178,7 +178,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except MaskSearchError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == _CTRL_C:  # typer takes the KeyboardInterrupt itself, and says nothing

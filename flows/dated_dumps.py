@@ -1,10 +1,10 @@
 """Dumps of one wiki that lie where a config's ``dump`` says, each under its date."""
 
+import glob
 import re
 
-import fsspec
-
 from schemas.errors import BadInput
+from tasks import storage
 from tasks.corpus.dumps import find_dump
 
 
@@ -16,10 +16,10 @@ def dated(dump: str, wiki: str) -> list[str]:
     """
     if "{date}" not in dump:
         raise BadInput(f"{dump}: dumps are looked for by their date: the config's dump must hold {{date}}")
-    before, _, behind = dump.replace("{wiki}", wiki).partition("{date}")
-    any_date = "[0-9]" * 8
+    before, *rest = dump.replace("{wiki}", wiki).split("{date}")
+    behind = "{date}".join(rest)
     try:
-        filesystem, pattern = fsspec.core.url_to_fs(before + any_date + behind.replace("{date}", any_date))
+        filesystem, pattern = storage.located(("[0-9]" * 8).join(map(glob.escape, [before, *rest])))
         paths = filesystem.glob(pattern)
     except Exception as error:  # stores have no error in common
         raise BadInput(f"{dump}: cannot be opened: {' '.join(str(error).split())}") from None

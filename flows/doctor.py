@@ -15,6 +15,7 @@ from rich.console import Console
 from flows.selection import configured
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput, MaskSearchError
+from schemas.paths import scheme_of
 from schemas.runtime import KubeRayJobs, LocalJobs, RayJobs
 from tasks.graph import Stage, stages_of
 from tasks.readiness import found_for, unfinished
@@ -85,7 +86,7 @@ def _java() -> Check:
 
 def _room(settings: PipelineConfig) -> Check:
     root = settings.runtime.root
-    if "://" in root:
+    if scheme_of(root) is not None:
         return True, f"root {root} is remote"
     there = next(path for path in (Path(root).absolute(), *Path(root).absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free / 1e9

@@ -4,14 +4,17 @@ import json
 import socket
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from retrieval_index.encoder import positions_of
 from retrieval_index.folder import SEAL
 from retrieval_index.hits import Query
 from retrieval_index.opening import open_index
-from schemas.corpus_settings import IndexSettings
+from schemas.corpus_settings import EncoderSettings, IndexSettings
 from schemas.errors import BadInput
+from schemas.paths import local_path
 
 
 def build(passages: str, out: str, kind: str, language: str, encoder: str | None, console: Console) -> None:
@@ -21,12 +24,18 @@ def build(passages: str, out: str, kind: str, language: str, encoder: str | None
     from tasks.indexing import build_from_parquet
 
     try:
-        chosen = {"kind": kind, "language": language, "encoder": {"path": encoder} if encoder else None}
+        chosen = {"kind": kind, "language": language, "encoder": _encoder(encoder) if encoder else None}
         settings = IndexSettings.model_validate(chosen)
     except ValidationError as error:
         raise BadInput(f"--kind {kind}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     built = build_from_parquet([passages], out, settings)
     console.print(f"{built.documents:,} passages, {built.bytes / 1e6:.1f} MB: {out}", highlight=False)
+
+
+def _encoder(folder: str) -> dict[str, Any]:
+    """Its settings: texts as long as by default, or as the encoder reads where that is less."""
+    most = EncoderSettings.model_fields["max_tokens"].default
+    return {"path": folder, "max_tokens": min(most, positions_of(folder) or most)}
 
 
 def search(index: str, query: str | None, k: int, queries: Path | None, as_json: bool, console: Console) -> None:
@@ -62,6 +71,7 @@ def _search_many(index: str, queries: Path, k: int) -> None:
 
 def index_in(folder: str) -> str:
     """The index itself, where the folder is that of its stage (…/index/v1)."""
+    folder = local_path(folder)
     own, inner = Path(folder) / SEAL, Path(folder) / "index"
     return str(inner) if not own.exists() and (inner / SEAL).exists() else folder
 

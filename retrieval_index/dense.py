@@ -15,9 +15,10 @@ import numpy as np
 from retrieval_index.deepening import Look, search_without_held_back
 from retrieval_index.encoder import Encoder, digest_of
 from retrieval_index.folder import IndexInfo
-from retrieval_index.hits import Hit, Query, is_held_back
+from retrieval_index.hits import Hit, Query
 from retrieval_index.passages import PassageStream, batches
 from retrieval_index.store import PassageStore, StoreWriter
+from retrieval_index.twins import Twins
 from schemas.corpus_settings import EncoderSettings, IndexSettings
 from schemas.errors import BadInput
 
@@ -101,12 +102,14 @@ class DenseSearcher:
             held = f"{self._index.ntotal} vectors and {len(self._store)} of {info.documents} passages"
             raise BadInput(f"{folder}: damaged, it holds {held}: build the index again")
         self._encoder = Encoder(encoder)
+        self._twins = Twins(folder)
         self._threads = threads
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
-        """See `hits.Searcher`. A query of white space has no hits."""
+        """See `hits.Searcher`. A query without a token has no hits."""
         texts = list(dict.fromkeys(query.text for query in queries if query.text.strip()))
-        vectors = dict(zip(texts, self._encoder.queries(texts), strict=True))
+        encoded = zip(texts, self._encoder.queries(texts), strict=True)
+        vectors = {text: vector for text, vector in encoded if vector.any()}
 
         def look(asked: list[Query], k: int, depth: int) -> list[Look]:
             return self._look({query: vectors[query.text] for query in asked if query.text in vectors}, asked, k, depth)
@@ -128,7 +131,7 @@ class DenseSearcher:
         found = [
             (-score, self._store.passage_id(row), row) for score, row in zip(scores, rows, strict=True) if row >= 0
         ]
-        shown = [each for each in sorted(found) if not is_held_back(each[1], query.hold_back)][:k]
+        shown = [each for each in sorted(found) if not self._twins.are_held_back(each[1], query.hold_back)][:k]
         hits = [Hit(passage_id, -negative, *self._store[row][1:]) for negative, passage_id, row in shown]
         return Look(hits, deeper=len(found) == len(rows))
 

@@ -1,5 +1,6 @@
 """Texts to unit vectors by a Hugging Face encoder, on the GPU where there is one."""
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,12 @@ from schemas.corpus_settings import EncoderSettings
 from schemas.errors import BadInput
 
 _TEXTS_AT_ONCE = 64
+_POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
+"""What configs call the longest sequence that a model reads."""
+_COUNT_FROM_PADDING = frozenset(
+    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text", "xmod", "ibert"}
+)
+"""Models whose first position is the one behind the id of padding."""
 
 
 def digest_of(settings: EncoderSettings) -> str:
@@ -30,52 +37,85 @@ def digest_of(settings: EncoderSettings) -> str:
     return digest.hexdigest()
 
 
-class _Tokenizer:
-    """A published tokenizer that reads every text as text, and gives what its model reads of a batch."""
+def positions_of(folder: str) -> int | None:
+    """How many tokens an encoder reads at most, by its config.json; None where that names no limit.
 
-    def __init__(self, published: Any, settings: EncoderSettings) -> None:
-        self._names: list[str] = published.model_input_names
-        self._tokenizer = literal(published.backend_tokenizer)
-        self._tokenizer.enable_truncation(settings.max_tokens, direction=published.truncation_side)
-        self._tokenizer.enable_padding(
-            direction=published.padding_side,
-            pad_id=published.pad_token_id or 0,
-            pad_type_id=published.pad_token_type_id,
+    Raises:
+        BadInput: there is no such file, or it is no JSON object.
+    """
+    path = Path(folder) / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+        limits = [config[name] for name in _POSITIONS if isinstance(config.get(name), int) and config[name] > 0]
+    except OSError:
+        raise BadInput(f"{folder}: no encoder: give the folder of a Hugging Face model") from None
+    except (ValueError, AttributeError):
+        raise BadInput(f"{path}: not the config of a model: not a JSON object") from None
+    if not limits:
+        return None
+    padding = config.get("pad_token_id")
+    first = 1 + (1 if padding is None else padding) if config.get("model_type") in _COUNT_FROM_PADDING else 0
+    return min(limits) - first
+
+
+def refuse_long_texts(settings: EncoderSettings) -> None:
+    """Raises BadInput where texts may be longer than the encoder reads."""
+    positions = positions_of(settings.path)
+    if positions is not None and settings.max_tokens > positions:
+        raise BadInput(
+            f"encoder.max_tokens is {settings.max_tokens}, but {settings.path} reads at most {positions} tokens: "
+            f"set {positions} or less"
         )
-
-    def inputs(self, texts: list[str]) -> dict[str, list[list[int]]]:
-        """By the names of the model's arguments, a row for every text, all as long as the longest."""
-        encoded = self._tokenizer.encode_batch(texts)
-        made = {
-            "input_ids": [row.ids for row in encoded],
-            "attention_mask": [row.attention_mask for row in encoded],
-            "token_type_ids": [row.type_ids for row in encoded],
-        }
-        return {name: rows for name, rows in made.items() if name in self._names}
 
 
 class Encoder:
-    """One loaded encoder, for any number of threads: they wait for each other."""
+    """One loaded encoder, for any number of threads: they wait for each other.
+
+    A text has the same vector alone and in any batch: sequences are padded here, at their end, and what is padded is
+    masked, whatever the tokenizer says of padding.
+    """
 
     def __init__(self, settings: EncoderSettings) -> None:
-        """Raises BadInput where the folder holds no model that transformers can load."""
+        """Raises BadInput where the folder holds no model that transformers can load, or texts would not fit it."""
         import torch
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
+        refuse_long_texts(settings)
         logging.disable_progress_bar()
         self._settings = settings
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._encoding = threading.Lock()
         try:
-            self._tokenizer = _Tokenizer(AutoTokenizer.from_pretrained(settings.path, local_files_only=True), settings)
-            self._model: Any = AutoModel.from_pretrained(settings.path, local_files_only=True).to(self._device).eval()
+            published: Any = AutoTokenizer.from_pretrained(settings.path, local_files_only=True)
+            model: Any = AutoModel.from_pretrained(settings.path, local_files_only=True, dtype=torch.float32)
         except (OSError, ValueError) as error:
             raise BadInput(f"{settings.path}: no encoder that loads: {' '.join(str(error).split())[:200]}") from None
-        self.dimensions: int = self._model.config.hidden_size
+        self._refuse_unfit_tokenizer(published, model.get_input_embeddings().num_embeddings)
+        self._tokenizer = literal(published.backend_tokenizer)
+        self._tokenizer.enable_truncation(settings.max_tokens, direction=published.truncation_side)
+        encoder = model.get_encoder() if model.config.is_encoder_decoder else model
+        self._model: Any = encoder.to(self._device).eval()
+        self._padding = _padding_id(model.config, published)
+        self.dimensions: int = model.config.hidden_size
+
+    def _refuse_unfit_tokenizer(self, published: Any, embeddings: int) -> None:
+        path, added = self._settings.path, published.num_special_tokens_to_add()
+        if not published.is_fast:
+            raise BadInput(f"{path}: no tokenizer.json in it: save the encoder's tokenizer there as a fast one")
+        if len(published) > embeddings:
+            raise BadInput(
+                f"{path}: its tokenizer has {len(published)} ids and its model embeds {embeddings}: give the "
+                "tokenizer that belongs to the model"
+            )
+        if self._settings.max_tokens <= added:
+            raise BadInput(
+                f"encoder.max_tokens is {self._settings.max_tokens}, and {path} adds {added} tokens to every text: "
+                f"set {added + 1} or more"
+            )
 
     def passages(self, texts: list[str]) -> np.ndarray:
-        """Unit vectors, float32 of shape (texts, dimensions)."""
+        """Unit vectors, float32 of shape (texts, dimensions); zeros for a text without a token."""
         return self._encoded([self._settings.passage_prefix + text for text in texts])
 
     def queries(self, texts: list[str]) -> np.ndarray:
@@ -94,17 +134,25 @@ class Encoder:
     def _batch(self, texts: list[str]) -> np.ndarray:
         import torch
 
-        inputs = {
-            name: torch.tensor(rows, device=self._device)
-            for name, rows in self._tokenizer.inputs(
-                [text.encode("utf-8", "replace").decode() for text in texts]
-            ).items()
-        }
+        told = self._tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
+        lengths_B = torch.tensor([len(encoded.ids) for encoded in told], device=self._device)
+        longest = max(1, *(len(encoded.ids) for encoded in told))
+        ids = [[*encoded.ids, *[self._padding] * (longest - len(encoded.ids))] for encoded in told]
+        ids_BT = torch.tensor(ids, device=self._device)
+        mask_BT = (torch.arange(longest, device=self._device) < lengths_B[:, None]).long()
         with torch.inference_mode():
-            states_BTD = self._model(**inputs).last_hidden_state.float()
+            states_BTD = self._model(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state.float()
             if self._settings.pooling == "first":
                 pooled_BD = states_BTD[:, 0]
             else:
-                mask_BT1 = inputs["attention_mask"].unsqueeze(-1).float()
-                pooled_BD = (states_BTD * mask_BT1).sum(1) / mask_BT1.sum(1).clamp(min=1)
+                pooled_BD = (states_BTD * mask_BT[:, :, None]).sum(1)
+            pooled_BD = torch.where(lengths_B[:, None] > 0, pooled_BD, 0.0)
             return torch.nn.functional.normalize(pooled_BD, dim=-1).cpu().numpy()
+
+
+def _padding_id(config: Any, tokenizer: Any) -> int:
+    """Any id will do, since what is padded is masked; but some models count positions from what is not padding."""
+    for padding in (config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id):
+        if isinstance(padding, int) and padding >= 0:
+            return padding
+    return 0

@@ -2,6 +2,7 @@
 
 OUT/index.json     how it was made and what belongs to it: written last, so that a folder with it is whole
    /lucene/ …      one folder an engine
+   /twins.json     passages of one text, where there are any (`twins`)
 .OUT.building/     what one builder writes before it becomes OUT; a killed builder's is cleared away by the next
 """
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
+from schemas.paths import local_path, scheme_of
 
 SEAL = "index.json"
 FORMAT = 1
@@ -168,9 +170,9 @@ def drafting(out: str, settings: IndexSettings) -> Iterator[Draft]:
     Raises:
         BadInput: ``out`` is taken by something else, is no local path, or is being built by another process.
     """
-    if "://" in out:
+    if scheme_of(out) is not None:
         raise BadInput(f"{out}: an index is built and searched on a local disk: name a local folder")
-    target = Path(out).absolute()
+    target = Path(local_path(out)).absolute()
     _refuse_taken(target, settings)
     building = target.with_name(f".{target.name}.building")
     with _only_builder(building):

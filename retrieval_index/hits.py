@@ -23,6 +23,8 @@ class Hit:
 class Query:
     """``hold_back`` names a passage (``12-3``) or a whole page (``12``) that must not be among the hits.
 
+    Nor may another passage of the same text be (`twins`).
+
     ``text`` is cut at `MAX_QUERY_CHARACTERS`.
     """
 
@@ -44,7 +46,7 @@ class Searcher(Protocol):
     """A local index. Safe to call from several threads."""
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
-        """At most ``k`` hits a query, in the order of the queries.
+        """At most ``k`` hits a query, in the order of the queries. Passages of one text each take a place.
 
         Raises:
             SearchFailed: the whole batch is without result.
@@ -59,5 +61,5 @@ class AsyncSearcher(Protocol):
 
 
 def is_held_back(passage_id: str, hold_back: str | None) -> bool:
-    """Whether a passage is the one held back, or of the page held back."""
+    """Whether a passage is the one held back, or of the page held back; `twins.Twins` knows those of the same text."""
     return hold_back is not None and (passage_id == hold_back or passage_id.startswith(f"{hold_back}-"))

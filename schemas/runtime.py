@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from schemas.identity import Positive, Share
+from schemas.paths import local_path
 
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -220,6 +221,11 @@ class RuntimeSettings(Runtime):
     teacher_endpoint: EndpointRuntime | None = None
     span_endpoint: EndpointRuntime | None = None
     keep_checkpoints: Positive = 2
+
+    @field_validator("root")
+    @classmethod
+    def _a_path_of_this_machine_or_a_url(cls, root: str) -> str:
+        return local_path(root)
 
     @model_validator(mode="after")
     def _every_rank_has_a_part_of_an_engine_beside_it(self) -> "RuntimeSettings":

@@ -27,14 +27,11 @@ Name = tuple[str, str]
 
 TRAINING_VERSION = 3
 """Of all models that are trained: raised when tokens, batches, losses or updates change what comes out."""
-REWARDED_VERSION = 4
+REWARDED_VERSION = 5
 """Of models that learn from rewards: raised with the one above, and when scoring changes what earns one."""
 SCORED_VERSION = 3
 """Of trajectories and answers: raised when scoring changes which of them are right, or when a model reads, or is read,
 in another way."""
-
-ENCODED_VERSION = 2
-"""Of indexes with vectors: raised when an encoder reads passages in another way."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +121,7 @@ def _corpus_stages(config: PipelineConfig) -> list[Stage]:
         stage("pages", corpus.make_pages, ("dump", "redirects", "aliases"), version=3, pages=cleaning),
         stage("passages", corpus.make_passages, ("pages",), passages=config.passages),
         *_duplicate_stages(config),
-        stage(
-            "index",
-            corpus.make_index,
-            ("passages",),
-            version=ENCODED_VERSION if config.index.encoder else 1,
-            index=config.index.of(config.snapshot),
-        ),
+        stage("index", corpus.make_index, ("passages",), version=2, index=config.index.of(config.snapshot)),
     ]
 
 
@@ -177,7 +168,7 @@ def _ramp_stages(config: PipelineConfig) -> list[Stage]:
         "questions",
         ramp.make_questions,
         ("dump", "aliases", "passages", "index", *known),
-        version=9,
+        version=10,
         ramp=Part(ramp_settings, without=("reference", "leaks", "changed_since")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
@@ -193,7 +184,7 @@ def _change_stages(config: PipelineConfig) -> list[Stage]:
         "changes",
         earlier.make_changes,
         ("dump", "aliases", "passages", "index", "earlier_passages"),
-        version=7,
+        version=8,
         ramp=Part(config.ramp, without=("reference", "spans", "leaks", "masks_of")),
         hits=config.agent.hits,
         hold_back=config.agent.hold_back,
@@ -202,8 +193,18 @@ def _change_stages(config: PipelineConfig) -> list[Stage]:
     return [stage("earlier_passages", earlier.make_earlier_passages, places=places), changes]
 
 
+def _splits(config: PipelineConfig) -> Part:
+    """What tells the pages of each split apart."""
+    return Part(config.ramp, only=("splits", "held_out_share", "rl_share"))
+
+
 def _tokenizer(config: PipelineConfig) -> Stage:
-    return _data_stage(config, "tokenizer", models.make_tokenizer, ("dump", "passages"), tokenizer=config.tokenizer)
+    """Trained on the train split's passages; an adopted one reads no passage, and is known by its path alone."""
+    assert config.tokenizer is not None
+    sections: dict[str, Any] = {"tokenizer": config.tokenizer}
+    if config.tokenizer.vocabulary is not None:
+        sections["ramp"] = _splits(config)
+    return _data_stage(config, "tokenizer", models.make_tokenizer, ("dump", "passages"), version=2, **sections)
 
 
 def _taught(config: PipelineConfig) -> Stage:
@@ -229,7 +230,8 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
 
     if config.base is not None:
         upstreams = (*text, tokenizer, last())
-        made.append(_model(config, "base", models.make_base, upstreams, identity_of(base=config.base)))
+        settings = identity_of(base=config.base, ramp=_splits(config))
+        made.append(_model(config, "base", models.make_base, upstreams, settings))
     if config.sft is None or config.teacher is None:
         return made
     teacher = ("trajectories", config.label(config.teacher.kind))
@@ -238,7 +240,7 @@ def _model_stages(config: PipelineConfig) -> list[Stage]:
         made += _evolution_stages(config, config.evolution, teacher, last())
     if config.dapo is not None:
         evolution = config.evolution
-        kept = Part(evolution, only=("share", "seed")) if evolution else None
+        kept = Part(evolution, only=("split", "share", "seed")) if evolution else None
         settings = identity_of(
             agent=config.agent, dapo=config.dapo, evolution=kept, certified_only=config.certified_only
         )
@@ -293,6 +295,7 @@ def _answer_stages(config: PipelineConfig) -> list[Stage]:
             identity_of(
                 agent=config.agent,
                 evaluation=config.evaluation,
+                ramp=Part(config.ramp, only=("masks",)),
                 retrieval=retrieval,
                 certified_only=config.certified_only,
             ),

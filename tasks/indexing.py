@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -131,9 +130,9 @@ def _rows_of(path: str) -> int:
         return pq.read_metadata(file).num_rows
 
 
-def _opened(path: str, **how: Any) -> Any:
+def _opened(path: str, how: Callable[[str], Any] = storage.opened) -> Any:
     try:
-        return fsspec.open(path, "rb", **how).open()
+        return how(path)
     except (FileNotFoundError, IsADirectoryError):
         raise BadInput(f"{path}: not a file: give Parquet or JSON lines") from None
 
@@ -166,7 +165,7 @@ def _line_passages(path: str) -> Iterator[tuple[str, str, str]]:
 
 def _read_lines(path: str, model: type[Line]) -> Iterator[Line]:
     """The JSON lines of a file, also a compressed one; empty lines are passed over."""
-    with _opened(path, compression="infer") as file:
+    with _opened(path, storage.decompressed) as file:
         for number, data in enumerate(file, 1):
             if data.strip():
                 yield _line_of(f"{path}, line {number}", data, model)

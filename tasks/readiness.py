@@ -9,15 +9,19 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from retrieval_index.encoder import refuse_long_texts
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import StageManifest
+from schemas.paths import scheme_of
 from schemas.runtime import EndpointRuntime
 from tasks import graph, storage
 from tasks.corpus.dumps import find_dump
 from tasks.graph import Stage
+from tasks.ledger import Ledger
 from tasks.making import answers, corpus, earlier, leaks, models, ramp, spans, trajectories
 from tasks.making.context import Making
+from tasks.making.demand import refuse_shortage, shortages_by_figures
 from tasks.model_shape import ModelShape
 
 Need = Callable[[PipelineConfig], str | None]
@@ -57,7 +61,7 @@ def _dump(config: PipelineConfig) -> str | None:
 
 def _file_system(config: PipelineConfig) -> str | None:
     root = config.runtime.root
-    if "://" in root:
+    if scheme_of(root) is not None:
         raise BadInput(f"runtime.root {root}: the index, and all after it, is made by jobs, which need a file system")
     return None
 
@@ -67,6 +71,7 @@ def _encoder(config: PipelineConfig) -> str | None:
     if encoder is None:
         return None
     _refuse_without("index.encoder.path", encoder.path, "config.json")
+    refuse_long_texts(encoder)
     return f"encoder: {encoder.path}"
 
 
@@ -125,6 +130,14 @@ def _model(config: PipelineConfig) -> str | None:
     return f"model: {model.path}"
 
 
+def _questions(config: PipelineConfig) -> str | None:
+    """Whether questions that are finished suffice; those that are yet to be made are counted then."""
+    manifest = Ledger(config.runtime.root, config.snapshot).manifest("questions", config.label("questions"))
+    if manifest is not None:
+        refuse_shortage(shortages_by_figures(config, manifest.figures))
+    return None
+
+
 _NEEDS: dict[Callable[[Making], StageManifest], tuple[Need, ...]] = {
     corpus.make_dump: (_dump,),
     corpus.make_redirects: (_dump,),
@@ -136,12 +149,12 @@ _NEEDS: dict[Callable[[Making], StageManifest], tuple[Need, ...]] = {
     leaks.make_leaks: (_sets,),
     ramp.make_questions: (_encoder,),
     earlier.make_changes: (_encoder,),
-    trajectories.make_taught: (_teacher, _encoder),
-    trajectories.make_student: (_encoder,),
+    trajectories.make_taught: (_teacher, _encoder, _questions),
+    trajectories.make_student: (_encoder, _questions),
     models.make_tokenizer: (_tokenizer,),
     models.make_untrained: (_model,),
-    models.make_dapo: (_encoder,),
-    answers.make_answers: (_encoder,),
+    models.make_dapo: (_encoder, _questions),
+    answers.make_answers: (_encoder, _questions),
 }
 """By what makes a stage. All that searches reads the encoder of the index, where that has one."""
 

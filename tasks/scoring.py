@@ -1,18 +1,25 @@
 """How right an answer is: the one place for judge, rewards and metrics.
 
 Texts are compared by their words: Unicode NFKC, case folded, without punctuation; "1,023" is "1023", "3.5" one word,
-"U.S." is "us", "O'Hara" "ohara". Chinese and Japanese are compared by character. English articles are another matter in
-each of three places:
+"AC/DC" two, "U.S." is "us", "O'Hara" "ohara". A Chinese or Japanese character is a word. These words are what evidence,
+judge, rewards, span recall and leaks compare; they differ only in what they do with English articles:
 
-    `words`        what is filled into masks: span recall, F1 and exact match of RAMP questions, hence their judge and
-                   rewards. An article in front of it is dropped, every other one stays: "Serie A" is not "Serie B".
-    `squad_words`  answers to QA questions, whose F1 and exact match are those of SQuAD's evaluation (arXiv 1606.05250),
-                   and runs of words shared with evaluation sets: every article is dropped.
-    `holds`        whether a text states a value: as evidence, as an answer in sight, as support of an answer, as what
-                   random passages must not tell. Every article stays, but one in front of the value may be missing in
-                   the text; and capitals count where without them another word would do.
+    `words`   what is filled into a mask or answered: an article in front is dropped, every other one stays: "Serie A"
+              is not "Serie B". Runs shared with evaluation sets (tasks/ramp/leaks.py) are of these words, too, without
+              any article.
+    `holds`   whether a text states a value: as evidence, as an answer in sight, as support of an answer, as what
+              random passages must not tell. Every article stays, but one in front of the value may be missing in the
+              text; and capitals count where without them another word would do.
+
+Three things read text in another way, on purpose. F1 and exact match of QA questions are compared with published
+numbers, so they use `squad_words`, which is SQuAD's normalisation to the letter. The index leaves words to Lucene's
+analyzer of the language, which also stems and drops stop words: it has to find a passage, not to judge it.
+`tasks.alignment` and `tasks.ramp.words` need the places of words in a text, its punctuation and its capitals.
 """
 
+import math
+import re
+import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -55,6 +62,8 @@ _WORD = regex.compile(
     r"|\d+(?:\.\d+)+"
     r"|(?:(?![\p{Han}\p{Hiragana}\p{Katakana}])[\p{L}\p{M}\p{N}])+"
 )
+_NO_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_SQUAD_ARTICLES = re.compile(r"\b(a|an|the)\b")
 _LEADING_ARTICLE = regex.compile(r"\W*+(?:[Tt]he|an?|An|A(?!\s+\p{Ll}+\W*\Z))\s++\W*+\w")
 """Of a value. "A minor" begins with a letter, and so does "A-ha"."""
 _FIRST_ARTICLE = regex.compile(r"(\A\W*|[.!?…:;]['\"”’)\]]*\s+)A(?=\s)")
@@ -68,9 +77,13 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def squad_words(text: str) -> tuple[str, ...]:
-    """The words of an answer to a QA question, without articles, unless there are only articles."""
-    found = _folded(text)
-    return tuple(word for word in found if word not in ARTICLES) or found
+    """The tokens of SQuAD's evaluation (arXiv 1606.05250, evaluate-v1.1.py and v2.0), for F1 and exact match only.
+
+    In this order: lower case, ASCII punctuation removed, the words "a", "an" and "the" removed, split at white space.
+    So "AC/DC" is one token ("acdc"), and a Chinese sentence is one, too. Empty for "The" or "!".
+    """
+    bare = text.lower().translate(_NO_ASCII_PUNCTUATION)
+    return tuple(_SQUAD_ARTICLES.sub(" ", bare).split())
 
 
 @lru_cache(maxsize=1024)
@@ -165,12 +178,17 @@ def _told(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class MaskScore:
-    """One mask's filling (None where its place could not be told) against its gold; each measure is in [0, 1]."""
+    """What was filled into one mask, or answered to a question without masks, against its gold.
+
+    ``filling`` is None where its place could not be told. ``recall``, ``f1`` and ``exact`` are in [0, 1]. ``foreign``
+    counts the words that the best surface lacks, as a share of that surface's words.
+    """
 
     filling: str | None
     recall: float
     f1: float
     exact: float
+    foreign: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +218,14 @@ def score(question: Question, answer: str | None) -> Scores:
 def score_masks(question: Question, answer: str | None) -> list[MaskScore]:
     """Each mask's filling and how right it is; one element, the whole answer, for a question without masks.
 
-    The best over the gold and its aliases counts. Fillings are compared by `words`, answers to other questions by
-    `squad_words`. A filling of more than twice the gold's words plus two earns nothing,
-    so that a list of candidates does not pay.
+    The best over the gold and its aliases counts. Recall compares `words`; so do F1 and exact match of what is filled
+    into masks, while those of answers to other questions are SQuAD's. A filling of more than twice the gold's words
+    plus two earns nothing, so that a list of candidates does not pay.
     """
-    is_ramp = question.kind == "ramp"
-    fillings = _fillings(question, answer) if is_ramp else [answer]
-    places = zip(fillings, accepted_surfaces(question), strict=True)
-    return [_scored(filling, surfaces, is_ramp) for filling, surfaces in places]
+    accepted = accepted_surfaces(question)
+    if question.kind != "ramp":
+        return [_answered(answer, surfaces) for surfaces in accepted]
+    return [_filled(*place) for place in zip(_fillings(question, answer), accepted, strict=True)]
 
 
 def accepted_surfaces(question: Question) -> list[list[str]]:
@@ -226,17 +244,53 @@ def _fillings(question: Question, answer: str | None) -> Sequence[str | None]:
     return align(question.masked_text, answer)
 
 
-def _scored(filling: str | None, accepted: Iterable[str], is_ramp: bool) -> MaskScore:
-    words_of = words if is_ramp else squad_words
-    given = words_of(filling or "")
-    scored = [_overlap(given, words_of(surface), length_matters=is_ramp) for surface in accepted]
-    recall, f1, exact = (max(measure) for measure in zip(*scored, strict=True))
-    return MaskScore(filling, recall, f1, exact)
+def _filled(filling: str | None, accepted: Iterable[str]) -> MaskScore:
+    given = words(filling or "")
+    overlaps = [_overlap(given, words(surface)) for surface in accepted]
+    paid = [overlap for overlap in overlaps if overlap.is_short] or [_NO_OVERLAP]
+    best = max(paid)
+    exact = any(given and given == words(surface) for surface in accepted)
+    return MaskScore(filling, best.recall, max(overlap.f1 for overlap in paid), float(exact), best.foreign)
 
 
-def _overlap(given: tuple[str, ...], gold: tuple[str, ...], *, length_matters: bool) -> tuple[float, float, float]:
-    """(recall, F1, exact match) of words, as multisets."""
-    if not given or not gold or (length_matters and len(given) > 2 * len(gold) + 2):
-        return 0.0, 0.0, 0.0
-    shared = sum((Counter(given) & Counter(gold)).values())
-    return shared / len(gold), 2 * shared / (len(given) + len(gold)), float(given == gold)
+def _answered(answer: str | None, accepted: Sequence[str]) -> MaskScore:
+    if answer is None:
+        return MaskScore(None, 0.0, 0.0, 0.0, _NO_OVERLAP.foreign)
+    best = max(_overlap(words(answer), words(surface)) for surface in accepted)
+    given, golds = squad_words(answer), [squad_words(surface) for surface in accepted]
+    f1 = max(_squad_f1(given, gold) for gold in golds)
+    return MaskScore(answer, best.recall, f1, float(given in golds), best.foreign)
+
+
+class _Overlap(NamedTuple):
+    """Of words, as multisets. They are ordered by recall, then by how little is foreign."""
+
+    recall: float
+    native: float
+    f1: float
+    is_short: bool
+
+    @property
+    def foreign(self) -> float:
+        return -self.native
+
+
+_NO_OVERLAP = _Overlap(0.0, -math.inf, 0.0, is_short=True)
+
+
+def _overlap(given: tuple[str, ...], gold: tuple[str, ...]) -> _Overlap:
+    if not given or not gold:
+        return _NO_OVERLAP
+    shared = (Counter(given) & Counter(gold)).total()
+    return _Overlap(
+        recall=shared / len(gold),
+        native=-(len(given) - shared) / len(gold),
+        f1=2 * shared / (len(given) + len(gold)),
+        is_short=len(given) <= 2 * len(gold) + 2,
+    )
+
+
+def _squad_f1(given: tuple[str, ...], gold: tuple[str, ...]) -> float:
+    """Of two empty answers 1, as in SQuAD 2.0."""
+    shared = (Counter(given) & Counter(gold)).total()
+    return 2 * shared / (len(given) + len(gold)) if given and gold else float(given == gold)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console, Group, RenderableType
@@ -80,7 +79,7 @@ def _files(path: str) -> list[str]:
 
 def _model_of(path: str) -> type[Record]:
     try:
-        with fsspec.open(path, "rb") as file:
+        with storage.opened(path) as file:
             names = pq.read_schema(file).names
     except (pa.ArrowInvalid, OSError):  # its end is damaged
         raise BadInput(f"{path}: not a Parquet file") from None

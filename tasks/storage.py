@@ -17,9 +17,13 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
+from fsspec.compression import compr
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import infer_compression
 from pydantic import BaseModel
 
 from schemas.errors import BadInput
+from schemas.paths import local_path, scheme_of
 from schemas.records import table_of
 
 Row = TypeVar("Row", bound=BaseModel)
@@ -29,12 +33,18 @@ _ROWS_AT_ONCE = 256
 def located(path: str) -> tuple[AbstractFileSystem, str]:
     """The file system that a path or URL lies on, and its path there.
 
-    It remembers no listings: fsspec's would hide what other processes have written since.
+    It remembers no listings: fsspec's would hide what other processes have written since. fsspec's own reading of
+    paths is not used: it takes "::" for a chain of file systems, also in a folder's name.
 
     Raises:
         ImportError, ValueError: for a store that is unknown, or whose package is not installed.
     """
-    return fsspec.core.url_to_fs(path, use_listings_cache=False)
+    scheme = scheme_of(path)
+    if scheme is None:
+        return LocalFileSystem(use_listings_cache=False), str(Path(local_path(path)).absolute())
+    kind = fsspec.get_filesystem_class(scheme)
+    options = {**kind._get_kwargs_from_urls(path), "use_listings_cache": False}
+    return fsspec.filesystem(scheme, **options), kind._strip_protocol(path)
 
 
 def kind_of(path: str) -> str | None:
@@ -66,7 +76,7 @@ def is_local(path: str) -> bool:
 
 
 def _is_local(filesystem: AbstractFileSystem) -> bool:
-    return "file" in (filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,))
+    return isinstance(filesystem, LocalFileSystem)
 
 
 def join(*steps: str) -> str:
@@ -77,6 +87,11 @@ def join(*steps: str) -> str:
 def exists(path: str) -> bool:
     filesystem, inner = located(path)
     return filesystem.exists(inner)
+
+
+def is_folder(path: str) -> bool:
+    filesystem, inner = located(path)
+    return filesystem.isdir(inner)
 
 
 def names_in(folder: str) -> list[str]:
@@ -163,8 +178,12 @@ def create(path: str, data: bytes) -> bool:
 def remove(path: str) -> None:
     """Remove a file or a folder with all that is in it; nothing happens where there is none."""
     filesystem, inner = located(path)
-    if filesystem.exists(inner):
-        filesystem.rm(inner, recursive=True)
+    if _is_local(filesystem):
+        if filesystem.exists(inner):
+            filesystem.rm(inner, recursive=True)
+        return
+    for found in filesystem.find(inner):  # by name: a store's own removal of a folder reads "*" and "[" as patterns
+        filesystem.rm_file(found)
 
 
 def write_document(path: str, document: BaseModel) -> None:
@@ -203,6 +222,12 @@ def opened(path: str, read_ahead: bool = True) -> Any:
     """A file, open for reading at any place. Without ``read_ahead`` a store is asked for no more than what is read."""
     filesystem, inner = located(path)
     return filesystem.open(inner, "rb", **({} if read_ahead else {"cache_type": "none"}))
+
+
+def decompressed(path: str) -> Any:
+    """A file, open for reading from its beginning, and decompressed where its name ends in .gz, .bz2 or the like."""
+    compression = infer_compression(path)
+    return compr[compression](opened(path), mode="rb") if compression else opened(path)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import RunFailed
-from tasks import storage
+from tasks import json_lines, storage
 
 
 class Metrics:
@@ -23,15 +23,11 @@ class Metrics:
 
     def add(self, line: dict[str, Any]) -> None:
         """Append the figures of one step."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+        json_lines.append(self._path, [json.dumps(line, allow_nan=False)])
 
     def lines(self) -> list[dict[str, Any]]:
         """All lines; a last one that was cut off by a kill is left out."""
-        if not self._path.exists():
-            return []
-        text = self._path.read_text()
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return [json.loads(line) for line in json_lines.read(self._path)]
 
 
 def refuse_divergence(step: int, figures: Mapping[str, float]) -> None:

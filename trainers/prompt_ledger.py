@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import storage
+from tasks import json_lines, storage
 
 
 class Drop(StrEnum):
@@ -47,12 +47,8 @@ class PromptLedger:
         storage.write_bytes(str(self._path), "".join(f"{fate.model_dump_json()}\n" for fate in kept).encode())
 
     def add(self, fates: list[Fate]) -> None:
-        with self._path.open("a") as file:
-            file.write("".join(f"{fate.model_dump_json()}\n" for fate in fates))
+        json_lines.append(self._path, [fate.model_dump_json() for fate in fates])
 
     def fates(self) -> list[Fate]:
         """All of them; a last line that was cut off by a kill is left out."""
-        if not self._path.exists():
-            return []
-        text = self._path.read_text()
-        return [Fate.model_validate_json(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return [Fate.model_validate_json(line) for line in json_lines.read(self._path)]

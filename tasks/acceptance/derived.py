@@ -11,6 +11,7 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.jobs import Victim
 from schemas.manifest import digest_of
+from schemas.paths import scheme_of
 from schemas.settings import AgentSettings, DapoSettings, SftSettings
 from schemas.sizes import SIZES
 from tasks import storage
@@ -52,7 +53,7 @@ def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings
     for name in ("sft", "dapo"):
         if getattr(config, name) is None:
             raise BadInput(f"{config.name}: accept tries what trains, and needs the section {name}, which is not there")
-    if "://" in config.runtime.root:
+    if scheme_of(config.runtime.root) is not None:
         raise BadInput(
             f"runtime.root: {config.runtime.root} is remote, and jobs need files that all nodes share: "
             "give a folder (--root)"

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from schemas.jobs import StrikeJob, Victim
-from tasks import jobs
+from tasks import jobs, json_lines
 from tasks.acceptance.processes import Found, Processes, processes_of
 
 _JOURNAL = "strikes.jsonl"
@@ -40,9 +40,7 @@ class Strike(BaseModel):
 
 def strikes_of(output: str) -> list[Strike]:
     """Those of a strike job's folder, in their order; a line that was cut off by a kill is left out."""
-    path = Path(output, _JOURNAL)
-    text = path.read_text() if path.exists() else ""
-    told = [Strike.model_validate_json(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    told = [Strike.model_validate_json(line) for line in json_lines.read(Path(output, _JOURNAL))]
     return list({strike.victim: strike for strike in told}.values())
 
 
@@ -98,9 +96,7 @@ class _Strikes:
 
     def _steps(self) -> int:
         """Steps that the training has made."""
-        path = Path(self._job.target, "metrics.jsonl")
-        text = path.read_text() if path.exists() else ""
-        lines = text[: text.rfind("\n") + 1].splitlines()
+        lines = json_lines.read(Path(self._job.target, "metrics.jsonl"))
         return json.loads(lines[-1])["step"] if lines else 0
 
     def _is_done(self) -> bool:
@@ -116,8 +112,7 @@ class _Strikes:
 
     def _note(self, strike: Strike) -> None:
         self._done[strike.victim] = strike
-        with Path(self._job.output, _JOURNAL).open("a") as file:
-            file.write(strike.model_dump_json() + "\n")
+        json_lines.append(Path(self._job.output, _JOURNAL), [strike.model_dump_json()])
 
 
 if __name__ == "__main__":

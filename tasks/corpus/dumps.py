@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from fsspec import AbstractFileSystem
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import BadInput
@@ -134,22 +133,21 @@ def find_dump(path: str) -> Dump:
     Raises:
         BadInput: nothing is there, or what is there is no dump that can be read, is not finished or not whole.
     """
-    filesystem = _filesystem(path)
     path = path.rstrip("/")
     try:
-        is_folder = not _NAME.fullmatch(path) and filesystem.isdir(path)
-        is_there = is_folder or filesystem.exists(path)
+        is_folder = not _NAME.fullmatch(path) and storage.is_folder(path)
+        is_there = is_folder or storage.exists(path)
     except Exception as error:  # stores have no error in common
         raise _cannot_be_opened(path, error) from None
     if not is_there:
         raise BadInput(f"{path}: no such dump; give the path of a pages-articles file or of the folder that holds it")
     try:
         if is_folder:
-            names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
-            return _dump(filesystem, f"{path}/", _chosen(path, [name for name in names if _NAME.fullmatch(name)]), True)
+            names = [name for name in storage.names_in(path) if _NAME.fullmatch(name)]
+            return _dump(f"{path}/", _chosen(path, names), True)
         name = path.rpartition("/")[2]
         _refuse(path, kind_by_name(name))
-        return _dump(filesystem, path.removesuffix(name), [name], False)
+        return _dump(path.removesuffix(name), [name], False)
     except (OSError, ImportError) as error:
         raise _cannot_be_opened(path, error) from None
 
@@ -186,17 +184,10 @@ def _cannot_be_opened(path: str, error: Exception) -> BadInput:
     return BadInput(f"{path}: cannot be opened: {' '.join(str(error).split())}")
 
 
-def _filesystem(path: str) -> AbstractFileSystem:
-    try:
-        return storage.located(path)[0]
-    except (ImportError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be opened: {error}") from None
-
-
-def _dump(filesystem: AbstractFileSystem, place: str, names: list[str], is_folder: bool) -> Dump:
+def _dump(place: str, names: list[str], is_folder: bool) -> Dump:
     """The dump of these files; ``place`` is what stands before their names."""
     sums = read_sums(place, names)
-    sizes = {name: _size(filesystem, place + name) for name in names}
+    sizes = {name: _size(place + name) for name in names}
     sums.check_files(sizes, _NAME if is_folder else None)
     _refuse_breaks(place, names, are_listed=sums.siblings.keys() >= set(names))
     files = tuple(_examine(place + name, size) for name, size in sizes.items())
@@ -209,8 +200,8 @@ def _refuse(path: str, kind: str | None) -> None:
         raise BadInput(f"{path}: {kind}; download the pages-articles file of the same wiki and date in its place")
 
 
-def _size(filesystem: AbstractFileSystem, path: str) -> int:
-    size = filesystem.size(path)
+def _size(path: str) -> int:
+    size = storage.size_of(path)
     if size is None:
         raise BadInput(f"{path}: the server does not tell its size, so it cannot be read in parts; copy it first")
     return size
@@ -314,7 +305,7 @@ def _bounds_of(file: DumpFile, part_bytes: int, on_note: Callable[[str], None]) 
     if file.compression is not Compression.BZ2:
         return _checked_bounds(file, _xml_starts(file, part_bytes), part_bytes)
     index = file.path.removesuffix(file.name) + _MULTISTREAM.sub(r"-multistream-index\g<part>.txt", file.name)
-    if index != file.path and _filesystem(file.path).exists(index):
+    if index != file.path and storage.exists(index):
         starts = _indexed_starts(index, file)
         bounds = _checked_bounds(file, starts, part_bytes)
         # Each look at a store is a request: there only those offsets are checked that the ranges are made of.

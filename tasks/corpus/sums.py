@@ -100,7 +100,7 @@ def read_sums(place: str, names: Iterable[str]) -> Sums:
             if listed.sha1 is not None:
                 sums.sha1s[name] = listed.sha1.lower()
     for listing in sorted({listing for name in names for listing in _lists_of(name)}):
-        for line in (_text(place + listing) or "").splitlines():
+        for line in (_text(place + listing) or "").split("\n"):
             if found := _SUM.fullmatch(line.strip()):
                 sums.sha1s[found["name"]] = found["sha1"].lower()
     return sums

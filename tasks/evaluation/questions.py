@@ -1,6 +1,6 @@
 """Which questions an evaluation asks, and how many answers that makes of every contestant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from schemas.errors import BadInput
@@ -29,13 +29,24 @@ def chosen_questions(
     for question in questions:
         if question.split == settings.split and question.n_masks in by_masks:
             by_masks[question.n_masks].add(question)
-    for n_masks, draw in by_masks.items():
-        if draw.given < settings.per_masks:
-            raise BadInput(
-                f"evaluation.per_masks asks for {settings.per_masks} questions of each number of masks (ramp.masks), "
-                f"but the split {settings.split} holds {draw.given} of {n_masks}: make more, or ask for fewer"
-            )
+    for words in too_few({n_masks: draw.given for n_masks, draw in by_masks.items()}, settings, masks):
+        raise BadInput(words)
     return [question for draw in by_masks.values() for question in draw.drawn()]
+
+
+def too_few(there: Mapping[int, int], settings: EvaluationSettings, masks: Sequence[int]) -> Iterator[str]:
+    """A line for each number of masks of which the split holds fewer questions than are asked.
+
+    Args:
+        there: the split's questions by their number of masks.
+    """
+    for n_masks in sorted(masks):
+        given = there.get(n_masks, 0)
+        if given < settings.per_masks:
+            yield (
+                f"evaluation.per_masks asks for {settings.per_masks} questions of each number of masks (ramp.masks), "
+                f"but the split {settings.split} holds {given} of {n_masks}: make more, or ask for fewer"
+            )
 
 
 def answers_of_one(settings: EvaluationSettings, masks: Sequence[int]) -> int:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.jobs import JobResult
 from schemas.runtime import JobsRuntime, LocalJobs
-from tasks import storage
+from tasks import json_lines, storage
 
 CONFIG, STARTED, LOG = "job-config.json", "job.json", "job.log"
 PROGRESS, HEARTBEAT, STOP, STOP_RANKS = "progress.json", "heartbeat", "stop", "stop-ranks"
@@ -210,9 +210,7 @@ def last_lines(output: str) -> list[str]:
 
 def attempts_of(output: str) -> list[Attempt]:
     """The attempts that failed, in their order; a line that was cut off by a kill is left out."""
-    path = Path(output) / ATTEMPTS
-    text = path.read_text() if path.exists() else ""
-    return [Attempt.model_validate_json(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [Attempt.model_validate_json(line) for line in json_lines.read(Path(output) / ATTEMPTS)]
 
 
 def keep_attempt(output: str, job: StartedJob, how: str) -> None:
@@ -228,8 +226,7 @@ def keep_attempt(output: str, job: StartedJob, how: str) -> None:
         log=last_lines(output),
         was_stopped=(Path(output) / STOP).exists(),
     )
-    with (Path(output) / ATTEMPTS).open("a") as file:
-        file.write(attempt.model_dump_json() + "\n")
+    json_lines.append(Path(output) / ATTEMPTS, [attempt.model_dump_json()])
 
 
 def times(count: int) -> str:

@@ -2,12 +2,12 @@
 
 import json
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks import json_lines
 from tasks.jobs import folder
 from tasks.jobs.backend import State
 from tasks.jobs.folder import Attempt, Progress, StartedJob
@@ -78,8 +78,5 @@ def look(output: str) -> JobView | None:
 
 def _last_metrics(path: Path) -> dict[str, Any] | None:
     """The last line that is whole."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    for line in reversed(lines[-2:]):
-        with suppress(ValueError):
-            return json.loads(line)
-    return None
+    lines = json_lines.read(path)
+    return json.loads(lines[-1]) if lines else None

@@ -1,5 +1,6 @@
 """Tokenizer, starting model, and the models that training jobs make from each other."""
 
+from collections.abc import Iterator
 from itertools import chain
 
 from schemas.errors import BadInput
@@ -8,8 +9,8 @@ from schemas.manifest import Gate, StageManifest
 from schemas.records import Passage, Question, Split
 from tasks import storage
 from tasks.making.context import Making
+from tasks.making.demand import is_kept_for_evolution
 from tasks.making.ramp import asked_of, splits_of
-from tasks.making.trajectories import drawn_for_evolution
 
 
 def _train_passages(making: Making) -> list[Passage]:
@@ -118,15 +119,18 @@ def make_evolved(making: Making) -> StageManifest:
     return _finish(making, making.run_job("trainers.sft", job))
 
 
+def questions_of_dapo(making: Making) -> Iterator[Question]:
+    """All of the split `rl`, but for what self-evolution keeps of it."""
+    evolution = making.config.evolution
+    for path in making.upstream_parts("questions").values():
+        for question in asked_of(making, path, [Split.RL]):
+            if not (evolution and is_kept_for_evolution(question, evolution)):
+                yield question
+
+
 def make_dapo(making: Making) -> StageManifest:
-    settings, evolution = making.config.dapo, making.config.evolution
+    settings, questions = making.config.dapo, questions_of_dapo(making)
     assert settings is not None
-    questions = (
-        question
-        for path in making.upstream_parts("questions").values()
-        for question in asked_of(making, path, [Split.RL])
-        if not (evolution and drawn_for_evolution(question, evolution))
-    )
     if (first := next(questions, None)) is None:
         raise BadInput("DAPO has no questions: the split 'rl' is empty or evolution.share takes all of it")
     chosen = storage.join(making.folder, "job-questions.parquet")

@@ -12,6 +12,7 @@ from tasks import storage
 from tasks.corpus.aliases import aliases_around
 from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorted_out
 from tasks.making.corpus import asked_once, duplicate_paths, duplicates_among
+from tasks.making.demand import counted, refuse_shortage
 from tasks.making.earlier import earlier_question_parts, recertified
 from tasks.making.leaks import leaks_by_set
 from tasks.making.searching import searcher_of
@@ -84,7 +85,10 @@ def make_questions(making: Making) -> StageManifest:
 
 def _finish(making: Making, parts: dict[str, PartManifest]) -> StageManifest:
     paths = map(making.open.parts(Question).data_path, parts)
-    figures = figures_of(question for path in paths for question in storage.read_rows(path, Question))
+    questions = (question for path in paths for question in storage.read_rows(path, Question))
+    shortages: list[str] = []
+    figures = figures_of(counted(making.config, questions, shortages))
+    refuse_shortage(shortages)
     if making.config.ramp.leaks is not None:
         rejects = (storage.join(making.folder, f"rejects-{key}.parquet") for key in parts)
         figures["leaks_by_set"] = leaks_by_set(rejects)

@@ -9,10 +9,11 @@ from schemas.errors import BadInput
 from schemas.jobs import RolloutJob, TeacherJob
 from schemas.manifest import Gate, PartManifest, StageManifest, digest_of
 from schemas.records import EndReason, Question, Record, Reject, Trajectory, VerdictStatus
-from schemas.settings import AgentSettings, EvolutionSettings, TeacherSettings
+from schemas.settings import AgentSettings, TeacherSettings
 from tasks import storage
 from tasks.draws import Draw
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
+from tasks.making.demand import is_kept_for_evolution
 from tasks.making.ramp import asked_of, placed
 from tasks.making.searching import searcher_of
 
@@ -141,12 +142,6 @@ def _taught_by_endpoint(making: Making, settings: TeacherSettings) -> StageManif
     return _finish(making, making.open.parts(Trajectory).done(), figures=result.figures)
 
 
-def drawn_for_evolution(question: Question, settings: EvolutionSettings) -> bool:
-    """Whether a question of the split is self-evolution's; all others are DAPO's. By hash, so stable over snapshots."""
-    draw = int(digest_of([settings.seed, "evolution", question.question_id])[:8], 16) / 16**8
-    return draw < settings.share
-
-
 def make_student(making: Making) -> StageManifest:
     """Self-evolution: the student answers fresh questions with live search, judged."""
     settings = making.config.evolution
@@ -154,11 +149,11 @@ def make_student(making: Making) -> StageManifest:
     fresh = Draw[Question](settings.questions, lambda question: digest_of([settings.seed, question.question_id]))
     for path in making.upstream_parts("questions").values():
         for question in asked_of(making, path, [settings.split]):
-            if drawn_for_evolution(question, settings):
+            if is_kept_for_evolution(question, settings):
                 fresh.add(question)
     if fresh.given < settings.questions:
         raise BadInput(
-            f"evolution.questions asks for {settings.questions} fresh questions, but the split {settings.split!r} "
+            f"evolution.questions asks for {settings.questions} fresh questions, but the split {settings.split} "
             f"holds {fresh.given} for it; raise evolution.share, make more questions, or ask for fewer"
         )
     questions = storage.join(making.folder, "job-questions.parquet")

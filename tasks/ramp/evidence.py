@@ -52,13 +52,28 @@ def _certify(
                 asked[number] = running[number].send(hits)
             except StopIteration as end:
                 done[number] = end.value
-        queries = [Query(text, _held_back(questions[number], agent)) for number, text in asked.items()]
-        found = dict(zip(asked, memory.hits(queries), strict=True))
+        searches = [_Search(text, questions[number], agent) for number, text in asked.items()]
+        found = dict(zip(asked, memory.hits(searches), strict=True))
     return [done[number] for number in range(len(questions))]
 
 
 def _held_back(question: Question, agent: AgentSettings) -> str:
     return str(question.page_id) if agent.hold_back == "page" else str(question.passage_id)
+
+
+class _Search:
+    """What one question asks, and what it must not be shown."""
+
+    def __init__(self, text: str, question: Question, agent: AgentSettings) -> None:
+        self.query = Query(text, _held_back(question, agent))
+        self._own = (question.text or "").split()
+
+    def is_shown(self, hit: Hit) -> bool:
+        return not is_held_back(hit.passage_id, self.query.hold_back)
+
+    def repeats_question(self, hit: Hit) -> bool:
+        """Whether a passage has the question's own text; the index knows whether it goes with the one held back."""
+        return hit.text.split() == self._own
 
 
 class _Memory:
@@ -69,20 +84,23 @@ class _Memory:
         self._k = k
         self._found: dict[Query, list[Hit]] = {}
 
-    def hits(self, queries: list[Query]) -> list[list[Hit]]:
-        self._ask({Query(query.text) for query in queries}, self._k + _SPARE_HITS)
-        self._ask({query for query in queries if self._left(query) is None}, self._k)
-        return [self._found[query] if (left := self._left(query)) is None else left for query in queries]
+    def hits(self, searches: list[_Search]) -> list[list[Hit]]:
+        self._ask({Query(search.query.text) for search in searches}, self._k + _SPARE_HITS)
+        self._ask({search.query for search in searches if self._left(search) is None}, self._k)
+        return [self._found[search.query] if (left := self._left(search)) is None else left for search in searches]
 
     def _ask(self, queries: Iterable[Query], k: int) -> None:
         new = sorted((query for query in queries if query not in self._found), key=lambda query: query.text)
         if new:
             self._found |= zip(new, self._searcher.search(new, k), strict=True)
 
-    def _left(self, query: Query) -> list[Hit] | None:
-        """What the common search leaves for one question; None where too much of it is held back."""
-        common = self._found[Query(query.text)]
-        left = [hit for hit in common if not is_held_back(hit.passage_id, query.hold_back)]
+    def _left(self, search: _Search) -> list[Hit] | None:
+        """What the common search leaves for one question; None where too much is held back, or another passage of the
+        question's text is found: then the index itself is asked to hold back."""
+        common = self._found[Query(search.query.text)]
+        left = [hit for hit in common if search.is_shown(hit)]
+        if any(search.repeats_question(hit) for hit in left):
+            return None
         is_enough = len(left) >= self._k or len(common) < self._k + _SPARE_HITS
         return left[: self._k] if is_enough else None
 

@@ -13,6 +13,10 @@ _COUNTED = (
 )
 
 
+ASKABLE, CERTIFIED = "by_split_and_masks", "certified_by_split_and_masks"
+"""Figures that tell what may be asked: {split: {number of masks: questions}}, of all and of certified questions."""
+
+
 def is_certified(question: Question) -> bool:
     """Whether every mask has evidence, and none is given away."""
     return all(mask.evidence and not mask.given_away for mask in question.masks)
@@ -24,11 +28,14 @@ def figures_of(questions: Iterable[Question]) -> dict[str, Any]:
     ``masks`` are those that there are, ``masks_promised`` those that the questions say they have.
     """
     counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+    asked: dict[str, dict[str, Counter[str]]] = {ASKABLE: {}, CERTIFIED: {}}
     masks = promised = certified = 0
     for question in questions:
         promised += question.n_masks
         masks += len(question.masks)
         certified += is_certified(question)
+        for name in (ASKABLE, CERTIFIED) if is_certified(question) else (ASKABLE,):
+            asked[name].setdefault(question.split, Counter())[str(question.n_masks)] += 1
         counts["by_masks"][str(question.n_masks)] += 1
         counts["by_split"][question.split] += 1
         counts["by_strategy"][str(question.strategy)] += 1
@@ -41,6 +48,7 @@ def figures_of(questions: Iterable[Question]) -> dict[str, Any]:
             counts["given_away"].update(mask.given_away or [])
     return {
         **{name: dict(sorted(counted.items())) for name, counted in counts.items()},
+        **{name: {split: dict(sorted(of.items())) for split, of in sorted(by.items())} for name, by in asked.items()},
         "masks": masks,
         "masks_promised": promised,
         "certified_questions": certified,

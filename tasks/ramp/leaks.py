@@ -1,8 +1,8 @@
 """Training text that stands in an evaluation set: long runs of words that both hold.
 
-A text leaks if a run of ``words`` words in a row, normalised as answers to QA questions are
-(`tasks.scoring.squad_words`; in Chinese and Japanese a character is a word), is a run of a question or of an evidence
-passage of the set. A question of fewer words counts whole, if it is not so short that it might be anybody's.
+A text leaks if a run of ``words`` words in a row (`tasks.scoring.words` without any English article; in Chinese and
+Japanese a character is a word) is a run of a question or of an evidence passage of the set. A question of fewer words
+counts whole, if it is not so short that it might be anybody's.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from schemas.corpus_settings import LeakSettings
 from schemas.records import LeakGram, Question, Reject, Split
 from tasks import storage
 from tasks.evaluation.datasets import SetText
-from tasks.scoring import squad_words
+from tasks.scoring import ARTICLES, words
 
 LEAKS = "leaks"
 """The reason of a question that is rejected."""
@@ -26,7 +26,7 @@ def grams_of(texts: Iterable[SetText], settings: LeakSettings) -> Iterator[tuple
     """(number of words, hash) of every run that must not be trained on, each once."""
     seen = set()
     for _, text in texts:
-        told = squad_words(text)
+        told = _told(text)
         length = min(len(told), settings.words)
         if length < settings.fewest_words:
             continue
@@ -47,7 +47,7 @@ class LeakTable:
 
     def leak_in(self, text: str) -> tuple[str, int] | None:
         """The first set that a run of the text stands in, and the words of the run; None where there is none."""
-        told = squad_words(text)
+        told = _told(text)
         for length, runs in self._of.items():
             source = runs.source_of(_hashes(told, length))
             if source is not None:
@@ -86,6 +86,10 @@ def without_leaks(rows: Iterable[Question | Reject], table: LeakTable) -> Iterat
 def read_table(paths: tuple[str, ...]) -> LeakTable:
     """One table a process, kept from part to part."""
     return LeakTable(row for path in paths for row in storage.read_rows(path, LeakGram))
+
+
+def _told(text: str) -> list[str]:
+    return [word for word in words(text) if word not in ARTICLES]
 
 
 def _hashes(told: Sequence[str], length: int) -> Iterator[int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from tasks import storage
+from tasks import json_lines, storage
 from tasks.ledger import Ledger
 
 Points = list[tuple[int, float]]
@@ -36,7 +36,7 @@ def read_curves(ledger: Ledger, labels: Sequence[str]) -> list[Curves]:
 def _read(label: str, path: str) -> Curves | None:
     if not storage.exists(path):
         return None
-    lines = [json.loads(line) for line in storage.read_bytes(path).decode().splitlines()]
+    lines = [json.loads(line) for line in json_lines.lines_of(storage.read_bytes(path))]
     series: dict[str, Points] = {}
     for line in lines:
         for name, value in line.items():

@@ -33,16 +33,14 @@ class Journal(Generic[Row]):
     def _read(self, model: type[Row]) -> int:
         """Read whole lines into `rows`; gives back where they end."""
         end = 0
-        for line in self._path.read_bytes().splitlines(keepends=True):
+        for line in self._path.read_bytes().split(b"\n")[:-1]:
             try:
                 entry = json.loads(line)
                 row = model.model_validate(entry["row"])
             except (ValueError, TypeError, KeyError):
                 break
-            if not line.endswith(b"\n"):
-                break
             self.rows[entry["request"]] = row
-            end += len(line)
+            end += len(line) + 1
         return end
 
     def append(self, request: str, row: Row) -> None:

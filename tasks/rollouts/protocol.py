@@ -63,7 +63,8 @@ class Turn:
 
 
 def search_turn(think: str, queries: list[str]) -> str:
-    return f"<think>{think}</think><search>" + "\n".join(queries) + "</search>"
+    """Queries of several lines are written in one line each."""
+    return f"<think>{think}</think><search>" + "\n".join(" ".join(query.split()) for query in queries) + "</search>"
 
 
 def answer_turn(think: str, answer: str) -> str:
@@ -73,7 +74,8 @@ def answer_turn(think: str, answer: str) -> str:
 def parse_turn(text: str) -> Turn | None:
     """The turn that a model wrote, or None where it is not exactly one thought and one act.
 
-    Anything but white space outside the tags, a tag inside them, or a search without a query makes it malformed.
+    Anything but white space outside the tags, a tag inside them, or a search without a query makes it malformed. Only
+    a line feed ends a query: U+2028 or U+0085 may be part of one.
     """
     found = _TURN.fullmatch(text)
     if found is None or any(_TAG_LIKE.search(found[part]) for part in ("think", "body")):
@@ -81,5 +83,5 @@ def parse_turn(text: str) -> Turn | None:
     think, body = found["think"].strip(), found["body"].strip()
     if found["act"] == "answer":
         return Turn(think, [], body)
-    queries = [line.strip() for line in body.splitlines() if line.strip()]
+    queries = [line.strip() for line in body.split("\n") if line.strip()]
     return Turn(think, queries, None) if queries else None

@@ -151,7 +151,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = splitter
     size = vocabulary - len(_OWN) - len(_BYTES) - len(_WHOLE)
-    lines = (line.replace(MASK, " ") for text in texts for line in text.splitlines())
+    lines = (line.replace(MASK, " ") for text in texts for line in text.split("\n"))
     learner.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=size, show_progress=False))
     learned = json.loads(learner.to_str())["model"]
     pieces = [*_BYTES, *_WHOLE, *sorted(learned["vocab"], key=learned["vocab"].get)]

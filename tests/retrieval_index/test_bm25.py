@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_index import bm25
+from retrieval_index import bm25, characters
 from retrieval_index.hits import Hit, Query, Searcher, is_held_back
 from retrieval_index.opening import build_index, open_index
 from schemas.corpus_settings import IndexSettings
@@ -148,6 +148,78 @@ def test_unusual_texts_come_back_to_the_character(tmp_path: Path) -> None:
 def test_words_are_those_of_the_language(tmp_path: Path, language: str, text: str, query: str) -> None:
     searcher = built(tmp_path / language, [("1-0", "", text), ("2-0", "x", "x")], language)
     assert ids(searcher.search([Query(query)], 2)[0]) == ["1-0"]
+
+
+ZH = [
+    ("1-0", "长江", "长江是亚洲最长的河，水量很大。"),
+    ("2-0", "年表", "2008年北京举办奥运会。"),
+    ("3-0", "𠮷野家", "𠮷是一个汉字。"),
+    ("4-0", "山", "山上有石头。"),
+]
+JA = [
+    ("1-0", "水力発電", "水力発電は川を使う。"),
+    ("2-0", "年表", "2008年に東京で開かれた。"),
+    ("3-0", "𠮷野家", "𠮷野家は店である。"),
+    ("4-0", "富士山", "富士山は高い。カメラで撮る。"),
+]
+KO = [("1-0", "한강", "한강은 서울을 흐른다."), ("4-0", "서울", "서울의 도서관.")]
+TH = [("1-0", "กรุงเทพ", "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย"), ("2-0", "เชียงใหม่", "เชียงใหม่อยู่ทางภาคเหนือ")]
+LO = [("1-0", "ວຽງຈັນ", "ວຽງຈັນເປັນນະຄອນຫຼວງ"), ("2-0", "ປາກເຊ", "ເມືອງທາງໃຕ້")]
+
+
+@pytest.mark.parametrize(
+    ("language", "passages", "query", "expected"),
+    [
+        ("zh", ZH, "水", ["1-0"]),
+        ("zh", ZH, "山", ["4-0"]),
+        ("zh", ZH, "水 2008年", ["1-0", "2-0"]),
+        ("zh", ZH, "２００８年", ["2-0"]),
+        ("zh", ZH, "𠮷", ["3-0"]),
+        ("zh", ZH, "犬", []),
+        ("ja", JA, "水", ["1-0"]),
+        ("ja", JA, "川", ["1-0"]),
+        ("ja", JA, "士", ["4-0"]),
+        ("ja", JA, "𠮷", ["3-0"]),
+        ("ja", JA, "ｶ", ["4-0"]),
+        ("ja", JA, "山 2008", ["2-0", "4-0"]),
+        ("ko", KO, "강", ["1-0"]),
+        ("ko", KO, "울 도서관", ["1-0", "4-0"]),
+        ("en", ZH, "水", ["1-0"]),
+        ("sw", JA, "川", ["1-0"]),
+    ],
+)
+def test_one_character_finds_what_holds_it(
+    tmp_path: Path, language: str, passages: list[tuple[str, str, str]], query: str, expected: list[str]
+) -> None:
+    searcher = built(tmp_path / language, passages, language)
+    assert sorted(ids(searcher.search([Query(query)], 4)[0])) == expected
+
+
+def test_a_character_that_stands_more_often_in_a_passage_ranks_higher(tmp_path: Path) -> None:
+    often = ("2-0", "x", "水，水，水水。" + "石头" * 10)
+    searcher = built(tmp_path / "zh", [("1-0", "x", "河水流。" + "石头" * 11), often], "zh")
+    assert ids(searcher.search([Query("水")], 2)[0]) == ["2-0", "1-0"]
+
+
+@pytest.mark.parametrize(
+    ("language", "passages", "query", "first"),
+    [("th", TH, "เมืองหลวง", "1-0"), ("th", TH, "ภาคเหนือ", "2-0"), ("lo", LO, "ນະຄອນ", "1-0"), ("lo", LO, "ໃຕ້", "2-0")],
+)
+def test_scripts_that_lucene_cannot_cut_are_searched_by_pairs(
+    tmp_path: Path, language: str, passages: list[tuple[str, str, str]], query: str, first: str
+) -> None:
+    searcher = built(tmp_path / language, passages, language)
+    assert ids(searcher.search([Query(query)], 1)[0]) == [first]
+
+
+@pytest.mark.parametrize(("language", "passages", "query"), [("zh", ZH, "北京 奥运会"), ("ja", JA, "東京 カメラ")])
+def test_longer_words_score_as_without_single_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str, passages: list[tuple[str, str, str]], query: str
+) -> None:
+    (hits,) = built(tmp_path / "with", passages, language).search([Query(query)], 4)
+    monkeypatch.setattr(characters, "LANGUAGES", frozenset())
+    assert built(tmp_path / "without", passages, language).search([Query(query)], 4) == [hits]
+    assert hits
 
 
 @pytest.mark.parametrize(

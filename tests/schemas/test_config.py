@@ -102,3 +102,51 @@ def test_engines_that_sleep_while_ranks_train_have_no_staleness(tmp_path):
     assert read_config(written(tmp_path, text)).runtime.placement.layout == "shared"
     with pytest.raises(BadInput, match="layout shared engines sleep while ranks train: set 0"):
         read_config(written(tmp_path, text + "  staleness: 1\n"))
+
+
+STEP = {"curriculum": [], "optimiser": {"lr": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        (
+            {"teacher": {"splits": ["train", "test"]}},
+            "evaluation.split is test, and so is teacher.splits: what is trained on cannot be evaluated",
+        ),
+        ({"evolution": {"split": "test", "sft": STEP}}, "evaluation.split is test, and so is evolution.split"),
+        (
+            {"teacher": {"splits": ["rl"]}, "evaluation": {"split": "train"}},
+            "evaluation.split is train, and so is what tokenizer.vocabulary is trained on",
+        ),
+        (
+            {"ramp": {"splits": "held_out"}, "evaluation": {"split": "dev"}},
+            "evaluation.split asks the split dev, which ramp.splits held_out does not make",
+        ),
+        (
+            {"ramp": {"splits": "held_out", "held_out_share": 0.0}},
+            "evaluation.split asks questions of the split test: give ramp.held_out_share",
+        ),
+        (
+            {"ramp": {"splits": "held_out"}, "teacher": {"splits": ["rl"]}},
+            "teacher.splits asks questions of the split rl: give ramp.rl_share",
+        ),
+        (
+            {"dump": None, "world": {"families": {"train": 1, "rl": 1}}},
+            "evaluation.split asks the split test: give world.families a number for test",
+        ),
+    ],
+)
+def test_what_is_trained_on_is_not_evaluated_and_splits_that_are_asked_are_there(tmp_path, sections, said):
+    path = written(tmp_path, MINIMAL + TRAINED + "evaluation: {}\n")
+    assert read_config(path).evaluation is not None
+    with pytest.raises(BadInput) as caught:
+        read_config(path, sections)
+    assert said in str(caught.value)
+
+
+def test_evaluation_on_the_split_that_dapo_learns_from_is_refused(tmp_path):
+    path = written(tmp_path, MINIMAL + TRAINED + DAPO + "evaluation: {split: rl}\n")
+    with pytest.raises(BadInput, match=r"evaluation\.split is rl, and so is what dapo is trained on"):
+        read_config(path)
+    assert read_config(path, {"dapo": None, "evaluation": {"split": "dev"}}).evaluation is not None

@@ -105,3 +105,49 @@ def test_damaged_parquet_is_told_with_its_path_and_what_to_do(tmp_path, damage):
         list(storage.read_rows(str(path), Redirect))
     with pytest.raises(BadInput, match="damaged"):
         storage.read_table(str(path))
+
+
+ODD_NAMES = [
+    "a::b",
+    "memory::x",
+    "file:x",
+    "local:x",
+    "# 1?%20",
+    "all*[0-9]",
+    "{b,c}",
+    "ü 水",
+    "a\tb",
+    "~",
+    "a::b.jsonl.gz",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_a_local_path_is_taken_as_it_is_written(tmp_path, monkeypatch, name, is_relative):
+    monkeypatch.chdir(tmp_path)
+    root = name if is_relative and name != "~" else str(tmp_path / name)
+    path = storage.join(root, "pages", "v1", "part-0.parquet")
+    storage.make_root(root)
+    storage.write_rows(path, Redirect, rows(2))
+    assert (tmp_path / name / "pages" / "v1" / "part-0.parquet").is_file()
+    assert [entry.name for entry in tmp_path.iterdir()] == [name], "nothing is made anywhere else"
+    assert storage.names_in(storage.join(root, "pages", "v1")) == ["part-0.parquet"]
+    assert [found for found, _ in storage.tree_of(root)] == ["pages/v1/part-0.parquet"]
+    assert list(storage.read_rows(path, Redirect)) == rows(2)
+    assert storage.create(storage.join(root, "lease"), b"x")
+    assert storage.kind_of(f"{root}/") == "directory"
+    storage.remove(root)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_removed_from_a_store_is_no_pattern():
+    for name in ("a[1]", "a1", "b*", "bc"):
+        storage.write_bytes(f"memory://odd/{name}/x", b"x")
+    storage.remove("memory://odd/a[1]")
+    storage.remove("memory://odd/b*")
+    assert storage.exists("memory://odd/a1/x")
+    assert storage.exists("memory://odd/bc/x")
+    assert not storage.exists("memory://odd/a[1]/x")
+    assert not storage.exists("memory://odd/b*/x")
+    storage.remove("memory://odd")

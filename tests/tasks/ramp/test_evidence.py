@@ -3,7 +3,8 @@
 import pytest
 
 from retrieval_index.hits import SearchFailed
-from schemas.corpus_settings import RampSettings
+from retrieval_index.opening import build_index, open_index
+from schemas.corpus_settings import IndexSettings, RampSettings
 from schemas.records import Question, Split
 from schemas.settings import AgentSettings
 from tasks.ramp.evidence import certify
@@ -288,3 +289,19 @@ def test_a_term_is_asked_only_where_a_passage_proves_it_and_a_name_in_any_case()
     (reject,) = with_proven_terms([unproven])
     assert (reject.reason, reject.row_id, reject.detail) == ("unproven_term", term.question_id, "steam turbines")
     assert not reject.failed
+
+
+def test_the_same_paragraph_on_another_page_is_no_evidence(tmp_path):
+    """The index holds it back with the question's own, whatever page is held back."""
+    question = question_of("Vint Works was set up by [[Karlo Brim]].", ["Karlo Brim"])
+    own = (question.passage_id, question.title, question.text)
+    copy = ("9-0", "Vint Works", f"  {question.text} ")
+    build_index([copy], str(tmp_path / "alone"), IndexSettings())
+    (found,) = certify([question], open_index(str(tmp_path / "alone")), SETTINGS, AGENT)
+    assert found.masks[0].evidence.passage_id == "9-0", "it holds the value"
+    build_index([own, copy], str(tmp_path / "copies"), IndexSettings())
+    (found,) = certify([question], open_index(str(tmp_path / "copies")), SETTINGS, AGENT)
+    assert found.masks[0].evidence is None
+    build_index([own, copy, WORLD[0]], str(tmp_path / "world"), IndexSettings())
+    (found,) = certify([question], open_index(str(tmp_path / "world")), SETTINGS, AGENT)
+    assert found.masks[0].evidence.passage_id == "1-0"

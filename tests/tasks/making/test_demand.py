@@ -1,0 +1,142 @@
+"""Questions that do not suffice for what a config asks are reported as soon as they are made, or by their figures."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.config import PipelineConfig
+from schemas.errors import BadInput
+from schemas.records import Question, Split
+from tasks import storage
+from tasks.graph import stages_of
+from tasks.ledger import Ledger
+from tasks.making import models
+from tasks.making.context import Making
+from tasks.making.demand import counted, is_kept_for_evolution, shortages_by_figures
+from tasks.ramp.figures import figures_of
+from tasks.readiness import refuse_unready
+from tests.support.examples import SNAPSHOT, ramp_question
+
+TEXT, GOLDS = "Arlen lives in Kalo near Tovi.", ["Kalo", "Tovi"]
+OPTIMISER = {"lr": 0.1}
+
+
+def stage_of(max_masks: int) -> dict[str, int]:
+    return {"max_masks": max_masks, "steps": 1}
+
+
+def config_of(root: Path = Path("nowhere"), **sections: Any) -> PipelineConfig:
+    document = {
+        "name": "demand",
+        "snapshot": SNAPSHOT,
+        "dump": "nowhere",
+        "certified_only": False,
+        "ramp": {"masks": [1, 2]},
+        "teacher": {},
+        "tokenizer": {},
+        "model": {},
+        "sft": {"curriculum": [stage_of(1), stage_of(2)], "optimiser": OPTIMISER},
+        "runtime": {"root": str(root)},
+    }
+    return PipelineConfig.model_validate({**document, **sections})
+
+
+def questions(split: str, n_masks: int, count: int) -> list[Question]:
+    return [
+        ramp_question(TEXT, GOLDS[:n_masks], question_id=f"{split}-{n_masks}-{number}").model_copy(
+            update={"split": Split(split)}
+        )
+        for number in range(count)
+    ]
+
+
+ALL = [row for split in ("train", "rl", "test") for n_masks in (1, 2) for row in questions(split, n_masks, 10)]
+
+
+def evolution(**settings: Any) -> dict[str, Any]:
+    return {"questions": 3, "sft": {"curriculum": [], "optimiser": OPTIMISER}, **settings}
+
+
+def dapo(max_masks: int = 2) -> dict[str, Any]:
+    return {"steps": 1, "curriculum": [stage_of(max_masks)], "optimiser": OPTIMISER}
+
+
+def exact(config: PipelineConfig) -> list[str]:
+    shortages: list[str] = []
+    assert list(counted(config, ALL, shortages)) == ALL
+    return shortages
+
+
+SHORT: list[tuple[dict[str, Any], list[str]]] = [
+    ({"evaluation": {"per_masks": 10}}, []),
+    ({"evaluation": {"per_masks": 11}}, ["evaluation.per_masks asks for 11", "of 1: make", "of 2: make"]),
+    ({"evaluation": {"per_masks": 1, "split": "dev"}}, ["the split dev holds 0 of 1", "the split dev holds 0 of 2"]),
+    ({"evaluation": {"per_masks": 5}, "ramp": {"masks": [1, 2, 3]}}, ["the split test holds 0 of 3"]),
+    (
+        {"evaluation": {"per_masks": 5}, "certified_only": True},
+        ["the split test holds 0 of 1", "teacher.splits (train)"],
+    ),
+    ({"teacher": {"splits": ["dev"]}}, ["sft: teacher.splits (dev) holds no question"]),
+    (
+        {"sft": {"curriculum": [stage_of(4)], "optimiser": OPTIMISER}},
+        ["sft.curriculum has stages of up to 4 masks, but teacher.splits (train) holds no question with as many"],
+    ),
+    ({"evolution": evolution(questions=21)}, ["evolution.questions asks for 21 fresh questions, but the split rl"]),
+    ({"evolution": evolution(split="train", questions=5)}, []),
+    ({"evolution": evolution(split="dev")}, ["the split dev holds 0 for it"]),
+    ({"dapo": dapo()}, []),
+    ({"dapo": dapo(3)}, ["dapo.curriculum has stages of up to 3 masks, but the split rl holds no question"]),
+]
+
+
+@pytest.mark.parametrize(("sections", "said"), SHORT)
+def test_what_is_short_is_named_by_its_setting(sections: dict[str, Any], said: list[str]) -> None:
+    config = config_of(**sections)
+    for shortages in (exact(config), shortages_by_figures(config, figures_of(ALL))):
+        assert bool(shortages) == bool(said)
+        for words in said:
+            assert words in "; ".join(shortages)
+
+
+def test_shares_are_counted_exactly_when_questions_are_made() -> None:
+    everything = config_of(evolution=evolution(share=1.0), dapo=dapo())
+    assert ["dapo: the split rl, less evolution.share," in words for words in exact(everything)] == [True]
+    nothing = config_of(evolution=evolution(share=0.0), dapo=dapo())
+    assert ["holds 0 for it" in words for words in exact(nothing)] == [True]
+    elsewhere = config_of(evolution=evolution(share=1.0, split="train"), dapo=dapo())
+    assert exact(elsewhere) == [], "a share of train takes nothing from DAPO's rl"
+
+
+def test_finished_questions_that_do_not_suffice_stop_a_run_before_it_trains(tmp_path: Path) -> None:
+    config = config_of(tmp_path, evaluation={"per_masks": 11})
+    ledger = Ledger(str(tmp_path), SNAPSHOT)
+    stages = {str(stage): stage for stage in stages_of(config)}
+    for stage in stages.values():
+        recipe = stage.recipe(ledger)
+        assert recipe is not None
+        figures = figures_of(ALL) if stage.stage == "questions" else {}
+        ledger.open(recipe).finish(parts={}, figures=figures)
+        if stage.stage == "questions":
+            break
+    with pytest.raises(BadInput, match=r"evaluation\.per_masks asks for 11"):
+        refuse_unready(config, [stages["trajectories/scripted"]])
+    refuse_unready(config_of(tmp_path, evaluation={"per_masks": 10}), [stages["trajectories/scripted"]])
+
+
+@pytest.mark.parametrize(("split", "is_shared"), [("rl", True), ("train", False)])
+def test_dapo_has_all_of_rl_where_self_evolution_asks_another_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str, is_shared: bool
+) -> None:
+    config = config_of(tmp_path, evolution=evolution(split=split, share=0.5), dapo=dapo())
+    assert config.evolution is not None
+    part = str(tmp_path / "part.parquet")
+    storage.write_rows(part, Question, ALL)
+    monkeypatch.setattr(Making, "upstream_parts", lambda making, stage: {"a": part})
+    making = Making(config, Ledger(str(tmp_path), SNAPSHOT), None, print, ExitStack())  # type: ignore[arg-type]
+    given = {question.question_id for question in models.questions_of_dapo(making)}
+    rl = {row.question_id for row in ALL if row.split == Split.RL}
+    kept = {row.question_id for row in ALL if is_kept_for_evolution(row, config.evolution)}
+    assert bool(kept & rl) is is_shared
+    assert given == rl - kept
