@@ -113,6 +113,12 @@ def _quoted(language: Language, name: str) -> Computed:
     return lambda arguments: naming.quoted(arguments, language.shapes["quoted"])
 
 
+def _country(shape: str) -> Kind:
+    return lambda language, name: (
+        lambda arguments: naming.country(arguments, shape, language.labels.get("countries", {}))
+    )
+
+
 def _elevation(language: Language, name: str) -> Computed:
     """``{{Höhe|34|DE-NN}}``: "34 m ü. NN"."""
     return lambda arguments: quantities.elevation(arguments, language.numerals, language.labels["elevation"])
@@ -159,6 +165,13 @@ KINDS: Mapping[str, Kind] = {
     "ordinal": _plain(quantities.ordinal_number),
     "rupees": _plain(quantities.rupees),
     "formula": _plain(quantities.formula),
+    "country": _country("[[{0}]]"),
+    "country_unlinked": _country("{0}"),
+    "football_team": _country("[[{0} national football team|{0}]]"),
+    "womens_football_team": _country("[[{0} women's national football team|{0}]]"),
+    "cricket_team": _country("[[{0} national cricket team|{0}]]"),
+    "rugby_team": _country("[[{0} national rugby union team|{0}]]"),
+    "author_year": _plain(naming.author_year),
     "charged_formula": _plain(quantities.charged_formula),
     "english_date": _plain(dates.date),
     "death": _plain(dates.death),

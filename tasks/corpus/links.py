@@ -46,7 +46,7 @@ def with_links(text: str, wiki: Wiki, links: LinkMarks) -> str:
         if title is None or not anchor or "\x04" in anchor:
             return whole
         left, _, right = whole.partition(anchor)
-        return f"{left}{links.mark(title, anchor)}{right}"
+        return left + links.mark(title, anchor.replace("\n", " ")) + right
 
     for _ in range(_PASSES):
         if "[[" not in text:
@@ -55,14 +55,14 @@ def with_links(text: str, wiki: Wiki, links: LinkMarks) -> str:
         if not count:
             break
     if "[[" in text:
-        text = wiki.unclosed_file.sub("", text)
+        text = wiki.unclosed.sub("", text)
     return _UNCLOSED.sub(lambda found: found["formula"] or found["words"], text)
 
 
 def _read(body: str, wiki: Wiki, links: LinkMarks) -> tuple[str | None, str]:
     """The article that a link leads to, if it leads to one, and the words that it shows."""
     written, _, words = body.partition("|")
-    written, words = tidy(written), words.replace("\n", " ")
+    written = tidy(written)
     if _ADDRESS.match(written):  # not a link: an address in brackets, once too often
         return None, words or written.partition(" ")[2]
     target = decoded(written)

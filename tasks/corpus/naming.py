@@ -104,6 +104,33 @@ def ship(arguments: Arguments, prefix: str) -> str | None:
     return f"[[{whole}|{shapes[shape]}]]" if shape in shapes else None
 
 
+_COUNTRY_CODE = re.compile(r"[A-Z]{2,3}")
+
+
+def country(arguments: Arguments, shape: str, countries: Mapping[str, str]) -> str | None:
+    """``{{flag|Italy}}``, ``{{fb|ITA}}``: the country's name in a shape; None for an unknown code."""
+    arguments.ignore(("2", "variant", "altlink", "altvar", "avar", "size"))
+    given, own = arguments.get("1"), arguments.get("name")
+    if _COUNTRY_CODE.fullmatch(given):
+        given = countries.get(given, "")
+    if not given:
+        return None
+    return f"[[{given}|{own}]]" if own else shape.format(given)
+
+
+def author_year(arguments: Arguments) -> str | None:
+    """``{{harvtxt|Elm|Oak|2000|p=5}}``, a part of its sentence: "Elm & Oak (2000, p. 5)"."""
+    *authors, year = [piece for piece in arguments.all() if piece] or [""]
+    page, pages, place = arguments.get("p"), arguments.get("pp"), arguments.get("loc")
+    if not authors:
+        return None
+    names = (
+        f"{authors[0]} et al." if len(authors) > 3 else " & ".join(filter(None, (", ".join(authors[:-1]), authors[-1])))
+    )
+    details = [year, f"p. {page}" if page else "", f"pp. {pages}" if pages else "", place]
+    return f"{names} ({', '.join(filter(None, details))})"
+
+
 def coordinates(arguments: Arguments) -> str | None:
     """Shown at the head of the page they are no part of a sentence; within it they are lost."""
     arguments.ignore_all()

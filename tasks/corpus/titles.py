@@ -4,10 +4,12 @@ import html
 import re
 import unicodedata
 from functools import lru_cache
+from html.entities import html5
 from urllib.parse import unquote_to_bytes
 
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+_ENTITY = re.compile(r"&(?:(#\d{1,7}|#[xX][0-9a-fA-F]{1,6})|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
+_SPACES = re.compile(r"[ _\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _DIRECTIONS = re.compile(r"[\u200e\u200f\u202a-\u202e]")
 _ILLEGAL = re.compile(r"[<>\[\]{}|\x00-\x1f\x7f\ufffd]|%[0-9a-fA-F]{2}|~~~|&[#\w]+;|(?:^|/)\.{1,2}(?:/|$)")
 _MOST_BYTES = 255
@@ -18,7 +20,11 @@ _GEORGIAN = re.compile(r"[\u10d0-\u10ff]")
 
 def without_entities(text: str) -> str:
     """Text with ``&amp;`` and ``&#38;`` as the characters they stand for. Without a semicolon it is no entity."""
-    return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
+    return _ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(entity: re.Match[str]) -> str:
+    return html.unescape(entity[0]) if entity[1] else html5.get(entity[0][1:], entity[0])
 
 
 def decoded(target: str) -> str:
@@ -33,7 +39,7 @@ def decoded(target: str) -> str:
 
 def spaced(name: str) -> str:
     """A name with single spaces, whatever it was written with, and without marks of direction."""
-    return " ".join(_DIRECTIONS.sub("", name).replace("_", " ").split())
+    return _SPACES.sub(" ", _DIRECTIONS.sub("", name)).strip(" ")
 
 
 @lru_cache(maxsize=1024)

@@ -94,9 +94,9 @@ class Wiki:
         )
 
     @cached_property
-    def unclosed_file(self) -> re.Pattern[str]:
-        """A link to a file that nothing closes: its caption ends with the line, or at a single bracket."""
-        names = "|".join(sorted(re.escape(name).replace(r"\ ", "[ _]") for name in self.files))
+    def unclosed(self) -> re.Pattern[str]:
+        """A link to a file or a category that nothing closes: it ends with its line, or at a single bracket."""
+        names = "|".join(sorted(re.escape(name).replace(r"\ ", "[ _]") for name in self.files | self.categories))
         return re.compile(rf"\[\[[ _]*(?:{names})[ _]*:(?:[^\n\[\]]|\[\[?[^\n\[\]]*+\]?)*+\]?", re.IGNORECASE)
 
 

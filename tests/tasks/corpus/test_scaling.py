@@ -15,6 +15,7 @@ from tasks.corpus.xml import Site
 
 LOSS = lost("template:unknown")
 WIKI = wiki_of_site(Site(), "en")
+CHINESE, UKRAINIAN = wiki_of_site(Site(), "zh"), wiki_of_site(Site(), "uk")
 
 HOSTILE: dict[str, Callable[[int], object]] = {
     "dots": lambda n: sentences("." * n + "x", "en"),
@@ -25,6 +26,16 @@ HOSTILE: dict[str, Callable[[int], object]] = {
     "commas and spaces": lambda n: tidy(LOSS + ", " * n + "b"),
     "spaces beside a loss": lambda n: tidy("a" + " " * n + f"{LOSS}b"),
     "losses behind a bracket": lambda n: tidy("a (" + LOSS * n + "b"),
+    "references within references": lambda n: clean("<ref>" * n, WIKI),
+    "references never closed": lambda n: clean("<ref>a\n" * n + "</ref>", WIKI),
+    "references closed a line too late": lambda n: clean("<ref><ref></ref>\n" * n, WIKI),
+    "comments": lambda n: clean("<!-- a --> " * n, WIKI),
+    "tags that end nowhere": lambda n: clean("<b <rt><rp>a" * n, WIKI),
+    "files never closed": lambda n: clean("[[File:a|b [[c] " * n, WIKI),
+    "brackets within brackets": lambda n: clean("[a[b]" * n + "]]", WIKI),
+    "switches": lambda n: clean("__a_" * n, WIKI),
+    "variants": lambda n: clean("-{zh-hans:a;-{H|" * n, CHINESE),
+    "letters before no link": lambda n: clean("а" * n + " [[а" * n, UKRAINIAN),
     "templates without words": lambda n: expand("a" + "{{cn}}" * n + "b", template_table()),
 }
 MEASURED = 0.01
