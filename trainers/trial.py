@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from schemas.config import PipelineConfig
-from schemas.errors import RunFailed
+from schemas.errors import RunFailed, Stopped
 from schemas.jobs import Job, StrikeJob, Victim
 from schemas.manifest import StageManifest
 from tasks import graph, jobs, storage
@@ -63,6 +63,8 @@ class Trial:
             self._make(self._stages[name])
             if victims:
                 strikes_error = _error_of(strikes.output)
+        except Stopped:
+            raise
         except RunFailed as failed:
             error = str(failed)
         finally:
@@ -75,14 +77,12 @@ class Trial:
         Raises:
             BadInput: it says that its input is wrong.
         """
-        jobs.start_or_attach(module, job, self.config.runtime.jobs)
         try:
-            return jobs.watch(job.output, lambda progress: self._tell(name, progress)).figures
+            return jobs.run(module, job, self.config.runtime.jobs, lambda progress: self._tell(name, progress)).figures
+        except Stopped:
+            raise
         except RunFailed as error:
             return str(error)
-        except KeyboardInterrupt:
-            jobs.cancel(job.output)
-            raise
 
     def folder(self, name: str) -> str:
         return self.ledger.folder(*self._stages[name].name)
@@ -114,6 +114,8 @@ def _error_of(output: str) -> str | None:
     """Wait for a job; why it failed, or None."""
     try:
         jobs.watch(output, lambda progress: None)
+    except Stopped:
+        raise
     except RunFailed as error:
         return str(error)
     return None
