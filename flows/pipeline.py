@@ -11,7 +11,7 @@ from prefect.exceptions import CancelledRun
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, State
 
-from flows.outside import Outside
+from flows.interruption import Interruption
 from flows.reporting import note_run, report_page, reported
 from flows.selection import configured, wanted
 from schemas.config import PipelineConfig
@@ -30,11 +30,12 @@ def _run_name() -> str:
     """
     given = flow_run.get_parameters()
     try:
-        settings = configured(*(given.get(name) for name in ("config", "snapshot", "root", "dump")))
-        names = [settings.name, settings.snapshot]
+        settings = configured(given.get("config"), given.get("snapshot"), given.get("root"), given.get("dump"))
     except BadInput:
-        names = [Path(str(given.get("config"))).stem, given.get("snapshot")]
-    return " ".join(str(name) for name in (*names, given.get("until")) if name)
+        words = [Path(str(given.get("config"))).stem, given.get("snapshot"), given.get("until")]
+    else:
+        words = [settings.name, settings.snapshot, given.get("until")]
+    return " ".join(str(word) for word in words if word)
 
 
 @flow(name="masksearch", flow_run_name=_run_name, validate_parameters=False, retries=0)
@@ -52,11 +53,11 @@ def pipeline(
     settings = configured(config, snapshot, root, dump)
     stages = wanted(settings, until)
     refuse_unready(settings, unfinished(settings, stages))
-    outside = Outside(UUID(flow_run.get_id()))
+    asked = Interruption(UUID(flow_run.get_id()))
     try:
-        _build(settings, stages, outside)
+        _build(settings, stages, asked)
     except KeyboardInterrupt:
-        return outside.outcome()
+        return asked.outcome()
     except CancelledRun as stopped:
         return Cancelled(message=str(stopped))
     finally:
@@ -65,12 +66,12 @@ def pipeline(
     return None
 
 
-def _build(settings: PipelineConfig, stages: Sequence[Stage], outside: Outside) -> None:
+def _build(settings: PipelineConfig, stages: Sequence[Stage], asked: Interruption) -> None:
     ledger = Ledger(settings.runtime.root, settings.snapshot)
     states: dict[tuple[str, str], Any] = {}
-    with outside:
+    with asked:
         for stage in stages:
-            outside.makes(ledger.folder(*stage.name))
+            asked.makes(ledger.folder(*stage.name))
             upstreams = [states[name] for name in stage.upstreams]
             state = task_of(stage)(settings, stage, wait_for=upstreams, return_state=True)
             state.result()  # raises what the stage raised, and CancelledRun where it was stopped

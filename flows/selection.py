@@ -22,7 +22,7 @@ LATEST = "latest"
 
 
 def configured(
-    config: str, snapshot: str | None = None, root: str | None = None, dump: str | None = None
+    config: str | None, snapshot: str | None = None, root: str | None = None, dump: str | None = None
 ) -> PipelineConfig:
     """The config with what the caller overrides. Where nobody names a snapshot, the dump's files do; the newest dump's
     is `latest`.
@@ -30,8 +30,10 @@ def configured(
     Raises:
         BadInput: the config is wrong, or its root can be none.
     """
-    for name, given in {"snapshot": snapshot, "root": root, "dump": dump}.items():
+    for name, given in {"config": config, "snapshot": snapshot, "root": root, "dump": dump}.items():
         refuse_empty(name, given)
+    if config is None:
+        raise BadInput("no config is named: give the path of one, such as deploy/configs/sample.yaml")
     overrides: dict[str, Any] = {}
     if snapshot is not None and snapshot != LATEST:
         overrides["snapshot"] = snapshot
@@ -50,9 +52,11 @@ def configured(
 
 
 def refuse_empty(name: str, given: str | None) -> None:
-    """Raises BadInput for an option that a script has given, and left empty."""
+    """Raises BadInput for an option that a script has given, and left empty, or a parameter that is no text."""
     if given == "":
         raise BadInput(f"--{name} is empty: give one, or leave it out")
+    if given is not None and not isinstance(given, str):  # parameters of a deployment come unchecked
+        raise BadInput(f"{name}: {given!r} is no text: write it in quotes")
 
 
 def _latest(document: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The ways a command can end before its work is done: bad input (exit code 2), a failed run (1), a stopped one (130)."""
+"""How a command can end before its work is done: bad input (exit code 2), a failed run (1), a stopped one (130)."""
 
 TERMINATED = 143
 """Exit code of a process that SIGTERM ended, and of a job that was asked to stop; both have saved what they had."""
@@ -25,6 +25,6 @@ class JobLost(RunFailed):
 
 
 class Stopped(RunFailed):
-    """Somebody asked the run to stop: Ctrl-C, ``masksearch stop``, a cancelled flow run. Its jobs saved what they had."""
+    """Somebody asked the run to stop: Ctrl-C, ``masksearch stop``, a cancelled flow run. Its job saved its state."""
 
     exit_code = 130

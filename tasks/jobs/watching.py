@@ -18,7 +18,7 @@ from tasks.jobs.starting import cancel, how_it_ended, replace, start_again, star
 
 
 def run(module: str, job: Job, runtime: JobsRuntime, on_progress: Callable[[Progress], None]) -> JobResult:
-    """Start the job or attach to it, and wait. What ends the caller on purpose ends the job as well: it saves its state.
+    """Start the job or attach to it, and wait. What ends the caller on purpose has the job save its state and stop.
 
     Ctrl-C, SIGTERM and the cancelling of a flow run come as exceptions that are no `Exception`. SIGKILL leaves the job.
 

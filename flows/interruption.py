@@ -22,8 +22,8 @@ _LOOK_SECONDS = 2.0
 _GO_ON = "what was finished is kept, run again to go on"
 
 
-class Outside:
-    """Inside it, a wish of others raises KeyboardInterrupt in the main thread; `outcome` then says what became of it."""
+class Interruption:
+    """Inside it, a request of others raises KeyboardInterrupt in the main thread; `outcome` says what it asked."""
 
     def __init__(self, run: UUID) -> None:
         self._run = run
@@ -35,12 +35,12 @@ class Outside:
         self._lock = threading.Lock()
         self._wakes = threading.Event()
 
-    def __enter__(self) -> "Outside":
+    def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
             # A shell may have had SIGINT ignored, as it does for what runs in the background.
             self._before = signal.signal(signal.SIGUSR1, _interrupt)
             look = contextvars.copy_context().run  # Prefect keeps its settings there
-            threading.Thread(target=look, args=(self._look,), name="outside", daemon=True).start()
+            threading.Thread(target=look, args=(self._look,), name="interruption", daemon=True).start()
         return self
 
     def __exit__(
