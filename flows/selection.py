@@ -52,11 +52,9 @@ def configured(
 
 
 def refuse_empty(name: str, given: str | None) -> None:
-    """Raises BadInput for an option that a script has given, and left empty, or a parameter that is no text."""
+    """Raises BadInput for an option that a script has given, and left empty."""
     if given == "":
         raise BadInput(f"--{name} is empty: give one, or leave it out")
-    if given is not None and not isinstance(given, str):  # parameters of a deployment come unchecked
-        raise BadInput(f"{name}: {given!r} is no text: write it in quotes")
 
 
 def _latest(document: dict[str, Any]) -> str:

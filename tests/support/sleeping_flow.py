@@ -22,9 +22,7 @@ from tasks.graph import Stage
 from tasks.identity import identity_of
 from tasks.making.context import Making, Output
 from tests.support.sleeper import SleeperJob
-
-PARTS = 100
-"""Of which each takes a moment, so that all of them take a minute."""
+from tests.support.sleepers import PARTS
 
 
 def make_job(making: Making) -> StageManifest:
