@@ -12,11 +12,15 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.events import emit_event
 from prefect.exceptions import Pause, PrefectException
 from prefect.states import Cancelled, State
 
 from tasks.jobs import is_stopping
 from tasks.stopping import request_of
+
+LEFT = "masksearch.flow-run.left"
+"""The event by which a run's process says that it has left: it sends no heartbeat any more, whatever the state."""
 
 _LOOK_SECONDS = 2.0
 _GO_ON = "what was finished is kept, run again to go on"
@@ -66,6 +70,10 @@ class Interruption:
         if self._suspended is not None:
             raise Pause(state=self._suspended)
         return Cancelled(message=f"{self._asked}; {_GO_ON}" if self._asked else _GO_ON)
+
+    def leave(self) -> None:
+        """Say that this process works on the run no more (deploy/automations.py)."""
+        emit_event(LEFT, resource={"prefect.resource.id": f"prefect.flow-run.{self._run}"})
 
     def _look(self) -> None:
         with get_client(sync_client=True) as client:

@@ -61,6 +61,7 @@ def pipeline(
     except CancelledRun as stopped:
         return Cancelled(message=str(stopped))
     finally:
+        asked.leave()
         note_run(settings)
     _publish(settings)
     return None
