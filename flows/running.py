@@ -50,8 +50,7 @@ def _flow(
     from flows.server import server_of_this_run
     from tasks import stages
 
-    # Prefect saves the work first, and then sends the signal on: the process would end without a word.
-    signal.signal(signal.SIGTERM, _leave)
+    leave_on_sigterm()
     with server_of_this_run(), Terminal(console) as terminal:
         stages.listeners.append(terminal)
         try:
@@ -62,6 +61,11 @@ def _flow(
             raise Stopped("the run was suspended on its Prefect server; run again to go on") from None
         finally:
             stages.listeners.remove(terminal)
+
+
+def leave_on_sigterm() -> None:
+    """SIGTERM ends the process in order, like Ctrl-C; by default it would end without a word, and leave its jobs."""
+    signal.signal(signal.SIGTERM, _leave)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
