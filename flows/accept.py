@@ -13,6 +13,7 @@ from schemas.errors import BadInput, RunFailed, Stopped
 from schemas.sizes import SIZES, parameters_of
 from tasks import storage
 from tasks.acceptance.derived import derived, devices_of
+from tasks.acceptance.room import refuse_no_disk
 from tasks.expectations import parameters_in
 from tasks.graph import stages_of
 
@@ -29,7 +30,7 @@ def accept(config: str, size: str | None, price: float | None, root: str | None,
     """
     settings = configured(config, root=root)
     size = size or _size_for(settings)
-    derived(settings, size)  # says what is wrong before anything heavy is started
+    refuse_no_disk(derived(settings, size), size)  # before anything heavy is imported
     from trainers import acceptance
 
     console.print(f"accepting with a model of size {size}, random weights", highlight=False)

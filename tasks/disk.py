@@ -9,15 +9,14 @@ from pathlib import Path
 from schemas.errors import BadInput
 from tasks import storage
 from tasks.memory import gigabytes
-from tasks.model_shape import ModelShape
 
 _ADAMW = 12
 """Bytes of a weight in a checkpoint: the weight and both moments in fp32."""
 
 
-def of_trainings(shape: ModelShape, models: int, trainings: int, checkpoints: int) -> float:
-    """Bytes of so many models of a shape, and of trainings that each keep so many checkpoints."""
-    return shape.parameters * (models * shape.weight_bytes + trainings * checkpoints * _ADAMW)
+def of_trainings(parameters: int, models: int, trainings: int, checkpoints: int, weight_bytes: int = 2) -> float:
+    """Bytes of so many models of a size, and of trainings that each keep so many checkpoints."""
+    return parameters * (models * weight_bytes + trainings * checkpoints * _ADAMW)
 
 
 def nearest(path: str) -> Path:
@@ -28,8 +27,10 @@ def nearest(path: str) -> Path:
 
 def refuse_no_room(root: str, needed: float, what: str, remedy: str) -> None:
     """Raises BadInput where the file system of a local root has fewer bytes free; what lies in ``root`` counts."""
-    there = sum(size for _, size in storage.tree_of(root)) if Path(root).is_dir() else 0
     free = shutil.disk_usage(nearest(root)).free
+    if needed <= free:
+        return
+    there = sum(size for _, size in storage.tree_of(root)) if Path(root).is_dir() else 0
     if needed - there > free:
         raise BadInput(
             f"{root}: {what} takes at least {gigabytes(needed)} GB on disk, and {gigabytes(free)} GB are free: {remedy}"

@@ -25,7 +25,7 @@ from tasks.acceptance.derived import (
     victims_of,
     victims_of_sft,
 )
-from tasks.acceptance.room import machines_of, refuse_no_disk
+from tasks.acceptance.room import machines_of
 from tasks.expectations import seen_by_students
 from tasks.ledger import Ledger, commit_of_code
 from trainers import accounting
@@ -44,8 +44,8 @@ def accept(config: PipelineConfig, size: str, tell: Tell) -> Acceptance:
     """Try the config's runtime with a model of this size; also written to ``{root}/acceptance.json``.
 
     Raises:
-        BadInput: as `derived` says; or the runtime asks for what is not there; or the models do not fit on the disk, or
-            in the memory of the machines: nothing was written then.
+        BadInput: as `derived` says; or the runtime asks for what is not there; or the models do not fit in the
+            memory of the machines: nothing was written then.
         RunFailed: what comes before all training failed.
     """
     began = time.time()
@@ -79,7 +79,6 @@ class _Acceptance:
 
     def refuse_unfit(self) -> None:
         """Raises BadInput where the models do not fit."""
-        refuse_no_disk(self._small, self._size)
         machines = machines_of(self._small)
         if machines:
             refuse_unfit_config(self._small, machines)

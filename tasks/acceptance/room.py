@@ -16,7 +16,8 @@ def refuse_no_disk(small: PipelineConfig, size: str) -> None:
     assert small.model is not None
     assert small.tokenizer is not None
     shape = shape_from_nothing(small.model, small.tokenizer.vocabulary or 0)
-    needed = of_trainings(shape, _MODELS, _TRAININGS, small.runtime.keep_checkpoints)
+    checkpoints = small.runtime.keep_checkpoints
+    needed = of_trainings(shape.parameters, _MODELS, _TRAININGS, checkpoints, shape.weight_bytes)
     refuse_no_room(
         small.runtime.root, needed, f"an acceptance of size {size}", "give a smaller --size, or another --root"
     )
