@@ -14,17 +14,20 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.settings import PREFECT_API_URL
 
+from flows.interruption import LEFT
 from schemas.errors import BadInput
 
 NAME = "masksearch: a silent run has crashed"
 SILENCE = timedelta(seconds=100)
 """Three heartbeats."""
-_ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
 
 
 def silent_runs_crash() -> Automation:
-    """Of the flow ``masksearch``: a heartbeat after which neither another one nor an end of the run follows."""
-    ends = {f"prefect.flow-run.{end}" for end in _ENDS}
+    """Of the flow ``masksearch``: a heartbeat after which no news of the run follows.
+
+    News are another heartbeat and every change of its state: a run that ended, waits, or was suspended, paused or
+    cancelled is silent with good reason. One that was suspended beats until it has left, which it says.
+    """
     return Automation(
         name=NAME,
         description="Sets a flow run to Crashed whose process does not send heartbeats any more.",
@@ -35,7 +38,7 @@ def silent_runs_crash() -> Automation:
             ),
             for_each={"prefect.resource.id"},
             after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat", *ends},
+            expect={"prefect.flow-run.*", LEFT},
             posture=Posture.Proactive,
             threshold=1,
             within=SILENCE,

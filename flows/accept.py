@@ -5,13 +5,15 @@ from rich.table import Column, Table
 
 from flows.console import Terminal
 from flows.planning import Estimates
+from flows.running import leave_on_sigterm
 from flows.selection import configured
 from schemas.acceptance import FILE, Acceptance
 from schemas.config import PipelineConfig
-from schemas.errors import BadInput, RunFailed
+from schemas.errors import BadInput, RunFailed, Stopped
 from schemas.sizes import SIZES, parameters_of
 from tasks import storage
 from tasks.acceptance.derived import derived, devices_of
+from tasks.acceptance.room import refuse_no_disk
 from tasks.expectations import parameters_in
 from tasks.graph import stages_of
 
@@ -24,15 +26,20 @@ def accept(config: str, size: str | None, price: float | None, root: str | None,
     Raises:
         BadInput: the config lacks what is tried, there is no such size, or the runtime asks for what is not there.
         RunFailed: an item failed (after the table is printed).
+        Stopped: by Ctrl-C.
     """
     settings = configured(config, root=root)
     size = size or _size_for(settings)
-    derived(settings, size)  # says what is wrong before anything heavy is started
-    console.print(f"accepting with a model of size {size}, random weights", highlight=False)
+    refuse_no_disk(derived(settings, size), size)  # before anything heavy is imported
     from trainers import acceptance
 
-    with Terminal(console) as terminal:
-        found = acceptance.accept(settings, size, terminal)
+    console.print(f"accepting with a model of size {size}, random weights", highlight=False)
+    leave_on_sigterm()
+    try:
+        with Terminal(console) as terminal:
+            found = acceptance.accept(settings, size, terminal)
+    except KeyboardInterrupt:
+        raise Stopped("nothing is accepted: what was made to be tried is removed") from None
     console.print(_table(found))
     _print_plan(settings, found, price, console)
     console.print(f"written to {storage.join(settings.runtime.root, FILE)}", highlight=False)

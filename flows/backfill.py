@@ -9,7 +9,7 @@ from rich.console import Console
 from flows.dated_dumps import dated
 from flows.selection import configured
 from schemas.config import PipelineConfig
-from schemas.errors import BadInput, MaskSearchError, RunFailed
+from schemas.errors import BadInput, MaskSearchError, RunFailed, Stopped
 from schemas.snapshot import wiki_of
 from tasks import graph
 from tasks.graph import Stage
@@ -53,6 +53,8 @@ def backfill(
                 plan(config, snapshot, root, None, False, console)
             else:
                 run(config, snapshot, root, None, None, console)
+        except Stopped:  # who stops one run means the rest as well, as with Ctrl-C
+            raise
         except MaskSearchError as error:
             failed[snapshot] = _told(snapshot, error, console)
     if failed:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from schemas.errors import MaskSearchError
+from schemas.errors import TERMINATED, MaskSearchError, Stopped
 
 app = typer.Typer(
     help="From a Wikipedia dump to a trained search agent and its scorecard.",
@@ -78,6 +78,17 @@ def accept(
     from flows.accept import accept
 
     accept(config, size, price_per_gpu_hour, root, _console())
+
+
+@app.command()
+def stop(
+    names: Annotated[list[str] | None, typer.Argument(help="Only of this snapshot, stage, or stage/label.")] = None,
+    root: Annotated[str, typer.Option(help="Folder or bucket of a pipeline.")] = "runs/sample",
+) -> None:
+    """Have what runs under a root save its state and stop, wherever it runs; a later run goes on."""
+    from flows.stop import stop
+
+    stop(root, names or [], _console())
 
 
 @app.command()
@@ -170,17 +181,20 @@ def doctor(config: Config, snapshot: Snapshot = None, root: Root = None, dump: D
     doctor(config, snapshot, root, dump, _console())
 
 
-_CTRL_C = 130
-
-
 def main() -> None:
-    """Entry point. Errors are one line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
+    """Entry point. Errors are one line; exit code 2 for bad input, 1 for a failed run, 130 for one that was stopped.
+
+    SIGTERM ends it with 143.
+    """
     try:
         app(standalone_mode=True)
+    except Stopped as stopped:
+        print(f"stopped; {' '.join(str(stopped).split())}", file=sys.stderr)
+        sys.exit(stopped.exit_code)
     except MaskSearchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit as end:
-        if end.code == _CTRL_C:  # typer takes the KeyboardInterrupt itself, and says nothing
+        if end.code in (Stopped.exit_code, TERMINATED):  # typer takes the KeyboardInterrupt itself, and says nothing
             print("stopped; what was finished is kept, run again to go on", file=sys.stderr)
         raise

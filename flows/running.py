@@ -2,8 +2,13 @@
 
 import logging
 import os
+import signal
+import sys
+from types import FrameType
 
 from rich.console import Console
+
+from schemas.errors import TERMINATED, Stopped
 
 
 def run(
@@ -38,14 +43,30 @@ def _flow(
         os.environ.setdefault(name, value)
     # Where the machine is slow, Prefect would warn of its last events below the line that says what is wrong.
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)
+    from prefect.exceptions import CancelledRun, Pause
+
     from flows.console import Terminal
     from flows.pipeline import pipeline
     from flows.server import server_of_this_run
     from tasks import stages
 
+    leave_on_sigterm()
     with server_of_this_run(), Terminal(console) as terminal:
         stages.listeners.append(terminal)
         try:
             pipeline(config=config, snapshot=snapshot, root=root, dump=dump, until=until)
+        except CancelledRun as stopped:
+            raise Stopped(str(stopped)) from None
+        except Pause:
+            raise Stopped("the run was suspended on its Prefect server; run again to go on") from None
         finally:
             stages.listeners.remove(terminal)
+
+
+def leave_on_sigterm() -> None:
+    """SIGTERM ends the process in order, like Ctrl-C; by default it would end without a word, and leave its jobs."""
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(TERMINATED)

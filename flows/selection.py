@@ -22,7 +22,7 @@ LATEST = "latest"
 
 
 def configured(
-    config: str, snapshot: str | None = None, root: str | None = None, dump: str | None = None
+    config: str | None, snapshot: str | None = None, root: str | None = None, dump: str | None = None
 ) -> PipelineConfig:
     """The config with what the caller overrides. Where nobody names a snapshot, the dump's files do; the newest dump's
     is `latest`.
@@ -30,8 +30,10 @@ def configured(
     Raises:
         BadInput: the config is wrong, or its root can be none.
     """
-    for name, given in {"snapshot": snapshot, "root": root, "dump": dump}.items():
+    for name, given in {"config": config, "snapshot": snapshot, "root": root, "dump": dump}.items():
         refuse_empty(name, given)
+    if config is None:
+        raise BadInput("no config is named: give the path of one, such as deploy/configs/sample.yaml")
     overrides: dict[str, Any] = {}
     if snapshot is not None and snapshot != LATEST:
         overrides["snapshot"] = snapshot

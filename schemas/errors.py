@@ -1,6 +1,9 @@
-"""The two ways a command can end badly: bad input (exit code 2) and a failed run (exit code 1)."""
+"""How a command can end before its work is done: bad input (exit code 2), a failed run (1), a stopped one (130)."""
 
 import re
+
+TERMINATED = 143
+"""Exit code of a process that SIGTERM ended, and of a job that was asked to stop; both have saved what they had."""
 
 _NOT_ON_A_LINE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # what colours a terminal
@@ -34,3 +37,9 @@ class RunFailed(MaskSearchError):
 
 class JobLost(RunFailed):
     """A part of a job (a rank, an engine) died from outside: the job is started again (tasks/jobs/watching.py)."""
+
+
+class Stopped(RunFailed):
+    """Somebody asked the run to stop: Ctrl-C, ``masksearch stop``, a cancelled flow run. Its job saved its state."""
+
+    exit_code = 130

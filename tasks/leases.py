@@ -73,6 +73,15 @@ def check(folder: str, token: int) -> None:
         raise RunFailed(f"{folder}: {newest.holder} took this stage over, since this run was silent; it goes on there")
 
 
+def holder_of(folder: str) -> Lease | None:
+    """The lease in force, as its holder renewed it last; None where nobody holds one.
+
+    A holder on another machine that has died is told from one at work by its renewals, which stop.
+    """
+    newest = _newest(folder)
+    return None if newest is None or newest.is_free() else newest
+
+
 def _take(folder: str, on_wait: Callable[[str], None]) -> Lease:
     waited: tuple[Lease | None, float] = None, time.monotonic()
     while True:

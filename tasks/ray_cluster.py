@@ -31,7 +31,7 @@ def join(cpus: int) -> None:
     local = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     where: dict[str, Any] = {} if address else local
     # Ray takes SIGTERM for itself, and ends the process wherever that finds it, in a lock of `logging`, say, for which
-    # the rest then waits for ever. A job ends by its own handler, and a flow by none: what it began goes on.
+    # the rest then waits for ever. A job ends by its own handler, and a flow by Prefect's, which stops its job.
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **where)

@@ -17,6 +17,9 @@ from schemas.paths import scheme_of
 from schemas.runtime import EndpointRuntime
 from tasks import graph, storage
 from tasks.corpus.dumps import find_dump
+from tasks.disk import of_trainings, refuse_no_room
+from tasks.evaluation.datasets import read_texts
+from tasks.expectations import parameters_in
 from tasks.graph import Stage
 from tasks.ledger import Ledger
 from tasks.making import answers, corpus, earlier, leaks, models, ramp, spans, trajectories
@@ -71,6 +74,8 @@ def _encoder(config: PipelineConfig) -> str | None:
     if encoder is None:
         return None
     _refuse_without("index.encoder.path", encoder.path, "config.json")
+    if not any(path.suffix in _WEIGHTS for path in Path(encoder.path).iterdir()):
+        raise BadInput(f"index.encoder.path {encoder.path}: no weights in it")
     refuse_long_texts(encoder)
     return f"encoder: {encoder.path}"
 
@@ -101,6 +106,9 @@ def _sets(config: PipelineConfig) -> str | None:
     missing = [path for path in config.ramp.leaks.sets if storage.kind_of(path) is None]
     if missing:
         raise BadInput(f"ramp.leaks.sets: no such file: {', '.join(missing)}")
+    for path in config.ramp.leaks.sets:
+        if next(iter(read_texts(path)), None) is None:
+            raise BadInput(f"ramp.leaks.sets: {path} holds nothing")
     return f"evaluation sets: {len(config.ramp.leaks.sets)}"
 
 
@@ -138,6 +146,18 @@ def _questions(config: PipelineConfig) -> str | None:
     return None
 
 
+def _disk(config: PipelineConfig) -> str | None:
+    """One training writes a model, and keeps checkpoints: what is not enough for that is not enough for all."""
+    parameters, root = parameters_in(config), config.runtime.root
+    if parameters is not None and scheme_of(root) is None:
+        needed = of_trainings(parameters, models=1, trainings=1, checkpoints=config.runtime.keep_checkpoints)
+        remedy = "free some, name another runtime.root, or lower runtime.keep_checkpoints"
+        refuse_no_room(root, needed, f"a training of {parameters:,} parameters", remedy)
+    return None
+
+
+_WEIGHTS = (".safetensors", ".bin")
+
 _NEEDS: dict[Callable[[Making], StageManifest], tuple[Need, ...]] = {
     corpus.make_dump: (_dump,),
     corpus.make_redirects: (_dump,),
@@ -153,7 +173,10 @@ _NEEDS: dict[Callable[[Making], StageManifest], tuple[Need, ...]] = {
     trajectories.make_student: (_encoder, _questions),
     models.make_tokenizer: (_tokenizer,),
     models.make_untrained: (_model,),
-    models.make_dapo: (_encoder, _questions),
+    models.make_base: (_disk,),
+    models.make_sft: (_disk,),
+    models.make_evolved: (_disk,),
+    models.make_dapo: (_encoder, _disk, _questions),
     answers.make_answers: (_encoder, _questions),
 }
 """By what makes a stage. All that searches reads the encoder of the index, where that has one."""

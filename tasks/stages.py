@@ -11,8 +11,10 @@ from uuid import UUID
 from prefect import Task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Cancelled, State
 
 from schemas.config import PipelineConfig
+from schemas.errors import Stopped
 from schemas.manifest import StageManifest
 from tasks import graph
 from tasks.graph import Stage
@@ -39,12 +41,22 @@ class _Shown:
 
     def __init__(self, config: PipelineConfig, stage: Stage) -> None:
         self._key, self._stage, self._artifact, self._last = f"{_key(config, stage)}-progress", stage, UUID(int=0), 0.0
+        self._progress: Progress | None = None
 
     def __call__(self, progress: Progress) -> None:
         for listener in listeners:
             listener(self._stage, progress)
-        if time.monotonic() - self._last < _ARTIFACT_SECONDS and progress.done < progress.total:
-            return
+        self._progress = progress
+        if time.monotonic() - self._last >= _ARTIFACT_SECONDS or progress.done >= progress.total:
+            self._publish(progress)
+
+    def finished(self) -> None:
+        """What is finished is at its end, whatever was told last: it may have waited for another run that made it."""
+        last = self._progress
+        if last is not None and last.done < last.total:
+            self._publish(last.model_copy(update={"done": last.total, "note": ""}))
+
+    def _publish(self, progress: Progress) -> None:
         self._last = time.monotonic()
         share = 100.0 * progress.done / max(progress.total, 1)
         words = f"{self._stage}: {progress.done:,} of {progress.total:,} {progress.unit} {progress.note}"
@@ -71,16 +83,22 @@ def _table(config: PipelineConfig, stage: Stage, manifest: StageManifest) -> Non
     create_table_artifact(table=table, key=_key(config, stage), description=f"{config.snapshot}: {stage}")
 
 
-def _build(config: PipelineConfig, stage: Stage) -> StageManifest:
+def _build(config: PipelineConfig, stage: Stage) -> StageManifest | State:
+    """A stage whose job somebody asked to stop is Cancelled, not Failed."""
     was_there = graph.is_finished(config, stage)
-    manifest = graph.make(config, stage, _Shown(config, stage))
+    shown = _Shown(config, stage)
+    try:
+        manifest = graph.make(config, stage, shown)
+    except Stopped as stopped:
+        return Cancelled(message=str(stopped))
+    shown.finished()
     _table(config, stage, manifest)
     for listener in [] if was_there else listeners:
         listener(stage, manifest)
     return manifest
 
 
-def task_of(stage: Stage) -> Task[[PipelineConfig, Stage], StageManifest]:
+def task_of(stage: Stage) -> Task[[PipelineConfig, Stage], StageManifest | State]:
     """The Prefect task of a stage: named after it, one a stage."""
     return Task(
         _build,

@@ -1,7 +1,7 @@
 """The test of a user's own cluster: a small pipeline is run, loses processes, and is measured.
 
-All of it is stages of a pipeline (tasks/acceptance/derived.py) and jobs beside it, so that an acceptance that was
-interrupted goes on with the next one. One that was finished is begun anew.
+All of it is stages of a pipeline (tasks/acceptance/derived.py) and jobs beside it. However it ends, its models and data
+are removed, and logs and figures stay. Only one that was killed leaves them: the next one goes on from there.
 """
 
 import time
@@ -25,9 +25,11 @@ from tasks.acceptance.derived import (
     victims_of,
     victims_of_sft,
 )
+from tasks.acceptance.room import machines_of
 from tasks.expectations import seen_by_students
 from tasks.ledger import Ledger, commit_of_code
 from trainers import accounting
+from trainers.admission import refuse_unfit_config
 from trainers.metrics import Metrics
 from trainers.trial import Tell, Training, Trial
 
@@ -42,17 +44,22 @@ def accept(config: PipelineConfig, size: str, tell: Tell) -> Acceptance:
     """Try the config's runtime with a model of this size; also written to ``{root}/acceptance.json``.
 
     Raises:
-        BadInput: as `derived` says; or the runtime asks for what is not there.
+        BadInput: as `derived` says; or the runtime asks for what is not there; or the models do not fit in the
+            memory of the machines: nothing was written then.
         RunFailed: what comes before all training failed.
     """
     began = time.time()
     acceptance = _Acceptance(config, size, tell)
-    acceptance.prepare()
-    acceptance.train()
-    acceptance.measure_training()
-    acceptance.measure_rollouts()
-    acceptance.measure_retrieval()
-    return acceptance.finish(time.time() - began)
+    acceptance.refuse_unfit()
+    try:
+        acceptance.prepare()
+        acceptance.train()
+        acceptance.measure_training()
+        acceptance.measure_rollouts()
+        acceptance.measure_retrieval()
+        return acceptance.finish(time.time() - began)
+    finally:
+        acceptance.clear()
 
 
 class _Acceptance:
@@ -70,11 +77,21 @@ class _Acceptance:
         self._rates: dict[str, float] = {}
         self._names: list[str] = []
 
+    def refuse_unfit(self) -> None:
+        """Raises BadInput where the models do not fit."""
+        machines = machines_of(self._small)
+        if machines:
+            refuse_unfit_config(self._small, machines)
+
     def prepare(self) -> None:
-        """World, index, questions, tokenizer and random weights; nothing of an acceptance that was finished is kept."""
-        if storage.exists(self._finished):
+        """World, index, questions, tokenizer and random weights; nothing of an acceptance that was cleared is kept."""
+        if self._trial.is_cleared or storage.exists(self._finished):
             self._trial.begin_anew()
         self._trial.make_until("models/untrained")
+
+    def clear(self) -> None:
+        """Remove what was made to be tried."""
+        self._trial.clear()
 
     def train(self) -> None:
         """SFT and DAPO, while processes of them die."""

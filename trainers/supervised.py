@@ -45,7 +45,7 @@ def train(job: PretrainJob | SftJob, course: Course) -> dict[str, Any]:
         refuse_divergence(done, {"loss": line["loss"], "norm of the gradient": line["grad_norm"]})
         if engine.rank == 0:
             metrics.add({"step": done, **line, "seconds": round(time.perf_counter() - began, 4)})
-            if time.monotonic() - reported > _PROGRESS_SECONDS:
+            if stopping or done == total or time.monotonic() - reported > _PROGRESS_SECONDS:
                 jobs.report_progress(job.output, done, total, "steps", f"loss {line['loss']:.3f}")
                 reported = time.monotonic()
         if stopping or done % settings.checkpoint_every == 0 or done == total:

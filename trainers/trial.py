@@ -2,17 +2,22 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from schemas.config import PipelineConfig
-from schemas.errors import RunFailed
+from schemas.errors import RunFailed, Stopped
 from schemas.jobs import Job, StrikeJob, Victim
 from schemas.manifest import StageManifest
-from tasks import graph, jobs, storage
+from tasks import graph, jobs, stopping, storage
 from tasks.acceptance.strikes import Strike, strikes_of
 from tasks.graph import Stage
 from tasks.jobs import Progress
 from tasks.ledger import Ledger
+
+_KEPT = (".json", ".jsonl", ".log")
+"""Endings of what is kept of a trial that is over."""
 
 Tell = Callable[[str, Progress | StageManifest], None]
 """Hears how far a stage or a measurement is, by its name."""
@@ -37,6 +42,28 @@ class Trial:
     def begin_anew(self) -> None:
         """Remove what an earlier one made."""
         shutil.rmtree(self.config.runtime.root, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove all but logs and figures; nothing where a job still works there, which saves its state."""
+        if not Path(self.config.runtime.root).is_dir():
+            return
+        if any(map(stopping.is_at_work, stopping.places_under(self.config.runtime.root))):
+            return
+        for path in sorted(Path(self.config.runtime.root).rglob("*"), reverse=True):
+            if path.is_dir():
+                with suppress(OSError):  # it holds something that is kept
+                    path.rmdir()
+            elif path.suffix not in _KEPT:
+                path.unlink()
+        self._cleared.touch()
+
+    @property
+    def is_cleared(self) -> bool:
+        return self._cleared.exists()
+
+    @property
+    def _cleared(self) -> Path:
+        return Path(self.config.runtime.root, "cleared")
 
     def make_until(self, last: str) -> None:
         """All stages up to this one.
@@ -63,6 +90,8 @@ class Trial:
             self._make(self._stages[name])
             if victims:
                 strikes_error = _error_of(strikes.output)
+        except Stopped:
+            raise
         except RunFailed as failed:
             error = str(failed)
         finally:
@@ -75,14 +104,12 @@ class Trial:
         Raises:
             BadInput: it says that its input is wrong.
         """
-        jobs.start_or_attach(module, job, self.config.runtime.jobs)
         try:
-            return jobs.watch(job.output, lambda progress: self._tell(name, progress)).figures
+            return jobs.run(module, job, self.config.runtime.jobs, lambda progress: self._tell(name, progress)).figures
+        except Stopped:
+            raise
         except RunFailed as error:
             return str(error)
-        except KeyboardInterrupt:
-            jobs.cancel(job.output)
-            raise
 
     def folder(self, name: str) -> str:
         return self.ledger.folder(*self._stages[name].name)
@@ -114,6 +141,8 @@ def _error_of(output: str) -> str | None:
     """Wait for a job; why it failed, or None."""
     try:
         jobs.watch(output, lambda progress: None)
+    except Stopped:
+        raise
     except RunFailed as error:
         return str(error)
     return None

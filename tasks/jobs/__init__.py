@@ -21,11 +21,12 @@ the job its own ranks, engines and searchers on a Ray cluster (``runtime.placeme
 Jobs and KubeRay start nothing again. Whatever it was, the job goes on from its last checkpoint, part or journal.
 """
 
-from tasks.jobs.folder import TERMINATED, Attempt, JobError, Progress, StartedJob, result_of
+from schemas.errors import TERMINATED
+from tasks.jobs.folder import Attempt, JobError, Progress, StartedJob, result_of
 from tasks.jobs.program import main, report_progress
-from tasks.jobs.starting import cancel, is_running, start_or_attach
+from tasks.jobs.starting import ask_to_stop, cancel, is_running, is_stopping, start_or_attach, wait_until_stopped
 from tasks.jobs.view import JobView, look
-from tasks.jobs.watching import watch
+from tasks.jobs.watching import run, watch
 
 __all__ = [
     "TERMINATED",
@@ -34,12 +35,16 @@ __all__ = [
     "JobView",
     "Progress",
     "StartedJob",
+    "ask_to_stop",
     "cancel",
     "is_running",
+    "is_stopping",
     "look",
     "main",
     "report_progress",
     "result_of",
+    "run",
     "start_or_attach",
+    "wait_until_stopped",
     "watch",
 ]

@@ -17,9 +17,6 @@ CONFIG, STARTED, LOG = "job-config.json", "job.json", "job.log"
 PROGRESS, HEARTBEAT, STOP, STOP_RANKS = "progress.json", "heartbeat", "stop", "stop-ranks"
 METRICS, ERROR, RESULT, ATTEMPTS = "metrics.jsonl", "job-error.json", "result.json", "attempts.jsonl"
 
-TERMINATED = 143
-"""Exit code of a job that was told to stop (a request in its folder, or SIGTERM) and has saved what it had."""
-
 _LOCK = "job.lock"
 _BEFORE_FIRST_BEAT = 10
 _LAST_LINES = 20

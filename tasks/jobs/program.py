@@ -12,10 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from schemas.errors import BadInput, JobLost, MaskSearchError
+from schemas.errors import TERMINATED, BadInput, JobLost, MaskSearchError
 from schemas.jobs import Job, JobResult
 from tasks.jobs import folder
-from tasks.jobs.folder import TERMINATED, JobError, Progress
+from tasks.jobs.folder import JobError, Progress
 
 HANDED_LOCK = "MASKSEARCH_JOB_LOCK"
 """Environment: the descriptor of the folder's lock, where who started the process has taken it already."""
@@ -57,6 +57,7 @@ def _work(job: AnyJob, body: Callable[[AnyJob], dict[str, Any]]) -> None:
         _say_why(job.output, error)
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    _complete_progress(job.output)
     result = JobResult(seconds=round(time.time() - began, 2), figures=figures)
     folder.write(job.output, folder.RESULT, result)
 
@@ -86,6 +87,13 @@ def report_progress(output: str, done: int, total: int, unit: str, note: str = "
     per_second = round((done - there) / (now - began), 3) if now > began else 0.0
     progress = Progress(done=done, total=total, unit=unit, note=note, per_second=max(per_second, 0.0))
     folder.write(output, folder.PROGRESS, progress)
+
+
+def _complete_progress(output: str) -> None:
+    """What ends well ends at its end: reports are throttled, and a total may be an estimate from above."""
+    last = folder.read(output, folder.PROGRESS, Progress)
+    if last is not None and last.done != last.total:
+        folder.write(output, folder.PROGRESS, last.model_copy(update={"done": last.total}))
 
 
 _first_report: dict[str, tuple[float, int]] = {}

@@ -5,12 +5,12 @@ import sys
 import time
 from pathlib import Path
 
-from schemas.errors import BadInput, MaskSearchError, RunFailed
+from schemas.errors import TERMINATED, BadInput, MaskSearchError, RunFailed, Stopped
 from schemas.jobs import Job
 from schemas.runtime import JobsRuntime, LocalJobs
 from tasks.jobs import folder
 from tasks.jobs.backend import Elsewhere, State, Status, Unreachable, backend_of
-from tasks.jobs.folder import TERMINATED, JobError, StartedJob
+from tasks.jobs.folder import JobError, StartedJob
 
 _LOCAL = LocalJobs()
 _KILL_SECONDS = 30.0
@@ -19,11 +19,15 @@ _KILL_SECONDS = 30.0
 def start_or_attach(module: str, job: Job, runtime: JobsRuntime = _LOCAL) -> None:
     """Start the job, unless it runs already, wherever that is, or is done. It may be started again as often as ever.
 
+    A job that was asked to stop and is still saving its state is waited for, and then started: the request was meant
+    for the run before.
+
     Raises:
         RunFailed: the backend does not take it.
     """
     if folder.result_of(job.output) is not None:
         return
+    _wait_for_stop(job.output)
     lock = folder.take_lock(job.output)
     if lock is None:
         return
@@ -41,11 +45,25 @@ def start_or_attach(module: str, job: Job, runtime: JobsRuntime = _LOCAL) -> Non
         os.close(lock)
 
 
+def _wait_for_stop(output: str) -> None:
+    """Wait until a job that was asked to stop has left; one that takes longer than its patience is killed."""
+    job = folder.read(output, folder.STARTED, StartedJob)
+    if job is not None and is_stopping(output):
+        _tell(f"the job in {output} was asked to stop and is saving its state; it is started again after that")
+        _end(output, job, job.runtime.stop_patience)
+
+
+def is_stopping(output: str) -> bool:
+    """Whether the job of this folder runs, and somebody has asked it to stop."""
+    return (Path(output) / folder.STOP).exists() and is_running(output)
+
+
 def start_again(output: str, died: StartedJob, how: str) -> None:
     """Start a job that died from its last checkpoint; nothing happens where somebody else did so first.
 
     Raises:
-        BadInput, RunFailed: it said why it ended, somebody asked it to stop, or it was started again often enough.
+        BadInput, RunFailed: it said why it ended, or it was started again often enough.
+        Stopped: somebody asked it to stop.
     """
     lock = folder.take_lock(output)
     if lock is None:
@@ -63,45 +81,77 @@ def start_again(output: str, died: StartedJob, how: str) -> None:
         os.close(lock)
 
 
-def cancel(output: str, patience: float | None = None) -> None:
-    """Tell the job to save what it has and leave; after ``patience`` seconds all its processes are killed.
+def ask_to_stop(output: str) -> StartedJob | None:
+    """Ask the job to save what it has and leave, for good; a job that has just died is started again by nobody.
 
-    What is waited for, and that a job did not save its state, is told on stderr. A job without a heartbeat has nothing
-    to save yet and is killed at once; one that has just died is started again by nobody. A job whose wait is
-    interrupted, by a second Ctrl-C, saves its state and ends by itself.
+    Returns at once, with what was asked; None where there is no job to ask.
+    """
+    job = folder.read(output, folder.STARTED, StartedJob)
+    if job is None or _is_over(output):
+        return None
+    (Path(output) / folder.STOP).touch()
+    return job
+
+
+def cancel(output: str, patience: float | None = None) -> None:
+    """Ask the job to stop, and wait until it has; after ``patience`` seconds all its processes are killed.
+
+    What is waited for, and that a job did not save its state, is said on stderr. A job without a heartbeat has nothing
+    to save yet and is killed at once. A job whose wait is interrupted, by a second Ctrl-C, saves its state and ends by
+    itself.
 
     Args:
         patience: that of the job's own settings (``jobs.stop_patience``) where it is None.
     """
-    job = folder.read(output, folder.STARTED, StartedJob)
-    if job is None or _is_over(output):
-        return
-    (Path(output) / folder.STOP).touch()
-    if not is_running(output):
+    job = ask_to_stop(output)
+    if job is None or not is_running(output):
         return
     patience = job.runtime.stop_patience if patience is None else patience
-    has_begun = (Path(output) / folder.HEARTBEAT).exists()
-    if has_begun:
+    if has_begun(output):
         _tell(
             f"the job in {output} is saving its state, {patience:.0f} seconds at most; "
             "a second Ctrl-C leaves at once, and the job saves it and ends by itself"
         )
-        _wait_for_end(output, patience, job)
+    said = _end(output, job, patience)
+    if said is not None:
+        _tell(said)
+
+
+def wait_until_stopped(output: str) -> str:
+    """Wait for a job that was asked to stop, and kill it after its patience (``jobs.stop_patience``); how it ended."""
+    job = folder.read(output, folder.STARTED, StartedJob)
+    said = _end(output, job, job.runtime.stop_patience) if job is not None else None
+    if folder.result_of(output) is not None:
+        return "had finished by then"
+    return said or f"saved its state; the next run goes on from {left_behind(output)}"
+
+
+def has_begun(output: str) -> bool:
+    """Whether the attempt that was started last came as far as its first heartbeat: it may have something to save."""
+    return (Path(output) / folder.HEARTBEAT).exists()
+
+
+def _end(output: str, job: StartedJob, patience: float) -> str | None:
+    """Wait for a job that was asked to stop, and kill it after ``patience`` seconds.
+
+    Returns what there is to say of an end without a saved state; None where it was saved.
+    """
+    begun = has_begun(output)
+    if begun:
+        wait_for_end(output, patience, job)
     how = "ended before it had saved its state"
     if is_running(output):
         try:
             kill(output, job)
         except Unreachable as why:
-            _tell(f"the job in {output} was told to stop, and could not be killed: {why}")
-            return
-        how = "was killed: " + (f"{patience:.0f} seconds were not enough" if has_begun else "it had not begun")
+            return f"the job in {output} was told to stop, and could not be killed: {why}"
+        how = "was killed: " + (f"{patience:.0f} seconds were not enough" if begun else "it had not begun")
     error = folder.read(output, folder.ERROR, JobError)
     if error is None and folder.result_of(output) is None:
-        message = f"the job in {output} was told to stop, and {how}; the next run goes on from {_left_behind(output)}"
+        message = f"the job in {output} was told to stop, and {how}; the next run goes on from {left_behind(output)}"
         error = JobError(message=message, exit_code=RunFailed.exit_code)
         folder.write(output, folder.ERROR, error)
-    if error is not None and error.exit_code != TERMINATED:
-        _tell(error.message)
+    return error.message if error is not None and error.exit_code != TERMINATED else None
 
 
 def replace(output: str, job: StartedJob, how: str) -> None:
@@ -128,7 +178,7 @@ def kill(output: str, job: StartedJob) -> None:
     now = folder.read(output, folder.STARTED, StartedJob)
     if now is not None and now.number == job.number and is_running(output):
         backend_of(job.runtime).kill(job.handle)
-        _wait_for_end(output, _KILL_SECONDS, job)
+        wait_for_end(output, _KILL_SECONDS, job)
 
 
 def is_running(output: str) -> bool:
@@ -203,20 +253,20 @@ def _why_not_again(output: str, job: StartedJob, how: str) -> MaskSearchError | 
     """The error that ends the watching, or None where the job is to be started again."""
     error = folder.read(output, folder.ERROR, JobError)
     if error is not None and error.exit_code == TERMINATED and not error.lost:
-        return _ended(output, "was told to stop and saved its state")
+        return Stopped(_how(output, "was told to stop and saved its state"))
     if error is not None and not error.lost:
         return BadInput(error.message) if error.exit_code == BadInput.exit_code else RunFailed(error.message)
     if (Path(output) / folder.STOP).exists():
-        return _ended(output, f"was told to stop, and {how}")
+        return Stopped(_how(output, f"was told to stop, and {how}"))
     if job.restarts < job.runtime.restarts:
         return None
     again = f" after it was started again {folder.times(job.restarts)}" if job.restarts else ""
-    return _ended(output, f"{how}{again}")
+    return RunFailed(_how(output, f"{how}{again}"))
 
 
-def _ended(output: str, how: str) -> RunFailed:
+def _how(output: str, how: str) -> str:
     lines = folder.last_lines(output)
-    return RunFailed(
+    return (
         f"the job in {output} {how} ({lines[-1].strip() if lines else 'it printed nothing'}); "
         f"its log is {Path(output) / folder.LOG}; run again to go on from where it was"
     )
@@ -233,13 +283,13 @@ def _is_over(output: str) -> bool:
     return folder.result_of(output) is not None or (error is not None and not error.lost)
 
 
-def _left_behind(output: str) -> str:
+def left_behind(output: str) -> str:
     """What the next run goes on from, as far as the folder tells."""
     checkpoints = sorted(path.name for path in Path(output).glob("checkpoints/step-*"))
     return f"checkpoints/{checkpoints[-1]}" if checkpoints else "what it had finished by then"
 
 
-def _wait_for_end(output: str, seconds: float, job: StartedJob) -> None:
+def wait_for_end(output: str, seconds: float, job: StartedJob) -> None:
     deadline = time.monotonic() + seconds
     while is_running(output) and time.monotonic() < deadline:
         time.sleep(job.runtime.poll_seconds)

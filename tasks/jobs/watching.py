@@ -9,11 +9,30 @@ import time
 from collections.abc import Callable
 
 from schemas.errors import RunFailed
-from schemas.jobs import JobResult
+from schemas.jobs import Job, JobResult
+from schemas.runtime import JobsRuntime
 from tasks.jobs import folder
 from tasks.jobs.backend import State, Status
 from tasks.jobs.folder import Progress, StartedJob
-from tasks.jobs.starting import how_it_ended, replace, start_again, status_of
+from tasks.jobs.starting import cancel, how_it_ended, replace, start_again, start_or_attach, status_of
+
+
+def run(module: str, job: Job, runtime: JobsRuntime, on_progress: Callable[[Progress], None]) -> JobResult:
+    """Start the job or attach to it, and wait. What ends the caller on purpose has the job save its state and stop.
+
+    Ctrl-C, SIGTERM and the cancelling of a flow run come as exceptions that are no `Exception`. SIGKILL leaves the job.
+
+    Raises:
+        BadInput, RunFailed, Stopped: as `start_or_attach` and `watch` say.
+    """
+    try:
+        start_or_attach(module, job, runtime)
+        return watch(job.output, on_progress)
+    except Exception:
+        raise
+    except BaseException:
+        cancel(job.output)
+        raise
 
 
 def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
@@ -22,7 +41,8 @@ def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
     The result's seconds are those of all attempts. The note of the progress tells how often it was started again.
 
     Raises:
-        BadInput, RunFailed: it said why it ended, or was told to stop, or used up its restarts (``runtime.jobs``).
+        BadInput, RunFailed: it said why it ended, or used up its restarts (``runtime.jobs``).
+        Stopped: somebody asked it to stop.
     """
     told: Progress | None = None
     watched: _Watched | None = None

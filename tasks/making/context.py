@@ -169,18 +169,9 @@ class Making:
         return dict(sorted(done.items()))
 
     def run_job(self, module: str, job: Job) -> JobResult:
-        """Start the job or attach to it, and wait. Ctrl-C is passed on: the job saves what it has and leaves.
-
-        Raises:
-            BadInput, RunFailed: as `tasks.jobs.watch` says.
-        """
+        """See `tasks.jobs.run`. A local Ray ends before it, whose memory the job may need."""
         release()
-        jobs.start_or_attach(module, job, self.config.runtime.jobs)
-        try:
-            return jobs.watch(job.output, self.on_progress)
-        except KeyboardInterrupt:
-            jobs.cancel(job.output)
-            raise
+        return jobs.run(module, job, self.config.runtime.jobs, self.on_progress)
 
 
 def no_failed_rows(parts: dict[str, PartManifest]) -> Gate:

@@ -1,6 +1,8 @@
 """`masksearch doctor`: red for what cannot run, and not for what no unfinished stage needs."""
 
 import io
+import shutil
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tasks.graph import stages_of
 from tests.support.http_server import serving
 
 TINY = Path(__file__).parents[1] / "chaos" / "tiny.yaml"
+DiskUsage = namedtuple("DiskUsage", "total used free")
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -96,3 +99,77 @@ def test_what_only_finished_stages_read_may_be_gone(told, monkeypatch):
     stages = [str(stage) for stage in stages_of(read_config(TINY))]
     monkeypatch.setattr("tasks.graph.is_finished", lambda _, stage: str(stage) in stages)
     assert failed(told("ranks: 640", "model: {path: /gone}")) == []
+
+
+def of_root(lines):
+    (line,) = [line for line in lines if line[2:].startswith("root ")]
+    return line
+
+
+def test_a_root_that_is_not_there_is_said_to_be_made_where_it_can_be(told, tmp_path):
+    assert of_root(told()).startswith("✓") and of_root(told()).endswith(f"will be made in {tmp_path}")
+    (tmp_path / "root").mkdir()
+    assert "will be made" not in of_root(told())
+
+
+@pytest.mark.parametrize("root", ["/no/such/disk", "/mnt/wikis/runs"])
+def test_a_root_on_a_disk_that_is_not_mounted_is_red(told, root):
+    assert not Path(root).exists()
+    assert of_root(told(root=root)).startswith("✗")
+    assert "is a disk not mounted?" in of_root(told(root=root))
+    assert not Path(root).parent.exists() or Path(root).parent == Path("/mnt")
+
+
+def test_a_root_that_may_not_be_written_to_is_red(told, tmp_path, monkeypatch):
+    monkeypatch.setattr("flows.doctor.os.access", lambda path, mode: False)
+    assert of_root(told()) == f"✗ root {tmp_path}/root: {tmp_path} may not be written to: name another folder"
+
+
+def test_a_bucket_that_is_not_there_is_red(told):
+    assert of_root(told(root="memory://nobucket/runs")).startswith("✗")
+
+
+def test_too_little_disk_is_red_for_a_root_and_for_a_model(told, monkeypatch):
+    for free, root_fits in ((0.5e9, False), (50e9, True)):
+        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: DiskUsage(1e12, 1e12 - free, free))
+        lines = told("", "model: {hidden: 4096, layers: 36, heads: 32, intermediate: 12288}")
+        assert of_root(lines).startswith("✓" if root_fits else "✗")
+        assert any("GB on disk, and" in line for line in failed(lines)), lines
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_checkout_of_another_version_is_red(told, tmp_path, changed):
+    checkout = tmp_path / "checkout"
+    for room in ("schemas", "retrieval_index", "tasks", "trainers"):
+        shutil.copytree(TINY.parents[2] / room, checkout / room, ignore=shutil.ignore_patterns("__pycache__"))
+    if changed:
+        (checkout / "tasks" / "graph.py").write_text("")
+    lines = told(f"jobs: {{backend: ray, address: '{NOBODY}', working_dir: {checkout}}}")
+    words = "another version of this project: 1 files differ, the first is tasks/graph.py"
+    assert any(words in line for line in failed(lines)) == changed
+    assert any("a checkout of this version" in line for line in lines) != changed
+
+
+def test_a_local_ray_cluster_is_looked_for(told, monkeypatch):
+    def join(cpus):
+        raise BadInput("no Ray cluster answers at auto (RAY_ADDRESS)")
+
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    monkeypatch.setattr("tasks.ray_cluster.join", join)
+    assert any("no Ray cluster answers at auto" in line for line in failed(told()))
+
+
+def test_an_encoder_without_weights_and_a_set_without_questions_are_red(told, tmp_path):
+    encoder, questions = tmp_path / "encoder", tmp_path / "set.jsonl"
+    encoder.mkdir()
+    (encoder / "config.json").write_text("{}")
+    sections = f"index: {{kind: dense, encoder: {{path: {encoder}}}}}\nramp: {{leaks: {{sets: [{questions}]}}}}"
+    for content, said in (
+        ("", "holds nothing"),
+        ("no json\n", str(questions)),
+        ('{"id": 1}\n', "neither question nor"),
+    ):
+        questions.write_text(content)
+        lines = failed(told("", sections))
+        assert any(said in line for line in lines), lines
+        assert any("no weights in it" in line for line in lines), lines

@@ -23,6 +23,8 @@ class SleeperJob(Job):
     """Seconds for which its first attempt does nothing, while its heart beats."""
     saving: float = 0.0
     """Seconds that it takes to save what it has."""
+    reports: int | None = None
+    """How many naps it reports; None for all."""
     loses: bool = False
     """Whether a part of it dies on every attempt."""
 
@@ -46,7 +48,8 @@ def sleep(job: SleeperJob) -> dict[str, Any]:
     time.sleep(job.hangs if attempt == 1 else 0)
     naps = round(job.seconds / NAP) + 1
     for nap in range(naps):
-        jobs.report_progress(job.output, nap + 1, naps, "naps")
+        if job.reports is None or nap < job.reports:
+            jobs.report_progress(job.output, nap + 1, naps, "naps")
         time.sleep(NAP if job.seconds else 0)
         if attempt <= len(job.signals):
             os.kill(os.getpid(), job.signals[attempt - 1])

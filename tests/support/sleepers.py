@@ -7,6 +7,8 @@ from typing import Any
 from tests.support.sleeper import SleeperJob
 
 SLEEPER = "tests.support.sleeper"
+PARTS = 100
+"""Of the stage without a job of `sleeping_flow`: each takes a moment, all of them a minute."""
 
 
 def job(tmp_path: Path, **settings: Any) -> SleeperJob:

@@ -211,3 +211,15 @@ def test_a_job_can_be_looked_at_while_it_runs(tmp_path):
     view = jobs.look(sleeping.output)
     assert view is not None
     assert view.state == "ended"
+
+
+def test_a_job_that_ends_well_is_at_its_end(tmp_path):
+    """Whatever it reported last: reports are throttled."""
+    sleeping = job(tmp_path, seconds=0.3, reports=2)
+    jobs.start_or_attach(SLEEPER, sleeping)
+    seen = []
+    jobs.watch(sleeping.output, seen.append)
+    assert (seen[-1].done, seen[-1].total) == (4, 4)
+    view = jobs.look(sleeping.output)
+    assert view is not None and view.progress is not None
+    assert (view.state, view.progress.done) == ("finished", 4)
