@@ -2,10 +2,9 @@
 
 A dump is one file, or the ``-pXpY`` files of one folder. A bzip2 file of several streams is cut between streams: by
 its index where that lies beside it and is right, otherwise where the streams' magic numbers are; both give the same
-ranges. XML is
-cut anywhere: a page that is cut is read to its end (xml.py). A single stream of bzip2 or gzip is one range, and refused
-where it is too large for one. What a file is, is told by its content, not by its name. What the folder says of sizes
-and sums (sums.py) must hold.
+ranges. XML is cut anywhere: a page that is cut is read to its end (xml.py). A single stream of bzip2 or gzip is one
+range, and refused where it is too large for one. The content says what a file is, and the name only what it is not
+(file_kinds.py). What the folder says of sizes and sums (sums.py) must hold.
 """
 
 import bz2

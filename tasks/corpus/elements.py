@@ -8,7 +8,7 @@ import re
 
 from tasks.corpus.marks import GAP, lost
 
-_LOSSES = "math|chem|ce|hiero|score|graph|syntaxhighlight|source|pre|del|strike|s"
+_LOSSES = "math|chem|ce|hiero|score|graph|syntaxhighlight|source|pre|del|strike"
 """What a reader sees of them is lost."""
 _SILENT = (
     "gallery|timeline|imagemap|mapframe|maplink|templatestyles|templatedata|inputbox|categorytree|dynamicpagelist|"
@@ -19,13 +19,15 @@ _UNSEEN = "includeonly"
 """Part of the pages that include this one, not of this one; to the end of the page where nothing closes it."""
 _PLAIN = "noinclude|onlyinclude"
 """On the page itself only the tags vanish."""
+_STRUCK = r"s(?=\s*+/?>|\s[^<>]*=)"
+"""Its name may be a letter of a formula (tags.py)."""
 _SILENT_NAMES = frozenset(_SILENT.split("|"))
-ELEMENTS = frozenset(f"nowiki|{_LOSSES}|{_SILENT}|{_UNSEEN}|{_PLAIN}".split("|"))
+ELEMENTS = frozenset(f"nowiki|s|{_LOSSES}|{_SILENT}|{_UNSEEN}|{_PLAIN}".split("|"))
 
 _OPENING = re.compile(
     r"<(?:(?P<comment>!--)"
     rf"|/?(?:{_PLAIN})\s*+/?>"
-    rf"|(?P<name>nowiki|{_LOSSES}|{_SILENT}|{_UNSEEN})(?=[\s/>])(?P<attributes>[^<>]*+)>"
+    rf"|(?P<name>nowiki|{_STRUCK}|{_LOSSES}|{_SILENT}|{_UNSEEN})(?=[\s/>])(?P<attributes>[^<>]*+)>"
     r"(?:(?<!/>)(?P<body>[^<]*+)</(?P=name)\s*+>)?+)",
     re.IGNORECASE,
 )
@@ -97,8 +99,10 @@ class _Scan:
         """Behind a comment; behind its line where nothing else stands on it."""
         found = _COMMENTS.match(self._text, start)
         assert found is not None
-        line = self._text[self._text.rfind("\n", 0, start) + 1 : start]
-        rest = _REST_OF_LINE.match(self._text, found.end()) if not line.strip(" \t") else None
+        while start and self._text[start - 1] in " \t":
+            start -= 1
+        is_alone = start == 0 or self._text[start - 1] == "\n"
+        rest = _REST_OF_LINE.match(self._text, found.end()) if is_alone else None
         return rest.end() if rest else found.end()
 
     def _closing(self, name: str, start: int) -> re.Match[str] | None:

@@ -30,6 +30,7 @@ HOSTILE: dict[str, Callable[[int], object]] = {
     "references never closed": lambda n: clean("<ref>a\n" * n + "</ref>", WIKI),
     "references closed a line too late": lambda n: clean("<ref><ref></ref>\n" * n, WIKI),
     "comments": lambda n: clean("<!-- a --> " * n, WIKI),
+    "comments within a line": lambda n: clean("a <!-- a --> b" * n, WIKI),
     "tags that end nowhere": lambda n: clean("<b <rt><rp>a" * n, WIKI),
     "files never closed": lambda n: clean("[[File:a|b [[c] " * n, WIKI),
     "brackets within brackets": lambda n: clean("[a[b]" * n + "]]", WIKI),
