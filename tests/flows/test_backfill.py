@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 from s3fs import S3FileSystem
 
+from flows.backfill import backfill as several
 from flows.selection import configured
 from schemas.config import read_config
-from schemas.errors import BadInput
+from schemas.errors import BadInput, Stopped
 from tasks.corpus.dumps import find_dump
 from tests.support.dumpfiles import page_xml, write_multistream
 
@@ -145,3 +147,16 @@ def test_the_monthly_deployment_builds_the_latest_snapshot_and_every_config_is_t
     assert parameters["monthly"]["snapshot"] == "latest"
     for given in parameters.values():
         assert "snapshot" not in given or "{date}" in (read_config(ROOT / given["config"]).dump or "")
+
+
+def test_who_stops_one_run_stops_the_backfill(config, monkeypatch):
+    begun = []
+
+    def stopped(path, snapshot, *more):
+        begun.append(snapshot)
+        raise Stopped("the run was cancelled on its Prefect server")
+
+    monkeypatch.setattr("flows.running.run", stopped)
+    with pytest.raises(Stopped):
+        several(str(config), ["enwiki-20240101", "enwiki-20240301"], None, None, None, "missing", False, Console())
+    assert begun == ["enwiki-20240101"]

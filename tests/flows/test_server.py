@@ -33,6 +33,8 @@ def test_a_run_is_on_the_dashboard_with_a_table_for_every_stage_and_progress(ser
     assert ("table", "passages-v1") in kinds
     assert ("progress", "passages-v1-progress") in kinds
     assert ("markdown", "scorecard") in kinds
+    latest = httpx.post(f"{url}/artifacts/latest/filter", json={}).json()
+    assert {artifact["data"] for artifact in latest if artifact["type"] == "progress"} == {100.0}
     assert flow_run["name"].endswith("smallworld-20260101 corpus")
 
 

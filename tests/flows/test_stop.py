@@ -103,3 +103,9 @@ def test_a_run_that_starts_while_a_job_is_still_saving_waits_and_goes_on(tmp_pat
     assert jobs.watch(sleeping.output, lambda progress: None).figures == {"slept": 0.0}
     assert (models / "job" / "saved").exists()
     assert len(starts(models)) == 2
+
+
+def test_jobs_of_an_acceptance_are_found(tmp_path, models):
+    folder = tmp_path / "acceptance" / "tiny-1" / SNAPSHOT / "jobs"
+    started(folder, seconds=60.0)
+    assert f"✓ {SNAPSHOT} jobs/job: saved its state" in said_of(tmp_path)
