@@ -11,11 +11,11 @@ from schemas.acceptance import FILE, Acceptance
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput, RunFailed, Stopped
 from schemas.sizes import SIZES, parameters_of
-from tasks import storage
-from tasks.acceptance.derived import derived, devices_of
-from tasks.acceptance.room import refuse_no_disk
-from tasks.expectations import parameters_in
-from tasks.graph import stages_of
+from tasks.ledger import storage
+from tasks.pipeline.expectations import parameters_in
+from tasks.pipeline.graph import stages_of
+from trainers.acceptance.derived import derived, devices_of
+from trainers.acceptance.room import refuse_no_disk
 
 _COLOURS = {"pass": "green", "fail": "red", "not tried": "yellow"}
 
@@ -31,13 +31,13 @@ def accept(config: str, size: str | None, price: float | None, root: str | None,
     settings = configured(config, root=root)
     size = size or _size_for(settings)
     refuse_no_disk(derived(settings, size), size)  # before anything heavy is imported
-    from trainers import acceptance
+    from trainers.acceptance import checks
 
     console.print(f"accepting with a model of size {size}, random weights", highlight=False)
     leave_on_sigterm()
     try:
         with Terminal(console) as terminal:
-            found = acceptance.accept(settings, size, terminal)
+            found = checks.accept(settings, size, terminal)
     except KeyboardInterrupt:
         raise Stopped("nothing is accepted: what was made to be tried is removed") from None
     console.print(_table(found))

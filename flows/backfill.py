@@ -11,10 +11,10 @@ from flows.selection import configured
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput, MaskSearchError, RunFailed, Stopped
 from schemas.snapshot import wiki_of
-from tasks import graph
-from tasks.graph import Stage
-from tasks.ledger import Ledger
-from tasks.readiness import refuse_unready, unfinished
+from tasks.ledger.ledger import Ledger
+from tasks.pipeline import graph
+from tasks.pipeline.graph import Stage
+from tasks.pipeline.readiness import refuse_unready, unfinished
 
 Mode = Literal["missing", "failed", "all"]
 

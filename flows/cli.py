@@ -168,7 +168,7 @@ def show(
     json: AsJson = False,
 ) -> None:
     """Print records readably."""
-    from tasks.show import show
+    from tasks.report.show import show
 
     show(path, limit, json, _console())
 

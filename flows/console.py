@@ -8,8 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from schemas.manifest import StageManifest
-from tasks.graph import Stage
 from tasks.jobs import Progress
+from tasks.pipeline.graph import Stage
 
 _PLAIN_SECONDS = 20.0
 

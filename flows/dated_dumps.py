@@ -4,8 +4,8 @@ import glob
 import re
 
 from schemas.errors import BadInput
-from tasks import storage
-from tasks.corpus.dumps import find_dump
+from tasks.dumps.dumps import find_dump
+from tasks.ledger import storage
 
 
 def dated(dump: str, wiki: str) -> list[str]:

@@ -17,11 +17,12 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput, MaskSearchError
 from schemas.paths import scheme_of
 from schemas.runtime import KubeRayJobs, LocalJobs, RayJobs
-from tasks import ray_cluster, storage
-from tasks.disk import nearest
-from tasks.expectations import parameters_in
-from tasks.graph import Stage, stages_of
-from tasks.readiness import found_for, unfinished
+from tasks.capacity import ray_cluster
+from tasks.ledger import storage
+from tasks.ledger.disk import nearest
+from tasks.pipeline.expectations import parameters_in
+from tasks.pipeline.graph import Stage, stages_of
+from tasks.pipeline.readiness import found_for, unfinished
 
 Check = tuple[bool, str]
 
@@ -157,7 +158,7 @@ def _servers(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
 
 def _endpoints(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
     """Of chat models: whether they answer, take the key, and know a model."""
-    from tasks.rollouts.chat import SPANS, TEACHER, ChatEndpoint
+    from tasks.requests.chat import SPANS, TEACHER, ChatEndpoint
 
     runtime, teacher, spans = settings.runtime, settings.teacher, settings.ramp.spans
     names = {stage.name for stage in stages}
@@ -188,7 +189,7 @@ def _models(settings: PipelineConfig, can_be_read: bool) -> Iterator[Check]:
     """What models run on: engines elsewhere, or this machine, where all processes of a job live on it."""
     runtime = settings.runtime
     if runtime.engine.kind == "remote":
-        from tasks.rollouts.remote_engine import RemoteEngine
+        from tasks.engines.remote_engine import RemoteEngine
 
         ask = partial(RemoteEngine, runtime.engine.urls, 1, settings.agent.max_tokens)
         yield _asked(ask, f"engines: {', '.join(runtime.engine.urls)}")
@@ -205,9 +206,9 @@ def _processors(settings: PipelineConfig) -> Check:
 
 
 def _memory(settings: PipelineConfig) -> Check:
-    from tasks.devices import this_machine
-    from tasks.memory import gigabytes
-    from trainers.admission import refuse_unfit_config
+    from tasks.capacity.devices import this_machine
+    from tasks.capacity.memory import gigabytes
+    from trainers.ranks.admission import refuse_unfit_config
 
     machine = this_machine()
     try:

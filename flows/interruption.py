@@ -17,7 +17,7 @@ from prefect.exceptions import Pause, PrefectException
 from prefect.states import Cancelled, State
 
 from tasks.jobs import is_stopping
-from tasks.stopping import request_of
+from tasks.jobs.stopping import request_of
 
 LEFT = "masksearch.flow-run.left"
 """The event by which a run's process says that it has left: it sends no heartbeat any more, whatever the state."""

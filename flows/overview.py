@@ -9,10 +9,11 @@ from rich.table import Column, Table
 
 from flows.selection import refuse_empty
 from schemas.errors import BadInput
-from tasks import jobs, storage
-from tasks.graph import changes_outside
+from tasks import jobs
 from tasks.jobs import JobView
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
+from tasks.pipeline.graph import changes_outside
 
 
 def status(root: str, as_json: bool, console: Console) -> None:

@@ -16,11 +16,11 @@ from flows.reporting import note_run, report_page, reported
 from flows.selection import configured, wanted
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
-from tasks.graph import Stage
-from tasks.ledger import Ledger
-from tasks.readiness import refuse_unready, unfinished
+from tasks.ledger.ledger import Ledger
+from tasks.pipeline.graph import Stage
+from tasks.pipeline.readiness import refuse_unready, unfinished
+from tasks.pipeline.stages import artifact_key, task_of
 from tasks.report.summary import scorecard_markdown
-from tasks.stages import artifact_key, task_of
 
 
 def _run_name() -> str:

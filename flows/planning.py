@@ -16,12 +16,21 @@ from flows.selection import configured
 from schemas.acceptance import FILE, Acceptance
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
-from tasks import storage
-from tasks.expectations import Hours, Work, hours_of, parameters_in, seen_by_students, staleness_of, total, work_of
-from tasks.graph import Stage, changes_outside, stages_of
-from tasks.ledger import Ledger, differences
-from tasks.precedents import Precedent, precedents_of
-from tasks.readiness import found_for
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger, differences
+from tasks.pipeline.expectations import (
+    Hours,
+    Work,
+    hours_of,
+    parameters_in,
+    seen_by_students,
+    staleness_of,
+    total,
+    work_of,
+)
+from tasks.pipeline.graph import Stage, changes_outside, stages_of
+from tasks.pipeline.precedents import Precedent, precedents_of
+from tasks.pipeline.readiness import found_for
 
 
 def plan(

@@ -6,8 +6,8 @@ import time
 import psutil
 
 from schemas.config import PipelineConfig
-from tasks import storage
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
 from tasks.report.document import Report, current_report
 
 _counted_until = psutil.Process().create_time()

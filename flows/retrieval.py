@@ -21,7 +21,7 @@ def build(passages: str, out: str, kind: str, language: str, encoder: str | None
     """Index Parquet or JSON lines with passage_id, title and text."""
     from pydantic import ValidationError
 
-    from tasks.indexing import build_from_parquet
+    from tasks.indexing.building import build_from_parquet
 
     try:
         chosen = {"kind": kind, "language": language, "encoder": _encoder(encoder) if encoder else None}
@@ -60,7 +60,7 @@ def search(index: str, query: str | None, k: int, queries: Path | None, as_json:
 
 
 def _search_many(index: str, queries: Path, k: int) -> None:
-    from tasks.indexing import search_many
+    from tasks.indexing.building import search_many
 
     found = search_many(index, str(queries), k)
     if (first := next(found, None)) is None:

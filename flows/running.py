@@ -17,8 +17,8 @@ def run(
     """Build what is missing, write the report, print the scorecard. Where all is there, nothing heavy is started."""
     from flows.reporting import report_page, reported
     from flows.selection import configured, wanted
-    from tasks import storage
-    from tasks.readiness import refuse_unready, unfinished
+    from tasks.ledger import storage
+    from tasks.pipeline.readiness import refuse_unready, unfinished
     from tasks.report.summary import summary_table
 
     settings = configured(config, snapshot, root, dump)
@@ -48,7 +48,7 @@ def _flow(
     from flows.console import Terminal
     from flows.pipeline import pipeline
     from flows.server import server_of_this_run
-    from tasks import stages
+    from tasks.pipeline import stages
 
     leave_on_sigterm()
     with server_of_this_run(), Terminal(console) as terminal:

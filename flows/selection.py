@@ -5,8 +5,8 @@ from typing import Any
 from schemas.config import PipelineConfig, config_of, document_of
 from schemas.errors import BadInput
 from schemas.snapshot import is_snapshot, wiki_of
-from tasks import storage
-from tasks.graph import Stage, stages_of
+from tasks.ledger import storage
+from tasks.pipeline.graph import Stage, stages_of
 
 GROUPS = {
     "corpus": ("index",),
@@ -69,8 +69,8 @@ def _latest(document: dict[str, Any]) -> str:
 
 def _told_by(path: str) -> str:
     """The snapshot that a dump's files are named after. Where its own name tells it, the dump may be gone."""
-    from tasks.corpus.dumps import find_dump
-    from tasks.corpus.sums import snapshot_of_name
+    from tasks.dumps.dumps import find_dump
+    from tasks.dumps.sums import snapshot_of_name
 
     told = snapshot_of_name(path.rstrip("/").rpartition("/")[2]) or find_dump(path).snapshot
     if told is None:

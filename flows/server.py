@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from schemas.errors import RunFailed
-from tasks.processes import die_with_parent, free_port
+from tasks.capacity.processes import die_with_parent, free_port
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0

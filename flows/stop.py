@@ -6,8 +6,9 @@ from rich.console import Console
 
 from flows.selection import refuse_empty
 from schemas.errors import BadInput, Stopped
-from tasks import stopping, storage
-from tasks.stopping import Place
+from tasks.jobs import stopping
+from tasks.jobs.stopping import Place
+from tasks.ledger import storage
 
 
 def stop(root: str, names: Sequence[str], console: Console) -> None:

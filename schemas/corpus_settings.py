@@ -27,7 +27,7 @@ class WorldSettings(Identity):
 
 
 class PageMarks(Identity):
-    """What marks the pages of a kind, besides what is known of each wiki (tasks/corpus/page_kinds.yaml).
+    """What marks the pages of a kind, besides what is known of each wiki (tasks/templates/page_kinds.yaml).
 
     Names without namespace, in any case; ``*`` stands for any letters.
     """
@@ -153,7 +153,7 @@ class LeakSettings(Identity):
     """Questions whose paragraph stands in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
 
     sets: Annotated[list[str], Field(min_length=1)]
-    """Files of questions (layouts: tasks/evaluation/datasets.py). Locations: they are known by folder and name, and by
+    """Files of questions (layouts: tasks/sets/datasets.py). Locations: they are known by folder and name, and by
     what they hold."""
     words: Annotated[int, Field(ge=4)] = 13
     """Words in a row (characters, in Chinese and Japanese) that a paragraph may not share with a set."""

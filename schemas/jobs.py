@@ -31,7 +31,7 @@ class Job(BaseModel):
 
 
 class IndexJob(Job):
-    """``python -m tasks.indexing_job``: an index of the passages of these Parquet files, in their order."""
+    """``python -m tasks.indexing.job``: an index of the passages of these Parquet files, in their order."""
 
     settings: IndexSettings
     passages: list[str]
@@ -113,7 +113,7 @@ class DapoJob(TrainingJob):
 
 
 class RolloutJob(Job):
-    """``python -m tasks.rollouts.student``: a model answers questions; judged trajectories, in parts."""
+    """``python -m tasks.teachers.student``: a model answers questions; judged trajectories, in parts."""
 
     label: str
     model_name: str
@@ -129,7 +129,7 @@ class RolloutJob(Job):
 
 
 class TeacherJob(Job):
-    """``python -m tasks.rollouts.teach``: the multi-agent teacher answers questions through its endpoint."""
+    """``python -m tasks.teachers.teach``: the multi-agent teacher answers questions through its endpoint."""
 
     label: str
     tokenizer: str | None = None
@@ -173,7 +173,7 @@ Victim = Literal["main process", "rank", "engine", "searcher"]
 
 
 class StrikeJob(Job):
-    """``python -m tasks.acceptance.strikes``: while the training in the folder ``target`` runs, processes of it die.
+    """``python -m trainers.acceptance.strikes``: while the training in the folder ``target`` runs, processes of it die.
 
     One of each kind of ``victims``, in this order, each when the training has gone on after the one before.
     """
@@ -189,7 +189,7 @@ class StrikeJob(Job):
 
 
 class RolloutRateJob(Job):
-    """``python -m tasks.acceptance.rollouts``: how fast engines write, in rollouts of full turns, for ``seconds``."""
+    """``python -m trainers.acceptance.rollouts``: how fast engines write in rollouts of full turns, for ``seconds``."""
 
     model: str
     tokenizer: str
@@ -202,7 +202,7 @@ class RolloutRateJob(Job):
 
 
 class RetrievalLoadJob(Job):
-    """``python -m tasks.acceptance.retrieval``: how long searches take under the load of a training step.
+    """``python -m trainers.acceptance.retrieval``: how long searches take under the load of a training step.
 
     ``queries`` in all, ``in_flight`` at one time, shared out to as many ``clients`` as there are engines; nothing new
     is asked after ``seconds``.

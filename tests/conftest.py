@@ -8,10 +8,18 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 APART = (
-    *("tests/chaos/", "tests/flows/", "tests/tasks/rollouts/test_worker_pool.py", "tests/tasks/test_jobs"),
-    *("tests/tasks/test_indexing_job.py", "tests/trainers/test_policy_ranks.py", "tests/trainers/test_ray_ranks.py"),
-    *("tests/trainers/test_launch.py", "tests/trainers/test_resume.py", "tests/trainers/test_sharded_loading.py"),
-    *("tests/trainers/test_shared_layout.py", "tests/trainers/test_waiting.py"),
+    *("tests/chaos/", "tests/flows/", "tests/tasks/rollouts/test_cluster_pool.py", "tests/tasks/jobs/"),
+    *(
+        "tests/tasks/indexing/test_job.py",
+        "tests/trainers/rl/test_policy_ranks.py",
+        "tests/trainers/ranks/test_ray_ranks.py",
+    ),
+    *(
+        "tests/trainers/ranks/test_launch.py",
+        "tests/trainers/supervised/test_resume.py",
+        "tests/trainers/ranks/test_sharded_loading.py",
+    ),
+    *("tests/trainers/rl/test_shared_layout.py", "tests/trainers/ranks/test_waiting.py"),
 )
 
 

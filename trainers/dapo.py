@@ -13,10 +13,11 @@ from typing import Any
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob
 from schemas.records import Question
-from tasks import jobs, storage
+from tasks import jobs
+from tasks.ledger import storage
 from tasks.rollouts.spots import Spot, own_spot
-from trainers import launch
-from trainers.rollouts import PooledRollouts, Rollouts
+from trainers.ranks import launch
+from trainers.rl.rollouts import PooledRollouts, Rollouts
 
 
 def train(
@@ -28,16 +29,16 @@ def train(
         raise BadInput(f"no question to train on in {', '.join(job.questions) or 'an empty list'}")
     import torch
 
-    from tasks.rollouts.protocol import prompt_of
-    from tasks.rollouts.tokenizer import AgentTokenizer
-    from trainers.controller import Controller
-    from trainers.deepspeed_engine import TrainingEngine
-    from trainers.generation import Generation
-    from trainers.parity import EngineWeights
-    from trainers.policy_training import PolicyTraining
-    from trainers.prompts import PromptOrder
-    from trainers.stopping import StopSignal
-    from trainers.stream import Stream
+    from tasks.agent.protocol import prompt_of
+    from tasks.agent.tokenizer import AgentTokenizer
+    from trainers.ranks.deepspeed_engine import TrainingEngine
+    from trainers.ranks.stopping import StopSignal
+    from trainers.rl.controller import Controller
+    from trainers.rl.generation import Generation
+    from trainers.rl.parity import EngineWeights
+    from trainers.rl.policy_training import PolicyTraining
+    from trainers.rl.prompts import PromptOrder
+    from trainers.rl.stream import Stream
 
     torch.set_num_threads(job.threads_per_rank)
     torch.manual_seed(job.settings.seed)

@@ -5,21 +5,22 @@ from typing import Any
 from schemas.errors import BadInput
 from schemas.jobs import PretrainJob
 from schemas.records import Passage
-from tasks import jobs, storage
-from trainers import launch
+from tasks import jobs
+from tasks.ledger import storage
+from trainers.ranks import launch
 
 
 def train(job: PretrainJob) -> dict[str, Any]:
     """Train on the job's passages, laid along links."""
-    from tasks.rollouts.tokenizer import AgentTokenizer
-    from trainers import supervised
-    from trainers.documents import DocumentCourse
+    from tasks.agent.tokenizer import AgentTokenizer
+    from trainers.supervised import loop
+    from trainers.supervised.documents import DocumentCourse
 
     passages = [passage for path in job.documents for passage in storage.read_rows(path, Passage)]
     if not passages:
         raise BadInput(f"no passage to train on in {', '.join(job.documents) or 'an empty list of documents'}")
     course = DocumentCourse(passages, AgentTokenizer.load(job.tokenizer), job.settings)
-    return supervised.train(job, course)
+    return loop.train(job, course)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,17 @@ from typing import Any
 from schemas.errors import BadInput
 from schemas.jobs import SftJob
 from schemas.records import Trajectory, VerdictStatus
-from tasks import jobs, storage
-from trainers import launch
+from tasks import jobs
+from tasks.ledger import storage
+from trainers.ranks import launch
 
 
 def train(job: SftJob) -> dict[str, Any]:
     """Train on the accepted trajectories of all sources; the figures tell how many there were, by number of masks."""
-    from tasks.rollouts.tokenizer import AgentTokenizer
-    from trainers import supervised
-    from trainers.curriculum import Example, TrajectoryCourse
-    from trainers.sequences import sequence_of
+    from tasks.agent.tokenizer import AgentTokenizer
+    from trainers.model.sequences import sequence_of
+    from trainers.supervised import loop
+    from trainers.supervised.curriculum import Example, TrajectoryCourse
 
     tokenizer = AgentTokenizer.load(job.tokenizer)
     sequences, examples, too_long = [], [], 0
@@ -32,7 +33,7 @@ def train(job: SftJob) -> dict[str, Any]:
         examples.append(Example(len(sequence), trajectory.n_masks, weight))
     if not examples:
         raise BadInput(f"no accepted trajectory of at most {job.settings.max_length} tokens to train on")
-    figures = supervised.train(job, TrajectoryCourse(sequences, examples, job.settings))
+    figures = loop.train(job, TrajectoryCourse(sequences, examples, job.settings))
     by_masks = Counter(example.n_masks for example in examples)
     return {**figures, "too_long": too_long, "examples": {str(n): by_masks[n] for n in sorted(by_masks)}}
 

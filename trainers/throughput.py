@@ -15,12 +15,12 @@ from schemas.jobs import TrainingRateJob
 from schemas.settings import EngineeringSettings, OptimiserSettings
 from schemas.sizes import architecture_in
 from tasks import jobs
-from trainers import launch
+from trainers.ranks import launch
 
 if TYPE_CHECKING:
     import torch
 
-    from trainers.sequences import Sequence
+    from trainers.model.sequences import Sequence
 
 WARM_UP = 3
 """Steps that are not measured."""
@@ -71,10 +71,10 @@ def throughput(
     Sequences are of even chances for lengths in [shortest, longest), packed in rows of the settings' tokens. Rank 0
     tells the seconds that were measured so far.
     """
-    from trainers.course import Step
-    from trainers.deepspeed_engine import TrainingEngine
-    from trainers.flops import finish, matrix_flops_per_second, training_flops
-    from trainers.supervised import update
+    from trainers.model.flops import finish, matrix_flops_per_second, training_flops
+    from trainers.ranks.deepspeed_engine import TrainingEngine
+    from trainers.supervised.course import Step
+    from trainers.supervised.loop import update
 
     model = architecture_in(folder)
     assert model is not None, "a model that we wrote ourselves"
@@ -113,7 +113,7 @@ def made_up_sequences(shortest: int, longest: int, n_tokens: int) -> "list[Seque
     """Random tokens below 300, all trained, ``n_tokens`` in all or a little more."""
     import numpy as np
 
-    from trainers.sequences import Sequence
+    from trainers.model.sequences import Sequence
 
     random, made, held = np.random.default_rng(1), [], 0
     while held < n_tokens:

@@ -5,8 +5,8 @@ from typing import Any
 
 from schemas.jobs import NewModelJob
 from tasks import jobs
-from tasks.rollouts.tokenizer import AgentTokenizer
-from trainers.weights import load_model, new_model
+from tasks.agent.tokenizer import AgentTokenizer
+from trainers.model.weights import load_model, new_model
 
 
 def make(job: NewModelJob) -> dict[str, Any]:

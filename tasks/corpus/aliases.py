@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks import storage
-from tasks.corpus.repeats import Kept, Repeats
+from tasks.dumps.repeats import Kept, Repeats
+from tasks.ledger import storage
 
 _BATCH = 65_536
 _NO_REPEATS: Mapping[int, Kept] = {}

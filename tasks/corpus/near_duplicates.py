@@ -19,7 +19,7 @@ from datasketch import MinHash, MinHashLSH
 
 from schemas.corpus_settings import NearDuplicateSettings
 from schemas.records import Duplicate, Passage, Signature
-from tasks import storage
+from tasks.ledger import storage
 
 _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")

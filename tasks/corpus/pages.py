@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from schemas.corpus_settings import PageSettings
 from schemas.records import Page, Redirect, Reject
 from schemas.snapshot import language_of
-from tasks.corpus.dumps import DumpRange
-from tasks.corpus.page_kinds import PageKinds
-from tasks.corpus.reasons import Reason, reject
-from tasks.corpus.repeats import Kept, Repeats
 from tasks.corpus.reuse import EarlierPages
-from tasks.corpus.titles import decoded
-from tasks.corpus.wikis import Wiki, wiki_of_site
-from tasks.corpus.wikitext import clean
-from tasks.corpus.xml import Broken, PageNumbers, RawPage, Site, read_raw_pages, read_site
+from tasks.dumps.dumps import DumpRange
+from tasks.dumps.reasons import Reason, reject
+from tasks.dumps.repeats import Kept, Repeats
+from tasks.dumps.xml import Broken, PageNumbers, RawPage, Site, read_raw_pages, read_site
+from tasks.templates.page_kinds import PageKinds
+from tasks.wikitext.cleaning import clean
+from tasks.wikitext.titles import decoded
+from tasks.wikitext.wikis import Wiki, wiki_of_site
 
 _DEFAULTS = PageSettings()
 _NO_REPEATS: Mapping[int, Kept] = {}

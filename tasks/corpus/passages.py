@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from schemas.corpus_settings import PassageSettings
 from schemas.records import Link, Lost, Page, Passage
 from schemas.snapshot import language_of
-from tasks.corpus.blocks import HEADING
 from tasks.corpus.sentences import sentences
+from tasks.wikitext.blocks import HEADING
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]*[^\W{_CJK}][^\s{_CJK}]*")

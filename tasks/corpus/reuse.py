@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from schemas.records import Page
-from tasks import storage
-from tasks.corpus.xml import RawPage
+from tasks.dumps.xml import RawPage
+from tasks.ledger import storage
 
 
 class EarlierPart(NamedTuple):

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from schemas.corpus_settings import WorldSettings
 from schemas.records import Split
 from schemas.snapshot import date_of, wiki_of
-from tasks import storage
 from tasks.corpus.worldtext import MONTHS, Entity, Kind, NameWords, Reteller, short_page
+from tasks.ledger import storage
 
 PAGES_A_STREAM = 100
 _PARAGRAPHS = (4, 6)

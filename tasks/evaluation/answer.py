@@ -13,19 +13,20 @@ from typing import Any, NamedTuple, cast
 from schemas.errors import BadInput
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.records import Answer, EndReason, Question, Reject, Trajectory
-from tasks import jobs, storage
+from tasks import jobs
+from tasks.agent.environment import TurnSampling
+from tasks.agent.scoring import score
+from tasks.agent.trajectory_summary import sampled_tokens
 from tasks.evaluation.baselines import BANNED_TAGS, OPENING, RandomRetrieval, Retrieval
 from tasks.evaluation.questions import DECODINGS, Decoding
-from tasks.ledger import Parts
+from tasks.ledger import storage
+from tasks.ledger.ledger import Parts
+from tasks.requests.rollout_requests import FAILED, Rollout, failed
+from tasks.requests.scheduling import Meter, Request, Schedule, laid_out, request_of, run_job, seed_of
 from tasks.rollouts.admission import refuse_other_shapes
-from tasks.rollouts.environment import TurnSampling
-from tasks.rollouts.figures import sampled_tokens
-from tasks.rollouts.new_weights import NewWeights
-from tasks.rollouts.pools import RolloutPool, in_flight, start_pool
-from tasks.rollouts.requests import FAILED, Rollout, failed
-from tasks.rollouts.scheduling import Meter, Request, Schedule, laid_out, request_of, run_job, seed_of
+from tasks.rollouts.pool import RolloutPool, in_flight, start_pool
 from tasks.rollouts.worker import LIVE, RolloutSetup
-from tasks.scoring import score
+from tasks.weights.new_weights import NewWeights
 
 
 class _Asked(NamedTuple):

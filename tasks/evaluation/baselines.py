@@ -16,9 +16,9 @@ from typing import Literal
 from retrieval_index.hits import AsyncSearcher, Hit, Query, is_held_back
 from schemas.manifest import digest_of
 from schemas.records import Question
-from tasks import storage
-from tasks.rollouts.protocol import TAGS
-from tasks.scoring import accepted_surfaces, holds
+from tasks.agent.protocol import TAGS
+from tasks.agent.scoring import accepted_surfaces, holds
+from tasks.ledger import storage
 
 Retrieval = Literal["live", "none", "random"]
 

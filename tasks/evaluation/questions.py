@@ -7,7 +7,7 @@ from schemas.errors import BadInput
 from schemas.manifest import digest_of
 from schemas.records import Question
 from schemas.settings import EvaluationSettings
-from tasks.draws import Draw
+from tasks.sets.draws import Draw
 
 Decoding = Literal["greedy", "sampled"]
 DECODINGS: tuple[Decoding, ...] = ("greedy", "sampled")

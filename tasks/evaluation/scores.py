@@ -2,7 +2,7 @@
 
 `Score` and `Comparison` are rows of report.json. All but one metric are of greedy answers:
 
-    span_recall           token recall at each mask's own place (tasks/scoring.py)
+    span_recall           token recall at each mask's own place (tasks/agent/scoring.py)
     span_recall_sampled   the same, of sampled answers
     exact                 share of masks filled in exactly
     format                every turn that the model wrote was well formed
@@ -18,9 +18,9 @@ from itertools import pairwise
 from pydantic import BaseModel, Field
 
 from schemas.records import Answer, EndReason
-from tasks import storage
 from tasks.evaluation.statistics import mcnemar, mean_interval, paired_difference
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
 
 _WELL_FORMED = (EndReason.ANSWERED, EndReason.TURNS)
 

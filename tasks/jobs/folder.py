@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.jobs import JobResult
 from schemas.runtime import JobsRuntime, LocalJobs
-from tasks import json_lines, storage
+from tasks.ledger import json_lines, storage
 
 CONFIG, STARTED, LOG = "job-config.json", "job.json", "job.log"
 PROGRESS, HEARTBEAT, STOP, STOP_RANKS = "progress.json", "heartbeat", "stop", "stop-ranks"

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import json_lines
 from tasks.jobs import folder
 from tasks.jobs.backend import State
 from tasks.jobs.folder import Attempt, Progress, StartedJob
 from tasks.jobs.starting import status_of
+from tasks.ledger import json_lines
 
 
 class JobView(BaseModel):

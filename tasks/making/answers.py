@@ -4,8 +4,8 @@ from schemas.config import PipelineConfig
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import Gate, StageManifest, digest_of
 from schemas.records import Answer, Question
-from tasks import storage
 from tasks.evaluation.questions import answers_of_one, chosen_questions
+from tasks.ledger import storage
 from tasks.making.context import Making, no_failed_rows
 from tasks.making.ramp import asked_of
 

@@ -14,10 +14,11 @@ from schemas.config import PipelineConfig
 from schemas.jobs import Job, JobResult
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Record, Reject
-from tasks import jobs, leases, storage
-from tasks.fanout import fan_out, release
+from tasks import jobs
 from tasks.jobs import Progress
-from tasks.ledger import Ledger, OpenStage, Parts
+from tasks.ledger import leases, storage
+from tasks.ledger.fanout import fan_out, release
+from tasks.ledger.ledger import Ledger, OpenStage, Parts
 
 Item = TypeVar("Item")
 

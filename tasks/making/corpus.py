@@ -13,16 +13,16 @@ from schemas.errors import BadInput
 from schemas.jobs import IndexJob
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Alias, Duplicate, Page, Passage, Question, Redirect, Reject, Signature
-from tasks import storage
-from tasks.corpus import aliases, dumps, pages, passages, repeats
-from tasks.corpus.dumps import Dump, DumpRange
-from tasks.corpus.losses import losses_of
-from tasks.corpus.repeats import Repeats
+from tasks.corpus import aliases, pages, passages
 from tasks.corpus.reuse import EarlierPages, EarlierPart, earlier_part
-from tasks.corpus.xml import PageNumbers, read_site
+from tasks.dumps import dumps, repeats
+from tasks.dumps.dumps import Dump, DumpRange
+from tasks.dumps.losses import losses_of
+from tasks.dumps.repeats import Repeats
+from tasks.dumps.xml import PageNumbers, read_site
 from tasks.jobs import Progress
-from tasks.ledger import Ledger, Parts
-from tasks.making import outside
+from tasks.ledger import outside, storage
+from tasks.ledger.ledger import Ledger, Parts
 from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorted_out
 
 _log = logging.getLogger(__name__)
@@ -279,7 +279,7 @@ def make_index(making: Making) -> StageManifest:
     paths = list(making.upstream_parts("passages").values())
     settings = making.config.index.of(making.snapshot)
     job = IndexJob(output=making.folder, snapshot=making.snapshot, settings=settings, passages=paths)
-    built = making.run_job("tasks.indexing_job", job)
+    built = making.run_job("tasks.indexing.job", job)
     return making.open.finish(
         made="index", rows=built.figures["documents"], figures=built.figures, seconds=built.seconds
     )

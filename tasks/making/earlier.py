@@ -9,10 +9,9 @@ from schemas.errors import BadInput
 from schemas.manifest import StageManifest, digest_of
 from schemas.records import Passage, Question
 from schemas.snapshot import language_of, wiki_of
-from tasks import storage
 from tasks.corpus.aliases import aliases_around
-from tasks.ledger import Ledger
-from tasks.making import outside
+from tasks.ledger import outside, storage
+from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making, Output, no_failed_rows
 from tasks.making.searching import searcher_of
 from tasks.ramp.changes import answerable_now, changes_of_page

@@ -7,12 +7,11 @@ from functools import partial
 from schemas.corpus_settings import LeakSettings
 from schemas.manifest import PartManifest, StageManifest, digest_of
 from schemas.records import LeakGram, Reject
-from tasks import storage
-from tasks.evaluation.datasets import read_texts
-from tasks.ledger import Ledger
-from tasks.making import outside
+from tasks.ledger import outside, storage
+from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making, Output
 from tasks.ramp.leaks import LEAKS, grams_of
+from tasks.sets.datasets import read_texts
 
 
 def make_leaks(making: Making) -> StageManifest:

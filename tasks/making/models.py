@@ -7,7 +7,7 @@ from schemas.errors import BadInput
 from schemas.jobs import DapoJob, JobResult, NewModelJob, PretrainJob, SftJob, TrainingJob, TrajectorySource
 from schemas.manifest import Gate, StageManifest
 from schemas.records import Passage, Question, Split
-from tasks import storage
+from tasks.ledger import storage
 from tasks.making.context import Making
 from tasks.making.demand import is_kept_for_evolution
 from tasks.making.ramp import asked_of, splits_of
@@ -25,7 +25,7 @@ def _train_passages(making: Making) -> list[Passage]:
 
 
 def make_tokenizer(making: Making) -> StageManifest:
-    from tasks.rollouts.tokenizer import adopt_tokenizer, train_tokenizer
+    from tasks.agent.tokenizer import adopt_tokenizer, train_tokenizer
 
     settings = making.config.tokenizer
     assert settings is not None

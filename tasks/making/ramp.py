@@ -8,8 +8,8 @@ from schemas.config import PipelineConfig
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Passage, Question, Reject, Split
 from schemas.snapshot import language_of
-from tasks import storage
 from tasks.corpus.aliases import aliases_around
+from tasks.ledger import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorted_out
 from tasks.making.corpus import asked_once, duplicate_paths, duplicates_among
 from tasks.making.demand import counted, refuse_shortage

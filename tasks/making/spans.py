@@ -9,9 +9,8 @@ from schemas.jobs import SpanJob, SurprisalJob
 from schemas.manifest import StageManifest, digest_of
 from schemas.records import Passage, Proposals, Surprisal
 from schemas.snapshot import language_of
-from tasks import storage
-from tasks.ledger import Ledger
-from tasks.making import outside
+from tasks.ledger import outside, storage
+from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making, Output, no_failed_rows
 from tasks.ramp.name_spans import figures_of_proposals
 from tasks.ramp.proposals import part_key, passages_key

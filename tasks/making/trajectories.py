@@ -10,15 +10,15 @@ from schemas.jobs import RolloutJob, TeacherJob
 from schemas.manifest import Gate, PartManifest, StageManifest, digest_of
 from schemas.records import EndReason, Question, Record, Reject, Trajectory, VerdictStatus
 from schemas.settings import AgentSettings, TeacherSettings
-from tasks import storage
-from tasks.draws import Draw
+from tasks.ledger import storage
 from tasks.making.context import Making, Output, has_rows, no_failed_rows
 from tasks.making.demand import is_kept_for_evolution
 from tasks.making.ramp import asked_of, placed
 from tasks.making.searching import searcher_of
+from tasks.sets.draws import Draw
 
 if TYPE_CHECKING:
-    from tasks.rollouts.tokenizer import AgentTokenizer
+    from tasks.agent.tokenizer import AgentTokenizer
 
 
 class _Batch(NamedTuple):
@@ -76,14 +76,14 @@ def _students_tokenizer(making: Making) -> str | None:
 @cache
 def _tokenizer_of(folder: str) -> "AgentTokenizer":
     """Read once a process: Ray's workers keep it from part to part."""
-    from tasks.rollouts.tokenizer import AgentTokenizer
+    from tasks.agent.tokenizer import AgentTokenizer
 
     return AgentTokenizer.load(folder)
 
 
 def _taught(agent: AgentSettings, index: str, label: str, tokenizer: str | None, batch: _Batch) -> Output:
-    from tasks.rollouts.judge import judge
-    from tasks.rollouts.scripted import teach_many
+    from tasks.agent.judge import judge
+    from tasks.teachers.scripted import teach_many
 
     rows: list[Record] = []
     rejects = []
@@ -138,7 +138,7 @@ def _taught_by_endpoint(making: Making, settings: TeacherSettings) -> StageManif
         endpoint=endpoint,
         fingerprint=making.open.recipe.fingerprint,
     )
-    result = making.run_job("tasks.rollouts.teach", job)
+    result = making.run_job("tasks.teachers.teach", job)
     return _finish(making, making.open.parts(Trajectory).done(), figures=result.figures)
 
 
@@ -174,7 +174,7 @@ def make_student(making: Making) -> StageManifest:
         placement=making.config.runtime.placement,
         fingerprint=making.open.recipe.fingerprint,
     )
-    result = making.run_job("tasks.rollouts.student", job)
+    result = making.run_job("tasks.teachers.student", job)
     parts = making.open.parts(Trajectory).done()
     return _finish(making, parts, figures=result.figures, at_least=settings.min_accepted)
 

@@ -2,7 +2,7 @@
 
 import re
 
-from tasks.ramp.words import CALENDAR_WORDS, FUNCTION_WORDS, occurrences, plain_words
+from tasks.corpus.words import CALENDAR_WORDS, FUNCTION_WORDS, occurrences, plain_words
 
 _MIN_WORD = 4
 _KINDS = """

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import accumulate, chain, combinations, pairwise, permutations
 
-from tasks.ramp.words import plain_words
+from tasks.corpus.words import plain_words
 
 _MIN_SUM = 100
 """Smaller amounts are the sum of two others by chance."""

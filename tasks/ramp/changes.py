@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from schemas.records import Change, Passage, Question, Reject, SpanKind
 from tasks.corpus.sentences import sentences
+from tasks.corpus.words import is_whole, words_of
 from tasks.ramp.mentions import with_mentions
 from tasks.ramp.spans import MAX_WORDS, Span, find_spans
-from tasks.ramp.words import is_whole, words_of
 
 KNOWN_BEFORE = "known_before"
 """The earlier index proves the new value too: who searches there would find it."""

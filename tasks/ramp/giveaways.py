@@ -5,7 +5,7 @@ States" is masked and "USA" stands in the next sentence, nothing has to be searc
 """
 
 from schemas.records import GivenAway, Mask, Question
-from tasks.scoring import holds
+from tasks.agent.scoring import holds
 
 _SURE_LETTERS = 4
 """A shorter name counts only as it is written: "US" is not "us"."""

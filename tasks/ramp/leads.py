@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from schemas.records import Evidence, Mask, Question, SpanKind
 from tasks.corpus.sentences import sentences
-from tasks.ramp.words import Name, content_words, names_in, words_of
+from tasks.corpus.words import Name, content_words, names_in, words_of
 
 _BLANK = "\x00"
 _RELATIVE = {

@@ -1,8 +1,8 @@
 """Training text that stands in an evaluation set: long runs of words that both hold.
 
-A text leaks if a run of ``words`` words in a row (`tasks.scoring.words` without any English article; in Chinese and
-Japanese a character is a word) is a run of a question or of an evidence passage of the set. A question of fewer words
-counts whole, if it is not so short that it might be anybody's.
+A text leaks if a run of ``words`` words in a row (`tasks.agent.scoring.words` without any English article; in Chinese
+and Japanese a character is a word) is a run of a question or of an evidence passage of the set. A question of fewer
+words counts whole, if it is not so short that it might be anybody's.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,9 +13,9 @@ import xxhash
 
 from schemas.corpus_settings import LeakSettings
 from schemas.records import LeakGram, Question, Reject, Split
-from tasks import storage
-from tasks.evaluation.datasets import SetText
-from tasks.scoring import ARTICLES, words
+from tasks.agent.scoring import ARTICLES, words
+from tasks.ledger import storage
+from tasks.sets.datasets import SetText
 
 LEAKS = "leaks"
 """The reason of a question that is rejected."""

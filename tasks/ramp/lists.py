@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import takewhile
 
-from tasks.ramp.words import count_unspaced
+from tasks.corpus.words import count_unspaced
 
 MIN_OTHERS = 3
 """Short members beside a span from which on it is one of a list."""

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from schemas.records import SpanKind
+from tasks.agent.protocol import MASK, neutralise
+from tasks.corpus.words import count_unspaced
 from tasks.ramp.lists import are_exchangeable, are_of_one_list
 from tasks.ramp.spans import Span
-from tasks.ramp.words import count_unspaced
-from tasks.rollouts.protocol import MASK, neutralise
 
 _NAMED = (SpanKind.ENTITY, SpanKind.TERM)
 _PLACE = re.compile(r" (?:in|at|near|on|of) (?:the )?")

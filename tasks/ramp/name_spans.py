@@ -13,13 +13,14 @@ from pydantic import BaseModel, ConfigDict
 from schemas.jobs import SpanJob
 from schemas.records import Passage, Proposals, Reject, SpanKind
 from schemas.snapshot import language_of
-from tasks import jobs, storage
-from tasks.ledger import Parts
+from tasks import jobs
+from tasks.ledger import storage
+from tasks.ledger.ledger import Parts
 from tasks.ramp.proposals import Named, Refusal, none_named, proposals_of
 from tasks.ramp.questions import unfit
-from tasks.rollouts.chat import SPANS, ChatEndpoint, ChatFailed, RequestRefused
-from tasks.rollouts.forms import MISUNDERSTANDINGS, Unreadable, filled
-from tasks.rollouts.scheduling import Meter, Refused, Request, Schedule, laid_out, request_of, run_job, seed_of
+from tasks.requests.chat import SPANS, ChatEndpoint, ChatFailed, RequestRefused
+from tasks.requests.forms import MISUNDERSTANDINGS, Unreadable, filled
+from tasks.requests.scheduling import Meter, Refused, Request, Schedule, laid_out, request_of, run_job, seed_of
 
 __all__ = ["INSTRUCTION", "MISUNDERSTANDINGS", "figures_of_proposals", "name_spans", "named_by_model"]
 

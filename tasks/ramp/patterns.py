@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tasks.ramp.words import word_before
+from tasks.corpus.words import word_before
 
 Interval = tuple[int, int]
 

@@ -22,9 +22,9 @@ from functools import lru_cache
 
 from retrieval_index.hits import Hit
 from schemas.records import Mask, Question, SpanKind
+from tasks.agent.scoring import ARTICLES, holds
 from tasks.corpus.sentences import sentences
-from tasks.ramp.words import are_kin, bare_title, content_words, has_unspaced, main_words, plain_words, stems
-from tasks.scoring import ARTICLES, holds
+from tasks.corpus.words import are_kin, bare_title, content_words, has_unspaced, main_words, plain_words, stems
 
 ENTRY_WORDS = 60
 _LEAST_SHARE = 0.25

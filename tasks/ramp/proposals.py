@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.records import Passage, Proposals, ProposedSpan, RefusedSpan, SpanKind
-from tasks import storage
-from tasks.ramp.words import is_whole
+from tasks.corpus.words import is_whole
+from tasks.ledger import storage
 
 
 class Named(NamedTuple):

@@ -6,8 +6,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.records import Passage, Question
-from tasks import storage
-from tasks.ramp.words import plain_words
+from tasks.corpus.words import plain_words
+from tasks.ledger import storage
 
 ALIKE = 0.5
 """The share of common words (Jaccard) from which a passage is the question's own, edited since."""

@@ -14,19 +14,7 @@ from types import MappingProxyType
 
 from schemas.records import Passage, Proposals, SpanKind
 from tasks.corpus.sentences import sentences
-from tasks.ramp import patterns
-from tasks.ramp.alike import is_told_by_other_name
-from tasks.ramp.arithmetic import is_told_by_dates, is_told_by_figure, is_told_by_sum
-from tasks.ramp.lists import is_listed
-from tasks.ramp.mentions import Mentions
-from tasks.ramp.told import (
-    is_told_by_compound,
-    is_told_by_other_form,
-    is_told_by_short_form,
-    is_told_by_words,
-)
-from tasks.ramp.vague import is_vague
-from tasks.ramp.words import (
+from tasks.corpus.words import (
     FUNCTION_WORDS,
     PREPOSITIONS,
     Name,
@@ -46,6 +34,13 @@ from tasks.ramp.words import (
     word_before,
     words_of,
 )
+from tasks.ramp import patterns
+from tasks.ramp.alike import is_told_by_other_name
+from tasks.ramp.arithmetic import is_told_by_dates, is_told_by_figure, is_told_by_sum
+from tasks.ramp.lists import is_listed
+from tasks.ramp.mentions import Mentions
+from tasks.ramp.told import is_told_by_compound, is_told_by_other_form, is_told_by_short_form, is_told_by_words
+from tasks.ramp.vague import is_vague
 
 MAX_WORDS = 10
 """Longer anchors are phrases, not names."""

@@ -15,7 +15,7 @@ import xxhash
 from schemas.corpus_settings import RampSettings
 from schemas.errors import BadInput, RunFailed
 from schemas.records import Split
-from tasks import storage
+from tasks.ledger import storage
 
 TABLE = "splits.parquet"
 

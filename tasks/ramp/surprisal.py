@@ -16,10 +16,10 @@ from tokenizers import Tokenizer
 
 from retrieval_index.literal import opening_of
 from schemas.records import Passage, Surprisal
-from tasks import storage
+from tasks.engines.interface import TokenScores
+from tasks.ledger import storage
 from tasks.ramp.masking import mask
 from tasks.ramp.spans import Span
-from tasks.rollouts.engine import TokenScores
 
 
 class Text(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from rapidfuzz.distance import Levenshtein, Prefix
 
-from tasks.ramp.words import FUNCTION_WORDS, are_kin, plain_words
+from tasks.corpus.words import FUNCTION_WORDS, are_kin, plain_words
 
 _MIN_WORD = 4
 _COMPOUND_PART = 6

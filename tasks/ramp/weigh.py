@@ -19,18 +19,19 @@ from schemas.jobs import SurprisalJob
 from schemas.manifest import PartManifest
 from schemas.records import Passage, Reject, Surprisal
 from schemas.snapshot import language_of
-from tasks import jobs, storage
+from tasks import jobs
 from tasks.corpus.aliases import aliases_around
-from tasks.indexing import count_passages
-from tasks.ledger import Parts
+from tasks.engines.interface import EngineFailed
+from tasks.engines.vllm_engine import VllmEngine
+from tasks.engines.vllm_setup import ModelFacts
+from tasks.indexing.building import count_passages
+from tasks.ledger import storage
+from tasks.ledger.ledger import Parts
 from tasks.ramp.mentions import Mentions, with_mentions
 from tasks.ramp.proposals import part_key, read_proposals
 from tasks.ramp.questions import spans_of, unfit
 from tasks.ramp.spans import Span
 from tasks.ramp.surprisal import Text, text_of, weighed
-from tasks.rollouts.engine import EngineFailed
-from tasks.rollouts.vllm_engine import VllmEngine
-from tasks.rollouts.vllm_setup import ModelFacts
 
 PASSAGES_A_PART = 1024
 TOO_LONG = "too_long_for_reference"

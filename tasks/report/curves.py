@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from tasks import json_lines, storage
-from tasks.ledger import Ledger
+from tasks.ledger import json_lines, storage
+from tasks.ledger.ledger import Ledger
 
 Points = list[tuple[int, float]]
 """(step, value)."""

@@ -8,9 +8,10 @@ from schemas.config import PipelineConfig
 from schemas.manifest import StageManifest
 from schemas.records import Answer
 from schemas.settings import EvaluationSettings
-from tasks import graph, storage
 from tasks.evaluation.scores import Comparison, Score, comparisons_of, scores_of
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
+from tasks.pipeline import graph
 
 
 class StageTiming(BaseModel):

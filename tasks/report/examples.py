@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.records import Answer, Author, Passage, Question, Record, Trajectory, VerdictStatus
-from tasks import storage
-from tasks.conversation import Piece, Speech, conversation, pieces
+from tasks.agent.scoring import score_masks
 from tasks.evaluation.scores import contestants
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
+from tasks.report.conversation import Piece, Speech, conversation, pieces
 from tasks.report.summary import contestant
-from tasks.scoring import score_masks
 
 MOST_READ = 2_000
 """Rows of one label that are looked through for examples."""

@@ -13,9 +13,9 @@ from markupsafe import Markup
 from schemas.config import PipelineConfig
 from schemas.manifest import StageManifest
 from schemas.records import Answer
-from tasks import storage
 from tasks.evaluation.scores import read_answers
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
 from tasks.report.document import Report, finished_stages, report_of
 from tasks.report.sections import sections_of
 from tasks.report.summary import contestant

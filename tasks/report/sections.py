@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from schemas.manifest import StageManifest
 from schemas.records import Answer, VerdictStatus
+from tasks.agent.trajectory_summary import figures_of
 from tasks.evaluation.scores import Comparison, Score
-from tasks.ledger import Ledger
+from tasks.ledger.ledger import Ledger
 from tasks.report import figures
 from tasks.report.curves import read_curves
 from tasks.report.document import Report
@@ -21,7 +22,6 @@ from tasks.report.tables import (
     score_table,
     stage_table,
 )
-from tasks.rollouts.figures import figures_of
 
 _VERDICTS = {
     VerdictStatus.CORRECT.value: "#009e73",

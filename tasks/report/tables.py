@@ -82,7 +82,7 @@ def _difference(row: Comparison | None) -> Cell:
 
 
 def effort_table(effort: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Yield, effort and diversity (tasks/rollouts/figures.py) by label of trajectories."""
+    """Yield, effort and diversity (tasks/agent/trajectory_summary.py) by label of trajectories."""
     rows = [
         [
             Cell(label),

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from schemas.errors import BadInput
 from schemas.runtime import EngineRuntime, PlacementRuntime
-from tasks import memory
-from tasks.devices import Machine
-from tasks.fitting import Demand, refuse_what_does_not_fit
-from tasks.model_shape import ModelShape
-from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.agent.tokenizer import AgentTokenizer
+from tasks.capacity import memory
+from tasks.capacity.devices import Machine
+from tasks.capacity.fitting import Demand, refuse_what_does_not_fit
+from tasks.capacity.model_shape import ModelShape
 from tasks.rollouts.worker import RolloutSetup
 
 

@@ -15,7 +15,7 @@ from tasks.rollouts.worker import EngineEnded
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tasks.rollouts.broadcast import Group
+    from tasks.weights.broadcast import Group
 
 
 class BroadcastFailed(Exception):
@@ -44,7 +44,7 @@ class Broadcaster:
             BroadcastFailed: not all have them.
             RunFailed: trainer and engines have never met, though all of them live.
         """
-        from tasks.rollouts.packs import specs_of
+        from tasks.weights.packs import specs_of
 
         if self._group is None or self._workers != list(workers):
             await self._meet(workers)
@@ -63,7 +63,7 @@ class Broadcaster:
         self._group = None
 
     async def _meet(self, workers: Sequence[ActorHandle]) -> None:
-        from tasks.rollouts.broadcast import Host
+        from tasks.weights.broadcast import Host
 
         self.close()
         members = 1 + len(workers) * self._processes

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import httpx
 
 from schemas.errors import BadInput
-from tasks.rollouts.protocol import answer_turn, search_turn
-from tasks.rollouts.remote_engine import model_served
-from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.agent.protocol import answer_turn, search_turn
+from tasks.agent.tokenizer import AgentTokenizer
+from tasks.engines.remote_engine import model_served
 
 _TEXT = search_turn("who wrote it, and when?", ["Kalo 1871"]) + answer_turn("found", "Tovi, in 1902.")
 _SECONDS = 60.0

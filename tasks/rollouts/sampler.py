@@ -17,9 +17,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from schemas.errors import BadInput, RunFailed
-from tasks.rollouts.engine import EngineFailed, ModelEngine, Sampling
-from tasks.rollouts.remote_engine import RemoteEngine
-from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.agent.tokenizer import AgentTokenizer
+from tasks.engines.interface import EngineFailed, ModelEngine, Sampling
+from tasks.engines.remote_engine import RemoteEngine
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from retrieval_index.opening import open_index
 from retrieval_index.replicas import PATIENCE_SECONDS, ReplicaLost, Replicas
 from schemas.errors import RunFailed
 from schemas.runtime import PlacementRuntime
-from tasks.ray_cluster import Need
+from tasks.capacity.ray_cluster import Need
 from tasks.rollouts.actors import START_SECONDS, ActorLost, answer, meaning_of
 
 TRIES = 4

@@ -1,6 +1,6 @@
 """A rollout worker: an engine, the tokenizer and search under one roof, that runs whole trajectories.
 
-In the job's own process it is the whole pool (`tasks.rollouts.pools.RolloutPool`); in a Ray actor it is one of many
+In the job's own process it is the whole pool (`tasks.rollouts.pool.RolloutPool`); in a Ray actor it is one of many
 (workers.py).
 """
 
@@ -18,18 +18,18 @@ from schemas.errors import BadInput, JobLost, RunFailed
 from schemas.records import EndReason, Question, Trajectory
 from schemas.runtime import EngineRuntime
 from schemas.settings import AgentSettings
-from tasks.rollouts.engine import EngineFailed, ModelEngine
-from tasks.rollouts.engines import open_engine
-from tasks.rollouts.environment import TurnSampling, run_trajectory
-from tasks.rollouts.new_weights import NewWeights, SharedPack
-from tasks.rollouts.requests import Rollout
+from tasks.agent.environment import TurnSampling, run_trajectory
+from tasks.agent.tokenizer import AgentTokenizer
+from tasks.engines.interface import EngineFailed, ModelEngine
+from tasks.engines.opening import open_engine
+from tasks.requests.rollout_requests import Rollout
 from tasks.rollouts.sampler import refuse_biased_engine
-from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.weights.new_weights import NewWeights, SharedPack
 
 if TYPE_CHECKING:
-    from tasks.rollouts.broadcast import Meeting
-    from tasks.rollouts.packs import Spec
-    from tasks.rollouts.sketches import Sketches
+    from tasks.weights.broadcast import Meeting
+    from tasks.weights.packs import Spec
+    from tasks.weights.sketches import Sketches
 
 SearchFor = Callable[[AsyncSearcher, Question], AsyncSearcher]
 """What one question searches instead of the index, made of the search in the index. Is pickled to other processes."""
@@ -132,7 +132,7 @@ class RolloutWorker:
     async def roll(
         self, rollout: Rollout, sampling: TurnSampling, *, label: str, model: str, retrieval: str = LIVE
     ) -> Trajectory:
-        """See `tasks.rollouts.pools.RolloutPool.roll`.
+        """See `tasks.rollouts.pool.RolloutPool.roll`.
 
         Raises:
             EngineEnded: the engine has failed for good.
@@ -156,7 +156,7 @@ class RolloutWorker:
         return trajectory
 
     async def publish(self, weights: NewWeights) -> None:
-        """See `tasks.rollouts.pools.RolloutPool.publish`."""
+        """See `tasks.rollouts.pool.RolloutPool.publish`."""
         await self.load(await asyncio.to_thread(weights.folder), weights.version)
 
     async def load(self, folder: str, version: int) -> None:
@@ -178,7 +178,7 @@ class RolloutWorker:
         self._version = version
 
     async def meet(self, meeting: "Meeting", first: int) -> None:
-        """See `tasks.rollouts.engine.ModelEngine.meet`.
+        """See `tasks.engines.interface.ModelEngine.meet`.
 
         Raises:
             EngineEnded: the engine had ended before.
@@ -202,7 +202,7 @@ class RolloutWorker:
         self._version = version
 
     async def take(self, pack: SharedPack, version: int) -> None:
-        """See `tasks.rollouts.pools.RolloutPool.take`.
+        """See `tasks.rollouts.pool.RolloutPool.take`.
 
         Raises:
             EngineEnded: the engine could not take it, and is of no use any more.
@@ -215,31 +215,31 @@ class RolloutWorker:
             self._version = version
 
     async def sleep(self) -> None:
-        """See `tasks.rollouts.pools.RolloutPool.sleep`."""
+        """See `tasks.rollouts.pool.RolloutPool.sleep`."""
         try:
             await asyncio.to_thread(self._engine.sleep)
         except EngineFailed as error:
             raise EngineEnded(f"the engine does not give its memory back: {error}") from error
 
     async def versions(self) -> list[int]:
-        """See `tasks.rollouts.pools.RolloutPool.versions`."""
+        """See `tasks.rollouts.pool.RolloutPool.versions`."""
         return [self._version]
 
     async def usage(self) -> list[Usage]:
-        """See `tasks.rollouts.pools.RolloutPool.usage`."""
+        """See `tasks.rollouts.pool.RolloutPool.usage`."""
         alive = time.perf_counter() - self._began
         engine = self._engine
         return [Usage(alive, engine.busy_seconds, self._rolling, self._searcher.seconds, engine.asleep_seconds)]
 
     async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
-        """See `tasks.rollouts.pools.RolloutPool.score`."""
+        """See `tasks.rollouts.pool.RolloutPool.score`."""
         try:
             return [await asyncio.to_thread(self._engine.score, token_ids)]
         except EngineFailed as error:
             raise EngineEnded(f"the engine does not score a text: {error}") from error
 
     async def sketches(self) -> "list[list[Sketches]]":
-        """See `tasks.rollouts.pools.RolloutPool.sketches`."""
+        """See `tasks.rollouts.pool.RolloutPool.sketches`."""
         try:
             return [await asyncio.to_thread(self._engine.sketches)]
         except EngineFailed as error:

@@ -28,11 +28,11 @@ from pathlib import Path
 
 from schemas.manifest import PartManifest
 from schemas.records import Page
-from tasks.corpus.dumps import DumpRange, cut, find_dump
 from tasks.corpus.pages import read_pages
-from tasks.corpus.streams import SourceFile, stream_starts
-from tasks.fanout import fan_out
-from tasks.ledger import Parts
+from tasks.dumps.dumps import DumpRange, cut, find_dump
+from tasks.dumps.streams import SourceFile, stream_starts
+from tasks.ledger.fanout import fan_out
+from tasks.ledger.ledger import Parts
 from tasks.making.context import Output, PartWork, rare_collections, sorted_out
 
 SNAPSHOT = "enwiki-20240101"
@@ -68,7 +68,7 @@ def walked(path: str) -> None:
     from mwparserfromhell.wikicode import Wikicode
 
     from tasks.corpus import pages as module
-    from tasks.corpus.wikitext import Cleaned
+    from tasks.wikitext.cleaning import Cleaned
 
     hidden = re.compile(r"(?i)\s*(file|image|category)\s*:")
 

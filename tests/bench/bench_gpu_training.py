@@ -6,7 +6,7 @@
 It has been run with ``--tiny`` on CPUs alone, not on a GPU yet.
 
 Every case is a process of its own, so that its peak of memory is its own; one that runs out of memory is a line that
-says so. Model flops utilisation (MFU) is that of trainers/flops.py.
+says so. Model flops utilisation (MFU) is that of trainers/model/flops.py.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from schemas.sizes import SIZES, parameters_of
-from tasks.processes import free_port
+from tasks.capacity.processes import free_port
 from trainers.throughput import ROWS_PER_STEP, WARM_UP
 
 
@@ -96,9 +96,9 @@ def _measure(case: Case, seconds: float) -> Figures | None:
     import torch
 
     from schemas.settings import EngineeringSettings
-    from trainers.launch import environment_of
+    from trainers.model.weights import new_model
+    from trainers.ranks.launch import environment_of
     from trainers.throughput import throughput
-    from trainers.weights import new_model
 
     os.environ.update(environment_of(rank=0, ranks=1, port=free_port()))
     engineering = EngineeringSettings(

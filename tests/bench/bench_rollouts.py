@@ -19,11 +19,11 @@ from retrieval_index.hits import Hit, Query
 from schemas.records import Author, Trajectory
 from schemas.runtime import EngineRuntime
 from schemas.settings import AgentSettings
-from tasks.rollouts.engine import Engine, Sample, Sampling
-from tasks.rollouts.environment import TurnSampling, run_trajectory
-from tasks.rollouts.figures import sampled_tokens
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
-from tasks.rollouts.vllm_engine import VllmEngine
+from tasks.agent.environment import TurnSampling, run_trajectory
+from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.agent.trajectory_summary import sampled_tokens
+from tasks.engines.interface import Engine, Sample, Sampling
+from tasks.engines.vllm_engine import VllmEngine
 from tests.support.automaton import save_chain
 from tests.support.examples import ramp_question
 

@@ -21,13 +21,13 @@ import torch
 from schemas.jobs import SftJob, TrajectorySource
 from schemas.records import Trajectory
 from schemas.settings import CurriculumStage, ModelSettings, OptimiserSettings, SftSettings
-from tasks import storage
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.ledger import storage
 from tests.bench import training_loop, training_packing
 from tests.support.trajectories import SNAPSHOT, made_up_trajectory
-from trainers.curriculum import Example, TrajectoryCourse
-from trainers.sequences import sequence_of
-from trainers.weights import load_model, new_model
+from trainers.model.sequences import sequence_of
+from trainers.model.weights import load_model, new_model
+from trainers.supervised.curriculum import Example, TrajectoryCourse
 
 _EXAMPLES = 2000
 _PARTS = ["packing", "loop", "ranks"]

@@ -22,14 +22,14 @@ from retrieval_index.opening import build_index
 from schemas.corpus_settings import IndexSettings
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from schemas.settings import AgentSettings, ModelSettings
-from tasks.rollouts.new_weights import NewWeights, SharedPack
-from tasks.rollouts.packs import fill, packs, room_of, specs_of
-from tasks.rollouts.pools import RolloutPool, start_pool
-from tasks.rollouts.shared_buffers import shared_buffer
+from tasks.agent.tokenizer import train_tokenizer
+from tasks.rollouts.pool import RolloutPool, start_pool
 from tasks.rollouts.spots import Spot
-from tasks.rollouts.tokenizer import train_tokenizer
 from tasks.rollouts.worker import RolloutSetup
-from trainers.weights import load_model, new_model
+from tasks.weights.new_weights import NewWeights, SharedPack
+from tasks.weights.packs import fill, packs, room_of, specs_of
+from tasks.weights.shared_buffers import shared_buffer
+from trainers.model.weights import load_model, new_model
 
 _WIDTH, _LAYERS = 768, 6
 _IN_LAYERS = _LAYERS * 12 * _WIDTH * _WIDTH

@@ -8,16 +8,16 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from schemas.settings import SftSettings
-from tasks.processes import free_port
+from tasks.capacity.processes import free_port
 from tests.bench.training_timing import interleaved, ratio
-from trainers.batches import Batch, batch_of, n_trained, packed
-from trainers.course import Course
-from trainers.deepspeed_engine import TrainingEngine
-from trainers.language_model import LanguageModel
-from trainers.launch import environment_of
-from trainers.losses import cross_entropy
-from trainers.supervised import update
-from trainers.weights import load_model
+from trainers.model.batches import Batch, batch_of, n_trained, packed
+from trainers.model.language_model import LanguageModel
+from trainers.model.losses import cross_entropy
+from trainers.model.weights import load_model
+from trainers.ranks.deepspeed_engine import TrainingEngine
+from trainers.ranks.launch import environment_of
+from trainers.supervised.course import Course
+from trainers.supervised.loop import update
 
 _LR = 1e-4
 _STEPS = 10

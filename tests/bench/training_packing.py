@@ -13,9 +13,9 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from tests.bench.training_timing import interleaved, ratio
-from trainers.batches import Batch, batch_of, packed
-from trainers.language_model import LanguageModel
-from trainers.sequences import Sequence
+from trainers.model.batches import Batch, batch_of, packed
+from trainers.model.language_model import LanguageModel
+from trainers.model.sequences import Sequence
 from trainers.throughput import made_up_sequences
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tasks.corpus.wikis import wiki_of_site
-from tasks.corpus.wikitext import clean
-from tasks.corpus.xml import Site
+from tasks.dumps.xml import Site
+from tasks.wikitext.cleaning import clean
+from tasks.wikitext.wikis import wiki_of_site
 
 SITE = Site({0: "", 1: "Talk", 4: "Wikipedia", 6: "File", 14: "Category"})
 

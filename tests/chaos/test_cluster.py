@@ -19,9 +19,10 @@ import psutil
 import pytest
 
 from schemas.config import read_config
-from tasks import jobs, storage
+from tasks import jobs
 from tasks.jobs import StartedJob
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
 from tests.support.prefect_server import (
     BIN,
     ROOT,
@@ -31,7 +32,7 @@ from tests.support.prefect_server import (
     running_server,
     running_worker,
 )
-from trainers.accounting import wrong_prompts, wrong_steps
+from trainers.rl.accounting import wrong_prompts, wrong_steps
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(1500)]
 

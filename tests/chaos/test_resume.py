@@ -20,9 +20,9 @@ import pytest
 
 from schemas.config import read_config
 from schemas.records import Answer, Question, Trajectory
-from tasks import storage
 from tasks.jobs import StartedJob
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(900)]
 

@@ -10,8 +10,8 @@ import pytest
 from flows.cli import app
 from schemas.config import read_config
 from schemas.errors import BadInput
-from tasks.graph import stages_of
-from tasks.ledger import Ledger
+from tasks.ledger.ledger import Ledger
+from tasks.pipeline.graph import stages_of
 from tests.contracts.defaults import DEFAULTS, defaults
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def test_two_stages_under_one_label_are_refused():
 
 
 def test_a_default_changes_only_on_purpose():
-    """Fingerprints leave defaults out: who changes one raises the versions of the stages that read it (tasks/graph.py).
+    """Fingerprints leave defaults out: a change of one raises the versions of the stages that read it.
 
     To write the file anew: python -m tests.contracts.defaults
     """
@@ -114,7 +114,7 @@ def test_a_model_that_is_not_there_is_told_before_anything_is_started(tmp_path):
 
 
 def test_artifacts_of_a_wiki_with_an_underscore_have_keys_that_prefect_takes():
-    from tasks.stages import artifact_key
+    from tasks.pipeline.stages import artifact_key
 
     assert artifact_key("zh_yuewiki-20260101", "scorecard") == "zh-yuewiki-20260101-scorecard"
 

@@ -15,7 +15,7 @@ from flows.backfill import backfill as several
 from flows.selection import configured
 from schemas.config import read_config
 from schemas.errors import BadInput, Stopped
-from tasks.corpus.dumps import find_dump
+from tasks.dumps.dumps import find_dump
 from tests.support.dumpfiles import page_xml, write_multistream
 
 ROOT = Path(__file__).parents[2]

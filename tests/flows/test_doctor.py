@@ -11,7 +11,7 @@ from rich.console import Console
 from flows.doctor import doctor
 from schemas.config import read_config
 from schemas.errors import BadInput
-from tasks.graph import stages_of
+from tasks.pipeline.graph import stages_of
 from tests.support.http_server import serving
 
 TINY = Path(__file__).parents[1] / "chaos" / "tiny.yaml"
@@ -97,7 +97,7 @@ def test_an_endpoint_that_answers_is_green(told):
 
 def test_what_only_finished_stages_read_may_be_gone(told, monkeypatch):
     stages = [str(stage) for stage in stages_of(read_config(TINY))]
-    monkeypatch.setattr("tasks.graph.is_finished", lambda _, stage: str(stage) in stages)
+    monkeypatch.setattr("tasks.pipeline.graph.is_finished", lambda _, stage: str(stage) in stages)
     assert failed(told("ranks: 640", "model: {path: /gone}")) == []
 
 
@@ -145,7 +145,7 @@ def test_a_checkout_of_another_version_is_red(told, tmp_path, changed):
     if changed:
         (checkout / "tasks" / "graph.py").write_text("")
     lines = told(f"jobs: {{backend: ray, address: '{NOBODY}', working_dir: {checkout}}}")
-    words = "another version of this project: 1 files differ, the first is tasks/graph.py"
+    words = "another version of this project: 1 files differ, the first is tasks/pipeline/graph.py"
     assert any(words in line for line in failed(lines)) == changed
     assert any("a checkout of this version" in line for line in lines) != changed
 
@@ -155,7 +155,7 @@ def test_a_local_ray_cluster_is_looked_for(told, monkeypatch):
         raise BadInput("no Ray cluster answers at auto (RAY_ADDRESS)")
 
     monkeypatch.setenv("RAY_ADDRESS", "auto")
-    monkeypatch.setattr("tasks.ray_cluster.join", join)
+    monkeypatch.setattr("tasks.capacity.ray_cluster.join", join)
     assert any("no Ray cluster answers at auto" in line for line in failed(told()))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from schemas.records import Passage, Question
-from tasks import storage
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ import pytest
 
 from flows.dated_dumps import dated
 from schemas.config import PipelineConfig
-from tasks.corpus.dumps import find_dump
-from tasks.graph import make, stages_of
+from tasks.dumps.dumps import find_dump
+from tasks.pipeline.graph import make, stages_of
 from tests.support.dumpfiles import page_xml, write_multistream
 
 ODD = "a::b [1] #2?%20* ü"

@@ -12,8 +12,8 @@ from flows.planning import plan
 from flows.running import run
 from flows.selection import configured
 from schemas.errors import BadInput, RunFailed
-from tasks.graph import make, stages_of
-from tasks.ledger import Ledger
+from tasks.ledger.ledger import Ledger
+from tasks.pipeline.graph import make, stages_of
 from tests.support.dumpfiles import SNAPSHOT, page_xml, write_multistream
 
 CONFIG = """

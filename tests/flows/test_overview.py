@@ -11,7 +11,7 @@ from rich.console import Console
 from flows.overview import status
 from schemas.manifest import Recipe
 from tasks import jobs
-from tasks.ledger import Ledger
+from tasks.ledger.ledger import Ledger
 from tests.support.sleepers import SLEEPER, job, wait_until_started
 
 SNAPSHOT = "enwiki-20261101"

@@ -9,7 +9,7 @@ from rich.console import Console
 from flows.planning import plan
 from flows.selection import configured
 from schemas.acceptance import Acceptance, Item, Rates
-from tasks.graph import make, stages_of
+from tasks.pipeline.graph import make, stages_of
 from tests.support.dumpfiles import page_xml, write_multistream
 
 ROOT = Path(__file__).parents[2]

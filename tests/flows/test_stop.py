@@ -9,7 +9,8 @@ from rich.console import Console
 from flows.stop import stop
 from schemas.errors import BadInput, Stopped
 from schemas.runtime import LocalJobs
-from tasks import jobs, stopping
+from tasks import jobs
+from tasks.jobs import stopping
 from tests.support.sleepers import SLEEPER, job, starts, wait_until_started
 
 SNAPSHOT = "enwiki-20261101"

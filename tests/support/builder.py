@@ -6,7 +6,7 @@ The chaos tests start this, kill it, and start it again; one of them uses the re
 import sys
 
 from schemas.config import read_config
-from tasks import graph
+from tasks.pipeline import graph
 
 
 def build(path: str, root: str, workers: int, last: str | None = None) -> None:

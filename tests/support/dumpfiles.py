@@ -6,8 +6,8 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from schemas.records import Page, Redirect, Reject
-from tasks.corpus.dumps import cut, find_dump
 from tasks.corpus.pages import read_pages, read_redirects
+from tasks.dumps.dumps import cut, find_dump
 
 SNAPSHOT = "enwiki-20240101"
 

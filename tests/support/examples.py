@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from schemas.records import Author, EndReason, Mask, Question, Search, Segment, Trajectory
-from tasks.rollouts.protocol import MASK
+from tasks.agent.protocol import MASK
 
 SNAPSHOT = "smallworld-20260101"
 

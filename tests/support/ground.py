@@ -8,9 +8,9 @@ from schemas.corpus_settings import IndexSettings
 from schemas.records import Passage, Question
 from schemas.runtime import EngineRuntime
 from schemas.settings import AgentSettings
-from tasks import storage
+from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.evaluation.baselines import RandomRetrieval
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.ledger import storage
 from tasks.rollouts.worker import RolloutSetup
 from tests.support.automaton import save_chain
 from tests.support.examples import SNAPSHOT, ramp_question

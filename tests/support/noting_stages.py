@@ -10,9 +10,9 @@ import pytest
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import Recipe
-from tasks.graph import Stage, is_finished, make, stages_of
-from tasks.ledger import Ledger
+from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making
+from tasks.pipeline.graph import Stage, is_finished, make, stages_of
 
 SNAPSHOT = "enwiki-20240101"
 

@@ -12,7 +12,7 @@ import boto3
 import httpx
 from s3fs import S3FileSystem
 
-from tasks.processes import free_port
+from tasks.capacity.processes import free_port
 
 
 @contextmanager

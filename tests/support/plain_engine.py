@@ -1,10 +1,10 @@
-"""A `trainers.deepspeed_engine.TrainingEngine` of one rank in plain torch: what an update does, without DeepSpeed."""
+"""A `trainers.ranks.deepspeed_engine.TrainingEngine` of one rank in plain torch, without DeepSpeed."""
 
 import torch
 
-from tasks.rollouts.sketches import Sketches, sketches_of
-from trainers.language_model import LanguageModel
-from trainers.weights import load_model
+from tasks.weights.sketches import Sketches, sketches_of
+from trainers.model.language_model import LanguageModel
+from trainers.model.weights import load_model
 
 
 class PlainEngine:

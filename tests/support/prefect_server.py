@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tasks.processes import free_port
+from tasks.capacity.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

@@ -8,9 +8,9 @@ from typing import Any
 
 from schemas.manifest import Recipe
 from schemas.records import Answer, Author, Passage, Question, Reject, Search, Trajectory, Verdict
-from tasks import storage
-from tasks.ledger import STAGE, Ledger
-from tasks.rollouts.protocol import answer_turn, search_turn
+from tasks.agent.protocol import answer_turn, search_turn
+from tasks.ledger import storage
+from tasks.ledger.ledger import STAGE, Ledger
 from tests.support.examples import SNAPSHOT, ramp_question, trajectory
 
 TEXT = "{name} was born in {town} in the year {year}. The {trade} worked for {firm} and was buried beside the old mill."

@@ -14,8 +14,8 @@ from typing import Any
 from schemas.errors import BadInput
 from schemas.jobs import TrainingJob
 from tasks import jobs
-from trainers import launch
-from trainers.stopping import StopSignal
+from trainers.ranks import launch
+from trainers.ranks.stopping import StopSignal
 
 
 def _train(job: TrainingJob) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tasks.processes import free_port
+from tasks.capacity.processes import free_port
 
 RAY = Path(sys.executable).with_name("ray")
 

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from schemas.jobs import TrainingJob
-from tasks import ray_cluster
+from tasks.capacity import ray_cluster
 
 
 @contextmanager

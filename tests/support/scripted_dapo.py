@@ -12,17 +12,18 @@ import torch
 from schemas.jobs import DapoJob
 from schemas.records import Author, EndReason, Question, Segment, Trajectory
 from tasks import jobs
-from tasks.rollouts.new_weights import NewWeights, SharedPack
-from tasks.rollouts.protocol import answer_turn
-from tasks.rollouts.sketches import Sketches, sketches_of
-from tasks.rollouts.tokenizer import AgentTokenizer
+from tasks.agent.protocol import answer_turn
+from tasks.agent.tokenizer import AgentTokenizer
 from tasks.rollouts.worker import Usage
+from tasks.weights.new_weights import NewWeights, SharedPack
+from tasks.weights.sketches import Sketches, sketches_of
 from tests.support.examples import trajectory
-from trainers import dapo, launch
-from trainers.batches import batch_of
-from trainers.language_model import LanguageModel
-from trainers.sequences import Sequence
-from trainers.weights import load_model
+from trainers import dapo
+from trainers.model.batches import batch_of
+from trainers.model.language_model import LanguageModel
+from trainers.model.sequences import Sequence
+from trainers.model.weights import load_model
+from trainers.ranks import launch
 
 
 class ScriptedRollouts:

@@ -9,7 +9,8 @@ from typing import Any
 
 from schemas.errors import BadInput, JobLost
 from schemas.jobs import Job
-from tasks import jobs, storage
+from tasks import jobs
+from tasks.ledger import storage
 
 NAP = 0.1
 

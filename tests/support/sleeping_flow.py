@@ -17,10 +17,10 @@ from flows.pipeline import pipeline
 from schemas.config import PipelineConfig
 from schemas.manifest import StageManifest
 from schemas.records import Passage
-from tasks import graph
-from tasks.graph import Stage
-from tasks.identity import identity_of
+from tasks.ledger.identity import identity_of
 from tasks.making.context import Making, Output
+from tasks.pipeline import graph
+from tasks.pipeline.graph import Stage
 from tests.support.sleeper import SleeperJob
 from tests.support.sleepers import PARTS
 

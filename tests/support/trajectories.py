@@ -3,7 +3,7 @@
 import random
 
 from schemas.records import Author, EndReason, Segment, Trajectory, Verdict, VerdictStatus
-from tasks.rollouts.protocol import answer_turn, search_turn
+from tasks.agent.protocol import answer_turn, search_turn
 
 SNAPSHOT = "smallworld-20260101"
 _SYLLABLES = ["ka", "lo", "vin", "to", "mar", "el", "su", "dre"]

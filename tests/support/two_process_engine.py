@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from schemas.runtime import EngineRuntime
-from tasks.rollouts.new_weights import SharedPack
-from tasks.rollouts.packs import fill, packs, room_of, specs_of
-from tasks.rollouts.shared_buffers import shared_buffer
-from tasks.rollouts.vllm_engine import VllmEngine
+from tasks.engines.vllm_engine import VllmEngine
+from tasks.weights.new_weights import SharedPack
+from tasks.weights.packs import fill, packs, room_of, specs_of
+from tasks.weights.shared_buffers import shared_buffer
 
 CPU = torch.device("cpu")
 

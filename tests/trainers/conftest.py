@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from schemas.records import Trajectory
-from tasks import storage
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.ledger import storage
 from tests.support.trajectories import made_up_trajectory
 
 
@@ -27,7 +27,7 @@ def training_files(
 ) -> Path:
     """A folder with ``tokenizer/``, ``model/`` (a tiny one, random) and ``trajectories.parquet``."""
     from schemas.settings import ModelSettings
-    from trainers.weights import new_model
+    from trainers.model.weights import new_model
 
     folder = tmp_path_factory.mktemp("training")
     tokenizer.save(str(folder / "tokenizer"))

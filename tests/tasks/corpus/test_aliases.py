@@ -3,8 +3,8 @@
 import pyarrow as pa
 
 from schemas.records import Alias, Link, Page, Passage, Redirect
-from tasks import storage
 from tasks.corpus.aliases import aliases_around, aliases_of, by_target, with_redirects
+from tasks.ledger import storage
 
 SNAPSHOT = "enwiki-20261101"
 

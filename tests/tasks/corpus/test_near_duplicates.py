@@ -8,10 +8,10 @@ import pytest
 
 from schemas.corpus_settings import NearDuplicateSettings, PassageSettings, WorldSettings
 from schemas.records import Duplicate, Passage, Signature, Split
-from tasks import storage
 from tasks.corpus.near_duplicates import duplicates_of, shingles, signatures_of
 from tasks.corpus.passages import passages_of
 from tasks.corpus.smallworld import write_world
+from tasks.ledger import storage
 from tests.support.dumpfiles import SNAPSHOT, Page, pages_of
 
 SETTINGS = NearDuplicateSettings()

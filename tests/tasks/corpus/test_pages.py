@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from schemas.records import Page, Redirect, Reject
-from tasks.corpus.dumps import DumpRange, cut, find_dump
 from tasks.corpus.pages import read_pages
-from tasks.corpus.streams import Compression
+from tasks.dumps.dumps import DumpRange, cut, find_dump
+from tasks.dumps.streams import Compression
 from tests.support.dumpfiles import (
     SNAPSHOT,
     page_xml,

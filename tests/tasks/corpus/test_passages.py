@@ -10,9 +10,9 @@ from schemas.corpus_settings import PassageSettings
 from schemas.records import Page, Passage
 from tasks.corpus.passages import n_words, passages_of
 from tasks.corpus.sentences import sentences
-from tasks.corpus.wikis import wiki_of_site
-from tasks.corpus.wikitext import clean
-from tasks.corpus.xml import Site
+from tasks.dumps.xml import Site
+from tasks.wikitext.cleaning import clean
+from tasks.wikitext.wikis import wiki_of_site
 from tests.support.dumpfiles import SNAPSHOT, pages_of
 
 

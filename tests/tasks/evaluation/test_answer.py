@@ -11,9 +11,9 @@ from schemas.jobs import Contestant, EvaluationJob
 from schemas.records import Answer, Passage, Question
 from schemas.runtime import EngineRuntime
 from schemas.settings import AgentSettings, EvaluationSettings
-from tasks import storage
+from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.evaluation.answer import answer_all
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.ledger import storage
 from tests.support.automaton import save_automaton
 from tests.support.examples import SNAPSHOT, ramp_question
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from retrieval_index.hits import Hit, Query
 from schemas.records import Passage
-from tasks import storage
 from tasks.evaluation.baselines import PassagePool, RandomPassages, RandomRetrieval
+from tasks.ledger import storage
 from tests.support.examples import SNAPSHOT, ramp_question
 
 QUESTION = ramp_question("The mayor of Kalo is Marel Tovi.", ["Marel Tovi"], {"Marel Tovi": ["M. Tovi"]})

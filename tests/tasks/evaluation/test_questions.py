@@ -7,9 +7,10 @@ from schemas.corpus_settings import RampSettings
 from schemas.errors import BadInput
 from schemas.records import Question
 from schemas.settings import EvaluationSettings
-from tasks import graph, storage
 from tasks.evaluation.questions import answers_of_one, chosen_questions
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
+from tasks.pipeline import graph
 from tests.support.examples import SNAPSHOT, ramp_question
 
 TEXT, GOLDS = "Arlen lives in Kalo near Tovi.", ["Kalo", "Tovi"]

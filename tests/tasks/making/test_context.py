@@ -8,10 +8,10 @@ import pytest
 
 from schemas.config import PipelineConfig
 from schemas.manifest import Gate, PartManifest
-from tasks import leases
-from tasks.graph import make, stages_of
-from tasks.ledger import Ledger
+from tasks.ledger import leases
+from tasks.ledger.ledger import Ledger
 from tasks.making import corpus
+from tasks.pipeline.graph import make, stages_of
 from tests.support.dumpfiles import SNAPSHOT, page_xml, write_multistream
 
 

@@ -9,14 +9,14 @@ import pytest
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.records import Question, Split
-from tasks import storage
-from tasks.graph import stages_of
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
 from tasks.making import models
 from tasks.making.context import Making
 from tasks.making.demand import counted, is_kept_for_evolution, shortages_by_figures
+from tasks.pipeline.graph import stages_of
+from tasks.pipeline.readiness import refuse_unready
 from tasks.ramp.figures import figures_of
-from tasks.readiness import refuse_unready
 from tests.support.examples import SNAPSHOT, ramp_question
 
 TEXT, GOLDS = "Arlen lives in Kalo near Tovi.", ["Kalo", "Tovi"]

@@ -15,10 +15,10 @@ from schemas.config import PipelineConfig, read_config
 from schemas.identity import Identity
 from schemas.jobs import Job, JobResult
 from schemas.manifest import StageManifest
-from tasks import storage
-from tasks.graph import Stage, make, stages_of
-from tasks.ledger import Ledger
+from tasks.ledger import storage
+from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making
+from tasks.pipeline.graph import Stage, make, stages_of
 
 TINY = Path(__file__).parents[2] / "chaos" / "tiny.yaml"
 
@@ -108,7 +108,7 @@ class Recorder:
         return recording
 
     def run(self, making: Making, module: str, job: Job) -> JobResult:
-        if module == "tasks.indexing_job":
+        if module == "tasks.indexing.job":
             return self._run_job(making, module, job)
         for value in vars(job).values():
             if id(value) in self.places:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from retrieval_index.hits import Hit, Query, Searcher, is_held_back
 from schemas.records import Link, Lost, Passage, Question
 from schemas.settings import AgentSettings
-from tasks.scoring import holds
+from tasks.agent.scoring import holds
 
 
 def passage_of(wikitext: str, title: str = "Elsewhere", page_id: int = 7, ordinal: int = 0) -> Passage:

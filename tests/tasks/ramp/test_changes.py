@@ -11,10 +11,10 @@ from retrieval_index.opening import build_index, open_index
 from schemas.corpus_settings import IndexSettings, PassageSettings, RampSettings, WorldSettings
 from schemas.records import Page, Split
 from schemas.settings import AgentSettings
-from tasks.corpus.dumps import cut, find_dump
 from tasks.corpus.pages import read_pages
 from tasks.corpus.passages import passages_of
 from tasks.corpus.smallworld import write_world
+from tasks.dumps.dumps import cut, find_dump
 from tasks.ramp.changes import answerable_now, changes_of_page
 from tasks.ramp.evidence import certify
 from tasks.ramp.questions import changed_question

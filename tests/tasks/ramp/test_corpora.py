@@ -11,14 +11,14 @@ from schemas.corpus_settings import IndexSettings, PassageSettings, RampSettings
 from schemas.records import Page, Passage, Question, Split
 from schemas.settings import AgentSettings
 from schemas.snapshot import language_of
-from tasks.corpus.dumps import cut, find_dump
 from tasks.corpus.pages import read_pages
 from tasks.corpus.passages import passages_of
 from tasks.corpus.smallworld import write_world
+from tasks.corpus.words import is_whole, occurrences
+from tasks.dumps.dumps import cut, find_dump
 from tasks.ramp.evidence import certify
 from tasks.ramp.questions import questions_of_pages
 from tasks.ramp.splits import Splits
-from tasks.ramp.words import is_whole, occurrences
 from tests.tasks.ramp.examples import assert_honest
 
 

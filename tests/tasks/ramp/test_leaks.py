@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from schemas.corpus_settings import LeakSettings
 from schemas.records import LeakGram, Question, Reject, Split
-from tasks.evaluation.datasets import SetText
 from tasks.ramp.leaks import LeakTable, grams_of, without_leaks
+from tasks.sets.datasets import SetText
 from tests.support.examples import ramp_question
 
 SETTINGS = LeakSettings(sets=["a.json"], words=10, fewest_words=6)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import SpanKind
+from tasks.corpus.words import is_whole
 from tasks.ramp.masking import can_be_masked, choose_spans, drawn_by_weight, hardest_first, mask
 from tasks.ramp.spans import Span, find_spans
-from tasks.ramp.words import is_whole
 from tests.tasks.ramp.examples import passage_of
 
 NAMES = ["Ostel", "Karlo Vint", "Brim and Sons", "Łódź", "Santa Maria del Mar", "O'Hara", "奥斯特尔", "Zoë"]

@@ -10,9 +10,9 @@ from schemas.errors import BadInput, RunFailed
 from schemas.jobs import SpanJob
 from schemas.records import Passage, Proposals, SpanKind
 from schemas.runtime import EndpointRuntime
-from tasks import storage
+from tasks.ledger import storage
 from tasks.ramp.name_spans import INSTRUCTION, MISUNDERSTANDINGS, name_spans
-from tasks.rollouts import chat
+from tasks.requests import chat
 from tests.support.http_server import serving
 from tests.tasks.ramp.examples import passage_of
 

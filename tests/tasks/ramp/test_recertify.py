@@ -7,7 +7,8 @@ from schemas.corpus_settings import RampSettings
 from schemas.errors import BadInput
 from schemas.records import Passage, Question, Split
 from schemas.settings import AgentSettings
-from tasks import graph, storage
+from tasks.ledger import storage
+from tasks.pipeline import graph
 from tasks.ramp.evidence import certify
 from tasks.ramp.questions import questions_of
 from tasks.ramp.recertify import moved, read_passages

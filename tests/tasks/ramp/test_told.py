@@ -2,8 +2,8 @@
 
 import pytest
 
+from tasks.corpus.words import plain_words
 from tasks.ramp.told import is_told_by_compound, is_told_by_other_form, is_told_by_short_form, is_told_by_words
-from tasks.ramp.words import plain_words
 
 
 @pytest.mark.parametrize(

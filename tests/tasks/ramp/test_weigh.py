@@ -13,16 +13,16 @@ from schemas.jobs import SurprisalJob
 from schemas.records import Alias, Passage, Reject, Surprisal
 from schemas.runtime import EngineRuntime
 from schemas.settings import ModelSettings
-from tasks import storage
+from tasks.agent.tokenizer import train_tokenizer
+from tasks.engines.interface import TokenScores
+from tasks.ledger import storage
 from tasks.ramp import weigh
 from tasks.ramp.spans import find_spans
 from tasks.ramp.surprisal import text_of
 from tasks.ramp.weigh import tokenizer_of, weigh_spans
-from tasks.rollouts.engine import TokenScores
-from tasks.rollouts.tokenizer import train_tokenizer
 from tests.support.published_tokenizers import MAKES
 from tests.tasks.ramp.examples import passage_of
-from trainers.weights import new_model
+from trainers.model.weights import new_model
 
 LEARNT = passage_of("Around here [[Karlo Vint]] sold 12,500 boats to [[Lower Ostel]]. It was in 1931.", page_id=7)
 NEW = passage_of("Around here [[Sal Morvis]] sold 48,317 boats to [[Upper Dunzy]]. It was in 1897.", page_id=8)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from schemas.config import PipelineConfig
 from tasks.evaluation.scores import read_answers
-from tasks.ledger import Ledger
+from tasks.ledger.ledger import Ledger
 from tasks.report.curves import read_curves, smoothed
 from tasks.report.document import current_report, report_of
 from tasks.report.examples import read_examples

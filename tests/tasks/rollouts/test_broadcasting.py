@@ -10,11 +10,11 @@ import torch
 
 from schemas.errors import RunFailed
 from schemas.runtime import EngineRuntime, PlacementRuntime
-from tasks.rollouts import broadcast
 from tasks.rollouts.actors import ActorLost
-from tasks.rollouts.broadcast import Group, Meeting
 from tasks.rollouts.broadcasting import Broadcaster, BroadcastFailed
-from tasks.rollouts.packs import Spec
+from tasks.weights import broadcast
+from tasks.weights.broadcast import Group, Meeting
+from tasks.weights.packs import Spec
 
 WEIGHTS = {"embedding": torch.randn(30, 7)}
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import BadInput
+from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.rollouts.remote_vocabulary import refuse_other_vocabulary
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
 from tests.support.http_server import serving
 
 

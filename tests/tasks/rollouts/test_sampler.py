@@ -17,13 +17,13 @@ import pytest
 from schemas.errors import BadInput, RunFailed
 from schemas.runtime import EngineRuntime
 from schemas.settings import ModelSettings
-from tasks.processes import free_port
-from tasks.rollouts.engine import EngineFailed, Sample, Sampling, StopReason
-from tasks.rollouts.remote_engine import RemoteEngine
+from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.capacity.processes import free_port
+from tasks.engines.interface import EngineFailed, Sample, Sampling, StopReason
+from tasks.engines.remote_engine import RemoteEngine
+from tasks.engines.vllm_engine import VllmEngine
 from tasks.rollouts.remote_vocabulary import refuse_other_vocabulary
 from tasks.rollouts.sampler import bias_of, refuse_biased_engine, refuse_biased_servers
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
-from tasks.rollouts.vllm_engine import VllmEngine
 from tests.support.http_server import serving
 
 Shape = Callable[[list[float]], list[float]]
@@ -136,7 +136,7 @@ def test_a_server_that_does_not_answer_the_check_is_believed(tokenizer):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: AgentTokenizer) -> str:
     """A model, undecided about everything, whose generation_config.json wants it greedy."""
-    from trainers.weights import new_model
+    from trainers.model.weights import new_model
 
     folder = tmp_path_factory.mktemp("model")
     settings = ModelSettings(hidden=64, layers=1, heads=2, intermediate=32, max_position=64, init_std=0.3)

@@ -15,12 +15,12 @@ from schemas.errors import BadInput, RunFailed
 from schemas.records import Trajectory
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from schemas.settings import AgentSettings
+from tasks.agent.environment import TurnSampling
+from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.engines.interface import EngineFailed, Sample, Sampling
+from tasks.requests.rollout_requests import Rollout
 from tasks.rollouts.admission import refuse_other_shapes
-from tasks.rollouts.engine import EngineFailed, Sample, Sampling
-from tasks.rollouts.environment import TurnSampling
-from tasks.rollouts.pools import start_pool
-from tasks.rollouts.requests import Rollout
-from tasks.rollouts.tokenizer import AgentTokenizer, train_tokenizer
+from tasks.rollouts.pool import start_pool
 from tasks.rollouts.worker import EngineEnded, RolloutSetup, RolloutWorker
 from tests.support.automaton import save_chain
 from tests.support.examples import ramp_question

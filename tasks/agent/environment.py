@@ -1,0 +1,263 @@
+"""The agent loop: a model and a search engine take turns until there is an answer, or a reason why not.
+
+Token in, token out: what the model sampled stays as it was sampled, ids and logprobs; what the environment says is
+encoded once, and those ids are what the model reads and what the trajectory keeps. Nothing is decoded to be encoded
+again, nothing is trimmed: a turn ends where the engine stopped.
+"""
+
+import asyncio
+import bisect
+import itertools
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from retrieval_index.hits import AsyncSearcher, Hit, Query, SearchFailed
+from schemas.records import Author, EndReason, Question, Search, SearchOutcome, Segment, Trajectory
+from schemas.settings import AgentSettings
+from tasks.agent.protocol import ENVIRONMENT_TAGS, STOP_TAGS, Turn, information_of, parse_turn, prompt_of
+from tasks.agent.tokenizer import AgentTokenizer
+from tasks.engines.interface import Engine, EngineFailed, Sample, Sampling, StopReason
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSampling:
+    """How the turns of one rollout are drawn; turn n uses a seed of its own made from ``seed`` and n."""
+
+    temperature: float
+    top_p: float = 1.0
+    seed: int | None = None
+    banned_tags: tuple[str, ...] = ()
+    opening: str = ""
+    """What every turn begins with: the model goes on from there, and is not asked whether it would have."""
+    closing: str = ""
+    """What every turn ends with, after as many tokens as one may have: for a model that does not know how to end it."""
+
+
+async def run_trajectory(
+    question: Question,
+    *,
+    engine: Engine,
+    searcher: AsyncSearcher,
+    tokenizer: AgentTokenizer,
+    agent: AgentSettings,
+    sampling: TurnSampling,
+    rollout: int = 0,
+    label: str = "student",
+    model: str = "student",
+) -> Trajectory:
+    """One rollout of one question, not judged yet.
+
+    It never raises for what the engine or the index does: such a rollout ends `engine_failed` or `tool_failed`, with
+    what there was until then, and is nobody's training signal.
+    """
+    loop = _Loop(question, engine, searcher, tokenizer, agent, sampling)
+    end_reason = await loop.run()
+    return Trajectory(
+        snapshot=question.snapshot,
+        trajectory_id=f"{question.question_id}-{label}-{rollout}",
+        question_id=question.question_id,
+        group_id=question.question_id,
+        rollout=rollout,
+        teacher="student",
+        label=label,
+        model=model,
+        segments=loop.segments,
+        searches=loop.searches,
+        answer=loop.answer,
+        end_reason=end_reason,
+        n_masks=question.n_masks,
+        verdict=None,
+        n_tokens=len(loop.token_ids),
+    )
+
+
+class _Loop:
+    """One rollout under way. ``token_ids`` is all that the model reads next."""
+
+    def __init__(
+        self,
+        question: Question,
+        engine: Engine,
+        searcher: AsyncSearcher,
+        tokenizer: AgentTokenizer,
+        agent: AgentSettings,
+        sampling: TurnSampling,
+    ) -> None:
+        self._question, self._engine, self._searcher = question, engine, searcher
+        self._tokenizer, self._agent, self._sampling = tokenizer, agent, sampling
+        # The environment's tags end a turn too: what follows would be the model talking to itself.
+        tags = (*STOP_TAGS, *ENVIRONMENT_TAGS)
+        self._stop_ids = (*(tokenizer.tag_id(tag) for tag in tags), tokenizer.eos_id)
+        self._banned_ids = tuple(tokenizer.tag_id(tag) for tag in sampling.banned_tags)
+        self.token_ids: list[int] = []
+        self.segments: list[Segment] = []
+        self.searches: list[Search] = []
+        self.answer: str | None = None
+
+    async def run(self) -> EndReason:
+        prompt = prompt_of(self._question, self._agent)
+        self._append(Segment(author=Author.PROMPT, text=prompt, token_ids=self._tokenizer.begin(prompt)))
+        for number in range(self._agent.max_turns):
+            self._open_turn()
+            if self._room() <= 0:
+                return EndReason.LENGTH
+            try:
+                sample = await self._engine.generate(self.token_ids, self._turn_sampling(number))
+            except EngineFailed as error:
+                _log.warning("%s: %s", self._question.question_id, error)
+                return EndReason.ENGINE_FAILED
+            turn = self._take(sample)
+            if sample.stop_reason == StopReason.LENGTH and not self._sampling.closing:
+                return EndReason.LENGTH
+            if turn is None:
+                return EndReason.MALFORMED
+            if turn.answer is not None:
+                self.answer = turn.answer
+                return EndReason.ANSWERED
+            if number == self._agent.max_searches:
+                break
+            failure = await self._search(turn.queries)
+            if failure is not None:
+                return failure
+        return EndReason.TURNS
+
+    def _open_turn(self) -> None:
+        self._say(self._sampling.opening)
+
+    def _say(self, text: str) -> None:
+        """Words that are put into the model's mouth, if there are any."""
+        if text:
+            self._append(Segment(author=Author.ENVIRONMENT, text=text, token_ids=self._tokenizer.encode(text)))
+
+    def _room(self) -> int:
+        return self._agent.max_tokens - len(self.token_ids)
+
+    def _turn_sampling(self, number: int) -> Sampling:
+        return Sampling(
+            temperature=self._sampling.temperature,
+            max_tokens=min(self._agent.max_turn_tokens, self._room()),
+            stop_ids=() if self._sampling.closing else self._stop_ids,
+            banned_ids=self._banned_ids,
+            seed=None if self._sampling.seed is None else _seed_of_turn(self._sampling.seed, number),
+            top_p=self._sampling.top_p,
+        )
+
+    def _take(self, sample: Sample) -> Turn | None:
+        text = self._tokenizer.decode(sample.token_ids)
+        self._append(
+            Segment(
+                author=Author.MODEL,
+                text=text,
+                token_ids=sample.token_ids,
+                logprobs=sample.logprobs,
+                versions=sample.versions,
+            )
+        )
+        self._say(self._sampling.closing)
+        return parse_turn(self._sampling.opening + text + self._sampling.closing)
+
+    async def _search(self, queries: list[str]) -> EndReason | None:
+        """Ask, and tell the model what was found; or why the rollout ends here."""
+        try:
+            hits = await search_all(queries, self._question, self._searcher, self._agent)
+        except SearchFailed as error:
+            _log.warning("%s: %s", self._question.question_id, error)
+            self.searches.append(search_of(queries, None))
+            return EndReason.TOOL_FAILED
+        segment, shown = information_within(hits, self._agent.max_information_tokens, self._tokenizer)
+        self.searches.append(search_of(queries, shown))
+        if len(segment.token_ids or []) >= self._room():
+            return EndReason.LENGTH
+        self._append(segment)
+        return None
+
+    def _append(self, segment: Segment) -> None:
+        assert segment.token_ids is not None
+        self.segments.append(segment)
+        self.token_ids += segment.token_ids
+
+
+def _seed_of_turn(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0] >> 1)
+
+
+# -- searching, the same for every teacher and the student -----------------------------------------------------------
+
+
+def hold_back_of(question: Question, agent: AgentSettings) -> str | None:
+    """What search must not return: the question's own passage or page; nothing for a question that has neither."""
+    own = question.passage_id if agent.hold_back == "passage" else question.page_id
+    return None if own is None else str(own)
+
+
+async def search_all(
+    queries: list[str], question: Question, searcher: AsyncSearcher, agent: AgentSettings
+) -> list[Hit]:
+    """The hits of all queries of a turn, taken from each in turn without doubles, ``agent.hits`` of them at most.
+
+    Raises:
+        SearchFailed: one of the queries could not be asked; what the others found is not the answer to the turn.
+    """
+    hold_back = hold_back_of(question, agent)
+    distinct = list(dict.fromkeys(queries))
+    found = await asyncio.gather(*(searcher.search(Query(text, hold_back), agent.hits) for text in distinct))
+    return merged(found, agent.hits)
+
+
+def merged(found: Iterable[list[Hit]], k: int) -> list[Hit]:
+    """The best of each list, then the second best of each, and so on; the first ``k`` different passages."""
+    different: dict[str, Hit] = {}
+    for hit in itertools.chain.from_iterable(itertools.zip_longest(*found)):
+        if hit is not None:
+            different.setdefault(hit.passage_id, hit)
+    return list(different.values())[:k]
+
+
+def search_of(queries: list[str], shown: list[Hit] | None) -> Search:
+    """The record of one search turn; ``shown`` is None where it failed."""
+    outcome = SearchOutcome.FAILED if shown is None else SearchOutcome.FOUND if shown else SearchOutcome.NOTHING
+    return Search(queries=queries, passage_ids=[hit.passage_id for hit in shown or []], outcome=outcome)
+
+
+def information_within(hits: list[Hit], limit: int, tokenizer: AgentTokenizer) -> tuple[Segment, list[Hit]]:
+    """The environment's reply in at most ``limit`` tokens, tags included, and the passages that it shows.
+
+    Whole passages, best first; where not even the first one fits, as many of its words as do.
+    """
+
+    def told(shown: list[Hit]) -> Segment:
+        text = information_of(shown)
+        return Segment(author=Author.ENVIRONMENT, text=text, token_ids=tokenizer.encode(text))
+
+    def fits(segment: Segment) -> bool:
+        return len(segment.token_ids or []) <= limit
+
+    for count in range(len(hits), 0, -1):
+        segment = told(hits[:count])
+        if fits(segment):
+            return segment, hits[:count]
+    if not hits:
+        return told([]), []
+    words = hits[0].text.split()
+    beginnings = [[replace(hits[0], text=" ".join(words[:count]))] for count in range(len(words))]
+    too_long = bisect.bisect_left(beginnings, True, key=lambda shown: not fits(told(shown)))
+    shown = beginnings[max(too_long - 1, 0)]
+    return told(shown), shown
+
+
+def information_for_teacher(
+    hits: list[Hit], agent: AgentSettings, tokenizer: AgentTokenizer | None
+) -> tuple[Segment, list[Hit]]:
+    """The text that a teacher reads, and the passages that it shows: those that its student would be shown.
+
+    ``tokenizer`` is the student's; None where there is no student, and all is read.
+    """
+    if tokenizer is None:
+        return Segment(author=Author.ENVIRONMENT, text=information_of(hits)), hits
+    segment, shown = information_within(hits, agent.max_information_tokens, tokenizer)
+    return segment.model_copy(update={"token_ids": None}), shown

@@ -1,0 +1,195 @@
+"""The tokenizer of the agent: text to ids and back, with every tag of the protocol as one id.
+
+Two ways to get one: `train_tokenizer` makes a small BPE for a model that is trained from nothing, `adopt_tokenizer`
+takes a published model's and adds the tags. Either is a folder that `transformers.AutoTokenizer` loads as well.
+
+A trained one is made for copying names: a word has the same pieces wherever it stands, because every run of text (at
+the start, after a tag, after a line break) gets a space in front; numbers are cut into pairs of digits from the left;
+bytes stand in for characters it has not seen. What it reads back is the text itself but for two things: one space
+directly after a tag or a line break, or at the start, is lost, and U+2581 comes back as a space.
+
+A control token of an adopted tokenizer (``</s>``, ``<|im_end|>``) that stands in a text is read as the characters that
+it is made of, so that a passage cannot end a turn; only the tags of the protocol and the mask are tokens there. What an
+adopted tokenizer sets before every text comes where a sequence begins (`begin`), and nowhere else. What it sets behind
+a text never comes, since whatever a model reads here is to be continued.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from retrieval_index.literal import literal, opening_of
+from schemas.errors import BadInput
+from schemas.manifest import digest_of
+from tasks.agent.protocol import EOS, MASK, PAD, TAGS
+
+_SPACE = "▁"
+_OWN = (PAD, EOS, *TAGS, "\n")
+"""The tokens that are added to a trained tokenizer: text from outside has none of them (protocol.neutralise)."""
+_BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+_WHOLE = [MASK, _SPACE + MASK]
+# A mask, up to two digits, a word, any other sign; each with the space in front of it.
+_PIECES = r"▁?\[mask\]|▁?\p{N}{1,2}|▁?\p{L}[\p{L}\p{M}]*|▁?[^▁\p{L}\p{N}]|▁"
+
+
+class AgentTokenizer:
+    """Immutable once made; safe to share between threads."""
+
+    def __init__(self, tokenizer: Tokenizer, config: dict[str, Any]) -> None:
+        self._tokenizer = tokenizer
+        self._config = config
+        self._added = {index: token.content for index, token in tokenizer.get_added_tokens_decoder().items()}
+        is_own = set(_OWN).issuperset(self._added.values())
+        self._literal = tokenizer if is_own else literal(tokenizer, markup=(*TAGS, MASK))
+        self.eos_id = self._named("eos_token")
+        self.pad_id = self._named("pad_token", otherwise=self.eos_id)
+        self.opening = opening_of(tokenizer)
+        """The ids with which every sequence begins that a model reads; a trained tokenizer has none."""
+
+    @classmethod
+    def load(cls, folder: str) -> "AgentTokenizer":
+        """From a folder written by `save`.
+
+        Raises:
+            BadInput: the folder holds no tokenizer with the protocol's tags.
+        """
+        try:
+            tokenizer = Tokenizer.from_str((Path(folder) / "tokenizer.json").read_text(encoding="utf-8"))
+            config = json.loads((Path(folder) / "tokenizer_config.json").read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise BadInput(f"{folder}: no tokenizer here ({error.filename} is missing)") from None
+        missing = [tag for tag in TAGS if tokenizer.token_to_id(tag) is None]
+        if missing:
+            raise BadInput(f"{folder}: a tokenizer without the tag {missing[0]}; make it with adopt_tokenizer")
+        return cls(tokenizer, config)
+
+    def save(self, folder: str) -> None:
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "tokenizer.json").write_text(self._tokenizer.to_str(pretty=True), encoding="utf-8")
+        (path / "tokenizer_config.json").write_text(json.dumps(self._config, indent=2, ensure_ascii=False), "utf-8")
+
+    @property
+    def vocabulary(self) -> int:
+        """Ids are below this number: the fewest rows that a model's embedding may have."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+
+    @property
+    def digest(self) -> str:
+        """Of what its ids stand for."""
+        return digest_of(self._tokenizer.get_vocab(with_added_tokens=True))
+
+    def refuse_other_ids(self, folder: str) -> None:
+        """Raises BadInput where a model's folder brings a tokenizer whose ids stand for other words than these."""
+        path = Path(folder) / "tokenizer.json"
+        if not path.is_file():
+            return
+        ids, theirs = self._tokenizer.get_vocab(with_added_tokens=True), Tokenizer.from_file(str(path))
+        for token, index in theirs.get_vocab(with_added_tokens=True).items():
+            if ids.get(token) != index:
+                raise BadInput(
+                    f"{folder}: the model's own tokenizer has the id {index} for {token!r}, the one it is to be used "
+                    f"with {ids.get(token, 'none')}: take the model's own (tokenizer.path)"
+                )
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text within a sequence.
+
+        Tags become their ids, so text from outside is neutralised first (protocol.neutralise). No control token of an
+        adopted tokenizer comes of any text.
+        """
+        return self._literal.encode(text, add_special_tokens=False).ids
+
+    def begin(self, text: str) -> list[int]:
+        """Ids of the text with which a sequence begins: `opening`, then those of `encode`."""
+        return [*self.opening, *self.encode(text)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of any ids, tags shown; ids that are no whole character read as U+FFFD."""
+        parts: list[str] = []
+        run: list[int] = []
+        for index in ids:
+            if index in self._added:
+                parts += [self._text_of(run), self._added[index]]
+                run = []
+            else:
+                run.append(index)
+        return "".join([*parts, self._text_of(run)])
+
+    def tag_id(self, tag: str) -> int:
+        """The id of a tag of the protocol, or of any other token by its text."""
+        index = self._tokenizer.token_to_id(tag)
+        if index is None:
+            raise KeyError(f"{tag!r} is no single token")
+        return index
+
+    def _text_of(self, run: list[int]) -> str:
+        return self._tokenizer.decode(run, skip_special_tokens=False) if run else ""
+
+    def _named(self, role: str, otherwise: int | None = None) -> int:
+        token = self._config.get(role)
+        content = token.get("content") if isinstance(token, dict) else token
+        index = self._tokenizer.token_to_id(content) if content else otherwise
+        if index is None:
+            raise BadInput(f"the tokenizer names no {role} in tokenizer_config.json")
+        return index
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
+    """A BPE tokenizer of at most ``vocabulary`` ids, bytes and tags included, trained on these texts."""
+    splitter = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always", split=False),
+            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+        ]
+    )
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = splitter
+    size = vocabulary - len(_OWN) - len(_BYTES) - len(_WHOLE)
+    lines = (line.replace(MASK, " ") for text in texts for line in text.split("\n"))
+    learner.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=size, show_progress=False))
+    learned = json.loads(learner.to_str())["model"]
+    pieces = [*_BYTES, *_WHOLE, *sorted(learned["vocab"], key=learned["vocab"].get)]
+    model = models.BPE(
+        vocab={piece: index for index, piece in enumerate(pieces)},
+        merges=[tuple(merge) for merge in learned["merges"]],
+        byte_fallback=True,
+        ignore_merges=True,  # a mask is one piece though no merges lead to it
+    )
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = splitter
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in (PAD, EOS, *TAGS)])
+    tokenizer.add_tokens([AddedToken("\n", normalized=False)])
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": PAD, "eos_token": EOS}
+    return AgentTokenizer(tokenizer, {**config, "clean_up_tokenization_spaces": False})
+
+
+def adopt_tokenizer(path: str) -> AgentTokenizer:
+    """The tokenizer of a model's folder with the protocol's tags and the mask added, a token each.
+
+    Raises:
+        BadInput: the folder holds no tokenizer that has a fast (tokenizer.json) form.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        published = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: no tokenizer: {' '.join(str(error).split())[:200]}") from None
+    tags = [AddedToken(tag, normalized=False, special=True) for tag in TAGS]
+    published.add_tokens(tags, special_tokens=True)
+    published.add_tokens([AddedToken(MASK, normalized=False)])
+    folder = tempfile.mkdtemp()
+    try:
+        published.save_pretrained(folder)
+        return AgentTokenizer.load(folder)
+    finally:
+        shutil.rmtree(folder)

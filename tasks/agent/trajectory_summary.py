@@ -1,0 +1,60 @@
+"""How a set of trajectories went: yield, effort, and how alike they are.
+
+A teacher that evolves by its own output may end up writing the same trajectory again and again: the shares of distinct
+queries and of distinct word triples in thoughts (distinct-n, arXiv 1510.03055) fall before the yield does.
+"""
+
+from collections.abc import Iterable
+from statistics import fmean
+from typing import Any
+
+from schemas.records import Author, EndReason, SearchOutcome, Trajectory, VerdictStatus
+from tasks.agent.protocol import parse_turn
+from tasks.agent.scoring import words
+
+
+def sampled_tokens(trajectory: Trajectory) -> int:
+    """Tokens that the model wrote; 0 for a teacher whose tokens are not known."""
+    return sum(len(segment.token_ids or []) for segment in trajectory.segments if segment.author == Author.MODEL)
+
+
+def figures_of(trajectories: Iterable[Trajectory]) -> dict[str, Any]:
+    """Means and shares over judged trajectories; empty where there is none."""
+    rows = list(trajectories)
+    if not rows:
+        return {}
+    searches = [search for row in rows for search in row.searches]
+    return {
+        "rollouts": len(rows),
+        "accepted": sum(_is_accepted(row) for row in rows),
+        "yield": fmean(_is_accepted(row) for row in rows),
+        "answered": fmean(row.end_reason == EndReason.ANSWERED for row in rows),
+        "recall": fmean(row.verdict.recall if row.verdict else 0.0 for row in rows),
+        "mean_searches": fmean(len(row.searches) for row in rows),
+        "found": _share(sum(search.outcome == SearchOutcome.FOUND for search in searches), len(searches)),
+        "mean_tokens": fmean(row.n_tokens for row in rows),
+        "mean_generated": fmean(sampled_tokens(row) for row in rows),
+        "distinct_queries": _distinct(" ".join(words(query)) for search in searches for query in search.queries),
+        "distinct_thought_trigrams": _distinct(trigram for row in rows for trigram in _thought_trigrams(row)),
+    }
+
+
+def _is_accepted(row: Trajectory) -> bool:
+    return row.verdict is not None and row.verdict.status == VerdictStatus.CORRECT
+
+
+def _thought_trigrams(row: Trajectory) -> Iterable[tuple[str, ...]]:
+    for segment in row.segments:
+        turn = parse_turn(segment.text) if segment.author == Author.MODEL else None
+        if turn is not None:
+            said = words(turn.think)
+            yield from zip(said, said[1:], said[2:], strict=False)
+
+
+def _distinct(things: Iterable[object]) -> float:
+    listed = list(things)
+    return _share(len(set(listed)), len(listed))
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

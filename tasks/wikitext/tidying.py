@@ -1,0 +1,93 @@
+"""Tidying what removal left behind: "(; born 1900)", "word ,", "(, uchi)".
+
+Only what stands beside a mark (marks.py) is touched: empty brackets or doubled commas that an author wrote stay. So
+the patterns are tried on the few characters around each mark, not on the whole text. These may still be many: no
+pattern is tried again from within a run that it has failed on.
+"""
+
+import re
+from collections.abc import Iterator
+
+from tasks.templates.marks import GAP, LOST, LOST_OPEN
+
+_MARK = rf"(?:{GAP}|{LOST})"
+_LOST = re.compile(LOST)
+_HAS_MARK = re.compile(_MARK)
+
+_EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{_MARK}|[ ,;:/–])*)[)）]")
+_AFTER_BRACKET = re.compile(rf"([(\[（])((?:{_MARK}|[ ,;:/–])+)")
+_BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–{GAP}\x03])((?:{_MARK}|[ ,;:/–])++)([)\]）])")
+_BRACKET = re.compile(r"[()\[\]（）]")
+_SEPARATORS = re.compile(rf"[,;](?:{_MARK}|[ ,;])*+")
+_DOUBLED = re.compile(rf"([,;])((?:{_MARK}| )*(?:[,;](?:{_MARK}| )*)+)(?= )")
+_DANGLING = re.compile(rf"–({_MARK}+)(?=[ ,.;]|$)")
+_BEFORE_STOP = re.compile(rf"(?<! ) +({_MARK}+)([.,;](?:\s|$))")
+_WITH_SPACES = re.compile(rf"(?<! ) *+(?:{_MARK} *+)++")
+_BESIDE = frozenset(" ,;:/–.()[]（）")
+"""What the patterns above match besides marks: whatever else stands before or behind ends their reach."""
+
+
+def tidy(text: str) -> str:
+    """Text without gaps and without the brackets, separators and spaces that are left over beside marks."""
+    if GAP not in text and LOST_OPEN not in text:
+        return text.strip()
+    pieces: list[str] = []
+    done = 0
+    for start, end in _neighbourhoods(text):
+        start, end = max(start - 1, 0), min(end + 1, len(text))
+        pieces += text[done:start], _tidied(text[start:end])
+        done = end
+    pieces.append(text[done:])
+    return "".join(pieces).strip()
+
+
+def _neighbourhoods(text: str) -> Iterator[tuple[int, int]]:
+    """Marks with all that is beside them, each with a character between it and the next that is left alone."""
+    begin = end = -2
+    for mark in _HAS_MARK.finditer(text):
+        start, stop = mark.span()
+        while start > max(end, 0) and text[start - 1] in _BESIDE:
+            start -= 1
+        while stop < len(text) and text[stop] in _BESIDE:
+            stop += 1
+        if start <= end + 1:
+            end = stop
+            continue
+        if end >= 0:
+            yield begin, end
+        begin, end = start, stop
+    yield begin, end
+
+
+def _tidied(text: str) -> str:
+    if "(" in text or "（" in text:
+        text = _EMPTY_BRACKETS.sub(lambda found: _if_marked(found, found[1], "", ""), text)
+    if _BRACKET.search(text):
+        text = _AFTER_BRACKET.sub(lambda found: _if_marked(found, found[2], found[1], ""), text)
+        text = _BEFORE_BRACKET.sub(lambda found: _if_marked(found, found[1], "", found[2]), text)
+    if "," in text or ";" in text:
+        text = _SEPARATORS.sub(_without_doubled, text)
+    if "–" in text:
+        text = _DANGLING.sub(r"\1", text)
+    return _WITH_SPACES.sub(_with_one_space, _BEFORE_STOP.sub(r"\1\2", text))
+
+
+def _without_doubled(run: re.Match[str]) -> str:
+    """A run of separators with one for those that are doubled; from within it the pattern would find no more."""
+    found = _DOUBLED.match(run[0])
+    return run[0] if found is None else _if_marked(found, found[2], found[1], "") + run[0][found.end() :]
+
+
+def _if_marked(found: re.Match[str], left_over: str, before: str, after: str) -> str:
+    """The marks of what is left over instead of all of it; what no mark is part of stays as it is."""
+    if not _HAS_MARK.search(left_over):
+        return found[0]
+    return f"{before}{''.join(_HAS_MARK.findall(left_over))}{after}"
+
+
+def _with_one_space(run: re.Match[str]) -> str:
+    """Losses with at most one space beside them, and none at an edge of the text."""
+    losses = "".join(_LOST.findall(run[0]))
+    if run.start() == 0 or run.end() == len(run.string) or " " not in run[0]:
+        return losses
+    return f" {losses}" if run[0][0] == " " and run[0][-1] != " " else f"{losses} "

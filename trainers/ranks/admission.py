@@ -1,0 +1,129 @@
+"""What is checked of a training before anything is started for it: its model, and the checkpoints it goes on from."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from schemas.config import PipelineConfig
+from schemas.jobs import DapoJob, PretrainJob, SftJob, TrainingJob
+from schemas.runtime import PlacementRuntime
+from schemas.settings import EngineeringSettings
+from tasks.agent.tokenizer import AgentTokenizer
+from tasks.capacity import memory
+from tasks.capacity.devices import Machine
+from tasks.capacity.fitting import Demand, refuse_what_does_not_fit
+from tasks.capacity.memory import Estimate
+from tasks.capacity.model_shape import ModelShape, shape_from_nothing
+from tasks.rollouts.admission import engine_demand, refuse_other_vocabulary
+from trainers.ranks.origin import refuse_other_checkpoints
+
+
+class _Training(NamedTuple):
+    """What the memory of a training's ranks depends on, ``longest`` being the most tokens of one sequence."""
+
+    model: str
+    shape: ModelShape
+    engineering: EngineeringSettings
+    longest: int
+    ranks: int
+
+
+def refuse_unfit(job: TrainingJob, machines: Sequence[Machine]) -> None:
+    """Raises BadInput where the model is too large or of another vocabulary, or a checkpoint is of another training.
+
+    ``machines`` are those that the job's processes will live on.
+    """
+    if isinstance(job, PretrainJob | SftJob | DapoJob):
+        refuse_other_vocabulary(job.start, AgentTokenizer.load(job.tokenizer))
+        refuse_other_checkpoints(job)
+        refuse_what_does_not_fit(_demands(job, machines), machines)
+
+
+def refuse_unfit_config(config: PipelineConfig, machines: Sequence[Machine]) -> None:
+    """Raises BadInput where a model of the config is too large for the machines on which its jobs will live together.
+
+    This can be asked before there is any model: sizes are those of the config.
+    """
+    runtime, tokenizer = config.runtime, config.tokenizer
+    if config.model is None or tokenizer is None:
+        return
+    name = config.model.path or "the model of section model"
+    vocabulary = tokenizer.vocabulary or 0
+    shape = ModelShape.read(name) if config.model.path else shape_from_nothing(config.model, vocabulary)
+    model = partial(_Training, name, shape)
+    trainings = [model(config.base.engineering, config.base.document_tokens, runtime.ranks)] if config.base else []
+    sfts = [config.sft, config.evolution.sft if config.evolution else None]
+    trainings += [model(sft.engineering, sft.max_length, runtime.ranks) for sft in sfts if sft is not None]
+    for training in trainings:
+        refuse_what_does_not_fit([_of_ranks(training, runtime.placement, machines)], machines)
+    if config.sft is None or runtime.engine.kind != "vllm":
+        return
+    engines = engine_demand(name, shape, runtime.engine, runtime.placement, config.agent.max_tokens, machines)
+    demands = [engines]
+    if config.dapo is not None:
+        ranks = runtime.ranks if runtime.placement.is_in_cluster else 1
+        training = model(config.dapo.engineering, config.agent.max_tokens, ranks)
+        demands = _beside(training, engines, runtime.placement, machines)
+    refuse_what_does_not_fit(demands, machines)
+
+
+def _demands(job: PretrainJob | SftJob | DapoJob, machines: Sequence[Machine]) -> list[Demand]:
+    placement, shape = job.placement, ModelShape.read(job.start)
+    training = _Training(job.start, shape, job.settings.engineering, _longest(job), job.ranks)
+    if isinstance(job, DapoJob) and job.engine.kind == "vllm":
+        engines = engine_demand(job.start, shape, job.engine, placement, job.agent.max_tokens, machines)
+        return _beside(training, engines, placement, machines)
+    return [_of_ranks(training, placement, machines)]
+
+
+def _of_ranks(
+    training: _Training, placement: PlacementRuntime, machines: Sequence[Machine], taken: float = 0
+) -> Demand:
+    """Of ranks that have GPUs as they are placed; `together` on those that there are, ``taken`` of one by an engine."""
+    if placement.is_in_cluster:
+        gpu_share = min(1.0, placement.gpus_per_rank)
+    else:
+        gpu_share = float(any(machine.gpus for machine in machines)) - taken
+    estimate = memory.of_rank(
+        training.shape, training.engineering, training.ranks, training.longest, on_gpu=gpu_share > 0
+    )
+    return Demand("a rank", training.model, training.ranks, estimate, gpu_share)
+
+
+def _beside(
+    training: _Training, engines: Demand, placement: PlacementRuntime, machines: Sequence[Machine]
+) -> list[Demand]:
+    """Of DAPO's ranks and the engines that live while they do."""
+    if not placement.is_in_cluster:
+        ranks = _of_ranks(training, placement, machines, taken=engines.gpu_share)
+        return [replace(ranks, estimate=_alone(ranks.estimate, training.engineering, engines)), engines]
+    demands = [_of_ranks(training, placement, machines), engines]
+    if placement.layout == "shared" and engines.gpu_share:  # in turns, but that a rank keeps what it goes on from
+        resting = memory.of_resting_rank(training.shape, training.engineering, training.ranks)
+        demands.append(
+            Demand("a rank beside an engine", training.model, training.ranks, resting, 1.0 - engines.gpu_share)
+        )
+    return demands
+
+
+def _alone(estimate: Estimate, engineering: EngineeringSettings, engines: Demand) -> Estimate:
+    """Of DAPO's one rank, which neither more ranks nor ZeRO make smaller."""
+    on_gpu = f", lower runtime.engine.gpu_memory_share ({engines.gpu_share:g})" if engines.gpu_share else ""
+    remedy = (
+        "in runtime.placement.layout together DAPO has one rank, whatever runtime.ranks says: set layout to split or "
+        f"shared{on_gpu}, lower engineering.micro_batch_tokens ({engineering.micro_batch_tokens}) or set "
+        f"engineering.activation_checkpointing ({str(engineering.activation_checkpointing).lower()})"
+    )
+    return replace(estimate, remedy=remedy)
+
+
+def _longest(job: PretrainJob | SftJob | DapoJob) -> int:
+    """The most tokens that one sequence may have."""
+    match job:
+        case PretrainJob():
+            return job.settings.document_tokens
+        case SftJob():
+            return job.settings.max_length
+        case DapoJob():
+            return job.agent.max_tokens

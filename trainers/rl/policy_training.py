@@ -1,0 +1,114 @@
+"""The loop of reinforcement learning: generate, reward, update, hand the weights over; resumable at every step.
+
+All ranks run it. What rank 0 alone does (trainers.controller) the others wait for, and get.
+"""
+
+import time
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+from schemas.jobs import DapoJob
+from tasks import jobs
+from trainers.model.metrics import refuse_divergence
+from trainers.ranks.checkpoint import Checkpoints
+from trainers.ranks.deepspeed_engine import TrainingEngine, learning_rate
+from trainers.ranks.origin import CHECKPOINTS, origin_of
+from trainers.ranks.rank_zero import on_rank_0
+from trainers.ranks.stopping import Interrupted, StopSignal
+from trainers.rl.controller import Controller
+from trainers.rl.generation import Cursor
+from trainers.rl.parity import EngineWeights
+from trainers.rl.policy import PolicyUpdate
+
+Result = TypeVar("Result")
+
+_NO_UPDATE = {"loss": 0.0, "lr": 0.0, "grad_norm": 0.0, "trained_tokens": 0}
+
+
+class PolicyTraining:
+    """One training by DAPO: `run` goes on from the newest checkpoint, and ends with the last step or by SystemExit.
+
+    All ranks make one and run it together; only that of rank 0 has a ``controller``.
+    """
+
+    def __init__(
+        self,
+        job: DapoJob,
+        trainer: TrainingEngine,
+        weights: EngineWeights,
+        controller: Controller | None,
+        stop: StopSignal,
+    ) -> None:
+        self._settings, self._trainer, self._weights = job.settings, trainer, weights
+        self._controller, self._stop = controller, stop
+        folder = Path(job.output) / CHECKPOINTS
+        self._checkpoints = Checkpoints(folder, trainer, job.keep_checkpoints, origin_of(job))
+        self._saved = 0
+        updates = self._settings.steps * self._settings.minibatches
+        self._update = PolicyUpdate(
+            trainer, self._settings, lambda number: learning_rate(number, updates, self._settings.optimiser)
+        )
+
+    def run(self) -> dict[str, Any]:
+        """All steps that are left; the figures of the whole training."""
+        progress = self._checkpoints.restore() or {"step": 0, "cursor": {}}
+        first, cursor = progress["step"], Cursor.model_validate(progress["cursor"])
+        self._saved = first
+        self._weights.publish(first)
+        self._on_rank_0(lambda controller: controller.go_on_from(first))
+        stages = list(chain.from_iterable([stage.max_masks] * stage.steps for stage in self._settings.curriculum))
+        total = len(stages)
+        for done, max_masks in enumerate(stages[first:], start=first + 1):
+            try:
+                line, cursor = self._step(done, cursor, max_masks)
+            except Interrupted:
+                self._save(done - 1, cursor)
+                raise SystemExit(jobs.TERMINATED) from None
+            if self._controller is not None:
+                self._controller.tell(done, total, {"step": done, "stage": max_masks, **line})
+            (stopping,) = self._trainer.sum_over_ranks(float(self._stop.received))
+            if stopping or done == total or done % self._settings.checkpoint_every == 0:
+                self._save(done, cursor)
+            if stopping and done < total:
+                raise SystemExit(jobs.TERMINATED)
+        return self._on_rank_0(lambda controller: controller.figures())
+
+    def _step(self, number: int, cursor: Cursor, max_masks: int) -> tuple[dict[str, Any], Cursor]:
+        """Step ``number`` (from 1): its figures, and where the next one goes on."""
+        began = time.perf_counter()
+        made = self._on_rank_0(lambda controller: controller.generate(number, cursor, max_masks))
+        generated = ready = trained = time.perf_counter()
+        update: dict[str, float] = dict(_NO_UPDATE)
+        if made.samples:
+            self._weights.make_room()
+            ready = time.perf_counter()
+            update = self._update.run(number - 1, made.samples)
+            refuse_divergence(number, {"loss": update["loss"], "norm of the gradient": update["grad_norm"]})
+            trained = time.perf_counter()
+            update["parity"] = self._weights.publish(number)
+            if self._controller is not None:
+                self._controller.published()
+        ended = time.perf_counter()
+        line = {
+            **made.figures,
+            **update,
+            "seconds": round(ended - began, 3),
+            "seconds_training": round(trained - ready, 3),
+            "seconds_update": round(ended - trained + ready - generated, 3),
+        }
+        return line, made.cursor
+
+    def _on_rank_0(self, work: Callable[[Controller], Result]) -> Result:
+        def here() -> Result:
+            assert self._controller is not None, "rank 0 has the controller"
+            return work(self._controller)
+
+        return on_rank_0(self._trainer, here)
+
+    def _save(self, step: int, cursor: Cursor) -> None:
+        if step == self._saved:
+            return
+        self._saved = step
+        self._checkpoints.save(step, {"cursor": cursor.model_dump(mode="json")})

@@ -1,0 +1,103 @@
+"""In which order trajectories are trained on: a pure function of the settings, the seed and the data.
+
+Stage k of the curriculum mixes trajectories of 1 to k masks in equal numbers (of downstream tasks, which have no masks,
+as many again). Within one number of masks every trajectory is drawn once an epoch, times the weight of its source.
+The order does not depend on ranks or micro-batches, and a step's examples are known without having trained on those
+before it.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.errors import BadInput
+from schemas.settings import CurriculumStage, SftSettings
+from trainers.model.sequences import Sequence
+from trainers.supervised.course import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What the order depends on of one trajectory."""
+
+    n_tokens: int
+    n_masks: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One step: the curriculum's stage (its ``max_masks``) and its examples, by their index."""
+
+    stage: int
+    examples: list[int]
+
+
+def plan(examples: list[Example], settings: SftSettings) -> Iterator[StepPlan]:
+    """The steps of the whole curriculum.
+
+    Raises:
+        BadInput: a stage adds a number of masks of which there is no example.
+    """
+    for number, stage in enumerate(settings.curriculum):
+        by_masks = _by_masks(examples, stage)
+        draws = _draws(examples, by_masks, (settings.seed, number))
+        for drawn in _steps(examples, draws, settings.tokens_per_step, stage.steps):
+            yield StepPlan(stage.max_masks, drawn)
+
+
+def _by_masks(examples: list[Example], stage: CurriculumStage) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for index, example in enumerate(examples):
+        if example.n_masks <= stage.max_masks and example.weight > 0:
+            found.setdefault(example.n_masks, []).append(index)
+    if not found or max(found) not in (0, stage.max_masks):
+        raise BadInput(
+            f"the curriculum has a stage of up to {stage.max_masks} masks, but no accepted trajectory has so many: "
+            "shorten the curriculum or make more trajectories"
+        )
+    return dict(sorted(found.items()))
+
+
+def _draws(examples: list[Example], by_masks: dict[int, list[int]], seed: tuple[int, ...]) -> Iterator[int]:
+    """Examples without end, the numbers of masks taking turns."""
+    streams = [_epochs(examples, members, (*seed, n_masks)) for n_masks, members in by_masks.items()]
+    for stream in itertools.cycle(streams):
+        yield next(stream)
+
+
+def _epochs(examples: list[Example], members: list[int], seed: tuple[int, ...]) -> Iterator[int]:
+    """Epochs in random order. The lightest example is drawn once in each, one of 1.5 times its weight once or twice."""
+    weights = np.array([examples[index].weight for index in members])
+    weights /= weights.min()
+    for epoch in itertools.count():
+        random = np.random.default_rng((*seed, epoch))
+        times = np.floor(weights + random.random(len(members))).astype(int)
+        yield from random.permutation(np.repeat(members, times)).tolist()
+
+
+def _steps(examples: list[Example], draws: Iterator[int], n_tokens: int, steps: int) -> Iterator[list[int]]:
+    """Draws cut into steps of ``n_tokens`` on average: what one has too much, the next ones have less."""
+    held = 0
+    for number in range(1, steps + 1):
+        drawn: list[int] = []
+        while not drawn or held < number * n_tokens:
+            drawn.append(next(draws))
+            held += examples[drawn[-1]].n_tokens
+        yield drawn
+
+
+class TrajectoryCourse:
+    """The curriculum over trajectories held in memory (see `trainers.supervised.course.Course`)."""
+
+    def __init__(self, sequences: list[Sequence], examples: list[Example], settings: SftSettings) -> None:
+        self._sequences, self._examples, self._settings = sequences, examples, settings
+
+    def __len__(self) -> int:
+        return self._settings.steps
+
+    def steps(self, first: int) -> Iterator[Step]:
+        for planned in itertools.islice(plan(self._examples, self._settings), first, None):
+            yield Step(planned.stage, [self._sequences[index] for index in planned.examples])
