@@ -12,7 +12,7 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput, RunFailed, Stopped
 from schemas.sizes import SIZES, parameters_of
 from tasks.ledger import storage
-from tasks.pipeline.expectations import parameters_in
+from tasks.making.model_size import parameters_in
 from tasks.pipeline.graph import stages_of
 from trainers.acceptance.derived import derived, devices_of
 from trainers.acceptance.room import refuse_no_disk
@@ -72,7 +72,8 @@ def _table(found: Acceptance) -> Table:
 
 def _print_plan(settings: PipelineConfig, found: Acceptance, price: float | None, console: Console) -> None:
     """Of the whole config, as if nothing of it were there."""
-    estimates, stages = Estimates(settings, found), stages_of(settings)
+    stages = stages_of(settings)
+    estimates = Estimates(settings, stages, found)
     kind = found.rates.accelerator
     headings = ("hours", "days", f"{kind}-hours") + (("cost",) if price is not None and kind == "GPU" else ())
     table = Table(Column("stage", no_wrap=True), title=f"what {settings.name} would take")

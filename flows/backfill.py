@@ -68,7 +68,7 @@ def _unready(config: str, snapshots: Sequence[str], root: str | None, console: C
     for snapshot in snapshots:
         settings = configured(config, snapshot, root)
         try:
-            refuse_unready(settings, unfinished(settings, graph.stages_of(settings)))
+            refuse_unready(unfinished(settings, graph.stages_of(settings)))
         except MaskSearchError as error:
             found[snapshot] = _told(snapshot, error, console)
     return found

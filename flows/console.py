@@ -15,7 +15,7 @@ _PLAIN_SECONDS = 20.0
 
 
 class Terminal:
-    """Listens to the stages (tasks.stages.listeners). Without a terminal (a log file, CI) it prints plain lines."""
+    """Listens to the stages (`tasks.pipeline.prefect_tasks`). In a log file or in CI it prints plain lines."""
 
     def __init__(self, console: Console) -> None:
         self._console, self._live = console, console.is_terminal

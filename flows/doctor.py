@@ -20,7 +20,8 @@ from schemas.runtime import KubeRayJobs, LocalJobs, RayJobs
 from tasks.capacity import ray_cluster
 from tasks.ledger import storage
 from tasks.ledger.disk import nearest
-from tasks.pipeline.expectations import parameters_in
+from tasks.making.model_size import parameters_in
+from tasks.making.needs import ChatModel
 from tasks.pipeline.graph import Stage, stages_of
 from tasks.pipeline.readiness import found_for, unfinished
 
@@ -55,7 +56,7 @@ def _checks(settings: PipelineConfig) -> Iterator[Check]:
     except BadInput as error:
         yield False, str(error)
         return
-    yield from found_for(settings, stages)
+    yield from found_for(stages)
     if not stages:
         return
     if address := os.environ.get("RAY_ADDRESS"):
@@ -64,7 +65,7 @@ def _checks(settings: PipelineConfig) -> Iterator[Check]:
         yield from _cluster(settings.runtime.jobs)
         return
     yield from _servers(settings, stages)
-    if settings.model is not None and {"models", "trajectories", "answers"} & {stage.stage for stage in stages}:
+    if any(stage.runs_models for stage in stages):
         yield from _models(settings, can_be_read=parameters_in(settings) is not None)
 
 
@@ -148,29 +149,14 @@ def _sources(checkout: Path) -> dict[str, bytes]:
 
 def _servers(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
     """Whether those answer that stages yet to be made ask."""
-    yield from _endpoints(settings, stages)
+    for need in dict.fromkeys(need for stage in stages for need in stage.needs):
+        if isinstance(need, ChatModel) and need.endpoint is not None:
+            yield _asked(need.ask, f"{need.setting} answers: {need.endpoint.url}")
     if settings.runtime.placement.is_in_cluster:
         from retrieval_index.remote import HttpSearcher
 
         for url in settings.runtime.placement.search_urls:
             yield _asked(HttpSearcher(url).index, f"search service: {url}")
-
-
-def _endpoints(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
-    """Of chat models: whether they answer, take the key, and know a model."""
-    from tasks.requests.chat import SPANS, TEACHER, ChatEndpoint
-
-    runtime, teacher, spans = settings.runtime, settings.teacher, settings.ramp.spans
-    names = {stage.name for stage in stages}
-    asked = []
-    if teacher is not None and ("trajectories", settings.label("multi_agent")) in names:
-        asked.append((runtime.teacher_endpoint, teacher.model, TEACHER))
-    if spans.backend == "llm" and ("spans", settings.label("spans")) in names:
-        asked.append((runtime.span_endpoint, spans.model, SPANS))
-    for endpoint, model, whose in asked:
-        if endpoint is not None:
-            ask = partial(ChatEndpoint, endpoint, model, 0.0, whose=whose)
-            yield _asked(ask, f"{whose.endpoint} answers: {endpoint.url}")
 
 
 def _ray(address: str) -> Check:

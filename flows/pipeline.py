@@ -18,8 +18,8 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from tasks.ledger.ledger import Ledger
 from tasks.pipeline.graph import Stage
+from tasks.pipeline.prefect_tasks import artifact_key, task_of
 from tasks.pipeline.readiness import refuse_unready, unfinished
-from tasks.pipeline.stages import artifact_key, task_of
 from tasks.report.summary import scorecard_markdown
 
 
@@ -52,7 +52,7 @@ def pipeline(
     """
     settings = configured(config, snapshot, root, dump)
     stages = wanted(settings, until)
-    refuse_unready(settings, unfinished(settings, stages))
+    refuse_unready(unfinished(settings, stages))
     asked = Interruption(UUID(flow_run.get_id()))
     try:
         _build(settings, stages, asked)

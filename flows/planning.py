@@ -18,16 +18,9 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger, differences
-from tasks.pipeline.expectations import (
-    Hours,
-    Work,
-    hours_of,
-    parameters_in,
-    seen_by_students,
-    staleness_of,
-    total,
-    work_of,
-)
+from tasks.making.model_size import parameters_in
+from tasks.making.stage import Work
+from tasks.pipeline.expectations import Hours, hours_of, seen_by_students, total, work_of
 from tasks.pipeline.graph import Stage, changes_outside, stages_of
 from tasks.pipeline.precedents import Precedent, precedents_of
 from tasks.pipeline.readiness import found_for
@@ -44,7 +37,7 @@ def plan(
     settings = configured(config, snapshot, root, dump)
     ledger = Ledger(settings.runtime.root, settings.snapshot)
     stages = stages_of(settings)
-    estimates = Estimates(settings, last_acceptance(settings.runtime.root))
+    estimates = Estimates(settings, stages, last_acceptance(settings.runtime.root))
     precedents = precedents_of(settings, stages)
     rows = [_planned(ledger, stage, estimates, precedents.get(stage.name)) for stage in stages]
     if as_json:
@@ -54,7 +47,7 @@ def plan(
     to_do = [stage for stage, row in zip(stages, rows, strict=True) if row["action"] in _TO_DO]
     for line in estimates.words(to_do):
         console.print(line, highlight=False)
-    for is_there, words in found_for(settings, to_do):  # no error: it may be planned here what is run elsewhere
+    for is_there, words in found_for(to_do):  # no error: it may be planned here what is run elsewhere
         if not is_there:
             console.print(f"[yellow]a run would be refused here:[/] {words}", highlight=False)
     for line in _told_by({row["precedent"] for row in rows} - {None}, precedents.values()):
@@ -78,9 +71,9 @@ def last_acceptance(root: str) -> Acceptance | None:
 class Estimates:
     """What the stages of a config will take, as far as settings tell it and an acceptance has measured it."""
 
-    def __init__(self, settings: PipelineConfig, acceptance: Acceptance | None) -> None:
+    def __init__(self, settings: PipelineConfig, stages: Sequence[Stage], acceptance: Acceptance | None) -> None:
         self._settings, self._acceptance = settings, acceptance
-        self._work = work_of(settings)
+        self._work = work_of(settings, stages)
         self._parameters = parameters_in(settings)
 
     def work(self, stage: Stage) -> Work:
@@ -90,9 +83,7 @@ class Estimates:
         """None where nothing was measured that tells."""
         if self._acceptance is None or stage.name not in self._work:
             return None
-        return hours_of(
-            self._work[stage.name], self._acceptance.rates, self._scale, staleness_of(self._settings, stage)
-        )
+        return hours_of(self._work[stage.name], self._acceptance.rates, self._scale)
 
     def words(self, stages: Sequence[Stage], price: float | None = None) -> list[str]:
         """What all of these stages together will take, and where that is known from."""

@@ -25,7 +25,7 @@ def run(
     stages = wanted(settings, until)
     missing = unfinished(settings, stages)
     if missing:
-        refuse_unready(settings, missing)  # here, too: a flow has to start first
+        refuse_unready(missing)  # here, too: a flow has to start first
         storage.make_root(settings.runtime.root)
         console.print(f"{len(missing)} of {len(stages)} stages to build; the first is {missing[0]}")
         _flow(config, settings.snapshot, root, dump, until, console)
@@ -48,11 +48,11 @@ def _flow(
     from flows.console import Terminal
     from flows.pipeline import pipeline
     from flows.server import server_of_this_run
-    from tasks.pipeline import stages
+    from tasks.pipeline import prefect_tasks
 
     leave_on_sigterm()
     with server_of_this_run(), Terminal(console) as terminal:
-        stages.listeners.append(terminal)
+        prefect_tasks.listeners.append(terminal)
         try:
             pipeline(config=config, snapshot=snapshot, root=root, dump=dump, until=until)
         except CancelledRun as stopped:
@@ -60,7 +60,7 @@ def _flow(
         except Pause:
             raise Stopped("the run was suspended on its Prefect server; run again to go on") from None
         finally:
-            stages.listeners.remove(terminal)
+            prefect_tasks.listeners.remove(terminal)
 
 
 def leave_on_sigterm() -> None:

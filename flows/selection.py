@@ -1,22 +1,16 @@
 """Which config, and which of its stages, a command or a flow run means. Nothing here starts Prefect."""
 
-from typing import Any
+from typing import Any, get_args
 
 from schemas.config import PipelineConfig, config_of, document_of
 from schemas.errors import BadInput
 from schemas.snapshot import is_snapshot, wiki_of
 from tasks.ledger import storage
-from tasks.pipeline.graph import Stage, stages_of
+from tasks.making.stage import Group
+from tasks.pipeline.graph import Stage, stages_of, upstream_closure
 
-GROUPS = {
-    "corpus": ("index",),
-    "ramp": ("questions", "changes"),
-    "trajectories": ("trajectories",),
-    "sft": ("models/sft-",),
-    "rl": ("models/dapo",),
-    "evaluate": ("answers",),
-}
-"""What `until` may name, and the stages meant by it."""
+GROUPS = get_args(Group)
+"""What `until` may name: the stages of a group and what they are made from."""
 LATEST = "latest"
 """In place of a snapshot: that of the newest dump that is there and whole."""
 
@@ -85,13 +79,7 @@ def wanted(config: PipelineConfig, until: str | None) -> list[Stage]:
         return stages
     if until not in GROUPS:
         raise BadInput(f"{until!r} names no group of stages; there are {', '.join(GROUPS)}")
-    by_name = {stage.name: stage for stage in stages}
-    needed = [stage for stage in stages if str(stage).startswith(GROUPS[until])]
-    if not needed:
+    of_group = [stage for stage in stages if stage.group == until]
+    if not of_group:
         raise BadInput(f"this config has no stage of {until!r}: it lacks that section")
-    names = set()
-    while needed:
-        stage = needed.pop()
-        names.add(stage.name)
-        needed += [by_name[name] for name in stage.upstreams if name not in names]
-    return [stage for stage in stages if stage.name in names]
+    return upstream_closure(stages, of_group)

@@ -58,12 +58,12 @@ def positions_of(folder: str) -> int | None:
     return min(limits) - first
 
 
-def refuse_long_texts(settings: EncoderSettings) -> None:
+def refuse_long_texts(folder: str, max_tokens: int) -> None:
     """Raises BadInput where texts may be longer than the encoder reads."""
-    positions = positions_of(settings.path)
-    if positions is not None and settings.max_tokens > positions:
+    positions = positions_of(folder)
+    if positions is not None and max_tokens > positions:
         raise BadInput(
-            f"encoder.max_tokens is {settings.max_tokens}, but {settings.path} reads at most {positions} tokens: "
+            f"encoder.max_tokens is {max_tokens}, but {folder} reads at most {positions} tokens: "
             f"set {positions} or less"
         )
 
@@ -81,7 +81,7 @@ class Encoder:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
-        refuse_long_texts(settings)
+        refuse_long_texts(settings.path, settings.max_tokens)
         logging.disable_progress_bar()
         self._settings = settings
         self._device = "cuda" if torch.cuda.is_available() else "cpu"

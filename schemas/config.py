@@ -37,15 +37,6 @@ from schemas.settings import (
 )
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 
-DATA_STAGES = (
-    *("dump", "redirects", "aliases", "pages", "passages", "signatures", "duplicates", "index", "spans", "reference"),
-    *("surprisals", "leaks", "earlier_questions", "questions", "earlier_passages", "changes"),
-    "tokenizer",
-)
-"""Stages with one making each; all others (models, trajectories, answers) have many, each by its own name."""
-EARLIER = ("earlier/questions", "earlier/passages", "earlier/index")
-"""Stages of an earlier snapshot that a config may name the labels of."""
-_INSTANCE = re.compile(r"untrained|base|dapo|scripted|multi_agent|sft-\d+|student-[1-9]\d*")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
@@ -88,20 +79,14 @@ class PipelineConfig(BaseModel):
             return None
         return self.dump.replace("{wiki}", wiki_of(self.snapshot)).replace("{date}", date_of(self.snapshot))
 
-    def label(self, name: str) -> str:
-        """The label of a data stage, or the one that an instance (``sft-0``, ``student-1``, ``dapo``) goes by."""
-        return self.labels.get(name, "v1" if name in DATA_STAGES else name)
-
-    def earlier_label(self, stage: str) -> str:
-        """The label that a stage goes by in the earlier snapshot that `ramp` names."""
-        return self.labels.get(f"earlier/{stage}", "v1")
+    def label(self, key: str, default: str | None = None) -> str:
+        """The label that `labels` gives to this key; else the default, or the key itself."""
+        return self.labels.get(key, key if default is None else default)
 
     @field_validator("labels")
     @classmethod
-    def _known_labels(cls, labels: dict[str, str]) -> dict[str, str]:
-        for name, label in labels.items():
-            if name not in (*DATA_STAGES, *EARLIER) and not _INSTANCE.fullmatch(name):
-                raise ValueError(f"no stage goes by {name!r}; there are {', '.join(DATA_STAGES)}, sft-0, dapo …")
+    def _labels_are_folders(cls, labels: dict[str, str]) -> dict[str, str]:
+        for label in labels.values():
             if not _LABEL.fullmatch(label):
                 raise ValueError(f"{label!r} is no label: small letters, digits, dots, dashes and underscores")
         return labels

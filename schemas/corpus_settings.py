@@ -37,22 +37,28 @@ class PageMarks(Identity):
     categories: list[str] = Field(default_factory=list)
 
 
-class PageSettings(Identity):
+class CuttingSettings(Identity):
     part_mb: Annotated[float, Field(gt=0)] = 16
     """Megabytes of the dump's file that make one part: of whole compressed streams, or of XML."""
+
+
+class CleaningSettings(CuttingSettings):
     disambiguation: PageMarks = PageMarks()
     list_pages: Literal["kept", "dropped"] = "kept"
     lists: PageMarks = PageMarks()
+
+    @model_validator(mode="after")
+    def _marks_where_they_are_used(self) -> Self:
+        if self.list_pages == "kept" and self.lists != PageMarks():
+            raise ValueError("lists would not be used: set list_pages: dropped")
+        return self
+
+
+class PageSettings(CleaningSettings):
     max_lost_share: Share = 0.01
     """The share of the dump that may be unreadable: damaged bytes of all, and broken pages of all pages. A file that is
     cut off counts as all of it, since nobody knows what is missing. A limit, which changes no row: no fingerprint holds
     it, and a stage that it stopped goes on under a higher one."""
-
-    @model_validator(mode="after")
-    def _marks_where_they_are_used(self) -> "PageSettings":
-        if self.list_pages == "kept" and self.lists != PageMarks():
-            raise ValueError("lists would not be used: set list_pages: dropped")
-        return self
 
 
 class PassageSettings(Identity):
@@ -149,60 +155,72 @@ class SpanSettings(Identity):
         return self
 
 
-class LeakSettings(Identity):
-    """Questions whose paragraph stands in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
+class LeakRunSettings(Identity):
+    """Runs of words that a paragraph may not share with an evaluation set."""
 
-    sets: Annotated[list[str], Field(min_length=1)]
-    """Files of questions (layouts: tasks/sets/datasets.py). Locations: they are known by folder and name, and by
-    what they hold."""
     words: Annotated[int, Field(ge=4)] = 13
     """Words in a row (characters, in Chinese and Japanese) that a paragraph may not share with a set."""
     fewest_words: Annotated[int, Field(ge=4)] = 8
     """Questions of fewer words than that are not looked for."""
 
     @model_validator(mode="after")
-    def _a_short_run_is_no_longer_than_a_run(self) -> "LeakSettings":
+    def _a_short_run_is_no_longer_than_a_run(self) -> Self:
         if self.fewest_words > self.words:
             raise ValueError("fewest_words is more than words")
         return self
 
 
-class RampSettings(Identity):
-    """How paragraphs become questions (tasks/ramp)."""
+class LeakSettings(LeakRunSettings):
+    """Questions whose paragraph stands in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
 
-    seed: int = 1
-    min_words: Positive = 50
-    max_words: Positive = 200
-    min_sentences: Positive = 2
-    masks: list[Annotated[int, Field(ge=1, le=4)]] = Field(default_factory=lambda: [1, 2, 3, 4])
-    """Numbers of masks to make from a paragraph that has spans enough, one question each."""
-    masks_per_paragraph: Annotated[int, Field(ge=1, le=4)] = 1
-    """How many of those numbers are drawn for one paragraph."""
-    max_masked_share: Share = 0.45
-    show_title: bool = True
-    """Whether the prompt names the page; the title is never masked."""
-    evidence_hops: Annotated[int, Field(ge=1, le=3)] = 3
-    evidence_hits: Positive = 10
-    max_queries_per_mask: Positive = 8
+    sets: Annotated[list[str], Field(min_length=1)]
+    """Files of questions (layouts: tasks/sets/datasets.py). Locations: they are known by folder and name, and by
+    what they hold."""
+
+
+class SplitSettings(Identity):
+    """Which pages, and which questions about them, belong to the splits train, rl and test (tasks/ramp/splits.py)."""
+
     splits: Literal["table", "held_out"] = "table"
     """Small world: a table of pages beside the dump. Wikipedia: hashes of the titles of page and masked targets."""
     held_out_share: Share = 0.02
     """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
     rl_share: Share = 0.0
     """Wikipedia: the share of the other pages whose questions are the rl split."""
+
+    @model_validator(mode="after")
+    def _shares_where_they_are_read(self) -> Self:
+        if self.splits == "table":
+            self.refuse_unread(("held_out_share", "rl_share"), "splits table takes the splits from beside the dump")
+        return self
+
+
+class ParagraphSettings(Identity):
+    """Which paragraphs are asked about, whatever is masked in them."""
+
+    min_words: Positive = 50
+    max_words: Positive = 200
+    min_sentences: Positive = 2
+
+
+class TitleSettings(Identity):
+    show_title: bool = True
+    """Whether the prompt names the page; the title is never masked."""
+
+
+class NamedSpanSettings(ParagraphSettings):
+    """Whose spans are named, and by which backend."""
+
     spans: SpanSettings = SpanSettings()
-    leaks: LeakSettings | None = None
-    masks_of: SnapshotName | None = None
-    """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new. They
-    are those with the label v1 there, or the config's label ``earlier/questions``."""
-    changed_since: SnapshotName | None = None
-    """An earlier snapshot under the same root: what differs from it becomes questions of its own (stage changes)."""
-    strategy: Literal["random", "perplexity", "mixed"] = "random"
-    """Which spans are masked: drawn by weight, or those that surprise the reference model most; mixed is both."""
-    perplexity_share: Share = 0.5
-    """Mixed: the share of paragraphs whose masks are those that surprise most."""
-    reference: ReferenceSettings | None = None
-    """Where one is named every question has its difficulty, and a mask that the model knows is given away."""
+
+
+class WeighingSettings(ParagraphSettings, TitleSettings):
+    """Which paragraphs the reference model weighs, and what it reads of them."""
+
+
+class MaskNumberSettings(Identity):
+    masks: list[Annotated[int, Field(ge=1, le=4)]] = Field(default_factory=lambda: [1, 2, 3, 4])
+    """Numbers of masks to make from a paragraph that has spans enough, one question each."""
 
     @field_validator("masks")
     @classmethod
@@ -211,22 +229,60 @@ class RampSettings(Identity):
             raise ValueError("name at least one number of masks, and each once")
         return masks
 
+
+class MaskingSettings(ParagraphSettings, TitleSettings, SplitSettings, MaskNumberSettings):
+    """How a paragraph becomes questions, and how their evidence is looked for."""
+
+    seed: int = 1
+    masks_per_paragraph: Annotated[int, Field(ge=1, le=4)] = 1
+    """How many of those numbers are drawn for one paragraph."""
+    max_masked_share: Share = 0.45
+    evidence_hops: Annotated[int, Field(ge=1, le=3)] = 3
+    evidence_hits: Positive = 10
+    max_queries_per_mask: Positive = 8
+    strategy: Literal["random", "perplexity", "mixed"] = "random"
+    """Which spans are masked: drawn by weight, or those that surprise the reference model most; mixed is both."""
+    perplexity_share: Share = 0.5
+    """Mixed: the share of paragraphs whose masks are those that surprise most."""
+
     @model_validator(mode="after")
-    def _reference_where_it_is_asked(self) -> "RampSettings":
+    def _share_of_a_mixture(self) -> Self:
+        if self.strategy != "mixed":
+            self.refuse_unread(["perplexity_share"], f"strategy {self.strategy} is no mixture")
+        return self
+
+
+class QuestionSettings(MaskingSettings):
+    """What the stage `questions` reads."""
+
+    spans: SpanSettings = SpanSettings()
+    masks_of: SnapshotName | None = None
+    """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new. They
+    are those with the label v1 there, or the config's label ``earlier/questions``."""
+
+
+class ChangeSettings(MaskingSettings):
+    """What the stage `changes` reads."""
+
+    changed_since: SnapshotName | None = None
+    """An earlier snapshot under the same root: what differs from it becomes questions of its own (stage changes)."""
+
+
+class RampSettings(QuestionSettings, ChangeSettings):
+    """How paragraphs become questions (tasks/ramp)."""
+
+    leaks: LeakSettings | None = None
+    reference: ReferenceSettings | None = None
+    """Where one is named every question has its difficulty, and a mask that the model knows is given away."""
+
+    @model_validator(mode="after")
+    def _reference_where_it_is_asked(self) -> Self:
         if self.strategy != "random" and self.reference is None:
             raise ValueError(f"strategy {self.strategy} needs ramp.reference.path: the folder of a model to ask")
         return self
 
     @model_validator(mode="after")
-    def _shares_where_they_are_read(self) -> "RampSettings":
-        if self.strategy != "mixed":
-            self.refuse_unread(["perplexity_share"], f"strategy {self.strategy} is no mixture")
-        if self.splits == "table":
-            self.refuse_unread(("held_out_share", "rl_share"), "splits table takes the splits from beside the dump")
-        return self
-
-    @model_validator(mode="after")
-    def _nothing_is_masked_where_masks_are_taken(self) -> "RampSettings":
+    def _nothing_is_masked_where_masks_are_taken(self) -> Self:
         unused = self.reference is not None or self.spans.backend != "links" or self.leaks is not None
         if self.masks_of is not None and unused:
             raise ValueError("masks_of takes questions as they are: reference, spans and leaks would not be used")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.corpus_settings import IndexSettings, RampSettings
+from schemas.corpus_settings import IndexSettings, NamedSpanSettings, WeighingSettings
 from schemas.runtime import EndpointRuntime, EngineRuntime, PlacementRuntime
 from schemas.settings import (
     AgentSettings,
@@ -15,9 +15,9 @@ from schemas.settings import (
     DapoSettings,
     EngineeringSettings,
     EvaluationSettings,
-    EvolutionSettings,
     ModelSettings,
     SftSettings,
+    StudentSettings,
     TeacherSettings,
 )
 from schemas.snapshot import SnapshotName
@@ -40,7 +40,7 @@ class IndexJob(Job):
 class SpanJob(Job):
     """``python -m tasks.ramp.name_spans``: a chat model names spans of these passages (paths by part)."""
 
-    settings: RampSettings
+    settings: NamedSpanSettings
     passages: dict[str, str]
     endpoint: EndpointRuntime
     fingerprint: str
@@ -52,7 +52,11 @@ class SurprisalJob(Job):
     ``proposals`` are the files of what a backend named in each part; None where links are the spans.
     """
 
-    settings: RampSettings
+    settings: WeighingSettings
+    model: str
+    """The folder of the reference model."""
+    max_tokens: int
+    """Spans whose text is longer, or longer than the model reads, are not weighed."""
     passages: dict[str, str]
     proposals: dict[str, list[str]] | None = None
     aliases: list[str]
@@ -122,7 +126,7 @@ class RolloutJob(Job):
     index: str
     questions: list[str]
     agent: AgentSettings
-    settings: EvolutionSettings
+    settings: StudentSettings
     engine: EngineRuntime
     placement: PlacementRuntime = PlacementRuntime()
     fingerprint: str

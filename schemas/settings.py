@@ -8,7 +8,15 @@ from schemas.identity import Identity, Positive, Share
 from schemas.records import Split
 
 
-class AgentSettings(Identity):
+class SearchSettings(Identity):
+    """What one search gives."""
+
+    hits: Positive = 3
+    hold_back: Literal["page", "passage"] = "passage"
+    """What of the question's own source search must not return."""
+
+
+class AgentSettings(SearchSettings):
     """The loop of one trajectory, the same for teacher, student, trainer and evaluation.
 
     Tokens are the student's (the config's `tokenizer`). A teacher writes text, which no number of tokens bounds; what
@@ -17,7 +25,6 @@ class AgentSettings(Identity):
 
     instruction: str = ""
     """Stands behind the question, after a blank line; may be empty for a model that learns the task by training."""
-    hits: Positive = 3
     max_searches: Positive = 4
     max_turn_tokens: Positive = 500
     """Of one turn that a model here writes."""
@@ -25,8 +32,6 @@ class AgentSettings(Identity):
     """Of what one search shows, tags included: the best passages that fit, whole, or the beginning of the very best."""
     max_tokens: Positive = 4096
     """Prompt, turns and information together, where a model here writes the turns."""
-    hold_back: Literal["page", "passage"] = "passage"
-    """What of the question's own source search must not return."""
 
     @property
     def max_turns(self) -> int:
@@ -154,21 +159,31 @@ class SftSettings(Identity):
         return sum(stage.steps for stage in self.curriculum)
 
 
-class EvolutionSettings(Identity):
-    """A round: the student answers fresh questions; what the judge accepts joins the data; it is trained further."""
+class KeptQuestionSettings(Identity):
+    """Which questions self-evolution asks; the others of their split are DAPO's."""
 
-    rounds: Positive = 1
     split: Split = Split.RL
     share: Share = 0.5
     """The share of that split's questions kept for self-evolution; DAPO has the others."""
+    seed: int = 1
+
+
+class StudentSettings(KeptQuestionSettings):
+    """The student answers fresh questions, and the judge says which answers are right."""
+
     questions: Positive = 1024
     rollouts: Positive = 1
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    seed: int = 1
     part_rows: Positive = 200
     student_weight: Annotated[float, Field(gt=0)] = 1.0
     """How often an accepted student trajectory is drawn, relative to a teacher's."""
     min_accepted: int = 300
+
+
+class EvolutionSettings(StudentSettings):
+    """A round: the student answers fresh questions; what the judge accepts joins the data; it is trained further."""
+
+    rounds: Positive = 1
     sft: SftSettings
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from schemas.corpus_settings import PageSettings
+from schemas.corpus_settings import CleaningSettings
 from schemas.records import Page, Redirect, Reject
 from schemas.snapshot import language_of
 from tasks.corpus.reuse import EarlierPages
@@ -16,7 +16,7 @@ from tasks.wikitext.cleaning import clean
 from tasks.wikitext.titles import decoded
 from tasks.wikitext.wikis import Wiki, wiki_of_site
 
-_DEFAULTS = PageSettings()
+_DEFAULTS = CleaningSettings()
 _NO_REPEATS: Mapping[int, Kept] = {}
 _MAY_REDIRECT = re.compile(rb"<redirect\b|<text[^<>]*>\s*#")
 
@@ -51,7 +51,7 @@ def read_redirects(
 def read_pages(
     dump_range: DumpRange,
     snapshot: str,
-    settings: PageSettings = _DEFAULTS,
+    settings: CleaningSettings = _DEFAULTS,
     earlier: EarlierPages | None = None,
     repeats: Repeats = _NO_REPEATS,
 ) -> Iterator[Page | Reject]:

@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from schemas.config import DATA_STAGES
 from schemas.errors import BadInput, RunFailed
 from schemas.manifest import Gate, PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Record, Reject
@@ -148,12 +147,16 @@ class Parts:
 class OpenStage:
     """A stage being made: its folder and recipe, and the way to finish it."""
 
-    def __init__(self, ledger: "Ledger", recipe: Recipe) -> None:
-        self.ledger, self.recipe, self._began = ledger, recipe, time.time()
+    def __init__(self, ledger: "Ledger", recipe: Recipe, key: str | None = None) -> None:
+        self.ledger, self.recipe, self._key, self._began = ledger, recipe, key, time.time()
         self.folder = ledger.folder(recipe.stage, recipe.label)
 
     def parts(self, model: type[Record], lease: int | None = None) -> Parts:
         return Parts(self.folder, self.recipe.fingerprint, model, self.ledger.snapshot, lease)
+
+    def refusal(self, found: Sequence[str]) -> BadInput:
+        """The error that the label holds something else, which names what differs and how to go on."""
+        return self.ledger.refusal(self.recipe.stage, self.recipe.label, found, self._key)
 
     def finish(
         self,
@@ -273,16 +276,16 @@ class Ledger:
         folder = self.folder(stage, label)
         return [storage.join(folder, f"part-{key}.parquet") for key in manifest.parts] if manifest else []
 
-    def open(self, recipe: Recipe) -> OpenStage:
-        """Begin a stage, or go on with it.
+    def open(self, recipe: Recipe, key: str | None = None) -> OpenStage:
+        """Begin a stage, or go on with it. ``key`` is the name by which `labels` of a config changes its label.
 
         Raises:
             BadInput: the label holds something made in another way; it says what differs and how to go on.
         """
         known = self.recipe(recipe.stage, recipe.label) or self._begun(recipe)
         if known.fingerprint != recipe.fingerprint:
-            raise self.refusal(recipe.stage, recipe.label, differences(known, recipe))
-        return OpenStage(self, recipe)
+            raise self.refusal(recipe.stage, recipe.label, differences(known, recipe), key)
+        return OpenStage(self, recipe, key)
 
     def _begun(self, recipe: Recipe) -> Recipe:
         """Of runs that begin a stage at one moment one alone writes its recipe; the others are given that one."""
@@ -291,10 +294,9 @@ class Ledger:
             return recipe
         return _read(path, Recipe)
 
-    def refusal(self, stage: str, label: str, found: Sequence[str]) -> BadInput:
-        """What is raised where the label holds something made in another way: in what it differs, and how to go on."""
-        name = stage if stage in DATA_STAGES else label
-        relabel = "" if stage == "answers" else f"another label (labels: {{{name}: …}}), "
+    def refusal(self, stage: str, label: str, found: Sequence[str], key: str | None = None) -> BadInput:
+        """The error that the label holds something else, which names what differs and how to go on."""
+        relabel = "" if key is None else f"another label (labels: {{{key}: …}}), "
         return BadInput(
             f"{self.folder(stage, label)} was made in another way: {'; '.join(found)}. "
             f"Give this one {relabel}another root, or remove that folder"

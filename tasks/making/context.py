@@ -1,4 +1,4 @@
-"""What every stage's function is given: settings, upstream files, its own folder, a place to say how far it is."""
+"""What every stage's `make` is given besides its settings: upstream files, its own folder, and a progress listener."""
 
 import gc
 import time
@@ -10,10 +10,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from schemas.config import PipelineConfig
 from schemas.jobs import Job, JobResult
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Record, Reject
+from schemas.runtime import RuntimeSettings
 from tasks import jobs
 from tasks.jobs import Progress
 from tasks.ledger import leases, storage
@@ -93,7 +93,7 @@ class FinishedMeanwhile(Exception):
 class Making:
     """One stage being made."""
 
-    config: PipelineConfig
+    runtime: RuntimeSettings
     ledger: Ledger
     open: OpenStage
     on_progress: Callable[[Progress], None]
@@ -117,6 +117,13 @@ class Making:
                 return manifest
         raise KeyError(f"{self.open.recipe.stage}/{self.open.recipe.label} has no upstream {stage}/{label or '*'}")
 
+    def has_upstream(self, stage: str) -> bool:
+        return any(upstream.stage == stage for upstream in self.open.recipe.upstreams)
+
+    def labels_of(self, stage: str) -> list[str]:
+        """The labels of the upstreams of that stage, in the order of the recipe."""
+        return [upstream.label for upstream in self.open.recipe.upstreams if upstream.stage == stage]
+
     def upstream_folder(self, stage: str, label: str | None = None) -> str:
         recipe = self.upstream(stage, label).recipe
         return self.ledger.folder(recipe.stage, recipe.label)
@@ -131,6 +138,20 @@ class Making:
         """The manifests of an upstream's parts by key."""
         manifest = self.upstream(stage, label)
         return Parts(self.upstream_folder(stage, label), manifest.fingerprint, Record, self.snapshot).done()
+
+    def upstream_paths(self, stage: str) -> list[str]:
+        """Paths of an upstream's parts in the order of their keys; none where it is no upstream."""
+        return list(self.upstream_parts(stage).values()) if self.has_upstream(stage) else []
+
+    @property
+    def index(self) -> str:
+        """The folder of the upstream index."""
+        return storage.join(self.upstream_folder("index"), "index")
+
+    @property
+    def tokenizer(self) -> str | None:
+        """The folder of the upstream tokenizer; None where the stage has none."""
+        return storage.join(self.upstream_folder("tokenizer"), "tokenizer") if self.has_upstream("tokenizer") else None
 
     def map_parts(
         self,
@@ -166,13 +187,13 @@ class Making:
             rows = sum(manifest.rows for manifest in done.values())
             self.on_progress(Progress(done=len(done), total=len(items), unit="parts", note=f"{rows:,} rows"))
 
-        fan_out(missing, PartWork(parts, work), self.config.runtime.workers, committed)
+        fan_out(missing, PartWork(parts, work), self.runtime.workers, committed)
         return dict(sorted(done.items()))
 
     def run_job(self, module: str, job: Job) -> JobResult:
         """See `tasks.jobs.run`. A local Ray ends before it, whose memory the job may need."""
         release()
-        return jobs.run(module, job, self.config.runtime.jobs, self.on_progress)
+        return jobs.run(module, job, self.runtime.jobs, self.on_progress)
 
 
 def no_failed_rows(parts: dict[str, PartManifest]) -> Gate:

@@ -1,43 +1,80 @@
 """Whether the questions suffice for what the config asks of them: reported when they are made, hours before they lack.
 
-Exactly by the questions themselves (`refuse_shortage`), or roughly by the figures of questions that are finished
+Exactly by the questions themselves (`Count`), or roughly by the figures of questions that are finished
 (`shortages_by_figures`), which count what self-evolution and DAPO share once for each of them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import digest_of
 from schemas.records import Question, Split
-from schemas.settings import CurriculumStage, EvolutionSettings
+from schemas.settings import CurriculumStage, KeptQuestionSettings
 from tasks.evaluation.questions import too_few
+from tasks.ledger.ledger import Ledger
 from tasks.ramp.figures import ASKABLE, CERTIFIED, is_certified
 
 Supply = Counter[int]
 """Questions by their number of masks."""
 
 
-class _Asker(NamedTuple):
-    """A section of the config that asks questions, and what it says of a supply that is too small."""
+class Asker(NamedTuple):
+    """A section of the config that asks questions, and its complaints about a supply that is too small."""
 
     splits: Collection[Split]
     lacks: Callable[[Supply], Iterator[str]]
     takes: Callable[[Question], bool] = lambda question: True
 
 
-def counted(config: PipelineConfig, questions: Iterable[Question], shortages: list[str]) -> Iterator[Question]:
-    """The questions as they are; once they are drawn, ``shortages`` holds a line for everything that they lack."""
-    askers = _askers(config)
-    supplies = [Supply() for _ in askers]
-    for question in questions:
-        if not config.certified_only or is_certified(question):
-            for asker, supply in zip(askers, supplies, strict=True):
-                supply[question.n_masks] += question.split in asker.splits and asker.takes(question)
-        yield question
-    shortages += [words for asker, supply in zip(askers, supplies, strict=True) for words in asker.lacks(supply)]
+@dataclass(frozen=True)
+class Demand:
+    """All sections of a config that ask questions. It changes no question: it only says when there are too few."""
+
+    askers: tuple[Asker, ...]
+    certified_only: bool
+
+    def counted(self, questions: Iterable[Question], shortages: list[str]) -> Iterator[Question]:
+        """The questions unchanged; once they are drawn, ``shortages`` holds a line for everything that they lack."""
+        supplies = [Supply() for _ in self.askers]
+        for question in questions:
+            if not self.certified_only or is_certified(question):
+                for asker, supply in zip(self.askers, supplies, strict=True):
+                    supply[question.n_masks] += question.split in asker.splits and asker.takes(question)
+            yield question
+        pairs = zip(self.askers, supplies, strict=True)
+        shortages += [words for asker, supply in pairs for words in asker.lacks(supply)]
+
+    def shortages_by_figures(self, figures: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
+        """What finished questions lack, by the figures of their stage; empty where an earlier version kept none."""
+        counts = figures.get(CERTIFIED if self.certified_only else ASKABLE)
+        if counts is None:
+            return []
+        return [words for asker in self.askers for words in asker.lacks(_supply_of(counts, asker.splits))]
+
+
+@dataclass(frozen=True)
+class EnoughQuestions:
+    """A need (`tasks.making.needs`) of a stage that asks: questions that are finished already must suffice."""
+
+    ledger_root: str
+    snapshot: str
+    label: str
+    demand: Demand
+
+    def look(self) -> None:
+        manifest = Ledger(self.ledger_root, self.snapshot).manifest("questions", self.label)
+        if manifest is not None:
+            refuse_shortage(self.demand.shortages_by_figures(manifest.figures))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EnoughQuestions) and hash(self) == hash(other)
+
+    def __hash__(self) -> int:
+        return hash((self.ledger_root, self.snapshot, self.label))
 
 
 def refuse_shortage(shortages: Collection[str]) -> None:
@@ -46,22 +83,14 @@ def refuse_shortage(shortages: Collection[str]) -> None:
         raise BadInput("; ".join(shortages))
 
 
-def shortages_by_figures(config: PipelineConfig, figures: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
-    """What finished questions lack, by the figures of their stage; empty where an earlier version kept none."""
-    told = figures.get(CERTIFIED if config.certified_only else ASKABLE)
-    if told is None:
-        return []
-    return [words for asker in _askers(config) for words in asker.lacks(_supply_of(told, asker.splits))]
-
-
-def _supply_of(told: Mapping[str, Mapping[str, int]], splits: Collection[Split]) -> Supply:
+def _supply_of(counts: Mapping[str, Mapping[str, int]], splits: Collection[Split]) -> Supply:
     supply = Supply()
     for split in splits:
-        supply.update({int(masks): count for masks, count in told.get(split, {}).items()})
+        supply.update({int(masks): count for masks, count in counts.get(split, {}).items()})
     return supply
 
 
-def is_kept_for_evolution(question: Question, settings: EvolutionSettings) -> bool:
+def is_kept_for_evolution(question: Question, settings: KeptQuestionSettings) -> bool:
     """Whether self-evolution asks the question, and DAPO does not. By hash, so stable over snapshots.
 
     Of the split that self-evolution asks it has its share, of others none: DAPO has all of `rl` if that is another one.
@@ -72,43 +101,40 @@ def is_kept_for_evolution(question: Question, settings: EvolutionSettings) -> bo
     return draw < settings.share
 
 
-def _askers(config: PipelineConfig) -> list[_Asker]:
-    found: list[_Asker] = []
+def demand_of(config: PipelineConfig) -> Demand:
+    """What the sections of this config ask."""
+    return Demand(tuple(_askers(config)), config.certified_only)
+
+
+def _askers(config: PipelineConfig) -> Iterator[Asker]:
     certified = " that is certified (certified_only)" if config.certified_only else ""
-    teacher, sft, evolution, dapo, evaluation = (
-        *(config.teacher, config.sft, config.evolution, config.dapo, config.evaluation),
-    )
+    teacher, evolution, dapo, evaluation = config.teacher, config.evolution, config.dapo, config.evaluation
     if teacher is not None:
         where = f"teacher.splits ({', '.join(teacher.splits)})"
-        curriculum = sft.curriculum if sft else []
-        found.append(_Asker(set(teacher.splits), lambda supply: _none(supply, where, "sft", curriculum, certified)))
+        curriculum = config.sft.curriculum if config.sft else []
+        yield Asker(set(teacher.splits), lambda supply: _none(supply, where, "sft", curriculum, certified))
     if evolution is not None:
         wanted, split = evolution.questions, evolution.split
-        found.append(
-            _Asker(
-                {split},
-                lambda supply: _fewer(supply.total(), wanted, split),
-                lambda question: is_kept_for_evolution(question, evolution),
-            )
+        yield Asker(
+            {split},
+            lambda supply: _fewer(supply.total(), wanted, split),
+            lambda question: is_kept_for_evolution(question, evolution),
         )
     if dapo is not None:
         left = "the split rl, less evolution.share," if evolution and evolution.split == Split.RL else "the split rl"
-        found.append(
-            _Asker(
-                {Split.RL},
-                lambda supply: _none(supply, left, "dapo", dapo.curriculum, certified),
-                lambda question: not (evolution and is_kept_for_evolution(question, evolution)),
-            )
+        yield Asker(
+            {Split.RL},
+            lambda supply: _none(supply, left, "dapo", dapo.curriculum, certified),
+            lambda question: not (evolution and is_kept_for_evolution(question, evolution)),
         )
     if evaluation is not None:
-        found.append(_Asker({evaluation.split}, lambda supply: too_few(supply, evaluation, config.ramp.masks)))
-    return found
+        yield Asker({evaluation.split}, lambda supply: too_few(supply, evaluation, config.ramp.masks))
 
 
 def _none(
-    supply: Supply, where: str, section: str, curriculum: Iterable[CurriculumStage], certified: str
+    supply: Supply, where: str, section: str, curriculum: Sequence[CurriculumStage], certified: str
 ) -> Iterator[str]:
-    """Of a section that trains on questions: it needs one at least, and one with as many masks as each stage names."""
+    """Of a section that trains on questions: it needs one at least, and one with as many masks as each phase names."""
     if not supply.total():
         yield f"{section}: {where} holds no question{certified}: make more, or give that split a larger share"
         return

@@ -8,7 +8,9 @@ from schemas.errors import BadInput
 from schemas.manifest import StageManifest
 from tasks.dumps.dumps import find_dump
 from tasks.ledger.ledger import Ledger
-from tasks.pipeline.graph import Name, Stage
+from tasks.making.stage import Name
+from tasks.pipeline.graph import Stage
+from tasks.stages.dump import DumpStage
 
 
 class Precedent(NamedTuple):
@@ -47,7 +49,7 @@ def precedents_of(config: PipelineConfig, stages: Sequence[Stage]) -> dict[Name,
 
 
 def _is_alike(made: StageManifest, stage: Stage) -> bool:
-    return made.recipe.given == stage.settings.given and made.recipe.version == stage.version
+    return made.recipe.given == stage.reads.given and made.recipe.version == stage.version
 
 
 def _size_of_dump(config: PipelineConfig) -> int | None:
@@ -59,5 +61,5 @@ def _size_of_dump(config: PipelineConfig) -> int | None:
 
 
 def _dump_bytes(ledger: Ledger, config: PipelineConfig) -> int | None:
-    made = ledger.manifest("dump", config.label("dump"))
+    made = ledger.manifest(*DumpStage.in_config(config))
     return made.figures.get("bytes") if made else None

@@ -10,9 +10,9 @@ side by side, so that the index is asked in large batches, and never twice the s
 from collections.abc import Generator, Iterable
 
 from retrieval_index.hits import Hit, Query, Searcher, is_held_back
-from schemas.corpus_settings import RampSettings
+from schemas.corpus_settings import MaskingSettings
 from schemas.records import Evidence, Question
-from schemas.settings import AgentSettings
+from schemas.settings import SearchSettings
 from tasks.ramp.leads import Context, Known, Lead, leads_from
 from tasks.ramp.proof import Claim, is_titled
 
@@ -27,7 +27,7 @@ Searches = Generator[str, list[Hit] | None, Question]
 
 
 def certify(
-    questions: list[Question], searcher: Searcher, settings: RampSettings, agent: AgentSettings
+    questions: list[Question], searcher: Searcher, settings: MaskingSettings, search: SearchSettings
 ) -> list[Question]:
     """The questions, in order, with each mask's evidence or None, and with ``hops`` the most that a mask needs.
 
@@ -35,14 +35,14 @@ def certify(
         SearchFailed: nothing is certified; to be tried again.
     """
     blocks = [questions[start : start + _SIDE_BY_SIDE] for start in range(0, len(questions), _SIDE_BY_SIDE)]
-    return [certified for block in blocks for certified in _certify(block, searcher, settings, agent)]
+    return [certified for block in blocks for certified in _certify(block, searcher, settings, search)]
 
 
 def _certify(
-    questions: list[Question], searcher: Searcher, settings: RampSettings, agent: AgentSettings
+    questions: list[Question], searcher: Searcher, settings: MaskingSettings, search: SearchSettings
 ) -> list[Question]:
     memory = _Memory(searcher, settings.evidence_hits)
-    running = {number: _Inquiry(question, settings, agent).run() for number, question in enumerate(questions)}
+    running = {number: _Inquiry(question, settings, search).run() for number, question in enumerate(questions)}
     done: dict[int, Question] = {}
     found: dict[int, list[Hit] | None] = dict.fromkeys(running)
     while found:
@@ -52,20 +52,20 @@ def _certify(
                 asked[number] = running[number].send(hits)
             except StopIteration as end:
                 done[number] = end.value
-        searches = [_Search(text, questions[number], agent) for number, text in asked.items()]
+        searches = [_Search(text, questions[number], search) for number, text in asked.items()]
         found = dict(zip(asked, memory.hits(searches), strict=True))
     return [done[number] for number in range(len(questions))]
 
 
-def _held_back(question: Question, agent: AgentSettings) -> str:
-    return str(question.page_id) if agent.hold_back == "page" else str(question.passage_id)
+def _held_back(question: Question, search: SearchSettings) -> str:
+    return str(question.page_id) if search.hold_back == "page" else str(question.passage_id)
 
 
 class _Search:
     """What one question asks, and what it must not be shown."""
 
-    def __init__(self, text: str, question: Question, agent: AgentSettings) -> None:
-        self.query = Query(text, _held_back(question, agent))
+    def __init__(self, text: str, question: Question, search: SearchSettings) -> None:
+        self.query = Query(text, _held_back(question, search))
         self._own = (question.text or "").split()
 
     def is_shown(self, hit: Hit) -> bool:
@@ -130,10 +130,10 @@ class _OpenMask:
 class _Inquiry:
     """Looks for the evidence of one question's masks, from left to right; values found help to find the others."""
 
-    def __init__(self, question: Question, settings: RampSettings, agent: AgentSettings) -> None:
+    def __init__(self, question: Question, settings: MaskingSettings, search: SearchSettings) -> None:
         self._question = question
         self._settings = settings
-        self._agent = agent
+        self._search = search
         self._context = Context(question, question.title if settings.show_title else None)
         self._known: dict[int, Known] = {}
         self._out_of_reach: dict[int, Evidence] = {}
@@ -166,14 +166,14 @@ class _Inquiry:
 
     def _take(self, mask: _OpenMask, lead: Lead, hits: list[Hit]) -> None:
         proof = _proof(mask.claim, lead, hits)
-        if proof is not None and proof.evidence.rank < self._agent.hits:
+        if proof is not None and proof.evidence.rank < self._search.hits:
             self._known[mask.number] = proof
             self._open.remove(mask)
             self._look_around()
             return
         if proof is not None:
             self._out_of_reach.setdefault(mask.number, proof.evidence)
-        titled = next((hit for hit in hits[: self._agent.hits] if is_titled(hit, lead.name)), None)
+        titled = next((hit for hit in hits[: self._search.hits] if is_titled(hit, lead.name)), None)
         if titled is not None:
             mask.far += leads_from(lead, titled.title, titled.text, self._question.language)
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import xxhash
 
-from schemas.corpus_settings import LeakSettings
+from schemas.corpus_settings import LeakRunSettings
 from schemas.records import LeakGram, Question, Reject, Split
 from tasks.agent.scoring import ARTICLES, words
 from tasks.ledger import storage
@@ -22,7 +22,7 @@ LEAKS = "leaks"
 _TRAINED_ON = (Split.TRAIN, Split.RL)
 
 
-def grams_of(texts: Iterable[SetText], settings: LeakSettings) -> Iterator[tuple[int, int]]:
+def grams_of(texts: Iterable[SetText], settings: LeakRunSettings) -> Iterator[tuple[int, int]]:
     """(number of words, hash) of every run that must not be trained on, each once."""
     seen = set()
     for _, text in texts:

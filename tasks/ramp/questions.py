@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from schemas.corpus_settings import RampSettings
+from schemas.corpus_settings import MaskingSettings, ParagraphSettings
 from schemas.records import Change, GivenAway, Mask, Passage, Proposals, Question, Reject, SpanKind, Surprisal
 from tasks.corpus.sentences import sentences
 from tasks.ramp.giveaways import flagged
@@ -63,7 +63,7 @@ def questions_of(
     passage: Passage,
     aliases: Mapping[str, list[str]],
     splits: Splits,
-    settings: RampSettings,
+    settings: MaskingSettings,
     language: str,
     mentions: Mentions = MappingProxyType({}),
     facts: SpanFacts = NO_FACTS,
@@ -103,7 +103,7 @@ def changed_question(
     change: Change,
     aliases: Mapping[str, list[str]],
     splits: Splits,
-    settings: RampSettings,
+    settings: MaskingSettings,
     language: str,
 ) -> Question:
     """The question about a fact that an earlier snapshot told otherwise: one mask, where the new value stands."""
@@ -116,7 +116,7 @@ def questions_of_pages(
     passages: Iterable[Passage],
     aliases: Mapping[str, list[str]],
     splits: Splits,
-    settings: RampSettings,
+    settings: MaskingSettings,
     language: str,
     facts: SpanFacts = NO_FACTS,
 ) -> Iterator[Question | Reject]:
@@ -125,7 +125,7 @@ def questions_of_pages(
         yield from questions_of(passage, aliases, splits, settings, language, mentions, facts)
 
 
-def unfit(passage: Passage, settings: RampSettings, language: str) -> Unfit | None:
+def unfit(passage: Passage, settings: ParagraphSettings, language: str) -> Unfit | None:
     """Why a paragraph is none to ask about, whatever may be masked in it; None for one that is fit."""
     if passage.n_words < settings.min_words:
         return Unfit.TOO_SHORT
@@ -161,7 +161,7 @@ def _unproven(question: Question, terms: Sequence[str]) -> Reject:
     )
 
 
-def _strategy(passage_id: str, settings: RampSettings) -> str:
+def _strategy(passage_id: str, settings: MaskingSettings) -> str:
     """Of one paragraph, whatever number of masks: where strategies are mixed, by a draw of its own."""
     if settings.strategy != "mixed":
         return settings.strategy
@@ -175,7 +175,7 @@ def _weights(spans: Iterable[Span], surprisals: Iterable[Surprisal]) -> dict[Spa
 
 
 def _choose(
-    passage: Passage, spans: list[Span], n: int, settings: RampSettings, weights: Mapping[Span, Surprisal] | None
+    passage: Passage, spans: list[Span], n: int, settings: MaskingSettings, weights: Mapping[Span, Surprisal] | None
 ) -> list[Span] | None:
     """By surprisal where there are weights, else drawn."""
     if weights is None:
@@ -185,7 +185,7 @@ def _choose(
     return choose_spans(passage.text, ordered, n, max_share=settings.max_masked_share)
 
 
-def _drawn(carried: list[int], passage_id: str, settings: RampSettings) -> list[int]:
+def _drawn(carried: list[int], passage_id: str, settings: MaskingSettings) -> list[int]:
     """Which numbers of masks are asked, each of those that the paragraph can carry as likely as any other."""
     rng = random.Random(f"{settings.seed} numbers {passage_id}")
     return sorted(rng.sample(carried, min(settings.masks_per_paragraph, len(carried))))
@@ -211,7 +211,7 @@ def _question(
     spans: list[Span],
     aliases: Mapping[str, list[str]],
     splits: Splits,
-    settings: RampSettings,
+    settings: MaskingSettings,
     language: str,
 ) -> Question:
     masks = [_mask(span, aliases) for span in spans]

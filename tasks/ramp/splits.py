@@ -1,6 +1,6 @@
 """Which split a question belongs to, and which page's text may be trained on.
 
-Two ways (`RampSettings.splits`): a **table** of pages, written with the small world, whose families never meet; or, on
+Two ways (`SplitSettings.splits`): a **table** of pages, written with the small world, whose families never meet; or, on
 Wikipedia, **held out** pages, told by a hash of the title, so that a later snapshot holds out the same ones; by another
 hash a share of the other pages is kept for `rl`, whose questions no teacher is asked.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 import xxhash
 
-from schemas.corpus_settings import RampSettings
+from schemas.corpus_settings import SplitSettings
 from schemas.errors import BadInput, RunFailed
 from schemas.records import Split
 from tasks.ledger import storage
@@ -29,7 +29,7 @@ class Splits:
     rl_share: float = 0.0
 
     @classmethod
-    def of(cls, settings: RampSettings, dump_folder: str) -> "Splits":
+    def of(cls, settings: SplitSettings, dump_folder: str) -> "Splits":
         """As the settings say; the table lies beside the dump.
 
         Raises:

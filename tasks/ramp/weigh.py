@@ -65,14 +65,12 @@ class _Scales:
     """One engine, from the first missing part to the last."""
 
     def __init__(self, job: SurprisalJob, parts: Parts) -> None:
-        reference = job.settings.reference
-        assert reference is not None, "the stage is there only where a reference model is named"
         if job.engine.kind != "vllm":
             raise BadInput("the reference model is asked in the job itself: runtime.engine.kind must be vllm")
         self._job, self._parts = job, parts
-        self._folder = reference.path
-        self._max_tokens = min(reference.max_tokens, ModelFacts.read(reference.path).longest - 1)
-        self._tokenizer = tokenizer_of(reference.path)
+        self._folder = job.model
+        self._max_tokens = min(job.max_tokens, ModelFacts.read(job.model).longest - 1)
+        self._tokenizer = tokenizer_of(job.model)
         self._language = language_of(job.snapshot)
         self._aliases: dict[str, list[str]] = {}
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import yaml
 
-from schemas.corpus_settings import PageMarks, PageSettings
+from schemas.corpus_settings import CleaningSettings, PageMarks
 
 Kind = Literal["disambiguation", "lists"]
 _MARKS = ("titles", "templates", "categories")
@@ -45,7 +45,7 @@ def disambiguating_templates(language: str) -> list[str]:
 class PageKinds:
     """The marks of one wiki and one config."""
 
-    def __init__(self, language: str, settings: PageSettings) -> None:
+    def __init__(self, language: str, settings: CleaningSettings) -> None:
         self._disambiguation = _patterns("disambiguation", language, settings.disambiguation)
         self._lists = _patterns("lists", language, settings.lists) if settings.list_pages == "dropped" else None
 

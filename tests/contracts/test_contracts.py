@@ -114,7 +114,7 @@ def test_a_model_that_is_not_there_is_told_before_anything_is_started(tmp_path):
 
 
 def test_artifacts_of_a_wiki_with_an_underscore_have_keys_that_prefect_takes():
-    from tasks.pipeline.stages import artifact_key
+    from tasks.pipeline.prefect_tasks import artifact_key
 
     assert artifact_key("zh_yuewiki-20260101", "scorecard") == "zh-yuewiki-20260101-scorecard"
 

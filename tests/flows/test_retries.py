@@ -7,7 +7,7 @@ import sys
 PROGRAM = """
 from schemas.config import read_config
 from tasks.pipeline.graph import stages_of
-from tasks.pipeline.stages import task_of
+from tasks.pipeline.prefect_tasks import task_of
 from flows.pipeline import pipeline
 
 stages = stages_of(read_config("deploy/configs/sample.yaml"))

@@ -86,7 +86,7 @@ def test_texts_as_long_as_the_encoder_reads_are_encoded_and_longer_ones_refused(
     Encoder(EncoderSettings(path=path, max_tokens=positions)).passages(TEXTS)
     too_long = EncoderSettings(path=path, max_tokens=positions + 1)
     said = f"encoder.max_tokens is {positions + 1}, but {path} reads at most {positions} tokens"
-    for refuse in (refuse_long_texts, Encoder):
+    for refuse in (lambda settings: refuse_long_texts(settings.path, settings.max_tokens), Encoder):
         with pytest.raises(BadInput) as refused:
             refuse(too_long)
         assert str(refused.value).startswith(said)

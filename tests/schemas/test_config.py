@@ -67,7 +67,6 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         ("ramp: {spans: {backend: spacy, model: m, seed: 2}}", "ramp.spans: seed would not be read: backend spacy"),
         ("ramp: {spans: {part_rows: 10}}", "ramp.spans: part_rows would not be read: backend links"),
         ("ramp: {masks: []}", "ramp.masks: name at least one number of masks"),
-        ("labels: {question: v2}", "labels: no stage goes by 'question'"),
         ("labels: {dapo: ../dapo}", "labels: '../dapo' is no label"),
     ],
 )

@@ -67,9 +67,9 @@ def touch(path: Path) -> None:
 def making_of(config: PipelineConfig, stage: str, note: str) -> Making:
     """Of a stage that is made from what ``note`` took note of, as far as that goes."""
     ledger = Ledger(config.runtime.root, SNAPSHOT)
-    manifest = ledger.manifest(note, config.label(note))
+    manifest = ledger.manifest(note, config.label(note, "v1"))
     assert manifest is not None
     recipe = Recipe(
         stage=stage, label="x", snapshot=SNAPSHOT, version=1, settings={}, given={}, upstreams=[manifest.as_upstream]
     )
-    return Making(config, ledger, ledger.open(recipe), lambda progress: None, ExitStack())
+    return Making(config.runtime, ledger, ledger.open(recipe), lambda progress: None, ExitStack())

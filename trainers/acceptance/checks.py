@@ -266,9 +266,9 @@ class _Index(NamedTuple):
 def _index_of(config: PipelineConfig) -> _Index | None:
     """That of a config, where it is finished."""
     ledger = Ledger(config.runtime.root, config.snapshot)
-    label = config.label("index")
+    label = config.label("index", "v1")
     built = ledger.manifest("index", label)
-    questions = ledger.data_paths("questions", config.label("questions"))
+    questions = ledger.data_paths("questions", config.label("questions", "v1"))
     if built is None or not questions:
         return None
     return _Index(storage.join(ledger.folder("index", label), "index"), questions, built.rows)

@@ -32,7 +32,7 @@ from types import SimpleNamespace
 from schemas.runtime import LocalJobs
 from tasks.making.context import Making
 from tests.support.sleeper import SleeperJob
-making = SimpleNamespace(config=SimpleNamespace(runtime=SimpleNamespace(jobs=LocalJobs())), on_progress=print)
+making = SimpleNamespace(runtime=SimpleNamespace(jobs=LocalJobs()), on_progress=print)
 Making.run_job(making, "tests.support.sleeper", SleeperJob.model_validate_json('''{job}'''))
 """
 

@@ -99,9 +99,9 @@ def test_the_same_label_made_otherwise_is_refused_and_says_what_differs(tmp_path
     ledger = Ledger(str(tmp_path), SNAPSHOT)
     ledger.open(recipe(a=1))
     with pytest.raises(BadInput) as caught:
-        ledger.open(other)
+        ledger.open(other, "pages")
     assert said in str(caught.value)
-    assert "another label" in str(caught.value)
+    assert "another label (labels: {pages: …})" in str(caught.value)
     ledger.open(recipe(a=1))
 
 

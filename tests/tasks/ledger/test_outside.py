@@ -15,10 +15,9 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from tasks.dumps import dumps
 from tasks.ledger import outside, storage
-from tasks.making import spans
 from tests.support.dumpfiles import page_xml, write_multistream, xml_dump
 from tests.support.file_server import serving_files
-from tests.support.noting_stages import SNAPSHOT, config_of, finished, forget, made, making_of, refused, touch
+from tests.support.noting_stages import SNAPSHOT, config_of, finished, forget, made, making_of, refused, stage_of, touch
 
 STREAMS = [[page_xml(1, "Old Town", "It is old.")]]
 OTHERS = [[page_xml(1, "Old Town", "It is odd.")]]
@@ -232,7 +231,7 @@ def test_a_reference_model_may_be_gone_where_nothing_is_to_be_weighed(tmp_path, 
     shutil.rmtree(folder)
     assert finished(config, "reference")
     with pytest.raises(BadInput, match=r"ramp\.reference\.path .*: nothing is there any more, .*: put it back"):
-        spans.make_surprisals(making_of(config, "surprisals", "reference"))
+        stage_of(config, "surprisals").make(making_of(config, "surprisals", "reference"))
 
 
 def test_a_reference_model_that_is_gone_in_part_is_not_asked(tmp_path):
@@ -242,7 +241,7 @@ def test_a_reference_model_that_is_gone_in_part_is_not_asked(tmp_path):
     (folder / "model.safetensors").unlink()
     assert finished(config, "reference")
     with pytest.raises(BadInput, match=r"model\.safetensors is gone"):
-        spans.make_surprisals(making_of(config, "surprisals", "reference"))
+        stage_of(config, "surprisals").make(making_of(config, "surprisals", "reference"))
 
 
 def a_set(path: Path, question: str) -> Path:

@@ -10,8 +10,8 @@ from schemas.config import PipelineConfig
 from schemas.manifest import Gate, PartManifest
 from tasks.ledger import leases
 from tasks.ledger.ledger import Ledger
-from tasks.making import corpus
 from tasks.pipeline.graph import make, stages_of
+from tasks.stages import redirects as declared
 from tests.support.dumpfiles import SNAPSHOT, page_xml, write_multistream
 
 
@@ -24,7 +24,7 @@ def test_a_run_that_waited_for_another_takes_the_stage_as_that_one_finished_it(
     config = PipelineConfig.model_validate(document)
     dump_stage, redirects, *_ = stages_of(config)
     make(config, dump_stage, lambda progress: None)
-    at_the_gates, waited_for, gate = threading.Event(), threading.Event(), corpus.no_failed_rows
+    at_the_gates, waited_for, gate = threading.Event(), threading.Event(), declared.no_failed_rows
     passed: list[dict[str, PartManifest]] = []
 
     def slow_gate(parts: dict[str, PartManifest]) -> Gate:
@@ -33,7 +33,7 @@ def test_a_run_that_waited_for_another_takes_the_stage_as_that_one_finished_it(
         assert waited_for.wait(10), "parts that are all there make no finished stage: the other run is to wait"
         return gate(parts)
 
-    monkeypatch.setattr(corpus, "no_failed_rows", slow_gate)
+    monkeypatch.setattr(declared, "no_failed_rows", slow_gate)
     with ThreadPoolExecutor() as pool:
         first = pool.submit(make, config, redirects, lambda progress: None)
         assert at_the_gates.wait(10)

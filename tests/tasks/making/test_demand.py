@@ -11,12 +11,13 @@ from schemas.errors import BadInput
 from schemas.records import Question, Split
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
-from tasks.making import models
 from tasks.making.context import Making
-from tasks.making.demand import counted, is_kept_for_evolution, shortages_by_figures
+from tasks.making.demand import demand_of, is_kept_for_evolution
 from tasks.pipeline.graph import stages_of
 from tasks.pipeline.readiness import refuse_unready
 from tasks.ramp.figures import figures_of
+from tasks.stages.dapo import DapoStage
+from tasks.stages.teacher import TeacherStage
 from tests.support.examples import SNAPSHOT, ramp_question
 
 TEXT, GOLDS = "Arlen lives in Kalo near Tovi.", ["Kalo", "Tovi"]
@@ -65,7 +66,7 @@ def dapo(max_masks: int = 2) -> dict[str, Any]:
 
 def exact(config: PipelineConfig) -> list[str]:
     shortages: list[str] = []
-    assert list(counted(config, ALL, shortages)) == ALL
+    assert list(demand_of(config).counted(ALL, shortages)) == ALL
     return shortages
 
 
@@ -94,7 +95,7 @@ SHORT: list[tuple[dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("sections", "said"), SHORT)
 def test_what_is_short_is_named_by_its_setting(sections: dict[str, Any], said: list[str]) -> None:
     config = config_of(**sections)
-    for shortages in (exact(config), shortages_by_figures(config, figures_of(ALL))):
+    for shortages in (exact(config), demand_of(config).shortages_by_figures(figures_of(ALL))):
         assert bool(shortages) == bool(said)
         for words in said:
             assert words in "; ".join(shortages)
@@ -121,8 +122,9 @@ def test_finished_questions_that_do_not_suffice_stop_a_run_before_it_trains(tmp_
         if stage.stage == "questions":
             break
     with pytest.raises(BadInput, match=r"evaluation\.per_masks asks for 11"):
-        refuse_unready(config, [stages["trajectories/scripted"]])
-    refuse_unready(config_of(tmp_path, evaluation={"per_masks": 10}), [stages["trajectories/scripted"]])
+        refuse_unready([stages["trajectories/scripted"]])
+    (enough,) = TeacherStage.of(config_of(tmp_path, evaluation={"per_masks": 10}))
+    refuse_unready([enough])
 
 
 @pytest.mark.parametrize(("split", "is_shared"), [("rl", True), ("train", False)])
@@ -134,8 +136,9 @@ def test_dapo_has_all_of_rl_where_self_evolution_asks_another_split(
     part = str(tmp_path / "part.parquet")
     storage.write_rows(part, Question, ALL)
     monkeypatch.setattr(Making, "upstream_parts", lambda making, stage: {"a": part})
-    making = Making(config, Ledger(str(tmp_path), SNAPSHOT), None, print, ExitStack())  # type: ignore[arg-type]
-    given = {question.question_id for question in models.questions_of_dapo(making)}
+    (stage,) = DapoStage.of(config)
+    making = Making(config.runtime, Ledger(str(tmp_path), SNAPSHOT), None, print, ExitStack())  # type: ignore[arg-type]
+    given = {question.question_id for question in stage.questions(making)}
     rl = {row.question_id for row in ALL if row.split == Split.RL}
     kept = {row.question_id for row in ALL if is_kept_for_evolution(row, config.evolution)}
     assert bool(kept & rl) is is_shared

@@ -4,7 +4,9 @@ import pytest
 
 from schemas.acceptance import Rates
 from schemas.config import PipelineConfig
-from tasks.pipeline.expectations import Hours, Work, hours_of, parameters_in, seen_by_students, work_of
+from tasks.making.model_size import parameters_in
+from tasks.making.stage import Name, Work
+from tasks.pipeline.expectations import Hours, hours_of, seen_by_students, work_of
 from tasks.pipeline.graph import stages_of
 from tests.support.pretend import PretendRun
 
@@ -55,8 +57,12 @@ def config(root: str, **sections: object) -> PipelineConfig:
     return PipelineConfig.model_validate({**document, **sections})
 
 
+def expected(settings: PipelineConfig) -> dict[Name, Work]:
+    return work_of(settings, stages_of(settings))
+
+
 def test_the_work_of_each_stage_is_what_the_settings_say(tmp_path):
-    work = work_of(config(str(tmp_path)))
+    work = expected(config(str(tmp_path)))
     assert work["models", "sft-0"].tokens == 5 * 200
     assert work["models", "sft-1"].tokens == 3 * 200
     # Three turns of 10 tokens each, which is less than a rollout may have in all.
@@ -69,10 +75,10 @@ def test_the_work_of_each_stage_is_what_the_settings_say(tmp_path):
 
 def test_a_teacher_has_as_many_rows_as_it_is_asked_questions_and_no_hours_here(tmp_path):
     asked = {"kind": "multi_agent", "questions": 70, "rollouts": 2}
-    work = work_of(config(str(tmp_path), teacher=asked))["trajectories", "multi_agent"]
+    work = expected(config(str(tmp_path), teacher=asked))["trajectories", "multi_agent"]
     assert work == Work(rows=140)
     assert hours_of(work, RATES, 1.0) is None
-    assert ("trajectories", "scripted") not in work_of(config(str(tmp_path))), "nothing tells how many there will be"
+    assert ("trajectories", "scripted") not in expected(config(str(tmp_path))), "nothing tells how many there will be"
 
 
 def test_rollouts_are_as_long_as_the_last_students(tmp_path):
@@ -87,7 +93,7 @@ def test_rollouts_are_as_long_as_the_last_students(tmp_path):
     seen = seen_by_students(settings)
     assert seen is not None
     assert seen.accepted == 0.5
-    dapo = work_of(settings)["models", "dapo"]
+    dapo = expected(settings)["models", "dapo"]
     assert (dapo.generated, dapo.tokens, dapo.is_bound) == (48 * 20, 48 * 80, False)
 
 
@@ -103,9 +109,11 @@ def test_rollouts_take_tokens_over_the_rate_of_all_engines():
 def test_dapo_holds_ranks_and_engines_and_its_parts_take_turns():
     work = Work(tokens=100 * HOUR, passes=2.0, generated=3 * 50 * HOUR, updates=360)
     assert hours_of(work, RATES, 1.0) == Hours(4.0, 40.0), "two hours of training, one of rollouts, one of updates"
-    assert hours_of(work, RATES, 1.0, staleness=1) == Hours(3.0, 30.0), "rollouts beside the rest"
+    assert hours_of(work._replace(staleness=1), RATES, 1.0) == Hours(3.0, 30.0), "rollouts beside the rest"
     together = RATES.model_copy(update={"together": True})
-    assert hours_of(work, together, 1.0, staleness=1) == Hours(4.0, 24.0), "on the same devices they take turns"
+    assert hours_of(work._replace(staleness=1), together, 1.0) == Hours(4.0, 24.0), (
+        "on the same devices they take turns"
+    )
 
 
 @pytest.mark.parametrize("missing", ["training_tokens_per_second", "generated_tokens_per_second", "update_seconds"])

@@ -57,7 +57,7 @@ def test_questions_are_made_from_what_the_settings_ask_to_know_of_spans(tmp_path
 def test_where_a_model_or_a_set_lies_is_no_identity(tmp_path):
     def given(**ramp):
         found = stages(tmp_path, **ramp)
-        return {name: found[name].settings.given for name in ("questions", "surprisals", "leaks")}
+        return {name: found[name].reads.given for name in ("questions", "surprisals", "leaks")}
 
     def asked(folder, **more):
         return given(reference={"path": f"{folder}/model", **more}, leaks={"sets": [f"{folder}/qa/a.json"]})
@@ -106,3 +106,43 @@ def test_a_reference_that_is_not_there_is_told_before_a_model_is_started(tmp_pat
 def test_settings_that_cannot_be_followed_are_refused(tmp_path, ramp, said):
     with pytest.raises(ValueError, match=said):
         stages(tmp_path, **ramp)
+
+
+def test_a_label_of_no_stage_is_refused():
+    config = PipelineConfig.model_validate(
+        {
+            "name": "graph",
+            "snapshot": "testwiki-20260101",
+            "dump": "nowhere",
+            "labels": {"question": "v2"},
+            "runtime": {"root": "root"},
+        }
+    )
+    with pytest.raises(BadInput, match="labels: no stage goes by 'question'; there are dump, redirects"):
+        stages_of(config)
+
+
+def test_who_is_trained_on_the_train_split_is_known_by_what_makes_it(tmp_path):
+    """A base model of pages that are test pages by now must not be reused, whatever label the questions have."""
+
+    def given(**ramp):
+        config = PipelineConfig.model_validate(
+            {
+                "name": "graph",
+                "snapshot": "testwiki-20260101",
+                "dump": "nowhere",
+                "ramp": {"splits": "held_out", **ramp},
+                "tokenizer": {},
+                "model": {},
+                "base": {"steps": 1, "optimiser": {"lr": 0.1}},
+                "runtime": {"root": str(tmp_path)},
+            }
+        )
+        return {str(stage): stage.reads.given for stage in stages_of(config)}
+
+    before = given()
+    for changed in ({"held_out_share": 0.1}, {"rl_share": 0.2}):
+        after = given(**changed)
+        assert {name for name in before if before[name] != after[name]} == {
+            *("questions/v1", "tokenizer/v1", "models/base")
+        }

@@ -18,7 +18,7 @@ def config_of(tmp_path, **overrides):
 
 
 def refuse(config):
-    refuse_unready(config, unfinished(config, stages_of(config)))
+    refuse_unready(unfinished(config, stages_of(config)))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_config_that_lacks_nothing_is_ready(tmp_path):
 def test_only_what_stages_yet_to_be_made_read_is_asked_for(tmp_path):
     config = config_of(tmp_path, model={"path": "/gone"})
     others = [stage for stage in stages_of(config) if stage.label != "untrained"]
-    assert all(is_there for is_there, _ in found_for(config, others))
+    assert all(is_there for is_there, _ in found_for(others))
 
 
 def test_a_model_that_only_a_cluster_sees_is_not_looked_for(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from schemas.corpus_settings import RampSettings, ReferenceSettings
+from schemas.corpus_settings import WeighingSettings
 from schemas.errors import BadInput
 from schemas.jobs import SurprisalJob
 from schemas.records import Alias, Passage, Reject, Surprisal
@@ -27,7 +27,7 @@ from trainers.model.weights import new_model
 LEARNT = passage_of("Around here [[Karlo Vint]] sold 12,500 boats to [[Lower Ostel]]. It was in 1931.", page_id=7)
 NEW = passage_of("Around here [[Sal Morvis]] sold 48,317 boats to [[Upper Dunzy]]. It was in 1897.", page_id=8)
 UNFIT = passage_of("See [[Ostel]]:", page_id=9)
-SETTINGS = RampSettings(min_words=5)
+SETTINGS = WeighingSettings(min_words=5)
 
 
 def _texts(folder):
@@ -66,7 +66,9 @@ def _job(folder: Path, reference: str, max_tokens: int = 256) -> SurprisalJob:
     return SurprisalJob(
         output=str(folder / "surprisals"),
         snapshot=LEARNT.snapshot,
-        settings=SETTINGS.model_copy(update={"reference": ReferenceSettings(path=reference, max_tokens=max_tokens)}),
+        settings=SETTINGS,
+        model=reference,
+        max_tokens=max_tokens,
         passages={"a": str(folder / "passages.parquet")},
         aliases=[str(folder / "aliases.parquet")],
         engine=EngineRuntime(in_flight=16, threads=1),

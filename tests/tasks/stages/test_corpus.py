@@ -19,8 +19,8 @@ from tasks.dumps.dumps import cut, find_dump
 from tasks.ledger import storage
 from tasks.ledger.fanout import release
 from tasks.ledger.ledger import Ledger
-from tasks.making import ramp
 from tasks.pipeline.graph import make, stages_of
+from tasks.stages import questions as asking
 from tests.support.dumpfiles import page_xml, revision_xml, write_multistream, xml_dump
 from tests.support.object_store import serving_bucket
 
@@ -103,8 +103,8 @@ def test_the_index_is_known_by_the_language_of_its_snapshot(
     """English is what nobody had to name: indexes of English snapshots are known as they were before."""
     config = config_of(tmp_path, tmp_path / "dump.xml", snapshot, index=section)
     (index,) = [stage for stage in stages_of(config) if stage.stage == "index"]
-    assert index.settings.given == {"index": given}
-    assert index.settings.all["index"]["language"] == given.get("language", "en")
+    assert index.reads.given == {"index": given}
+    assert index.reads.all["index"]["language"] == given.get("language", "en")
 
 
 _IN_PROCESS = """
@@ -288,7 +288,7 @@ def questions_of(
     config: PipelineConfig, monkeypatch: pytest.MonkeyPatch, searcher: type[Searcher] = Nothing
 ) -> StageManifest:
     """The questions' manifest, made with an index that holds nothing."""
-    monkeypatch.setattr(ramp, "searcher_of", lambda folder: searcher())
+    monkeypatch.setattr(asking, "searcher_of", lambda folder: searcher())
     ledger = Ledger(config.runtime.root, config.snapshot)
     for stage in stages_of(config):
         if stage.stage == "index":

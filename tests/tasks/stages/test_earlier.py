@@ -10,8 +10,8 @@ from schemas.manifest import Recipe
 from schemas.records import Redirect
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
-from tasks.making import earlier
-from tests.support.noting_stages import config_of, finished, forget, made, making_of, refused
+from tasks.stages.questions import earlier_parts
+from tests.support.noting_stages import config_of, finished, forget, made, making_of, refused, stage_of
 
 BEFORE, LONG_BEFORE = "enwiki-20230101", "enwiki-20220101"
 
@@ -46,7 +46,7 @@ def test_another_earlier_snapshot_and_one_that_was_made_anew_are_refused(tmp_pat
     earlier_stage(tmp_path, BEFORE, "questions", "v1", "odd")
     assert f"{BEFORE}/questions/v1 is another than it was" in refused(config, "earlier_questions")
     with pytest.raises(BadInput, match="what earlier_questions took note of is gone"):
-        earlier.earlier_question_parts(making_of(config, "questions", "earlier_questions"))
+        earlier_parts(making_of(config, "questions", "earlier_questions"))
     storage.remove(folder)
     assert finished(config, "earlier_questions"), "it may be gone"
 
@@ -57,8 +57,9 @@ def test_a_stage_under_another_label_reads_what_its_own_upstream_took_note_of(tm
     made(changed_since(tmp_path), "earlier_passages")
     earlier_stage(tmp_path, BEFORE, "index", "v1", "odd")
     assert f"{BEFORE}/index/v1 is another than it was" in refused(changed_since(tmp_path), "earlier_passages")
+    relabelled = changed_since(tmp_path, changes="c2")
     with pytest.raises(BadInput, match="what earlier_passages took note of is gone"):
-        earlier.make_changes(making_of(changed_since(tmp_path, changes="c2"), "changes", "earlier_passages"))
+        stage_of(relabelled, "changes").make(making_of(relabelled, "changes", "earlier_passages"))
     made(changed_since(tmp_path, earlier_passages="e2"), "earlier_passages")
 
 
@@ -71,7 +72,7 @@ def test_earlier_questions_go_by_a_label_of_their_own(tmp_path, labels, label):
     config = asking_again(tmp_path, **labels)
     made(config, "earlier_questions")
     assert finished(config, "earlier_questions")
-    found = earlier.earlier_question_parts(making_of(config, "questions", "earlier_questions"))
+    found = earlier_parts(making_of(config, "questions", "earlier_questions"))
     assert found == {"0": f"{folders[label]}/part-0.parquet"}
     other = {**labels, "earlier/questions": "v1" if label == "q7" else "q7"}
     refused(asking_again(tmp_path, **other), "earlier_questions")

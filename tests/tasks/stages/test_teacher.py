@@ -11,13 +11,13 @@ from schemas.records import Question, Split
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making
-from tasks.making.trajectories import _batches
+from tasks.stages.teacher import TeacherStage, batches_of
 from tests.support.examples import SNAPSHOT, ramp_question
 
 
 @pytest.fixture
-def making(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Of the teacher's stage, over questions in two parts: by what the section teacher says."""
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The questions that a teacher with these settings is asked, of two parts of questions."""
     paths = {}
     for part in ("a", "b"):
         paths[part] = str(tmp_path / f"{part}.parquet")
@@ -30,33 +30,29 @@ def making(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         storage.write_rows(paths[part], Question, rows)
     monkeypatch.setattr(Making, "upstream_parts", lambda making, stage: paths)
 
-    def of(**teacher: Any) -> Making:
+    def of(**teacher: Any) -> list[str]:
         document = {"name": "taught", "snapshot": SNAPSHOT, "dump": "dump", "certified_only": False}
         config = PipelineConfig.model_validate({**document, "teacher": teacher, "runtime": {"root": str(tmp_path)}})
-        return Making(config, Ledger(str(tmp_path), SNAPSHOT), None, print, ExitStack())  # type: ignore[arg-type]
+        (stage,) = TeacherStage.of(config)
+        making = Making(config.runtime, Ledger(str(tmp_path), SNAPSHOT), None, print, ExitStack())  # type: ignore[arg-type]
+        batches = batches_of(making, stage.reads)
+        assert all(len(batch.places) <= stage.reads.teacher.part_rows for batch in batches.values())
+        rows = [storage.read_rows_at(batch.path, Question, batch.places) for batch in batches.values()]
+        return [question.question_id for batch in rows for question in batch]
 
     return of
 
 
-def asked(making: Making) -> list[str]:
-    settings = making.config.teacher
-    assert settings is not None
-    batches = _batches(making, settings)
-    assert all(len(batch.places) <= settings.part_rows for batch in batches.values())
-    rows = [storage.read_rows_at(batch.path, Question, batch.places) for batch in batches.values()]
-    return [question.question_id for batch in rows for question in batch]
-
-
-def test_a_teacher_without_a_number_is_asked_all_of_its_splits(making: Any) -> None:
+def test_a_teacher_without_a_number_is_asked_all_of_its_splits(asked: Any) -> None:
     expected = [f"{part}{n}" for part in "ab" for n in range(30) if n % 3]
-    assert asked(making(part_rows=7)) == expected
-    assert asked(making(questions=1000)) == expected
+    assert asked(part_rows=7) == expected
+    assert asked(questions=1000) == expected
 
 
-def test_a_number_of_them_is_drawn_by_the_seed_and_a_larger_one_holds_a_smaller(making: Any) -> None:
-    few, more = asked(making(questions=9, part_rows=4)), asked(making(questions=15))
+def test_a_number_of_them_is_drawn_by_the_seed_and_a_larger_one_holds_a_smaller(asked: Any) -> None:
+    few, more = asked(questions=9, part_rows=4), asked(questions=15)
     assert (len(few), len(more)) == (9, 15)
     assert set(few) < set(more)
-    assert more == [name for name in asked(making()) if name in more], "in the order of all"
-    assert few == asked(making(kind="multi_agent", questions=9))
-    assert few != asked(making(questions=9, seed=2))
+    assert more == [name for name in asked() if name in more], "in the order of all"
+    assert few == asked(kind="multi_agent", questions=9)
+    assert few != asked(questions=9, seed=2)

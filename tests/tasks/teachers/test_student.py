@@ -20,7 +20,7 @@ from schemas.corpus_settings import IndexSettings
 from schemas.jobs import JobResult, RolloutJob
 from schemas.records import Question, Trajectory
 from schemas.runtime import EngineRuntime
-from schemas.settings import AgentSettings, EvolutionSettings, OptimiserSettings, SftSettings
+from schemas.settings import AgentSettings, StudentSettings
 from tasks import jobs
 from tasks.agent.protocol import answer_turn, search_turn
 from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
@@ -87,13 +87,7 @@ def job(tmp_path: Path, questions: list[Question], tokenizer: AgentTokenizer, mo
     build_index(facts, str(tmp_path / "index"), IndexSettings())
     tokenizer.save(str(tmp_path / "tokenizer"))
     storage.write_rows(str(tmp_path / "questions.parquet"), Question, questions)
-    settings = EvolutionSettings(
-        questions=len(questions),
-        rollouts=ROLLOUTS,
-        part_rows=6,
-        min_accepted=1,
-        sft=SftSettings(curriculum=[], optimiser=OptimiserSettings(lr=1e-3)),
-    )
+    settings = StudentSettings(questions=len(questions), rollouts=ROLLOUTS, part_rows=6, min_accepted=1)
     return RolloutJob(
         output=str(tmp_path / "student-1"),
         snapshot=SNAPSHOT,

@@ -1,0 +1,33 @@
+"""The kinds of stages that there are. A new one is declared in `tasks/stages` and listed here, and nowhere else."""
+
+from typing import Any
+
+from tasks.making.stage import Stage
+from tasks.stages.answers import AnswerStage
+from tasks.stages.changes import ChangeStage
+from tasks.stages.dapo import DapoStage
+from tasks.stages.dump import DumpStage
+from tasks.stages.duplicates import DuplicateStage, SignatureStage
+from tasks.stages.earlier import EarlierPassageStage, EarlierQuestionStage
+from tasks.stages.index import IndexStage
+from tasks.stages.leaks import LeakStage
+from tasks.stages.models import BaseStage, UntrainedStage
+from tasks.stages.pages import PageStage
+from tasks.stages.passages import PassageStage
+from tasks.stages.questions import QuestionStage
+from tasks.stages.redirects import AliasStage, RedirectStage
+from tasks.stages.reference import ReferenceStage, SurprisalStage
+from tasks.stages.sft import EvolvedStage, SftStage
+from tasks.stages.spans import SpanStage
+from tasks.stages.student import StudentStage
+from tasks.stages.teacher import TeacherStage
+from tasks.stages.tokenizer import TokenizerStage
+
+KINDS: tuple[type[Stage[Any]], ...] = (
+    *(DumpStage, RedirectStage, AliasStage, PageStage, PassageStage, SignatureStage, DuplicateStage, IndexStage),
+    *(SpanStage, ReferenceStage, SurprisalStage, LeakStage, EarlierQuestionStage, QuestionStage),
+    *(EarlierPassageStage, ChangeStage),
+    *(TokenizerStage, TeacherStage, UntrainedStage, BaseStage, SftStage, StudentStage, EvolvedStage, DapoStage),
+    AnswerStage,
+)
+"""In the order in which a config's stages are shown, as far as what they are made from allows."""

@@ -1,0 +1,93 @@
+"""Evaluation sets → what must not be trained on, and how much of it was found."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from schemas.config import PipelineConfig
+from schemas.corpus_settings import LeakRunSettings
+from schemas.identity import Reads
+from schemas.manifest import PartManifest, StageManifest, digest_of
+from schemas.records import LeakGram, Reject
+from tasks.ledger import outside, storage
+from tasks.ledger.ledger import Ledger
+from tasks.making.context import Making, Output
+from tasks.making.needs import QuestionSets
+from tasks.making.stage import DataStage, Location
+from tasks.ramp.leaks import LEAKS, grams_of
+from tasks.sets.datasets import read_texts
+
+
+class LeakReads(Reads):
+    leaks: LeakRunSettings
+    sets: list[str]
+    """The names of the sets; what they hold is known by digest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakStage(DataStage[LeakReads]):
+    """Reduce: the long runs of words of all sets. The sets stay where they are."""
+
+    stage = "leaks"
+    group = "ramp"
+
+    @classmethod
+    def of(cls, config: PipelineConfig) -> Iterator["LeakStage"]:
+        settings = config.ramp.leaks
+        if settings is not None:
+            reads = LeakReads(leaks=LeakRunSettings.within(settings), sets=sorted(map(name_of, settings.sets)))
+            places = tuple(map(Location, settings.sets))
+            yield cls.once(config, reads, places=places, needs=(QuestionSets(places),))
+
+    def make(self, making: Making) -> StageManifest:
+        work = partial(_grams, making.snapshot, self.places)
+        parts = making.map_parts(LeakGram, {"all": self.reads.leaks}, work)
+        # The runs may be those of a run that was killed before it finished, and a set may differ by now.
+        changed = _changes(making.folder, self.places, parts["all"])
+        if changed:
+            raise making.open.refusal(changed)
+        (path,) = map(making.open.parts(LeakGram).data_path, parts)
+        by_set = Counter(storage.read_table(path, columns=["source"])["source"].to_pylist())
+        return making.open.finish(parts=parts, figures={"runs_by_set": dict(sorted(by_set.items()))})
+
+    @classmethod
+    def changes(cls, ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
+        folder = ledger.folder(made.recipe.stage, made.recipe.label)
+        return _changes(folder, places, storage.read_document(storage.join(folder, "part-all.json"), PartManifest))
+
+
+def _changes(folder: str, places: Sequence[str], part: PartManifest) -> list[str]:
+    paths = {name_of(path): path for path in places}
+
+    def digest(names: Collection[str]) -> str:
+        return digest_of({**part.inputs, **{name: storage.digest_of_file(paths[name]) for name in names}})
+
+    noted = outside.Noted("the evaluation sets", digest_of(part.inputs))
+    return outside.changes_of(folder, places, paths, noted, digest)
+
+
+def _grams(snapshot: str, paths: Sequence[str], settings: LeakRunSettings) -> Output:
+    rows = [
+        LeakGram(snapshot=snapshot, words=length, hash=gram, source=name_of(path))
+        for path in paths
+        for length, gram in grams_of(read_texts(path), settings)
+    ]
+    return Output(rows, [], {name_of(path): storage.digest_of_file(path) for path in paths})
+
+
+def name_of(path: str) -> str:
+    """The name of a set: its folder's and its file's name, wherever it is."""
+    return "/".join(path.split("/")[-2:])
+
+
+def leaks_by_set(paths: Iterable[str]) -> dict[str, int]:
+    """Rejected questions by the set that they stand in, from files of rejects."""
+    found = Counter(
+        row.detail.rpartition(":")[0]
+        for path in paths
+        if storage.exists(path)
+        for row in storage.read_rows(path, Reject)
+        if row.reason == LEAKS
+    )
+    return dict(sorted(found.items()))

@@ -1,0 +1,150 @@
+"""The model that training starts from, and language modelling on the train split's text."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from schemas.config import PipelineConfig
+from schemas.corpus_settings import SplitSettings
+from schemas.identity import Reads
+from schemas.jobs import JobResult, NewModelJob, PretrainJob, TrainingJob
+from schemas.manifest import Gate, StageManifest
+from schemas.records import Passage
+from schemas.settings import BaseSettings, ModelSettings
+from tasks.ledger import storage
+from tasks.making.context import Making
+from tasks.making.model_size import parameters_in
+from tasks.making.needs import Heads, LanguageModel, Need, RoomToTrain
+from tasks.making.stage import Group, Name, S, Seen, Stage, Work
+from tasks.stages.dump import DumpStage
+from tasks.stages.passages import PassageStage
+from tasks.stages.tokenizer import TokenizerStage, train_passages
+
+TRAINING_VERSION = 3
+"""Of all models that are trained: raised when tokens, batches, losses or updates change what comes out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelStage(Stage[S]):
+    """A model in the ledger. Its key in a config's `labels` is its name there: ``base``, ``sft-0``, ``dapo``."""
+
+    stage = "models"
+    group: ClassVar[Group] = "sft"
+    version = TRAINING_VERSION
+    runs_models = True
+
+    @classmethod
+    def named(cls, config: PipelineConfig, key: str) -> Name:
+        return "models", config.label(key)
+
+    def finish(self, making: Making, result: JobResult) -> StageManifest:
+        """The job of this stage has ended: a model is in its folder."""
+        model = storage.join(making.folder, "model", "config.json")
+        whole = Gate(name="model written", holds=storage.exists(model), detail=model)
+        return making.open.finish(made="model", gates=[whole], figures=result.figures, seconds=result.seconds)
+
+
+def training_job(making: Making) -> TrainingJob:
+    """What all trainers read: the tokenizer, the model that they start from, and their ranks."""
+    assert making.tokenizer is not None, "every model has a tokenizer"
+    runtime = making.runtime
+    return TrainingJob(
+        output=making.folder,
+        snapshot=making.snapshot,
+        tokenizer=making.tokenizer,
+        start=storage.join(making.upstream_folder("models"), "model"),
+        ranks=runtime.ranks,
+        threads_per_rank=runtime.threads_per_rank,
+        keep_checkpoints=runtime.keep_checkpoints,
+        placement=runtime.placement,
+    )
+
+
+class UntrainedReads(Reads):
+    model: ModelSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class UntrainedStage(ModelStage[UntrainedReads]):
+    """Random weights of the architecture asked for, or a model's folder fitted to the tokenizer."""
+
+    version = 1
+    keys = "untrained"
+
+    @classmethod
+    def of(cls, config: PipelineConfig) -> Iterator["UntrainedStage"]:
+        if config.model is not None:
+            yield cls(
+                key="untrained",
+                label=config.label("untrained"),
+                reads=UntrainedReads(model=config.model),
+                upstreams=(TokenizerStage.in_config(config),),
+                needs=_needs_of(config, config.model),
+            )
+
+    def make(self, making: Making) -> StageManifest:
+        assert making.tokenizer is not None, "every model has a tokenizer"
+        job = NewModelJob(
+            output=making.folder, snapshot=making.snapshot, tokenizer=making.tokenizer, settings=self.reads.model
+        )
+        return self.finish(making, making.run_job("trainers.untrained", job))
+
+
+def _needs_of(config: PipelineConfig, model: ModelSettings) -> tuple[Need, ...]:
+    if model.path is None:
+        return (Heads(model.hidden, model.heads, model.key_value_heads or model.heads),)
+    # What the jobs of a cluster read may be where the cluster alone sees it.
+    is_read_here = config.runtime.jobs.backend == "local"
+    return (LanguageModel("model.path", model.path, "model"),) if is_read_here else ()
+
+
+class BaseReads(Reads):
+    base: BaseSettings
+    ramp: SplitSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseStage(ModelStage[BaseReads]):
+    """Language modelling on the passages of the train split."""
+
+    keys = "base"
+
+    @classmethod
+    def of(cls, config: PipelineConfig) -> Iterator["BaseStage"]:
+        if config.base is None:
+            return
+        yield cls(
+            key="base",
+            label=config.label("base"),
+            reads=BaseReads(base=config.base, ramp=SplitSettings.within(config.ramp)),
+            upstreams=(
+                DumpStage.in_config(config),
+                PassageStage.in_config(config),
+                TokenizerStage.in_config(config),
+                ModelStage.named(config, "untrained"),
+            ),
+            needs=room_for_training(config),
+        )
+
+    def make(self, making: Making) -> StageManifest:
+        documents = storage.join(making.folder, "job-documents.parquet")
+        storage.write_rows(documents, Passage, train_passages(making, self.reads.ramp))
+        common = training_job(making).model_dump()
+        job = PretrainJob(**common, settings=self.reads.base, documents=[documents])
+        return self.finish(making, making.run_job("trainers.pretrain", job))
+
+    def work(self, seen: Seen | None) -> Work:
+        return Work(tokens=self.reads.base.steps * self.reads.base.tokens_per_step)
+
+
+def room_for_training(config: PipelineConfig) -> tuple[Need, ...]:
+    """The disk that one training needs: what is not enough for one is not enough for all."""
+    parameters = parameters_in(config)
+    return (
+        () if parameters is None else (RoomToTrain(config.runtime.root, parameters, config.runtime.keep_checkpoints),)
+    )
+
+
+def starting_model(config: PipelineConfig) -> Name:
+    """The model that SFT starts from."""
+    return ModelStage.named(config, "untrained" if config.base is None else "base")

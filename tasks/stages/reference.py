@@ -1,0 +1,121 @@
+"""The reference model, and how hard each span is for it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.config import PipelineConfig
+from schemas.corpus_settings import WeighingSettings
+from schemas.errors import BadInput
+from schemas.identity import Reads
+from schemas.jobs import SurprisalJob
+from schemas.manifest import StageManifest, digest_of
+from schemas.records import Surprisal
+from tasks.ledger import outside, storage
+from tasks.ledger.ledger import Ledger
+from tasks.making.context import Making
+from tasks.making.needs import LanguageModel
+from tasks.making.stage import DataStage, Location
+from tasks.stages.passages import PassageStage
+from tasks.stages.redirects import AliasStage
+from tasks.stages.spans import SpanStage, by_passages
+
+
+class ReferenceReads(Reads):
+    """Nothing: the model is known by the digest of its files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceStage(DataStage[ReferenceReads]):
+    """Notes the reference model: its files stay where they are."""
+
+    stage = "reference"
+    group = "ramp"
+
+    @classmethod
+    def of(cls, config: PipelineConfig) -> Iterator["ReferenceStage"]:
+        if config.ramp.reference is not None:
+            path = config.ramp.reference.path
+            yield cls.once(config, ReferenceReads(), places=(Location(path),), needs=(_model_at(path),))
+
+    def make(self, making: Making) -> StageManifest:
+        (place,) = self.places
+        paths = _files_of(place)
+        if not paths:
+            raise BadInput(f"ramp.reference.path {place}: no model there")
+        seen, digest = outside.look_at(paths), _digest_of(paths)
+        storage.write_bytes(storage.join(making.folder, "sha256"), f"{digest}\n".encode())
+        outside.remember(making.folder, [place], seen)
+        return making.open.finish(figures={"bytes": sum(file.size or 0 for file in seen.values()), "sha256": digest})
+
+    @classmethod
+    def changes(cls, ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
+        (place,) = places
+        with outside.asking(place):
+            paths = _files_of(place)
+        noted = outside.Noted("the reference model", made.figures["sha256"], made.figures["bytes"])
+        folder = ledger.folder(made.recipe.stage, made.recipe.label)
+        return outside.changes_of(folder, places, paths, noted, lambda _: _digest_of(paths))
+
+
+class SurprisalReads(Reads):
+    ramp: WeighingSettings
+    max_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurprisalStage(DataStage[SurprisalReads]):
+    """A job: the reference model weighs every span that may be masked."""
+
+    stage = "surprisals"
+    group = "ramp"
+    version = 7
+
+    model: Location
+
+    @classmethod
+    def of(cls, config: PipelineConfig) -> Iterator["SurprisalStage"]:
+        reference = config.ramp.reference
+        if reference is None:
+            return
+        named = [SpanStage.in_config(config)] if config.ramp.spans.backend != "links" else []
+        yield cls.once(
+            config,
+            SurprisalReads(ramp=WeighingSettings.within(config.ramp), max_tokens=reference.max_tokens),
+            AliasStage.in_config(config),
+            PassageStage.in_config(config),
+            *named,
+            ReferenceStage.in_config(config),
+            model=Location(reference.path),
+            needs=(_model_at(reference.path),),
+        )
+
+    def make(self, making: Making) -> StageManifest:
+        there = _files_of(self.model).keys()
+        outside.refuse_gone(making.upstream_folder("reference"), there, f"ramp.reference.path {self.model}")
+        job = SurprisalJob(
+            output=making.folder,
+            snapshot=making.snapshot,
+            settings=self.reads.ramp,
+            model=self.model,
+            max_tokens=self.reads.max_tokens,
+            passages=making.upstream_parts("passages"),
+            proposals=by_passages(making, "spans"),
+            aliases=making.upstream_paths("aliases"),
+            engine=making.runtime.engine,
+            fingerprint=making.open.recipe.fingerprint,
+        )
+        result = making.run_job("tasks.ramp.weigh", job)
+        parts = making.open.parts(Surprisal).done()
+        return making.open.finish(parts=parts, figures=result.figures, seconds=result.seconds)
+
+
+def _model_at(path: str) -> LanguageModel:
+    return LanguageModel("ramp.reference.path", path, "reference model", ("tokenizer.json",))
+
+
+def _files_of(folder: str) -> dict[str, str]:
+    return {name: storage.join(folder, name) for name, _ in storage.tree_of(folder)}
+
+
+def _digest_of(paths: Mapping[str, str]) -> str:
+    return digest_of({name: storage.digest_of_file(path) for name, path in paths.items()})
