@@ -122,7 +122,7 @@ def _bucket(root: str) -> Check:
 
 
 def _cluster(jobs: RayJobs | KubeRayJobs) -> Iterator[Check]:
-    from tasks.jobs.backend import backend_of
+    from tasks.jobs.backends import backend_of
 
     yield _checkout(jobs.working_dir)
     # No job goes by this name: who can say so, can be asked.

@@ -1,4 +1,4 @@
-"""Where a job's process runs: one small interface, and a backend for each kind of ``runtime.jobs``.
+"""Where a job's process runs: the interface of a backend, and what the backends of clusters have in common.
 
 A backend starts a job once and never again by itself. What the job prints goes to its folder's log, whatever the
 backend.
@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from schemas.errors import RunFailed
 from schemas.manifest import digest_of
-from schemas.runtime import ClusterJobs, JobsRuntime, KubeRayJobs, RayJobs
+from schemas.runtime import ClusterJobs
 from tasks.jobs import folder
 
 
@@ -60,21 +60,6 @@ class Backend(Protocol):
     def kill(self, handle: str) -> None:
         """End all processes of the job; nothing happens where they have ended. Raises Unreachable."""
         ...
-
-
-def backend_of(runtime: JobsRuntime) -> Backend:
-    """The backend of these settings. What it needs is imported here, not before."""
-    if isinstance(runtime, RayJobs):
-        from tasks.jobs.ray_jobs import RayBackend
-
-        return RayBackend(runtime)
-    if isinstance(runtime, KubeRayJobs):
-        from tasks.jobs.kuberay import KubeRayBackend
-
-        return KubeRayBackend(runtime)
-    from tasks.jobs.local import LocalBackend
-
-    return LocalBackend()
 
 
 def entry_point(module: str, output: str, runtime: ClusterJobs) -> str:

@@ -9,7 +9,8 @@ from schemas.errors import TERMINATED, BadInput, MaskSearchError, RunFailed, Sto
 from schemas.jobs import Job
 from schemas.runtime import JobsRuntime, LocalJobs
 from tasks.jobs import folder
-from tasks.jobs.backend import Elsewhere, State, Status, Unreachable, backend_of
+from tasks.jobs.backend import Elsewhere, State, Status, Unreachable
+from tasks.jobs.backends import backend_of
 from tasks.jobs.folder import JobError, StartedJob
 
 _LOCAL = LocalJobs()
