@@ -66,10 +66,8 @@ def clean(wikitext: str, wiki: Wiki) -> Cleaned:
 
 def _without_tables(text: str) -> str:
     text = f"\n{text}"
-    for pattern, opening, in_place in ((_TABLE, "{|", "\n\n"), (_HTML_TABLE, "<table", "\n")):
+    for pattern, in_place in ((_TABLE, "\n\n"), (_HTML_TABLE, "\n")):
         for _ in range(_PASSES):
-            if opening not in text:
-                break
             text, count = pattern.subn(in_place, text)
             if not count:
                 break
