@@ -32,8 +32,6 @@ _SAME_TABLE = {"simple": "en"}
 
 _INNERMOST = re.compile(r"\{\{((?>[^{}]+|\{(?!\{)|\}(?!\}))*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{[^{}]*\}\}\}")
-_LEADING_GAPS = re.compile(rf"\n{GAP}+")
-_TRAILING_GAPS = re.compile(rf"(?<!{GAP}){GAP}++(?=\n|\Z)")
 _ASIDE = re.compile(r"(?:'''|[(（][^()（）\n]*)\s*$")
 _ASIDE_WITHIN = 300
 _MAGIC = re.compile(r"(#?[^\W\d_]+(?: [^\W\d_]+)*) ?:")
@@ -182,7 +180,7 @@ def _as_value(shown: str) -> str:
 
 def _without_outer_gaps(text: str) -> str:
     """Nothing of gaps at an edge of a line: a heading or table behind a gap is still one."""
-    return _TRAILING_GAPS.sub("", _LEADING_GAPS.sub("\n", text.lstrip(GAP)))
+    return "\n".join([line.strip(GAP) for line in text.split("\n")])
 
 
 def _is_aside(call: re.Match[str]) -> bool:

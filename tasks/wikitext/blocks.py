@@ -11,14 +11,14 @@ from tasks.wikitext.tidying import tidy
 HEADING = re.compile(r"^(={1,6})[ \t]*(.+?)[ \t]*\1[ \t]*$")
 _ITEM = re.compile(r"[*#:;]+[ \t]*")
 _ONLY_MARKS = re.compile(rf"(?:{MARK}|[\s.,;:*#·•|–—-])*")
-_ODD_SPACE = re.compile(r"[\t\xa0\u2000-\u200a\u202f\u205f\u3000]")
+_ODD_SPACE = re.compile(r"[\xa0\u2000-\u200a\u202f\u205f\u3000]")
 _SPACES = re.compile(r"  +")
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\xad\u2066-\u2069]")
 _LOST = re.compile(LOST)
 _LOST_TEMPLATE = re.compile(rf"{LOST_OPEN}template:[^\x03]*\x03")
 _MARKS = re.compile(MARK)
 _ENDED = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*\s*$")
-_SEEN = re.compile(r"[^\W_]")
+_HAS_TEXT = re.compile(rf"(?:{MARK}|[\W_])*+[^\W_]")
 
 
 def assemble(text: str) -> str:
@@ -40,11 +40,13 @@ def assemble(text: str) -> str:
         paragraph.clear()
         items.clear()
 
-    for line in _SPACES.sub(" ", _ODD_SPACE.sub(" ", _INVISIBLE.sub("", text))).split("\n"):
-        line = line.strip()
+    for line in text.replace("\t", " ").split("\n"):
+        if not line.isascii():
+            line = _ODD_SPACE.sub(" ", _INVISIBLE.sub("", line))
+        line = (_SPACES.sub(" ", line) if "  " in line else line).strip()
         if not line:
             close()
-        elif _ONLY_MARKS.fullmatch(line):
+        elif not line[0].isalnum() and _ONLY_MARKS.fullmatch(line):
             losses = "".join(_LOST.findall(line))
             if losses and paragraph and not _ENDED.search(_MARKS.sub("", paragraph[-1])):
                 paragraph.append(losses)
@@ -89,7 +91,7 @@ def _with_text(blocks: list[str]) -> list[str]:
     kept: list[str] = []
     bare: list[tuple[int, list[str]]] = []  # headings without text so far: the level, the block and the marks below it
     for block in blocks:
-        if block[:1].isalnum() or _SEEN.search(_MARKS.sub("", block)):
+        if block[:1].isalnum() or _HAS_TEXT.match(block):
             level = _level(block)
             while level and bare and bare[-1][0] >= level:
                 marks = bare.pop()[1][1:]

@@ -8,10 +8,9 @@ from tasks.wikitext.tidying import tidy
 from tasks.wikitext.titles import decoded, spaced
 from tasks.wikitext.wikis import Wiki
 
-_PLAIN = re.compile(
-    r"([^\W_](?:[^\s#%_:<>\[\]{}|&\x01-\x07\u200e\u200f\u202a-\u202e]| (?=[^\s|]))*)"
-    r"(?:\|([^\s\x01-\x07]+(?: [^\s\x01-\x07]+)*))?"
-)
+_OF_TITLE = r"[^\s#%_:<>\[\]{}|&\x01-\x07\u200e\u200f\u202a-\u202e]"
+_OF_WORDS = r"[^\s\x01-\x07]"
+_PLAIN = re.compile(rf"([^\W_]{_OF_TITLE}*+(?: {_OF_TITLE}++)*+)(?:\|({_OF_WORDS}++(?: {_OF_WORDS}++)*+))?")
 """Most links: a title without prefix or section, and words without marks. Nothing in them needs a closer look."""
 _ADDRESS = re.compile(r"(?:(?:https?|ftps?|irc):)?//|mailto:|news:", re.IGNORECASE)
 _UNCLOSED = re.compile(
@@ -27,7 +26,7 @@ _PASSES = 10
 def _pattern(trail: str, is_prefixed: bool) -> re.Pattern[str]:
     # Letters before a link are tried from the first of them only: from within the run it would fail again.
     before = rf"(?:(?<!{_LETTER})(?P<before>{_LETTER}++))?+" if is_prefixed else ""
-    link = rf"\[\[(?P<body>(?>[^\[\]]+|\[[^\[\]]*\]|\](?!\]))*+)\]\](?P<trail>{trail})?"
+    link = rf"\[\[(?P<body>[^\[\]]*+(?:(?:\[[^\[\]]*+\]|\](?!\]))[^\[\]]*+)*+)\]\](?P<trail>{trail})?"
     return re.compile(before + link + ("" if is_prefixed else "(?P<before>)"))
 
 

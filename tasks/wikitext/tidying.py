@@ -7,6 +7,7 @@ pattern is tried again from within a run that it has failed on.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from tasks.templates.marks import GAP, LOST, LOST_OPEN
 
@@ -59,7 +60,9 @@ def _neighbourhoods(text: str) -> Iterator[tuple[int, int]]:
     yield begin, end
 
 
+@lru_cache(maxsize=4096)
 def _tidied(text: str) -> str:
+    # Cached because neighbourhoods repeat: most are the last letter of a sentence, a reference and the next capital.
     if "(" in text or "（" in text:
         text = _EMPTY_BRACKETS.sub(lambda found: _if_marked(found, found[1], "", ""), text)
     if _BRACKET.search(text):

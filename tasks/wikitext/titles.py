@@ -15,7 +15,6 @@ _ILLEGAL = re.compile(r"[<>\[\]{}|\x00-\x1f\x7f\ufffd]|%[0-9a-fA-F]{2}|~~~|&[#\w
 _MOST_BYTES = 255
 _DOTTED_I = frozenset({"tr", "az", "kaa"})
 _IJ_IS_A_LETTER = frozenset({"nl"})
-_GEORGIAN = re.compile(r"[\u10d0-\u10ff]")
 
 
 def without_entities(text: str) -> str:
@@ -67,4 +66,5 @@ def capitalised(title: str, language: str) -> str:
     if first.isupper():
         return title
     capital = first.upper()
-    return title if len(capital) > 1 or _GEORGIAN.match(first) else capital + title[1:]
+    is_georgian = "\u10d0" <= first <= "\u10ff"
+    return title if len(capital) > 1 or is_georgian else capital + title[1:]

@@ -80,6 +80,7 @@ def test_templates_keep_the_words_that_a_reader_sees(template: str, words: str) 
         ("See [http://example.org/a?b=c the site], [http://example.org] and [[Foo]].", "See the site, and Foo."),
         ("Use <nowiki>[[brackets]] and ''quotes''</nowiki> here.", "Use [[brackets]] and ''quotes'' here."),
         ("Before.\n{| class=x\n| a\n{|\n| inner\n|}\n|}\nAfter.", "Before.\n\nAfter."),
+        ("Before.\n<TABLE border=1><TR><TD>a</TD></TR></TABLE>\nAfter.", "Before.\n\nAfter."),
         ("Before.\n<gallery>\nFile:A.jpg|[[B]]\n</gallery>\nAfter.", "Before.\n\nAfter."),
         ("[[File:A.jpg|thumb|A [[caption]] [http://a b] with [[File:B.jpg|20px]] {{nowrap|x}}]]Text.", "Text."),
         ("Text.\n[[Category:Things]]\n[[de:Ding]]\n[[be-x-old:Рэч]]\n__NOTOC__", "Text."),
