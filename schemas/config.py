@@ -26,13 +26,13 @@ from schemas.records import Split
 from schemas.runtime import RuntimeSettings
 from schemas.settings import (
     AgentSettings,
+    AnyTeacher,
     BaseSettings,
     DapoSettings,
     EvaluationSettings,
     EvolutionSettings,
     ModelSettings,
     SftSettings,
-    TeacherSettings,
     TokenizerSettings,
 )
 from schemas.snapshot import SnapshotName, date_of, wiki_of
@@ -62,7 +62,7 @@ class PipelineConfig(BaseModel):
     certified_only: bool = True
     """Ask, train on and evaluate only questions whose masks all have evidence. Identity of every stage that asks."""
     agent: AgentSettings = AgentSettings()
-    teacher: TeacherSettings | None = None
+    teacher: AnyTeacher | None = None
     tokenizer: TokenizerSettings | None = None
     model: ModelSettings | None = None
     base: BaseSettings | None = None
