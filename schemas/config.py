@@ -21,7 +21,7 @@ from schemas.corpus_settings import (
     SnapshotIndexSettings,
     WorldSettings,
 )
-from schemas.errors import BadInput
+from schemas.errors import BadInput, first_problem
 from schemas.records import Split
 from schemas.runtime import RuntimeSettings
 from schemas.settings import (
@@ -234,9 +234,4 @@ def config_of(path: str | Path, document: dict[str, Any]) -> PipelineConfig:
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:
-        # A misspelt field is told before the field that it leaves missing.
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        where = ".".join(str(step) for step in first["loc"]) or "config"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        what = "unknown field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"{path}: {where}: {what}{more}") from None
+        raise BadInput(f"{path}: {first_problem(error)}") from None
