@@ -1,6 +1,6 @@
 """Settings that may differ from run to run over the same data: workers, devices, paths. No part of any fingerprint."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
@@ -99,6 +99,9 @@ class PlacementRuntime(Runtime):
 class SupervisedJobs(Runtime):
     """Common to all places where jobs run: when a job is ended or started again (tasks/jobs)."""
 
+    runs_here: ClassVar[bool] = False
+    """Whether jobs are processes of this machine, which reads their files and keys."""
+
     restarts: Annotated[int, Field(ge=0)] = 2
     """How often a job that died or was stuck is started again after somebody last started it."""
     stuck_after: Annotated[float, Field(ge=4)] = 60
@@ -116,6 +119,8 @@ class SupervisedJobs(Runtime):
 
 class LocalJobs(SupervisedJobs):
     """Jobs are processes of the machine that the flow runs on, and outlive it."""
+
+    runs_here: ClassVar[bool] = True
 
     backend: Literal["local"] = "local"
 

@@ -50,7 +50,7 @@ def _run(job: DapoJob, folder: Path, steps: int, staleness: int) -> list[dict[st
     """The lines of metrics of a training that is done."""
     curriculum = [{"max_masks": 4, "steps": steps}]
     told = job.model_dump()
-    told["settings"] |= {"steps": steps, "curriculum": curriculum, "staleness": staleness, "checkpoint_every": steps}
+    told["settings"] |= {"curriculum": curriculum, "staleness": staleness, "checkpoint_every": steps}
     config = folder / "job-config.json"
     changed = DapoJob.model_validate({**told, "output": str(folder)})
     config.write_text(changed.model_dump_json())

@@ -61,7 +61,7 @@ def evolution(**settings: Any) -> dict[str, Any]:
 
 
 def dapo(max_masks: int = 2) -> dict[str, Any]:
-    return {"steps": 1, "curriculum": [stage_of(max_masks)], "optimiser": OPTIMISER}
+    return {"curriculum": [stage_of(max_masks)], "optimiser": OPTIMISER}
 
 
 def exact(config: PipelineConfig) -> list[str]:
@@ -135,7 +135,7 @@ def test_dapo_has_all_of_rl_where_self_evolution_asks_another_split(
     assert config.evolution is not None
     part = str(tmp_path / "part.parquet")
     storage.write_rows(part, Question, ALL)
-    monkeypatch.setattr(Making, "upstream_parts", lambda making, stage: {"a": part})
+    monkeypatch.setattr(Making, "upstream_paths", lambda making, stage: [part])
     (stage,) = DapoStage.of(config)
     making = Making(config.runtime, Ledger(str(tmp_path), SNAPSHOT), None, print, ExitStack())  # type: ignore[arg-type]
     given = {question.question_id for question in stage.questions(making)}

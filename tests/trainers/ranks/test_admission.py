@@ -85,7 +85,6 @@ def test_what_ranks_keep_while_engines_generate_must_fit_beside_these(training_f
     job = DapoJob(
         **_job(training_files, tmp_path, ranks=2).model_dump(exclude={"settings", "sources", "placement"}),
         settings=DapoSettings(
-            steps=1,
             curriculum=[CurriculumStage(max_masks=4, steps=1)],
             optimiser=OptimiserSettings(lr=1e-3),
             engineering=EngineeringSettings(micro_batch_tokens=128),
