@@ -51,7 +51,7 @@ runtime:
   root: {root}
   ranks: 2
   placement:
-    layout: split
+    layout: distributed
     engines: 2
     searchers: 2
     weights: broadcast

@@ -115,6 +115,12 @@ def test_engines_that_sleep_while_ranks_train_have_no_staleness(tmp_path):
         read_config(written(tmp_path, text + "  staleness: 1\n"))
 
 
+def test_a_layout_by_its_former_name_is_refused_with_the_new_one(tmp_path):
+    former = MINIMAL.replace("{root: runs/small}", "{root: runs/small, placement: {layout: split}}")
+    with pytest.raises(BadInput, match=r"runtime\.placement\.layout: split is named distributed now$"):
+        read_config(written(tmp_path, former))
+
+
 STEP = {"curriculum": [], "optimiser": {"lr": 0.1}}
 
 
