@@ -15,7 +15,7 @@ $(error $(VENV) was made for $(MADE_FOR), not for $(ACCELERATOR): run make clean
 endif
 endif
 
-.PHONY: run test chaos setup lint bench clean
+.PHONY: run test chaos setup lint docs bench clean
 
 run: $(READY)
 	$(VENV)/bin/masksearch run $(CONFIG)
@@ -32,6 +32,11 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+# Into site/, which git ignores. A warning (a broken link, a page that the navigation lacks) fails the build.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 # Not among them is bench_gpu_training, which takes a GPU.
 bench: $(READY)

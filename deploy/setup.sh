@@ -42,5 +42,5 @@ esac
 # Compiled once, here: a machine on which Python writes no bytecode would compile vLLM anew in every process.
 # shellcheck disable=SC2086
 "$uv" pip install --compile-bytecode --python "$venv/bin/python" $backend \
-    --constraints deploy/constraints-$accelerator.txt -r pyproject.toml --extra "$accelerator" --extra test
+    --constraints deploy/constraints-$accelerator.txt -r pyproject.toml --extra "$accelerator" --extra test --extra docs
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .

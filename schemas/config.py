@@ -21,18 +21,18 @@ from schemas.corpus_settings import (
     SnapshotIndexSettings,
     WorldSettings,
 )
-from schemas.errors import BadInput
+from schemas.errors import BadInput, first_problem
 from schemas.records import Split
 from schemas.runtime import RuntimeSettings
 from schemas.settings import (
     AgentSettings,
+    AnyTeacher,
     BaseSettings,
     DapoSettings,
     EvaluationSettings,
     EvolutionSettings,
     ModelSettings,
     SftSettings,
-    TeacherSettings,
     TokenizerSettings,
 )
 from schemas.snapshot import SnapshotName, date_of, wiki_of
@@ -62,7 +62,7 @@ class PipelineConfig(BaseModel):
     certified_only: bool = True
     """Ask, train on and evaluate only questions whose masks all have evidence. Identity of every stage that asks."""
     agent: AgentSettings = AgentSettings()
-    teacher: TeacherSettings | None = None
+    teacher: AnyTeacher | None = None
     tokenizer: TokenizerSettings | None = None
     model: ModelSettings | None = None
     base: BaseSettings | None = None
@@ -234,9 +234,4 @@ def config_of(path: str | Path, document: dict[str, Any]) -> PipelineConfig:
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:
-        # A misspelt field is told before the field that it leaves missing.
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        where = ".".join(str(step) for step in first["loc"]) or "config"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        what = "unknown field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"{path}: {where}: {what}{more}") from None
+        raise BadInput(f"{path}: {first_problem(error)}") from None

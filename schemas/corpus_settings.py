@@ -1,11 +1,12 @@
 """Settings that change what is computed, of the data: from the dump to the questions."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from schemas.identity import Identity, Positive, Share
 from schemas.records import Split
+from schemas.seams import ChatModelSettings, Kind, Seam
 from schemas.snapshot import SnapshotName, language_of
 
 
@@ -129,30 +130,44 @@ class ReferenceSettings(Identity):
     """Spans whose text is longer, or longer than the model reads, are not weighed."""
 
 
-class SpanSettings(Identity):
-    """Who says what of a paragraph may be masked. The rules of `tasks.ramp.spans` hold for whatever is named.
+class SpanSettings(Kind):
+    """What names the spans of a paragraph that may be masked. The rules of `tasks.ramp.spans` hold for all of them."""
 
-    `links` takes links, dates and numbers, and needs no model; `llm` asks a chat model (`runtime.span_endpoint`);
-    `spacy` takes the entities of a pipeline that is installed.
-    """
+    default: ClassVar[str] = "links"
+    has_stage: ClassVar[bool] = True
+    """Whether the stage `spans` names them beforehand (tasks/ramp/span_backends.py)."""
 
-    backend: Literal["links", "llm", "spacy"] = "links"
-    model: str | None = None
-    """`spacy`: the pipeline's name or folder; `llm`: the model's name (default: the first that the endpoint lists)."""
+
+class LinkSpans(SpanSettings):
+    """Links, dates and numbers, which the questions find in the text by themselves."""
+
+    has_stage: ClassVar[bool] = False
+
+    kind: Literal["links"] = "links"
+
+
+class LlmSpans(ChatModelSettings, SpanSettings):
+    """Spans that a chat model names (`runtime.span_endpoint`)."""
+
+    kind: Literal["llm"] = "llm"
     temperature: Annotated[float, Field(ge=0)] = 0.0
     seed: int = 1
     part_rows: Positive = 1000
-    """`llm`: paragraphs of one part."""
+    """Paragraphs of one part."""
 
-    @model_validator(mode="after")
-    def _model_where_it_is_used(self) -> "SpanSettings":
-        if self.backend == "spacy" and self.model is None:
-            raise ValueError("backend spacy needs model: the name of an installed pipeline, such as en_core_web_sm")
-        if self.backend == "links" and self.model is not None:
-            raise ValueError("backend links asks no model")
-        if self.backend != "llm":
-            self.refuse_unread(("temperature", "seed", "part_rows"), f"backend {self.backend} asks no chat model")
-        return self
+
+class SpacySpans(SpanSettings):
+    """The entities that a spaCy pipeline finds."""
+
+    kind: Literal["spacy"] = "spacy"
+    model: str
+    """The pipeline's name, such as en_core_web_sm, or its folder. It must be installed."""
+
+
+SPANS = Seam[SpanSettings](
+    "spans", SpanSettings, {"links": LinkSpans, "llm": LlmSpans, "spacy": SpacySpans}, older_name="backend"
+)
+AnySpans = Annotated[SpanSettings, SPANS]
 
 
 class LeakRunSettings(Identity):
@@ -170,12 +185,30 @@ class LeakRunSettings(Identity):
         return self
 
 
+class SetSettings(Kind):
+    """A question set: its file, and how it is read (tasks/sets/registry.py)."""
+
+    default: ClassVar[str] = "published"
+
+    path: str
+    """A location, not identity: the set is known by the names of its folder and file, and by the file's digest."""
+
+
+class PublishedSet(SetSettings):
+    """JSON or CSV in one of the layouts in which sets are published (tasks/sets/datasets.py)."""
+
+    kind: Literal["published"] = "published"
+
+
+SETS = Seam[SetSettings]("sets", SetSettings, {"published": PublishedSet}, short="path")
+AnySet = Annotated[SetSettings, SETS]
+
+
 class LeakSettings(LeakRunSettings):
     """Questions whose paragraph stands in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
 
-    sets: Annotated[list[str], Field(min_length=1)]
-    """Files of questions (layouts: tasks/sets/datasets.py). Locations: they are known by folder and name, and by
-    what they hold."""
+    sets: Annotated[list[AnySet], Field(min_length=1)]
+    """A path alone is a set of the kind `published`."""
 
 
 class SplitSettings(Identity):
@@ -209,9 +242,9 @@ class TitleSettings(Identity):
 
 
 class NamedSpanSettings(ParagraphSettings):
-    """Whose spans are named, and by which backend."""
+    """Which paragraphs have their spans named, and how."""
 
-    spans: SpanSettings = SpanSettings()
+    spans: AnySpans = LinkSpans()
 
 
 class WeighingSettings(ParagraphSettings, TitleSettings):
@@ -255,7 +288,7 @@ class MaskingSettings(ParagraphSettings, TitleSettings, SplitSettings, MaskNumbe
 class QuestionSettings(MaskingSettings):
     """What the stage `questions` reads."""
 
-    spans: SpanSettings = SpanSettings()
+    spans: AnySpans = LinkSpans()
     masks_of: SnapshotName | None = None
     """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new. They
     are those with the label v1 there, or the config's label ``earlier/questions``."""
@@ -283,7 +316,7 @@ class RampSettings(QuestionSettings, ChangeSettings):
 
     @model_validator(mode="after")
     def _nothing_is_masked_where_masks_are_taken(self) -> Self:
-        unused = self.reference is not None or self.spans.backend != "links" or self.leaks is not None
+        unused = self.reference is not None or self.spans.has_stage or self.leaks is not None
         if self.masks_of is not None and unused:
             raise ValueError("masks_of takes questions as they are: reference, spans and leaks would not be used")
         return self

@@ -2,6 +2,8 @@
 
 import re
 
+from pydantic import ValidationError
+
 TERMINATED = 143
 """Exit code of a process that SIGTERM ended, and of a job that was asked to stop; both have saved what they had."""
 
@@ -14,6 +16,18 @@ _NOT_ON_A_LINE = re.compile(
 def one_line(text: str) -> str:
     """A text of anybody's as one line: line ends, control characters and lone surrogates become spaces."""
     return _NOT_ON_A_LINE.sub(" ", text).strip()
+
+
+def first_problem(error: ValidationError) -> str:
+    """The field and what is wrong with it, as one line, and how many more there are.
+
+    A misspelt field comes before the field that it leaves missing.
+    """
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    where = ".".join(str(step) for step in first["loc"]) or "config"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    what = "unknown field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}{more}"
 
 
 class MaskSearchError(Exception):

@@ -47,7 +47,12 @@ class Reads(BaseModel):
         """
         values = {name: getattr(self, name) for name in type(self).model_fields}
         dumped = self.model_dump(mode="json")
-        return {
-            name: value.model_dump(mode="json", exclude_defaults=True) if isinstance(value, BaseModel) else dumped[name]
-            for name, value in values.items()
-        }
+        return {name: _given(value, dumped[name]) for name, value in values.items()}
+
+
+def _given(value: Any, dumped: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(value, list):
+        return [_given(*each) for each in zip(value, dumped, strict=True)]
+    return dumped

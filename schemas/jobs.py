@@ -11,6 +11,7 @@ from schemas.corpus_settings import IndexSettings, NamedSpanSettings, WeighingSe
 from schemas.runtime import EndpointRuntime, EngineRuntime, PlacementRuntime
 from schemas.settings import (
     AgentSettings,
+    AnyTeacher,
     BaseSettings,
     DapoSettings,
     EngineeringSettings,
@@ -18,7 +19,6 @@ from schemas.settings import (
     ModelSettings,
     SftSettings,
     StudentSettings,
-    TeacherSettings,
 )
 from schemas.snapshot import SnapshotName
 
@@ -133,7 +133,7 @@ class RolloutJob(Job):
 
 
 class TeacherJob(Job):
-    """``python -m tasks.teachers.teach``: the multi-agent teacher answers questions through its endpoint."""
+    """``python -m tasks.teachers.teach``: a teacher answers questions, request by request."""
 
     label: str
     tokenizer: str | None = None
@@ -141,8 +141,9 @@ class TeacherJob(Job):
     index: str
     questions: list[str]
     agent: AgentSettings
-    settings: TeacherSettings
-    endpoint: EndpointRuntime
+    settings: AnyTeacher
+    endpoint: EndpointRuntime | None
+    """Of the chat model; None for a teacher that asks none."""
     fingerprint: str
 
 

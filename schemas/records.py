@@ -315,7 +315,8 @@ class Trajectory(Record):
     question_id: str
     group_id: str
     rollout: int
-    teacher: Literal["multi_agent", "scripted", "student"]
+    teacher: str
+    """The kind of the teacher; `student` where the model itself answered."""
     label: str
     model: str
     segments: list[Segment]

@@ -1,6 +1,6 @@
 """Settings that may differ from run to run over the same data: workers, devices, paths. No part of any fingerprint."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
@@ -49,21 +49,22 @@ class PlacementRuntime(Runtime):
     """Where the processes of rollout and training jobs live.
 
     `together`: engine and index live in the job's own process, ranks are processes beside it: one machine, no Ray.
-    `split`: every rank, engine and searcher has a place of its own in a Ray cluster (RAY_ADDRESS), of any size.
-    `shared`: as `split`, but the engines of DAPO live where its ranks do, by what is reserved for these, and sleep
-    while the ranks train: every GPU generates and trains in turns.
+    `distributed`: each rank, engine and searcher has its own place in a Ray cluster (RAY_ADDRESS) of any size.
+    `shared`: as `distributed`, but the engines of DAPO live beside its ranks, on the resources reserved for the ranks,
+    and sleep while the ranks train: every GPU generates and trains in turns.
     """
 
-    layout: Literal["together", "split", "shared"] = "together"
+    layout: Literal["together", "distributed", "shared"] = "together"
     engines: Positive = 1
     searchers: Positive = 1
     """Processes that hold the index and search it."""
     search_urls: list[str] = []
     """Instead of these: the addresses of search services of this snapshot's index (``masksearch serve``)."""
     weights: Literal["folder", "broadcast", "ipc"] = "folder"
-    """How new weights reach the engines: by a folder that all machines see; in `split` from rank 0 to all at once
-    (nccl where every rank and engine has a GPU of its own, else gloo); in `shared` from each rank to the engine beside
-    it (CUDA's IPC, on CPUs shared memory). Whom the other ways miss, a folder serves."""
+    """How new weights reach the engines. `folder`: by a folder that all machines see. `broadcast` (`distributed` only):
+    from rank 0 to all engines at once (nccl where every rank and engine has its own GPU, else gloo). `ipc` (`shared`
+    only): from each rank to the engine beside it (CUDA's IPC; shared memory on CPUs). Engines that the other methods
+    miss load the weights from a folder."""
     cpus_per_rank: NotNegative = 1
     gpus_per_rank: NotNegative = 0
     cpus_per_engine: NotNegative = 1
@@ -73,6 +74,13 @@ class PlacementRuntime(Runtime):
     restarts: Annotated[int, Field(ge=0)] = 3
     """How often one engine within an hour, one searcher, or the ranks together are started again after they died."""
 
+    @field_validator("layout", mode="before")
+    @classmethod
+    def _former_name(cls, layout: Any) -> Any:
+        if layout == "split":
+            raise ValueError("split is named distributed now")
+        return layout
+
     @property
     def is_in_cluster(self) -> bool:
         """Whether processes live in a Ray cluster."""
@@ -80,9 +88,9 @@ class PlacementRuntime(Runtime):
 
     @model_validator(mode="after")
     def _weights_go_a_way_that_there_is(self) -> "PlacementRuntime":
-        needed = {"broadcast": "split", "ipc": "shared"}.get(self.weights, self.layout)
+        needed = {"broadcast": "distributed", "ipc": "shared"}.get(self.weights, self.layout)
         if self.layout != needed:
-            raise ValueError(f"weights: {self.weights} is a way of layout {needed}, not of {self.layout}")
+            raise ValueError(f"weights: {self.weights} needs layout {needed}, not {self.layout}")
         return self
 
     @model_validator(mode="after")
@@ -98,6 +106,9 @@ class PlacementRuntime(Runtime):
 
 class SupervisedJobs(Runtime):
     """Common to all places where jobs run: when a job is ended or started again (tasks/jobs)."""
+
+    runs_here: ClassVar[bool] = False
+    """Whether jobs are processes of this machine, which reads their files and keys."""
 
     restarts: Annotated[int, Field(ge=0)] = 2
     """How often a job that died or was stuck is started again after somebody last started it."""
@@ -117,6 +128,8 @@ class SupervisedJobs(Runtime):
 class LocalJobs(SupervisedJobs):
     """Jobs are processes of the machine that the flow runs on, and outlive it."""
 
+    runs_here: ClassVar[bool] = True
+
     backend: Literal["local"] = "local"
 
 
@@ -129,8 +142,8 @@ class ClusterJobs(SupervisedJobs):
     """Where the entry point is started: a checkout of this project, as the cluster's nodes see it."""
     cpus: NotNegative = 1
     gpus: NotNegative = 0
-    """What Ray reserves for the job's main process; its ranks and engines under ``placement.layout: split`` come on
-    top of it."""
+    """What Ray reserves for the job's main process. Its ranks and engines (``placement.layout: distributed``) are
+    reserved in addition."""
 
 
 class RayJobs(ClusterJobs):

@@ -1,11 +1,12 @@
 """Settings that change what is computed, of the agent and its models: teaching, training, evaluation."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from schemas.identity import Identity, Positive, Share
 from schemas.records import Split
+from schemas.seams import ChatModelSettings, Kind, Seam
 
 
 class SearchSettings(Identity):
@@ -43,25 +44,66 @@ class AgentSettings(SearchSettings):
         return min(self.max_tokens, self.max_turns * self.max_turn_tokens)
 
 
-class TeacherSettings(Identity):
-    kind: Literal["scripted", "multi_agent"] = "scripted"
+# -- judges and teachers ---------------------------------------------------------------------------------------------
+
+
+class JudgeSettings(Kind):
+    """Who says whether a trajectory may be trained on (tasks/agent/judges.py)."""
+
+    default: ClassVar[str] = "rule"
+
+
+class RuleJudge(JudgeSettings):
+    """Right is what holds enough of the gold's words at every mask, and was found by search (tasks/agent/judge.py)."""
+
+    kind: Literal["rule"] = "rule"
+    min_recall: Share = 1.0
+    """The least token recall at every mask for an answer to be right."""
+
+
+JUDGES = Seam[JudgeSettings]("judges", JudgeSettings, {"rule": RuleJudge})
+AnyJudge = Annotated[JudgeSettings, JUDGES]
+
+
+class TeacherSettings(Kind):
+    """What all teachers have: which questions they answer, and who judges the answers (tasks/teachers/registry.py)."""
+
+    default: ClassVar[str] = "scripted"
+
     seed: int = 1
     rollouts: Positive = 1
+    """Trajectories of each question."""
     part_rows: Positive = 200
     splits: list[Split] = Field(default_factory=lambda: [Split.TRAIN])
     questions: Positive | None = None
-    """At most so many of these splits' are asked, drawn by hash with the seed; None: all."""
-    model: str | None = None
-    """Multi-agent: the name of the model behind the endpoint (`runtime.teacher_endpoint`)."""
-    temperature: Annotated[float, Field(ge=0)] = 0.7
+    """The most questions of these splits to answer, drawn by hash with the seed; None: all."""
+    judge: AnyJudge = RuleJudge()
+
+
+class ScriptedTeacher(TeacherSettings):
+    """No model: it follows the evidence of a question (tasks/teachers/scripted.py)."""
+
+    kind: Literal["scripted"] = "scripted"
+    rollouts: Literal[1] = 1
+    """A script answers a question in one way."""
 
     @model_validator(mode="after")
-    def _a_script_asks_no_model(self) -> "TeacherSettings":
-        if self.kind == "scripted":
-            self.refuse_unread(("rollouts", "model", "temperature"), "the scripted teacher asks no model")
-            if self.questions is None:
-                self.refuse_unread(["seed"], "the scripted teacher draws nothing but questions")
+    def _a_seed_draws_questions(self) -> "ScriptedTeacher":
+        if self.questions is None:
+            self.refuse_unread(["seed"], "the scripted teacher draws nothing but questions")
         return self
+
+
+class MultiAgentTeacher(ChatModelSettings, TeacherSettings):
+    """Planner, rewriter, observer and judge, played by one chat model (`runtime.teacher_endpoint`)."""
+
+    kind: Literal["multi_agent"] = "multi_agent"
+
+
+TEACHERS = Seam[TeacherSettings](
+    "teachers", TeacherSettings, {"scripted": ScriptedTeacher, "multi_agent": MultiAgentTeacher}
+)
+AnyTeacher = Annotated[TeacherSettings, TEACHERS]
 
 
 # -- models and training --------------------------------------------------------------------------------------------
@@ -178,6 +220,7 @@ class StudentSettings(KeptQuestionSettings):
     student_weight: Annotated[float, Field(gt=0)] = 1.0
     """How often an accepted student trajectory is drawn, relative to a teacher's."""
     min_accepted: int = 300
+    judge: AnyJudge = RuleJudge()
 
 
 class EvolutionSettings(StudentSettings):
@@ -187,18 +230,32 @@ class EvolutionSettings(StudentSettings):
     sft: SftSettings
 
 
-class RewardSettings(Identity):
+class RewardSettings(Kind):
+    """What a rollout earns: for its form, and for its answer, which the kind scores (trainers/rl/rewards)."""
+
+    default: ClassVar[str] = "recall"
+
     format: Annotated[float, Field(ge=0)] = 0.2
     answer: Annotated[float, Field(ge=0)] = 0.8
+    """The weight of the answer's score, which is from 0 to 1."""
     broken_format_factor: Share = 0.5
-    """What remains of the answer's reward where the format is broken."""
+    """The share of the answer's reward that remains where the form is broken."""
+
+
+class RecallReward(RewardSettings):
+    """The mean token recall over masks."""
+
+    kind: Literal["recall"] = "recall"
+
+
+REWARDS = Seam[RewardSettings]("rewards", RewardSettings, {"recall": RecallReward})
+AnyReward = Annotated[RewardSettings, REWARDS]
 
 
 class DapoSettings(Identity):
     """DAPO (arXiv 2503.14476), with live search."""
 
     seed: int = 1
-    steps: Positive
     prompts: Positive = 16
     group: Annotated[int, Field(ge=2)] = 8
     minibatches: Positive = 3
@@ -216,7 +273,7 @@ class DapoSettings(Identity):
     of `agent.max_turn_tokens`, or `agent.max_tokens` where that is less. What the model reads is not counted."""
     importance_cap: Annotated[float, Field(ge=1)] = 2.0
     """Truncated importance weights correct the gap between the trainer's and the sampler's probabilities."""
-    reward: RewardSettings = RewardSettings()
+    reward: AnyReward = RecallReward()
     curriculum: list[CurriculumStage]
     optimiser: OptimiserSettings
     engineering: EngineeringSettings = EngineeringSettings()
@@ -228,9 +285,7 @@ class DapoSettings(Identity):
     checkpoint_every: Positive = 5
 
     @model_validator(mode="after")
-    def _steps_agree(self) -> "DapoSettings":
-        if self.steps != sum(stage.steps for stage in self.curriculum):
-            raise ValueError("steps is not the sum of the curriculum's steps")
+    def _only_a_stream_has_rollouts_in_flight(self) -> "DapoSettings":
         if self.in_flight == "regenerated" and not self.staleness:
             raise ValueError("in_flight: with staleness 0 nothing is in flight when the policy is updated")
         return self
@@ -240,6 +295,10 @@ class DapoSettings(Identity):
         unread = "parity_tolerance" if self.engineering.dtype == "bf16" else "parity_tolerance_bf16"
         self.refuse_unread([unread], f"engineering.dtype is {self.engineering.dtype}")
         return self
+
+    @property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.curriculum)
 
     @property
     def largest_gap(self) -> float:

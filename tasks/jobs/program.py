@@ -12,7 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from schemas.errors import TERMINATED, BadInput, JobLost, MaskSearchError
+from pydantic import ValidationError
+
+from schemas.errors import TERMINATED, BadInput, JobLost, MaskSearchError, first_problem
 from schemas.jobs import Job, JobResult
 from tasks.jobs import folder
 from tasks.jobs.folder import JobError, Progress
@@ -35,7 +37,7 @@ def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoRet
     """
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m {Path(sys.argv[0]).stem} CONFIG.json")
-    job = model.model_validate_json(Path(sys.argv[1]).read_bytes())
+    job = _read(model, Path(sys.argv[1]))
     if not _own(job.output):
         _end_at_once(lambda: _work(job, body))
     signal.signal(signal.SIGTERM, _leave)
@@ -47,6 +49,17 @@ def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoRet
             folder.write(job.output, folder.ERROR, _why_left(job.output))
         raise
     sys.exit(0)
+
+
+def _read(model: type[AnyJob], config: Path) -> AnyJob:
+    """The job that a config describes, which a process with other packages may have written."""
+    try:
+        return model.model_validate_json(config.read_bytes())
+    except ValidationError as error:
+        refusal = BadInput(f"{config}: {first_problem(error)}")
+        _say_why(str(config.parent), refusal)
+        print(f"error: {refusal}", file=sys.stderr)
+        sys.exit(refusal.exit_code)
 
 
 def _work(job: AnyJob, body: Callable[[AnyJob], dict[str, Any]]) -> None:

@@ -6,10 +6,13 @@ asks. Equal needs of several stages are looked for once.
 
 import importlib.util
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from retrieval_index.encoder import refuse_long_texts
+from schemas.corpus_settings import SetSettings
 from schemas.errors import BadInput
 from schemas.paths import scheme_of
 from schemas.runtime import EndpointRuntime
@@ -17,7 +20,7 @@ from tasks.capacity.model_shape import ModelShape
 from tasks.dumps.dumps import find_dump
 from tasks.ledger import storage
 from tasks.ledger.disk import of_trainings, refuse_no_room
-from tasks.sets.datasets import read_texts
+from tasks.sets.registry import read_set
 
 _WEIGHTS = (".safetensors", ".bin")
 
@@ -142,24 +145,28 @@ class SpacyPipeline(NamedTuple):
 
     def look(self) -> str:
         if importlib.util.find_spec("spacy") is None:
-            raise BadInput("ramp.spans.backend spacy: spaCy is not installed; pip install spacy, or use links")
+            raise BadInput("ramp.spans.kind spacy: spaCy is not installed; pip install spacy, or use links")
         is_installed = self.model.isidentifier() and importlib.util.find_spec(self.model) is not None
         if not is_installed and not Path(self.model).is_dir():
             raise BadInput(f"ramp.spans.model {self.model}: no such pipeline: install it or name a folder")
         return f"spaCy pipeline: {self.model}"
 
 
-class QuestionSets(NamedTuple):
-    paths: tuple[str, ...]
+@dataclass(frozen=True)
+class QuestionSets:
+    sets: Sequence[SetSettings]
+
+    def __hash__(self) -> int:
+        return hash(tuple(settings.path for settings in self.sets))
 
     def look(self) -> str:
-        missing = [path for path in self.paths if storage.kind_of(path) is None]
+        missing = [settings.path for settings in self.sets if storage.kind_of(settings.path) is None]
         if missing:
             raise BadInput(f"ramp.leaks.sets: no such file: {', '.join(missing)}")
-        for path in self.paths:
-            if next(iter(read_texts(path)), None) is None:
-                raise BadInput(f"ramp.leaks.sets: {path} holds nothing")
-        return f"evaluation sets: {len(self.paths)}"
+        for settings in self.sets:
+            if next(read_set(settings), None) is None:
+                raise BadInput(f"ramp.leaks.sets: {settings.path} holds nothing")
+        return f"evaluation sets: {len(self.sets)}"
 
 
 class ChatModel(NamedTuple):

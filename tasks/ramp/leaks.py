@@ -15,7 +15,7 @@ from schemas.corpus_settings import LeakRunSettings
 from schemas.records import LeakGram, Question, Reject, Split
 from tasks.agent.scoring import ARTICLES, words
 from tasks.ledger import storage
-from tasks.sets.datasets import SetText
+from tasks.sets.interface import SetText
 
 LEAKS = "leaks"
 """The reason of a question that is rejected."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.corpus_settings import LlmSpans
 from schemas.jobs import SpanJob
 from schemas.records import Passage, Proposals, Reject, SpanKind
 from schemas.snapshot import language_of
@@ -55,8 +56,8 @@ async def named_by_model(passage: Passage, endpoint: ChatEndpoint, seed: int) ->
         RequestRefused: it does not take this paragraph.
         Unreadable: no reply could be read.
     """
-    told = f"Title: {passage.title}\n\nParagraph:\n{passage.text}"
-    reply = await filled(_Reply, endpoint, INSTRUCTION, told, seed)
+    request = f"Title: {passage.title}\n\nParagraph:\n{passage.text}"
+    reply = await filled(_Reply, endpoint, INSTRUCTION, request, seed)
     return [Named(span.text, span.kind) for span in reply.spans]
 
 
@@ -67,10 +68,11 @@ def name_spans(job: SpanJob) -> dict[str, Any]:
 
 async def _name_spans(job: SpanJob) -> dict[str, Any]:
     parts = Parts(job.output, job.fingerprint, Proposals, job.snapshot)
-    requests = _requests(job)
+    settings = job.settings.spans
+    assert isinstance(settings, LlmSpans), "the stage starts this job for no other kind"
+    requests = _requests(job, settings.part_rows)
     schedule = Schedule(parts, Proposals, requests, job.endpoint.in_flight)
     meter = Meter(job.output, sum(map(len, requests.values())), schedule.missing, "paragraphs")
-    settings = job.settings.spans
     async with ChatEndpoint(job.endpoint, settings.model, settings.temperature, whose=SPANS) as endpoint:
 
         async def ask(passage: Passage) -> Proposals | Reject | Refused[Proposals]:
@@ -92,13 +94,13 @@ async def _name_spans(job: SpanJob) -> dict[str, Any]:
     return figures_of_proposals(parts.data_path(key) for key in requests)
 
 
-def _requests(job: SpanJob) -> dict[str, list[Request[Passage]]]:
+def _requests(job: SpanJob, part_rows: int) -> dict[str, list[Request[Passage]]]:
     language = language_of(job.snapshot)
     found: dict[str, list[Request[Passage]]] = {}
     for key, path in job.passages.items():
         fit = [row for row in storage.read_rows(path, Passage) if unfit(row, job.settings, language) is None]
         requests = [request_of(passage, job.fingerprint, passage.passage_id) for passage in fit]
-        found |= laid_out(requests, job.settings.spans.part_rows, prefix=f"{key}-")
+        found |= laid_out(requests, part_rows, prefix=f"{key}-")
     return found
 
 

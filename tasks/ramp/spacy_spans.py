@@ -7,6 +7,7 @@ from typing import Any
 from schemas.errors import BadInput
 from schemas.records import Passage, Proposals, SpanKind
 from tasks.ramp.proposals import Named, proposals_of
+from tasks.ramp.span_backends import SpanBackend
 
 _KINDS = {
     **dict.fromkeys(("DATE", "TIME"), SpanKind.DATE),
@@ -14,6 +15,19 @@ _KINDS = {
 }
 """By the label of an entity; all other labels are of names."""
 _IGNORED = frozenset({"ORDINAL"})
+
+
+class SpacyBackend(SpanBackend):
+    """The backend `spacy`."""
+
+    def named(self, passage: Passage) -> Iterator[Named]:
+        return _named(pipeline_of(self.settings.model)(passage.text).ents)
+
+    def proposals(self, passages: Iterable[Passage]) -> Iterator[Proposals]:
+        """The pipeline reads many passages at once."""
+        texts = ((passage.text, passage) for passage in passages)
+        for document, passage in pipeline_of(self.settings.model).pipe(texts, as_tuples=True):
+            yield proposals_of(passage, _named(document.ents))
 
 
 @cache
@@ -26,18 +40,11 @@ def pipeline_of(name: str) -> Any:
     try:
         import spacy
     except ImportError:
-        raise BadInput("ramp.spans.backend spacy: spaCy is not installed; pip install spacy, or use links") from None
+        raise BadInput("ramp.spans.kind spacy: spaCy is not installed; pip install spacy, or use links") from None
     try:
         return spacy.load(name)
     except OSError:
         raise BadInput(f"ramp.spans.model {name}: spaCy knows no such pipeline: install it or name a folder") from None
-
-
-def named_by_pipeline(passages: Iterable[Passage], name: str) -> Iterator[Proposals]:
-    """What the pipeline takes for entities, passage by passage, in their order."""
-    told = ((passage.text, passage) for passage in passages)
-    for document, passage in pipeline_of(name).pipe(told, as_tuples=True):
-        yield proposals_of(passage, _named(document.ents))
 
 
 def _named(entities: Iterable[Any]) -> Iterator[Named]:

@@ -1,4 +1,4 @@
-"""The text of question sets for evaluation, in the layouts in which they are published.
+"""The layout `published`: question sets as they are distributed.
 
 JSON lists, JSON lines and CSV: HotpotQA and 2WikiMultihopQA (official, and Hugging Face's columns), their and MuSiQue's
 paragraphs with ``is_supporting``, FanOutQA with its sub-questions, FreshQA, Bamboogle, plain question and answer, and
@@ -9,26 +9,27 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from schemas.errors import BadInput
 from tasks.ledger import storage
+from tasks.sets.interface import Layout, SetText
 
 _QUESTION_FIELDS = ("question", "question_text", "Question")
 
 
-class SetText(NamedTuple):
-    """A question as it is asked, or a passage that holds what answers one."""
+class Published(Layout):
+    """The layout `published`: which one of them a record has is seen from its fields."""
 
-    kind: Literal["question", "evidence"]
-    text: str
+    def read(self, path: str) -> Iterator[SetText]:
+        return read_texts(path)
 
 
 def read_texts(path: str) -> Iterator[SetText]:
     """All questions of a set, and the passages that it names as evidence.
 
     Raises:
-        BadInput: there is no such file, or its layout is none of those known.
+        BadInput: there is no such file, or its layout is unknown.
     """
     for number, record in enumerate(_records(path), 1):
         try:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from schemas.config import PipelineConfig
-from schemas.corpus_settings import LeakRunSettings
+from schemas.corpus_settings import AnySet, LeakRunSettings, SetSettings
+from schemas.errors import BadInput
 from schemas.identity import Reads
 from schemas.manifest import PartManifest, StageManifest, digest_of
 from schemas.records import LeakGram, Reject
@@ -16,13 +17,13 @@ from tasks.making.context import Making, Output
 from tasks.making.needs import QuestionSets
 from tasks.making.stage import DataStage, Location
 from tasks.ramp.leaks import LEAKS, grams_of
-from tasks.sets.datasets import read_texts
+from tasks.sets.registry import read_set
 
 
 class LeakReads(Reads):
     leaks: LeakRunSettings
-    sets: list[str]
-    """The names of the sets; what they hold is known by digest."""
+    sets: list[AnySet]
+    """Each with its name in place of its path; what they hold is known by digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +37,15 @@ class LeakStage(DataStage[LeakReads]):
     def of(cls, config: PipelineConfig) -> Iterator["LeakStage"]:
         settings = config.ramp.leaks
         if settings is not None:
-            reads = LeakReads(leaks=LeakRunSettings.within(settings), sets=sorted(map(name_of, settings.sets)))
-            places = tuple(map(Location, settings.sets))
-            yield cls.once(config, reads, places=places, needs=(QuestionSets(places),))
+            named = {name_of(each.path): each.model_copy(update={"path": name_of(each.path)}) for each in settings.sets}
+            if len(named) < len(settings.sets):
+                raise BadInput("ramp.leaks.sets: two sets have the same folder and file name: rename one of them")
+            reads = LeakReads(leaks=LeakRunSettings.within(settings), sets=[named[name] for name in sorted(named)])
+            places = tuple(Location(each.path) for each in settings.sets)
+            yield cls.once(config, reads, places=places, needs=(QuestionSets(tuple(settings.sets)),))
 
     def make(self, making: Making) -> StageManifest:
-        work = partial(_grams, making.snapshot, self.places)
+        work = partial(_grams, making.snapshot, self._sets())
         parts = making.map_parts(LeakGram, {"all": self.reads.leaks}, work)
         # The runs may be those of a run that was killed before it finished, and a set may differ by now.
         changed = _changes(making.folder, self.places, parts["all"])
@@ -50,6 +54,11 @@ class LeakStage(DataStage[LeakReads]):
         (path,) = map(making.open.parts(LeakGram).data_path, parts)
         by_set = Counter(storage.read_table(path, columns=["source"])["source"].to_pylist())
         return making.open.finish(parts=parts, figures={"runs_by_set": dict(sorted(by_set.items()))})
+
+    def _sets(self) -> list[SetSettings]:
+        """Each with its path."""
+        of_name = {settings.path: settings for settings in self.reads.sets}
+        return [of_name[name_of(path)].model_copy(update={"path": path}) for path in self.places]
 
     @classmethod
     def changes(cls, ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
@@ -67,13 +76,13 @@ def _changes(folder: str, places: Sequence[str], part: PartManifest) -> list[str
     return outside.changes_of(folder, places, paths, noted, digest)
 
 
-def _grams(snapshot: str, paths: Sequence[str], settings: LeakRunSettings) -> Output:
+def _grams(snapshot: str, sets: Sequence[SetSettings], settings: LeakRunSettings) -> Output:
     rows = [
-        LeakGram(snapshot=snapshot, words=length, hash=gram, source=name_of(path))
-        for path in paths
-        for length, gram in grams_of(read_texts(path), settings)
+        LeakGram(snapshot=snapshot, words=length, hash=gram, source=name_of(each.path))
+        for each in sets
+        for length, gram in grams_of(read_set(each), settings)
     ]
-    return Output(rows, [], {name_of(path): storage.digest_of_file(path) for path in paths})
+    return Output(rows, [], {name_of(each.path): storage.digest_of_file(each.path) for each in sets})
 
 
 def name_of(path: str) -> str:

@@ -94,7 +94,7 @@ def _needs_of(config: PipelineConfig, model: ModelSettings) -> tuple[Need, ...]:
     if model.path is None:
         return (Heads(model.hidden, model.heads, model.key_value_heads or model.heads),)
     # What the jobs of a cluster read may be where the cluster alone sees it.
-    is_read_here = config.runtime.jobs.backend == "local"
+    is_read_here = config.runtime.jobs.runs_here
     return (LanguageModel("model.path", model.path, "model"),) if is_read_here else ()
 
 

@@ -77,7 +77,7 @@ class SurprisalStage(DataStage[SurprisalReads]):
         reference = config.ramp.reference
         if reference is None:
             return
-        named = [SpanStage.in_config(config)] if config.ramp.spans.backend != "links" else []
+        named = [SpanStage.in_config(config)] if config.ramp.spans.has_stage else []
         yield cls.once(
             config,
             SurprisalReads(ramp=WeighingSettings.within(config.ramp), max_tokens=reference.max_tokens),

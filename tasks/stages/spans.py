@@ -1,11 +1,11 @@
 """Passages → the spans that a backend names, before any is chosen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from schemas.config import PipelineConfig
-from schemas.corpus_settings import NamedSpanSettings
+from schemas.corpus_settings import LlmSpans, NamedSpanSettings, SpacySpans
 from schemas.errors import BadInput
 from schemas.identity import Reads
 from schemas.jobs import SpanJob
@@ -19,6 +19,7 @@ from tasks.making.stage import DataStage
 from tasks.ramp.name_spans import figures_of_proposals
 from tasks.ramp.proposals import part_key, passages_key
 from tasks.ramp.questions import unfit
+from tasks.ramp.span_backends import job_of, span_backend_of
 from tasks.stages.passages import PassageStage
 
 
@@ -28,30 +29,34 @@ class SpanReads(Reads):
 
 @dataclass(frozen=True, kw_only=True)
 class SpanStage(DataStage[SpanReads]):
-    """What may be masked: named by a spaCy pipeline, part by part, or by a chat model, in a job."""
+    """What may be masked, named part by part in the flow's own processes, or in a job."""
 
     stage = "spans"
     group = "ramp"
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["SpanStage"]:
-        if config.ramp.spans.backend != "links":
+        spans = config.ramp.spans
+        if spans.has_stage:
             reads = SpanReads(ramp=NamedSpanSettings.within(config.ramp))
-            yield cls.once(config, reads, PassageStage.in_config(config), needs=(_need_of(config),))
+            needs = (_NEEDS[spans.kind](config),) if spans.kind in _NEEDS else ()
+            yield cls.once(config, reads, PassageStage.in_config(config), needs=needs)
 
     def make(self, making: Making) -> StageManifest:
-        if self.reads.ramp.spans.backend == "llm":
-            return self._named_by_endpoint(making)
+        program = job_of(self.reads.ramp.spans)
+        if program is not None:
+            return self._named_in_job(making, program)
         work = partial(_named, self.reads.ramp, language_of(making.snapshot))
         passages = making.upstream_parts("passages")
         parts = making.map_parts(Proposals, {part_key(key, 0): path for key, path in passages.items()}, work)
         paths = map(making.open.parts(Proposals).data_path, parts)
         return making.open.finish(parts=parts, gates=[no_failed_rows(parts)], figures=figures_of_proposals(paths))
 
-    def _named_by_endpoint(self, making: Making) -> StageManifest:
+    def _named_in_job(self, making: Making, program: str) -> StageManifest:
         endpoint = making.runtime.span_endpoint
         if endpoint is None:
-            raise BadInput("ramp.spans.backend llm needs runtime.span_endpoint.url (an OpenAI-compatible address)")
+            kind = self.reads.ramp.spans.kind
+            raise BadInput(f"ramp.spans.kind {kind} needs runtime.span_endpoint.url (an OpenAI-compatible address)")
         job = SpanJob(
             output=making.folder,
             snapshot=making.snapshot,
@@ -60,33 +65,37 @@ class SpanStage(DataStage[SpanReads]):
             endpoint=endpoint,
             fingerprint=making.open.recipe.fingerprint,
         )
-        result = making.run_job("tasks.ramp.name_spans", job)
+        result = making.run_job(program, job)
         parts = making.open.parts(Proposals).done()
         gates = [no_failed_rows(parts)]
         return making.open.finish(parts=parts, gates=gates, figures=result.figures, seconds=result.seconds)
 
 
-def _need_of(config: PipelineConfig) -> Need:
+def _chat_model(config: PipelineConfig) -> Need:
     settings, runtime = config.ramp.spans, config.runtime
-    if settings.backend == "llm":
-        return ChatModel(
-            setting="runtime.span_endpoint",
-            model_setting="ramp.spans.model",
-            who="ramp.spans.backend llm",
-            endpoint=runtime.span_endpoint,
-            model=settings.model,
-            reads_key=runtime.jobs.backend == "local",
-        )
-    assert settings.model is not None, "SpanSettings refuses spacy without it"
-    return SpacyPipeline(settings.model)
+    assert isinstance(settings, LlmSpans)
+    return ChatModel(
+        setting="runtime.span_endpoint",
+        model_setting="ramp.spans.model",
+        who=f"ramp.spans.kind {settings.kind}",
+        endpoint=runtime.span_endpoint,
+        model=settings.model,
+        reads_key=runtime.jobs.runs_here,
+    )
+
+
+def _pipeline(config: PipelineConfig) -> Need:
+    assert isinstance(config.ramp.spans, SpacySpans)
+    return SpacyPipeline(config.ramp.spans.model)
+
+
+_NEEDS: dict[str, Callable[[PipelineConfig], Need]] = {"llm": _chat_model, "spacy": _pipeline}
+"""What a kind needs from outside the root."""
 
 
 def _named(settings: NamedSpanSettings, language: str, path: str) -> Output:
-    from tasks.ramp.spacy_spans import named_by_pipeline
-
-    assert settings.spans.model is not None, "SpanSettings refuses spacy without it"
     fit = (row for row in storage.read_rows(path, Passage) if unfit(row, settings, language) is None)
-    rows = list(named_by_pipeline(fit, settings.spans.model))
+    rows = list(span_backend_of(settings.spans, language).proposals(fit))
     return Output(rows, [], {"passages": storage.digest_of_file(path)})
 
 

@@ -1,4 +1,4 @@
-"""Questions → the teacher's trajectories: the scripted teacher by parts, the multi-agent teacher as a job."""
+"""Questions → the teacher's trajectories: by parts where it works in batches, else in a job, request by request."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.config import PipelineConfig
-from schemas.errors import BadInput
 from schemas.identity import Reads
 from schemas.jobs import TeacherJob
 from schemas.manifest import StageManifest, digest_of
 from schemas.records import EndReason, Question, Record, Reject, Trajectory
-from schemas.settings import AgentSettings, TeacherSettings
+from schemas.seams import ChatModelSettings
+from schemas.settings import TEACHERS, AgentSettings, AnyTeacher, TeacherSettings
 from tasks.ledger import storage
 from tasks.making.context import Making, Output
 from tasks.making.needs import ChatModel, Need
@@ -25,11 +25,12 @@ from tasks.stages.trajectories import TrajectoryStage
 
 if TYPE_CHECKING:
     from tasks.agent.tokenizer import AgentTokenizer
+    from tasks.teachers.registry import BatchTeacher
 
 
 class TeacherReads(Reads):
     agent: AgentSettings
-    teacher: TeacherSettings
+    teacher: AnyTeacher
     certified_only: bool
 
 
@@ -37,7 +38,7 @@ class TeacherReads(Reads):
 class TeacherStage(TrajectoryStage[TeacherReads]):
     """The teacher reads what the student will be shown: so many of the student's tokens, where there is a student."""
 
-    keys = "scripted|multi_agent"
+    keys = "|".join(TEACHERS.built_in)
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["TeacherStage"]:
@@ -57,16 +58,20 @@ class TeacherStage(TrajectoryStage[TeacherReads]):
         assert config.teacher is not None
         return cls.stage, config.label(config.teacher.kind)
 
+    @classmethod
+    def has_key(cls, name: str) -> bool:
+        return super().has_key(name) or name in TEACHERS.installed
+
     def make(self, making: Making) -> StageManifest:
-        if self.reads.teacher.kind == "multi_agent":
-            return self._taught_by_endpoint(making)
-        work = partial(_taught, self.reads.agent, making.index, self.label, making.tokenizer)
+        from tasks.teachers.registry import batch_teacher_of
+
+        teacher = batch_teacher_of(self.reads.teacher)
+        if teacher is None:
+            return self._taught_in_job(making)
+        work = partial(_taught, self.reads, making.index, self.label, making.tokenizer, teacher)
         return self.finish(making, making.map_parts(Trajectory, batches_of(making, self.reads), work))
 
-    def _taught_by_endpoint(self, making: Making) -> StageManifest:
-        endpoint = making.runtime.teacher_endpoint
-        if endpoint is None:
-            raise BadInput("the multi-agent teacher needs runtime.teacher_endpoint (an OpenAI-compatible address)")
+    def _taught_in_job(self, making: Making) -> StageManifest:
         questions = storage.join(making.folder, "job-questions.parquet")
         chosen = _chosen(making, self.reads).values()
         asked = (question for path, places in chosen for question in storage.read_rows_at(path, Question, places))
@@ -80,28 +85,28 @@ class TeacherStage(TrajectoryStage[TeacherReads]):
             questions=[questions],
             agent=self.reads.agent,
             settings=self.reads.teacher,
-            endpoint=endpoint,
+            endpoint=making.runtime.teacher_endpoint,
             fingerprint=making.open.recipe.fingerprint,
         )
         result = making.run_job("tasks.teachers.teach", job)
         return self.finish(making, making.open.parts(Trajectory).done(), figures=result.figures)
 
     def work(self, seen: Seen | None) -> Work | None:
-        """Rows alone: a script writes no tokens, an endpoint any number."""
+        """Rows alone: nothing is known of the tokens."""
         teacher = self.reads.teacher
         return None if teacher.questions is None else Work(rows=teacher.questions * teacher.rollouts)
 
 
 def _endpoint_of(config: PipelineConfig, teacher: TeacherSettings) -> tuple[Need, ...]:
-    if teacher.kind == "scripted":
+    if not isinstance(teacher, ChatModelSettings):
         return ()
     asked = ChatModel(
         setting="runtime.teacher_endpoint",
         model_setting="teacher.model",
-        who="the multi-agent teacher",
+        who=f"teacher.kind {teacher.kind}",
         endpoint=config.runtime.teacher_endpoint,
         model=teacher.model,
-        reads_key=config.runtime.jobs.backend == "local",
+        reads_key=config.runtime.jobs.runs_here,
     )
     return (asked,)
 
@@ -158,15 +163,17 @@ def _tokenizer_of(folder: str) -> "AgentTokenizer":
     return AgentTokenizer.load(folder)
 
 
-def _taught(agent: AgentSettings, index: str, label: str, tokenizer: str | None, batch: Batch) -> Output:
-    from tasks.agent.judge import judge
-    from tasks.teachers.scripted import teach_many
+def _taught(
+    reads: TeacherReads, index: str, label: str, tokenizer: str | None, teacher: "BatchTeacher", batch: Batch
+) -> Output:
+    from tasks.agent.judges import judge_of
 
+    judge = judge_of(reads.teacher.judge)
     rows: list[Record] = []
     rejects = []
     questions = storage.read_rows_at(batch.path, Question, batch.places)
     read_by = _tokenizer_of(tokenizer) if tokenizer else None
-    taught = teach_many(questions, searcher_of(index), agent, label, read_by)
+    taught = teacher(questions, searcher_of(index), reads.agent, label, read_by)
     for question, trajectory in zip(questions, taught, strict=True):
         if trajectory.end_reason == EndReason.TOOL_FAILED:
             rejects.append(

@@ -11,7 +11,7 @@ from schemas.jobs import RolloutJob
 from schemas.records import Reject, Trajectory
 from tasks import jobs
 from tasks.agent.environment import TurnSampling
-from tasks.agent.judge import judge
+from tasks.agent.judges import judge_of
 from tasks.agent.trajectory_summary import figures_of, sampled_tokens
 from tasks.ledger import storage
 from tasks.ledger.ledger import Parts
@@ -50,6 +50,7 @@ class _Student:
 
     def __init__(self, job: RolloutJob, pool: RolloutPool, meter: Meter) -> None:
         self._job, self._pool, self._meter = job, pool, meter
+        self._judge = judge_of(job.settings.judge)
 
     async def ask(self, asked: Rollout) -> Trajectory | Reject:
         settings = self._job.settings
@@ -59,7 +60,7 @@ class _Student:
         if trajectory.end_reason in FAILED:
             return failed(trajectory)
         self._meter.add(sampled_tokens(trajectory))
-        return trajectory.model_copy(update={"verdict": judge(asked.question, trajectory)})
+        return trajectory.model_copy(update={"verdict": self._judge(asked.question, trajectory)})
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """What generation beside the training is worth: DAPO with and without staleness, in turns, from the same model.
 
-    python -m tests.bench.bench_dapo runs/sample [--steps 12] [--staleness 2] [--layout split]
+    python -m tests.bench.bench_dapo runs/sample [--steps 12] [--staleness 2] [--layout distributed]
 
 ``runs/sample`` is the root of a pipeline whose DAPO is there: its questions, index and starting model are used, each
 run under a folder of its own. The engine has one thread and the trainer one, so that on two cores both can work at one
-time; under `split` the engine is a process of a local Ray cluster. Shares are of the steps' time, the first two left
-out: the engine idle, the trainer waiting for rollouts, and handing weights over.
+time; under `distributed` the engine is a process of a local Ray cluster. Shares are of the steps' time, without the
+first two steps: the engine idle, the trainer waiting for rollouts, and handing weights over.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--staleness", type=int, default=2)
-    parser.add_argument("--layout", choices=("together", "split"), default="split")
+    parser.add_argument("--layout", choices=("together", "distributed"), default="distributed")
     arguments = parser.parse_args()
     job = _job_of(arguments.root, arguments.layout)
     print("staleness  seconds a step  engine idle  trainer waits  hands over  reward  stale groups")
@@ -50,7 +50,7 @@ def _run(job: DapoJob, folder: Path, steps: int, staleness: int) -> list[dict[st
     """The lines of metrics of a training that is done."""
     curriculum = [{"max_masks": 4, "steps": steps}]
     told = job.model_dump()
-    told["settings"] |= {"steps": steps, "curriculum": curriculum, "staleness": staleness, "checkpoint_every": steps}
+    told["settings"] |= {"curriculum": curriculum, "staleness": staleness, "checkpoint_every": steps}
     config = folder / "job-config.json"
     changed = DapoJob.model_validate({**told, "output": str(folder)})
     config.write_text(changed.model_dump_json())

@@ -72,7 +72,7 @@ async def _measure(setup: RolloutSetup, scratch: Path, engines: int, updates: in
     seconds: dict[str, list[float]] = {}
     here = [Spot(ray.get_runtime_context().get_node_id(), gpu=None)] * engines
     for way, spots in (("folder", []), ("broadcast", []), ("ipc", here)):
-        layout = "shared" if spots else "split"
+        layout = "shared" if spots else "distributed"
         placement = PlacementRuntime(layout=layout, engines=engines, weights=way, cpus_per_searcher=0)
         pool = await start_pool(setup, placement, spots)
         try:

@@ -42,7 +42,6 @@ SEED = int(os.environ.get("MASKSEARCH_SEED") or random.SystemRandom().randrange(
 CONFIG = """
 extends: {parent}
 dapo:
-  steps: {steps}
   checkpoint_every: 2
   overlong_cache: 700  # so untrained a model earns nothing but for being short, and that makes groups to train on
   curriculum:
@@ -52,7 +51,7 @@ runtime:
   root: {root}
   ranks: 2
   placement:
-    layout: split
+    layout: distributed
     engines: 2
     searchers: 2
     weights: broadcast

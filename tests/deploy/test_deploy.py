@@ -103,6 +103,7 @@ def test_the_checkout_lies_in_one_place_in_every_example():
     working_dir = read_config(DEPLOY / "configs" / "enwiki.yaml").runtime.jobs.working_dir
     example = yaml.safe_load((DEPLOY / "kubernetes" / "jobs.example.yaml").read_text())["runtime"]
     composed = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["worker"]
-    told = re.findall(r"working_dir: (\S+?),", (ROOT / "README.md").read_text())
-    assert {working_dir} == {example["jobs"]["working_dir"], composed["working_dir"], *told}
+    documented = re.findall(r"working_dir: (\S+?),", (ROOT / "docs" / "cluster.md").read_text())
+    assert documented
+    assert {working_dir} == {example["jobs"]["working_dir"], composed["working_dir"], *documented}
     assert example["root"] == read_config(DEPLOY / "configs" / "enwiki.yaml").runtime.root != working_dir

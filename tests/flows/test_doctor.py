@@ -51,7 +51,7 @@ def test_a_config_that_can_run_is_green(told):
         (f"jobs: {{backend: ray, address: '{NOBODY}', working_dir: /w}}", "", "job server"),
         (f"jobs: {{backend: ray, address: '{NOBODY}', working_dir: /w}}", "", "working_dir /w: no checkout"),
         (f"engine: {{kind: remote, urls: ['{NOBODY}']}}", "", "runtime.engine.urls http://127.0.0.1:9: cannot be"),
-        (f"placement: {{layout: split, search_urls: ['{NOBODY}']}}", "", "no search service answers"),
+        (f"placement: {{layout: distributed, search_urls: ['{NOBODY}']}}", "", "no search service answers"),
         (
             f"teacher_endpoint: {{url: '{NOBODY}'}}",
             "teacher: {kind: multi_agent, model: m}",

@@ -20,7 +20,6 @@ sft: {curriculum: [], optimiser: {lr: 0.1}}
 
 DAPO = """
 dapo:
-  steps: 1
   curriculum: [{max_masks: 1, steps: 1}]
   optimiser: {lr: 0.1}
 """
@@ -58,14 +57,27 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
             "parity_tolerance would not be read",
         ),
         (TRAINED + DAPO + "  parity_tolerance_bf16: 0.1", "parity_tolerance_bf16 would not be read"),
-        ("teacher: {rollouts: 2}", "teacher: rollouts would not be read: the scripted teacher asks no model"),
-        ("teacher: {model: m}", "teacher: model would not be read"),
+        ("teacher: {rollouts: 2}", "teacher.rollouts: Input should be 1"),
+        ("teacher: {model: m}", "teacher.model: unknown field"),
+        ("teacher: {kind: nobody}", "teacher: there is no kind 'nobody': choose one of scripted, multi_agent"),
+        (
+            "teacher: {kind: [scripted]}",
+            "teacher: kind ['scripted'] is not a name: choose one of",
+        ),
+        ("teacher: scripted", "teacher: 'scripted' is not a mapping with a kind: choose one of scripted, multi_agent"),
+        ("teacher: {judge: {kind: me}}", "teacher.judge: there is no kind 'me': choose one of rule"),
+        (TRAINED + DAPO + "  reward: {kind: f2}", "dapo.reward: there is no kind 'f2': choose one of recall"),
+        (TRAINED + DAPO + "  reward: {answer: -1}", "dapo.reward.answer: Input should be greater than or equal to 0"),
+        (TRAINED + DAPO + "  steps: 1", "dapo.steps: unknown field"),
+        ("ramp: {leaks: {sets: [3]}}", "ramp.leaks.sets.0: 3 is not a mapping with a kind: choose one of published"),
         ("teacher: {seed: 2}", "teacher: seed would not be read: the scripted teacher draws nothing but questions"),
         ("teacher: {questions: 0}", "teacher.questions: Input should be greater than 0"),
         ("ramp: {splits: held_out, perplexity_share: 0.2}", "perplexity_share would not be read: strategy random"),
         ("ramp: {rl_share: 0.2}", "rl_share would not be read: splits table"),
-        ("ramp: {spans: {backend: spacy, model: m, seed: 2}}", "ramp.spans: seed would not be read: backend spacy"),
-        ("ramp: {spans: {part_rows: 10}}", "ramp.spans: part_rows would not be read: backend links"),
+        ("ramp: {spans: {kind: spacy, model: m, seed: 2}}", "ramp.spans.seed: unknown field"),
+        ("ramp: {spans: {kind: spacy}}", "ramp.spans.model: Field required"),
+        ("ramp: {spans: {kind: llm, backend: llm}}", "ramp.spans: kind and backend are two names of one setting"),
+        ("ramp: {spans: {part_rows: 10}}", "ramp.spans.part_rows: unknown field"),
         ("ramp: {masks: []}", "ramp.masks: name at least one number of masks"),
         ("labels: {dapo: ../dapo}", "labels: '../dapo' is no label"),
     ],
@@ -80,7 +92,7 @@ def test_a_wrong_field_is_named_in_one_line_with_its_place(tmp_path, added, said
 
 
 def test_settings_that_are_not_read_may_be_named_at_their_defaults(tmp_path):
-    text = "teacher: {rollouts: 1, temperature: 0.7}\nramp: {rl_share: 0.0, perplexity_share: 0.5, spans: {seed: 1}}\n"
+    text = "teacher: {rollouts: 1, seed: 1}\nramp: {rl_share: 0.0, perplexity_share: 0.5}\n"
     assert read_config(written(tmp_path, MINIMAL + text)).ramp == read_config(written(tmp_path, MINIMAL)).ramp
 
 
@@ -101,6 +113,12 @@ def test_engines_that_sleep_while_ranks_train_have_no_staleness(tmp_path):
     assert read_config(written(tmp_path, text)).runtime.placement.layout == "shared"
     with pytest.raises(BadInput, match="layout shared engines sleep while ranks train: set 0"):
         read_config(written(tmp_path, text + "  staleness: 1\n"))
+
+
+def test_a_layout_by_its_former_name_is_refused_with_the_new_one(tmp_path):
+    former = MINIMAL.replace("{root: runs/small}", "{root: runs/small, placement: {layout: split}}")
+    with pytest.raises(BadInput, match=r"runtime\.placement\.layout: split is named distributed now$"):
+        read_config(written(tmp_path, former))
 
 
 STEP = {"curriculum": [], "optimiser": {"lr": 0.1}}

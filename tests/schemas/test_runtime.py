@@ -56,8 +56,8 @@ def test_addresses_are_given_where_they_are_asked_and_nowhere_else(given, said):
 @pytest.mark.parametrize(
     ("placement", "said"),
     [
-        ({"layout": "split", "weights": "ipc"}, "ipc is a way of layout shared, not of split"),
-        ({"layout": "together", "weights": "broadcast"}, "broadcast is a way of layout split, not of together"),
+        ({"layout": "distributed", "weights": "ipc"}, "ipc needs layout shared, not distributed"),
+        ({"layout": "together", "weights": "broadcast"}, "broadcast needs layout distributed, not together"),
         ({"layout": "shared", "gpus_per_rank": 1}, "both to 1, or both to 0"),
         ({"layout": "shared", "gpus_per_rank": 0.5, "gpus_per_engine": 0.5}, "both to 1, or both to 0"),
         ({"layout": "shared", "engines": 3}, "live beside 6 ranks, not beside 4"),

@@ -208,7 +208,7 @@ class _Acceptance:
                 training_devices=self._devices.training,
                 engine_devices=self._devices.engine,
                 engines=self._engines,
-                together=self._small.runtime.placement.layout != "split",
+                together=self._small.runtime.placement.layout != "distributed",
                 **self._rates,
             ),
         )

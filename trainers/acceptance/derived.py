@@ -60,7 +60,7 @@ def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings
         )
     runtime = config.runtime
     layout = runtime.placement.layout
-    if runtime.placement.is_in_cluster and runtime.jobs.backend == "local" and "RAY_ADDRESS" not in os.environ:
+    if runtime.placement.is_in_cluster and runtime.jobs.runs_here and "RAY_ADDRESS" not in os.environ:
         raise BadInput(
             f"runtime.placement.layout is {layout}: set RAY_ADDRESS to the cluster that is to be tried "
             "(without it every job would start a local one of its own)"
@@ -87,7 +87,6 @@ def derived(config: PipelineConfig, size: str) -> PipelineConfig:
     document["sft"] |= {"engineering": sft.engineering.model_dump(mode="json")}
     document["sft"]["optimiser"] |= {"lr": rate}
     document["dapo"] |= {
-        "steps": steps,
         "curriculum": [{"max_masks": 4, "steps": steps}],
         "engineering": dapo.engineering.model_dump(mode="json"),
         "parity_tolerance": dapo.parity_tolerance,

@@ -29,7 +29,7 @@ def machines_of(small: PipelineConfig) -> Sequence[Machine]:
     Raises:
         BadInput: nothing answers at RAY_ADDRESS.
     """
-    if small.runtime.jobs.backend != "local":
+    if not small.runtime.jobs.runs_here:
         return ()
     if not small.runtime.placement.is_in_cluster:
         return (this_machine(),)

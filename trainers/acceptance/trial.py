@@ -135,7 +135,7 @@ class Trial:
             module=module,
             victims=list(victims),
             after_step=after_step,
-            in_ray=runtime.placement.is_in_cluster or runtime.jobs.backend != "local",
+            in_ray=runtime.placement.is_in_cluster or not runtime.jobs.runs_here,
         )
 
 

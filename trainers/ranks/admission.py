@@ -111,9 +111,9 @@ def _alone(estimate: Estimate, engineering: EngineeringSettings, engines: Demand
     """Of DAPO's one rank, which neither more ranks nor ZeRO make smaller."""
     on_gpu = f", lower runtime.engine.gpu_memory_share ({engines.gpu_share:g})" if engines.gpu_share else ""
     remedy = (
-        "in runtime.placement.layout together DAPO has one rank, whatever runtime.ranks says: set layout to split or "
-        f"shared{on_gpu}, lower engineering.micro_batch_tokens ({engineering.micro_batch_tokens}) or set "
-        f"engineering.activation_checkpointing ({str(engineering.activation_checkpointing).lower()})"
+        "in runtime.placement.layout together DAPO has one rank, whatever runtime.ranks says: set layout to "
+        f"distributed or shared{on_gpu}, lower engineering.micro_batch_tokens ({engineering.micro_batch_tokens}) or "
+        f"set engineering.activation_checkpointing ({str(engineering.activation_checkpointing).lower()})"
     )
     return replace(estimate, remedy=remedy)
 

@@ -2,9 +2,9 @@
 
 The environment of a rank is that of ``torchrun`` (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT): started by
 ``torchrun`` on many machines the programs here run as they are. Started plainly a program asks ``job.placement``:
-`split` and `shared` have the ranks placed in a Ray cluster (trainers.ray_ranks); `together` with ``job.ranks > 1``
-makes it a light parent without torch, which starts the ranks on this machine, passes SIGTERM on to them, and ends them
-all when one fails. Those ranks die with their parent, even by SIGKILL.
+`distributed` and `shared` have the ranks placed in a Ray cluster (trainers.ray_ranks); `together` with
+``job.ranks > 1`` makes it a light parent without torch, which starts the ranks on this machine, passes SIGTERM on to
+them, and ends them all when one fails. Those ranks die with their parent, even by SIGKILL.
 """
 
 import os

@@ -18,6 +18,7 @@ from trainers.ranks.stopping import Interrupted, StopSignal
 from trainers.rl.groups import Group, group_of
 from trainers.rl.prompt_ledger import Drop, Fate
 from trainers.rl.prompts import Place, PromptOrder, rollout_seed
+from trainers.rl.rewards.earned import Rewarder
 
 Roll = Callable[[Question, int, int], Awaitable[Trajectory]]
 """Rolls out a question with a number of the rollout and a seed."""
@@ -67,7 +68,7 @@ class Generation:
         self, roll: Roll, prompts: PromptOrder, settings: DapoSettings, max_tokens: int, stop: StopSignal
     ) -> None:
         self._roll, self._prompts, self._settings = roll, prompts, settings
-        self._max_tokens, self._stop = max_tokens, stop
+        self._reward, self._stop = Rewarder(settings, max_tokens), stop
         self._runner = asyncio.Runner()
 
     def collect(self, cursor: Cursor, max_masks: int) -> tuple[Harvest, Cursor]:
@@ -99,7 +100,7 @@ class Generation:
         self._runner.close()
 
     async def _batch(self, places: list[Place]) -> list[Group]:
-        rolling = [roll_group(self._roll, self._prompts, place, self._settings, self._max_tokens) for place in places]
+        rolling = [roll_group(self._roll, self._prompts, place, self._settings, self._reward) for place in places]
         tasks = [asyncio.create_task(group) for group in rolling]
         pending = set(tasks)
         try:
@@ -114,7 +115,7 @@ class Generation:
             await _end(tasks)
 
 
-async def roll_group(roll: Roll, prompts: PromptOrder, place: Place, settings: DapoSettings, max_tokens: int) -> Group:
+async def roll_group(roll: Roll, prompts: PromptOrder, place: Place, settings: DapoSettings, reward: Rewarder) -> Group:
     """All rollouts of the prompt at a place, each with a seed of its own; an error of one ends the others."""
     question = prompts.question(*place)
     tasks = [
@@ -125,7 +126,7 @@ async def roll_group(roll: Roll, prompts: PromptOrder, place: Place, settings: D
         rollouts = await asyncio.gather(*tasks)
     finally:
         await _end(tasks)
-    return group_of(question, place, rollouts, settings, max_tokens)
+    return group_of(question, place, rollouts, reward)
 
 
 async def _end(tasks: list[asyncio.Task[Any]]) -> None:

@@ -7,14 +7,13 @@ from statistics import fmean
 from pydantic import BaseModel, ConfigDict
 
 from schemas.records import Question, Trajectory
-from schemas.settings import DapoSettings
 from tasks.agent.tokenizer import AgentTokenizer
 from trainers.model.losses import are_equal, group_advantages
 from trainers.model.sequences import sequence_of
 from trainers.rl.policy import Sample
 from trainers.rl.prompt_ledger import Drop, Fate
 from trainers.rl.prompts import Place
-from trainers.rl.rewards import Reward, is_signal, reward_of
+from trainers.rl.rewards.earned import Reward, Rewarder, is_signal
 
 
 class Group(BaseModel):
@@ -63,20 +62,19 @@ class Group(BaseModel):
         ]
 
 
-def group_of(
-    question: Question, place: Place, rollouts: Iterable[Trajectory], settings: DapoSettings, max_tokens: int
-) -> Group:
+def group_of(question: Question, place: Place, rollouts: Iterable[Trajectory], reward: Rewarder) -> Group:
     """Reward the rollouts of the question at a place.
 
     Raises:
         ValueError: a rollout is of another question.
+        RunFailed: a reward cannot be used.
     """
     rollouts = list(rollouts)
     if any(trajectory.question_id != question.question_id for trajectory in rollouts):
         raise ValueError(f"rollouts of other questions in the group of {question.question_id}")
     began = time.perf_counter()
     kept = [trajectory for trajectory in rollouts if is_signal(trajectory)]
-    rewards = [reward_of(question, trajectory, settings, max_tokens) for trajectory in kept]
+    rewards = [reward(question, trajectory) for trajectory in kept]
     return Group(
         question_id=question.question_id,
         place=place,
@@ -96,6 +94,7 @@ def figures_of(groups: list[Group]) -> dict[str, float]:
     return {
         "reward": fmean(reward.total for reward in rewards),
         "format": fmean(reward.well_formed for reward in rewards),
+        "answer_reward": fmean(reward.answer for reward in rewards),
         "recall": fmean(reward.recall for reward in rewards),
         "overlong": fmean(reward.overlong for reward in rewards),
         "answered": fmean(trajectory.answer is not None for trajectory in rollouts),

@@ -18,6 +18,7 @@ from trainers.ranks.stopping import Interrupted, StopSignal
 from trainers.rl.generation import LOOK_SECONDS, Cursor, Harvest, Place, Roll, roll_group
 from trainers.rl.groups import Group
 from trainers.rl.prompts import PromptOrder
+from trainers.rl.rewards.earned import Rewarder
 
 
 class Stream:
@@ -33,7 +34,7 @@ class Stream:
         version: Callable[[], int],
     ) -> None:
         self._roll, self._prompts, self._settings = roll, prompts, settings
-        self._max_tokens, self._stop, self._version = max_tokens, stop, version
+        self._reward, self._stop, self._version = Rewarder(settings, max_tokens), stop, version
         self._in_flight: dict[Place, asyncio.Task[Group]] = {}
         self._ready: list[Group] = []
         self._drawn: list[Group] = []
@@ -125,7 +126,7 @@ class Stream:
             self._next = Place(self._next.max_masks, self._next.position + 1)
 
     def _start(self, place: Place) -> None:
-        group = roll_group(self._roll, self._prompts, place, self._settings, self._max_tokens)
+        group = roll_group(self._roll, self._prompts, place, self._settings, self._reward)
         task = self._loop.create_task(group)
         self._in_flight[place] = task
         task.add_done_callback(lambda done: self._finished(place, done))

@@ -61,7 +61,7 @@ def evolution(**settings: Any) -> dict[str, Any]:
 
 
 def dapo(max_masks: int = 2) -> dict[str, Any]:
-    return {"steps": 1, "curriculum": [stage_of(max_masks)], "optimiser": OPTIMISER}
+    return {"curriculum": [stage_of(max_masks)], "optimiser": OPTIMISER}
 
 
 def exact(config: PipelineConfig) -> list[str]:

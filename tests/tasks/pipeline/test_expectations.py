@@ -45,7 +45,6 @@ def config(root: str, **sections: object) -> PipelineConfig:
             "sft": {"curriculum": [{"max_masks": 1, "steps": 3}], "tokens_per_step": 200, "optimiser": optimiser},
         },
         "dapo": {
-            "steps": 6,
             "prompts": 4,
             "group": 2,
             "curriculum": [{"max_masks": 1, "steps": 6}],

@@ -41,7 +41,7 @@ def refuse(config):
         ({"ramp": {"reference": {"path": "/no/such"}}}, "ramp.reference.path /no/such"),
         ({"ramp": {"leaks": {"sets": ["/no/such.jsonl"]}}}, "ramp.leaks.sets: no such file: /no/such.jsonl"),
         ({"ramp": {"leaks": {"sets": ["foo://b/a.jsonl"]}}}, "foo://b/a.jsonl: cannot be opened"),
-        ({"ramp": {"spans": {"backend": "llm"}}}, "ramp.spans.backend llm needs runtime.span_endpoint.url"),
+        ({"ramp": {"spans": {"backend": "llm"}}}, "ramp.spans.kind llm needs runtime.span_endpoint.url"),
         ({"ramp": {"spans": {"backend": "spacy", "model": "./no"}}}, "ramp.spans"),
         ({"index": {"kind": "dense", "encoder": {"path": "/no/such"}}}, "index.encoder.path /no/such"),
         ({"runtime": {"root": "memory://bucket/root"}}, "jobs, which need a file system"),

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from schemas.corpus_settings import NamedSpanSettings, SpanSettings
+from schemas.corpus_settings import LlmSpans, NamedSpanSettings
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import SpanJob
 from schemas.records import Passage, Proposals, SpanKind
@@ -46,7 +46,7 @@ def job_of(folder, url):
     return SpanJob(
         output=str(folder / "spans"),
         snapshot=GOOD.snapshot,
-        settings=NamedSpanSettings(min_words=5, spans=SpanSettings(backend="llm", part_rows=1)),
+        settings=NamedSpanSettings(min_words=5, spans=LlmSpans(part_rows=1)),
         passages={"a": str(folder / "passages.parquet")},
         endpoint=EndpointRuntime(url=url, in_flight=2),
         fingerprint="f",

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 from pydantic import ValidationError
 
-from schemas.corpus_settings import RampSettings, SpanSettings
+from schemas.corpus_settings import LinkSpans, RampSettings, SpacySpans
 from schemas.errors import BadInput
 from schemas.records import Question, SpanKind, Split
 from tasks.ramp.proposals import Named, Refusal, none_named, proposals_of
 from tasks.ramp.questions import SpanFacts, questions_of
-from tasks.ramp.spacy_spans import named_by_pipeline, pipeline_of
+from tasks.ramp.spacy_spans import SpacyBackend, pipeline_of
 from tasks.ramp.spans import find_spans
 from tasks.ramp.splits import Splits
 from tests.tasks.ramp.examples import passage_of
@@ -87,7 +87,11 @@ def spacy(monkeypatch):
 
 
 def test_the_entities_of_a_pipeline_are_proposed(spacy):
-    (found,) = named_by_pipeline([passage_of("Third, in 1931 Karlo Vint sold 12,500 boats.")], "tiny")
+    backend, passage = (
+        SpacyBackend(SpacySpans(model="tiny"), "en"),
+        passage_of("Third, in 1931 Karlo Vint sold 12,500 boats."),
+    )
+    (found,) = backend.proposals([passage])
     assert [(span.surface, span.kind) for span in found.spans] == [
         ("1931", "date"),
         ("Karlo Vint", "entity"),
@@ -97,14 +101,14 @@ def test_the_entities_of_a_pipeline_are_proposed(spacy):
 
 def test_a_pipeline_that_is_not_there_is_one_clear_line(spacy, monkeypatch):
     with pytest.raises(BadInput, match="knows no such pipeline"):
-        list(named_by_pipeline([], "huge"))
+        list(SpacyBackend(SpacySpans(model="huge"), "en").proposals([]))
     monkeypatch.setitem(sys.modules, "spacy", None)
     with pytest.raises(BadInput, match="spaCy is not installed"):
-        list(named_by_pipeline([], "tiny"))
+        list(SpacyBackend(SpacySpans(model="tiny"), "en").proposals([]))
 
 
 def test_settings_that_would_not_be_read_or_are_missing_are_refused():
-    with pytest.raises(ValidationError, match="needs model"):
-        SpanSettings(backend="spacy")
-    with pytest.raises(ValidationError, match="asks no model"):
-        SpanSettings(model="clever")
+    with pytest.raises(ValidationError, match="model\n  Field required"):
+        SpacySpans()
+    with pytest.raises(ValidationError, match="model\n  Extra inputs"):
+        LinkSpans(model="clever")

@@ -48,7 +48,7 @@ class Worker:
 
 def _send(*turns: list[Worker]) -> None:
     async def send() -> None:
-        placement = PlacementRuntime(layout="split", weights="broadcast")
+        placement = PlacementRuntime(layout="distributed", weights="broadcast")
         broadcaster = Broadcaster(EngineRuntime(), placement)
         for version, workers in enumerate(turns):
             await broadcaster.send(workers, WEIGHTS, version)

@@ -33,7 +33,7 @@ from tests.support.ray_jobs import processes_of
 
 pytestmark = pytest.mark.slow
 
-SPLIT = PlacementRuntime(layout="split", engines=2, searchers=2, restarts=1)
+DISTRIBUTED = PlacementRuntime(layout="distributed", engines=2, searchers=2, restarts=1)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def loop() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="module")
 def pool(ground: Ground, loop: asyncio.Runner) -> Iterator[WorkerPool]:
-    started = loop.run(start_pool(ground.setup, SPLIT))
+    started = loop.run(start_pool(ground.setup, DISTRIBUTED))
     assert isinstance(started, WorkerPool)
     yield started
     loop.run(started.close())
@@ -115,7 +115,7 @@ def test_search_services_take_the_place_of_searchers(pool, ground, loop):
     other = create_app(open_index(ground.setup.index), "of another index")
 
     async def by_services(*urls: str) -> tuple[int, list[Trajectory]]:
-        placement = PlacementRuntime(layout="split", cpus_per_engine=0, search_urls=list(urls))
+        placement = PlacementRuntime(layout="distributed", cpus_per_engine=0, search_urls=list(urls))
         started = await start_pool(ground.setup, placement)
         assert isinstance(started, WorkerPool)
         try:
@@ -170,7 +170,9 @@ def test_weights_that_are_broadcast_reach_every_worker_and_a_death_is_made_up_fo
     probe = probe_of(ground)
 
     async def publish_all() -> None:
-        placement = SPLIT.model_copy(update={"weights": "broadcast", "cpus_per_engine": 0, "cpus_per_searcher": 0})
+        placement = DISTRIBUTED.model_copy(
+            update={"weights": "broadcast", "cpus_per_engine": 0, "cpus_per_searcher": 0}
+        )
         started = await start_pool(ground.setup, placement)
         assert isinstance(started, WorkerPool)
         try:
@@ -236,7 +238,7 @@ def test_weights_that_are_not_there_are_refused_and_the_old_ones_stay(pool, loop
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line_and_not_tried_again(pool, ground, loop, tmp_path):
-    small = PlacementRuntime(layout="split", cpus_per_engine=0, cpus_per_searcher=0)
+    small = PlacementRuntime(layout="distributed", cpus_per_engine=0, cpus_per_searcher=0)
     with pytest.raises(BadInput, match="no model there") as refused:
         loop.run(start_pool(replace(ground.setup, model=str(tmp_path)), small))
     assert "\n" not in str(refused.value)
@@ -247,13 +249,15 @@ def test_a_model_that_cannot_be_loaded_is_one_line_and_not_tried_again(pool, gro
 )
 def test_a_placement_that_the_cluster_cannot_hold_is_refused(pool, ground, loop, asked, said):
     with pytest.raises(BadInput, match=said):
-        loop.run(start_pool(ground.setup, SPLIT.model_copy(update=asked)))
+        loop.run(start_pool(ground.setup, DISTRIBUTED.model_copy(update=asked)))
 
 
 def test_an_engine_that_no_machine_has_room_for_is_refused(pool, ground, loop):
     greedy = EngineRuntime(in_flight=16, threads=1, cpu_cache_gb=10**6)
     with pytest.raises(BadInput, match=r"does not fit: a process of an engine takes .* GB \(weights"):
-        loop.run(start_pool(replace(ground.setup, engine=greedy), SPLIT.model_copy(update={"cpus_per_engine": 0})))
+        loop.run(
+            start_pool(replace(ground.setup, engine=greedy), DISTRIBUTED.model_copy(update={"cpus_per_engine": 0}))
+        )
 
 
 def test_a_worker_that_hangs_is_replaced_and_deaths_of_long_ago_do_not_count(pool, ground, loop, monkeypatch):
@@ -278,5 +282,5 @@ def test_a_worker_that_dies_too_often_ends_the_run(pool, loop):
 def test_capacity_counts_engines_and_servers():
     servers = EngineRuntime(kind="remote", urls=["http://one", "http://two", "http://three"], in_flight=5)
     assert in_flight(servers, PlacementRuntime()) == 15
-    assert in_flight(EngineRuntime(in_flight=5), SPLIT) == 10
+    assert in_flight(EngineRuntime(in_flight=5), DISTRIBUTED) == 10
     assert in_flight(EngineRuntime(in_flight=5), PlacementRuntime(engines=2)) == 5

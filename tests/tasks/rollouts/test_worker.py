@@ -118,4 +118,4 @@ def test_models_of_other_shapes_are_no_matter_for_one_engine(tmp_path):
 def test_servers_by_address_are_no_matter_for_a_cluster(tmp_path, tokenizer):
     servers = EngineRuntime(kind="remote", urls=["http://127.0.0.1:9"])
     with pytest.raises(BadInput, match="layout must be together"):
-        asyncio.run(start_pool(_setup(tmp_path, tokenizer, servers), PlacementRuntime(layout="split")))
+        asyncio.run(start_pool(_setup(tmp_path, tokenizer, servers), PlacementRuntime(layout="distributed")))

@@ -20,14 +20,17 @@ from schemas.errors import BadInput
 from schemas.jobs import TeacherJob
 from schemas.records import Author, EndReason, Question, Trajectory
 from schemas.runtime import EndpointRuntime
-from schemas.settings import AgentSettings, TeacherSettings
+from schemas.settings import AgentSettings
+from schemas.settings import MultiAgentTeacher as MultiAgentSettings
 from tasks import jobs
 from tasks.agent.environment import information_within
+from tasks.agent.judge import judge
 from tasks.agent.protocol import parse_turn
 from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.ledger import storage
 from tasks.requests.chat import ATTEMPTS, ChatEndpoint, ChatFailed
 from tasks.teachers import prompts
+from tasks.teachers.interface import TeacherContext, trajectory_of
 from tasks.teachers.multi_agent import MISUNDERSTANDINGS, MultiAgentTeacher
 from tests.support.examples import SNAPSHOT, qa_question, ramp_question
 from tests.support.http_server import serving
@@ -92,8 +95,9 @@ def _teacher(
         def teach(question: Question = QUESTION) -> Trajectory:
             async def once() -> Trajectory:
                 async with ChatEndpoint(EndpointRuntime(url=url), None, 0.7, first_wait=0.01) as endpoint:
-                    teacher = MultiAgentTeacher(endpoint, shelf or Shelf(), agent, "team", tokenizer)
-                    return await teacher.teach(question, 0, seed=1)
+                    context = TeacherContext(shelf or Shelf(), agent, "team", tokenizer, endpoint)
+                    teacher = MultiAgentTeacher(MultiAgentSettings(), context)
+                    return await trajectory_of(teacher, "multi_agent", question, 0, 1, judge)
 
             return asyncio.run(once())
 
@@ -292,7 +296,7 @@ def _job(folder: Path, cast: Cast, limit: int = 500) -> subprocess.CompletedProc
             index=str(folder / "index"),
             questions=[str(folder / "questions.parquet")],
             agent=AGENT.model_copy(update={"max_information_tokens": limit}),
-            settings=TeacherSettings(kind="multi_agent", rollouts=2, part_rows=4),
+            settings=MultiAgentSettings(rollouts=2, part_rows=4),
             endpoint=EndpointRuntime(url=url),
             fingerprint="f",
         )

@@ -18,7 +18,7 @@ from trainers.acceptance.derived import (
 )
 
 CONFIGS = Path(__file__).parents[3] / "deploy" / "configs"
-SPLIT = {"runtime": {"placement": {"layout": "split", "engines": 2, "searchers": 2}}}
+DISTRIBUTED = {"runtime": {"placement": {"layout": "distributed", "engines": 2, "searchers": 2}}}
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def sample(**overrides):
 
 def test_runtime_and_arithmetic_are_the_configs():
     given = {"engineering": {"dtype": "bf16", "zero_stage": 3}, "parity_tolerance_bf16": 0.05}
-    config = sample(dapo=given, runtime={"ranks": 3, "placement": {"layout": "split", "engines": 2}})
+    config = sample(dapo=given, runtime={"ranks": 3, "placement": {"layout": "distributed", "engines": 2}})
     small = derived(config, "1.5B")
     assert small.runtime.model_copy(update={"root": config.runtime.root}) == config.runtime
     assert small.runtime.root.startswith("runs/sample/acceptance/1.5B-")
@@ -51,7 +51,9 @@ def test_services_of_the_configs_index_are_not_asked_about_the_small_world():
 
 
 def test_what_is_tried_in_another_way_lies_in_another_folder():
-    roots = {derived(sample(**overrides), "tiny").runtime.root for overrides in ({}, {"runtime": {"ranks": 1}}, SPLIT)}
+    roots = {
+        derived(sample(**overrides), "tiny").runtime.root for overrides in ({}, {"runtime": {"ranks": 1}}, DISTRIBUTED)
+    }
     assert len(roots) == 3
 
 
@@ -59,14 +61,14 @@ def test_one_of_each_kind_of_process_is_killed():
     assert victims_of(sample()) == ["main process"]
     assert victims_of_sft(sample()) == ["rank"]
     assert victims_of_sft(sample(runtime={"ranks": 1})) == []
-    assert set(victims_of(sample(**SPLIT))) == {"main process", "rank", "engine", "searcher"}
-    assert victims_of_sft(sample(**SPLIT)) == []
+    assert set(victims_of(sample(**DISTRIBUTED))) == {"main process", "rank", "engine", "searcher"}
+    assert victims_of_sft(sample(**DISTRIBUTED)) == []
 
 
 def test_devices_are_gpus_where_the_placement_asks_for_some():
-    assert devices_of(sample(**SPLIT)) == ("CPU", 2, 2)
-    split = {"layout": "split", "gpus_per_rank": 1, "gpus_per_engine": 1}
-    gpus = sample(runtime={"ranks": 8, "engine": {"tensor_parallel": 4}, "placement": split})
+    assert devices_of(sample(**DISTRIBUTED)) == ("CPU", 2, 2)
+    distributed = {"layout": "distributed", "gpus_per_rank": 1, "gpus_per_engine": 1}
+    gpus = sample(runtime={"ranks": 8, "engine": {"tensor_parallel": 4}, "placement": distributed})
     assert devices_of(gpus) == ("GPU", 8, 4)
 
 
@@ -84,7 +86,7 @@ def test_lengths_are_the_configs_where_the_model_reaches_so_far():
 def test_a_placement_in_a_cluster_needs_to_know_which(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS")
     with pytest.raises(BadInput, match="set RAY_ADDRESS"):
-        derived(sample(**SPLIT), "tiny")
+        derived(sample(**DISTRIBUTED), "tiny")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,6 @@ def test_a_policy_without_an_update_has_ratios_of_one(training_files: Path, tmp_
             logprobs[trained] = engine.score(*batch_of([Sequence(token_ids, trained)])).logprobs_N.numpy()
         samples.append(Sample(Sequence(token_ids, trained, logprobs), 1.0 if number % 2 else -1.0))
     settings = DapoSettings(
-        steps=1,
         curriculum=[CurriculumStage(max_masks=1, steps=1)],
         optimiser=OptimiserSettings(lr=1e-3),
         engineering=EngineeringSettings(micro_batch_tokens=100),

@@ -76,7 +76,7 @@ def test_a_model_that_does_not_fit_is_refused_with_the_numbers(training_files: P
         refuse_unfit(_job(training_files, tmp_path, ranks=2), [Machine(1e6)])
     for setting in ("zero_stage (now 1)", "runtime.ranks (2)", "micro_batch_tokens (1024)"):
         assert setting in str(refused.value)
-    gpus = PlacementRuntime(layout="split", gpus_per_rank=0.5)
+    gpus = PlacementRuntime(layout="distributed", gpus_per_rank=0.5)
     with pytest.raises(BadInput, match=r"has 0.5 of a GPU of 0.001 GB"):
         refuse_unfit(_job(training_files, tmp_path, placement=gpus), [Machine(1e12, (1e6,))])
 
@@ -85,7 +85,6 @@ def test_what_ranks_keep_while_engines_generate_must_fit_beside_these(training_f
     job = DapoJob(
         **_job(training_files, tmp_path, ranks=2).model_dump(exclude={"settings", "sources", "placement"}),
         settings=DapoSettings(
-            steps=1,
             curriculum=[CurriculumStage(max_masks=4, steps=1)],
             optimiser=OptimiserSettings(lr=1e-3),
             engineering=EngineeringSettings(micro_batch_tokens=128),
@@ -150,7 +149,7 @@ def test_the_plan_for_the_english_wikipedia_fits_the_node_that_it_names():
 
 
 def test_where_dapo_is_one_rank_another_layout_is_the_remedy_and_not_more_ranks():
-    with pytest.raises(BadInput, match=r"set layout to split or shared, lower runtime\.engine\.gpu") as refused:
+    with pytest.raises(BadInput, match=r"set layout to distributed or shared, lower runtime\.engine\.gpu") as refused:
         refuse_unfit_config(_enwiki(placement={"layout": "together"}), [Machine(1e12, (80e9,) * 8)])
     assert "raise" not in str(refused.value)
 

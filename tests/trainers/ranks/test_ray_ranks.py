@@ -20,7 +20,7 @@ from tests.support.ray_jobs import local_ray, processes_of, start, wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
 STEPS = 60
-SPLIT = PlacementRuntime(layout="split", restarts=1)
+DISTRIBUTED = PlacementRuntime(layout="distributed", restarts=1)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def by_processes(training_files: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def stopped(cluster: str, training_files: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[SftJob, int]:
     """A training on Ray that was told to stop, and its exit code."""
-    job = _sft(training_files, tmp_path_factory.mktemp("ray"), SPLIT)
+    job = _sft(training_files, tmp_path_factory.mktemp("ray"), DISTRIBUTED)
     parent = start("trainers.sft", job, cluster)
     wait_for(lambda: len(_figures(Path(job.output))) >= 5)
     parent.terminate()
@@ -110,7 +110,7 @@ def test_an_error_of_a_rank_ends_the_job_at_once_in_one_line(cluster: str, tmp_p
         start="refuse",
         ranks=2,
         threads_per_rank=3,
-        placement=SPLIT,
+        placement=DISTRIBUTED,
     )
     assert start("tests.support.ranks", job, cluster).wait(300) == BadInput.exit_code
     assert (tmp_path / "job.log").read_text() == "error: rank 1 does not like it\n"
@@ -122,7 +122,7 @@ def test_ranks_that_die_again_and_again_are_not_started_again_by_the_job_as_well
 ):
     monkeypatch.setenv("RAY_ADDRESS", cluster)
     job = TrainingJob(
-        output=str(tmp_path), snapshot="smallworld-20260101", tokenizer="", start="die", ranks=2, placement=SPLIT
+        output=str(tmp_path), snapshot="smallworld-20260101", tokenizer="", start="die", ranks=2, placement=DISTRIBUTED
     )
     jobs.start_or_attach("tests.support.ranks", job, LocalJobs(restarts=3))
     with pytest.raises(RunFailed, match="the ranks failed, with 1 restarts allowed"):
@@ -136,7 +136,7 @@ def test_a_rank_that_dies_before_anybody_looked_at_it_ends_nothing(
 ):
     monkeypatch.setenv("RAY_ADDRESS", cluster)
     told = {"output": str(tmp_path), "snapshot": "smallworld-20260101", "tokenizer": "", "start": "die at once"}
-    job = TrainingJob(**told, ranks=2, placement=SPLIT)
+    job = TrainingJob(**told, ranks=2, placement=DISTRIBUTED)
     jobs.start_or_attach("tests.support.ranks", job)
     assert jobs.watch(job.output, lambda progress: None).figures["ranks"] == "2"
     assert (tmp_path / "starts-1").read_text() == "started\n" * 2
@@ -145,7 +145,7 @@ def test_a_rank_that_dies_before_anybody_looked_at_it_ends_nothing(
 def test_more_than_the_cluster_has_is_refused_before_anything_starts(cluster: str, tmp_path: Path):
     from trainers.ranks import ray_ranks
 
-    placement = PlacementRuntime(layout="split", cpus_per_rank=3)
+    placement = PlacementRuntime(layout="distributed", cpus_per_rank=3)
     job = TrainingJob(
         output=str(tmp_path), snapshot="smallworld-20260101", tokenizer="", start="", ranks=2, placement=placement
     )

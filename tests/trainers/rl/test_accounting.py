@@ -11,9 +11,7 @@ from trainers.rl.generation import Cursor
 from trainers.rl.prompt_ledger import Drop, Fate, PromptLedger
 from trainers.rl.prompts import Place
 
-SETTINGS = DapoSettings(
-    steps=3, curriculum=[CurriculumStage(max_masks=4, steps=3)], optimiser=OptimiserSettings(lr=1e-3)
-)
+SETTINGS = DapoSettings(curriculum=[CurriculumStage(max_masks=4, steps=3)], optimiser=OptimiserSettings(lr=1e-3))
 
 
 def steps(folder: Path, *numbers: int) -> list[str]:

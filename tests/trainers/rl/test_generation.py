@@ -18,7 +18,6 @@ from trainers.rl.prompts import PromptOrder, rollout_seed
 TEXT = "One Two Three Four are numbers."
 QUESTIONS = [ramp_question(TEXT, TEXT.split()[: number % 4 + 1], question_id=f"q{number}") for number in range(40)]
 SETTINGS = DapoSettings(
-    steps=1,
     prompts=4,
     group=3,
     max_generation_batches=5,

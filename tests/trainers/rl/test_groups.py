@@ -9,13 +9,11 @@ from tasks.agent.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.rl.groups import Group, figures_of, group_of
 from trainers.rl.prompts import Place
-from trainers.rl.rewards import Reward
+from trainers.rl.rewards.earned import Reward, Rewarder
 
 TEXT = "Arlen Brom was born in Great Tolm and died in Osk."
 QUESTION = ramp_question(TEXT, ["Great Tolm", "Osk"])
-SETTINGS = DapoSettings(
-    steps=1, curriculum=[CurriculumStage(max_masks=2, steps=1)], optimiser=OptimiserSettings(lr=1e-4)
-)
+SETTINGS = DapoSettings(curriculum=[CurriculumStage(max_masks=2, steps=1)], optimiser=OptimiserSettings(lr=1e-4))
 
 
 def _rollout(answer: str, end_reason: EndReason = EndReason.ANSWERED) -> Trajectory:
@@ -23,7 +21,7 @@ def _rollout(answer: str, end_reason: EndReason = EndReason.ANSWERED) -> Traject
 
 
 def _group(*rollouts: Trajectory) -> Group:
-    return group_of(QUESTION, Place(1, 0), rollouts, SETTINGS, max_tokens=1000)
+    return group_of(QUESTION, Place(1, 0), rollouts, Rewarder(SETTINGS, max_tokens=1000))
 
 
 def test_a_group_of_equal_rewards_is_not_informative():
@@ -34,7 +32,7 @@ def test_a_group_of_equal_rewards_is_not_informative():
 
 def _with_rewards(*totals: float) -> Group:
     group = _group(*(_rollout(TEXT) for _ in totals))
-    return group.model_copy(update={"rewards": [Reward(total, True, 1.0, 0.0) for total in totals]})
+    return group.model_copy(update={"rewards": [Reward(total, True, 1.0, 0.0, 1.0) for total in totals]})
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ def _samples(engine: PlainEngine, shift: float = 0.0) -> list[Sample]:
 
 def _settings(**changes) -> DapoSettings:
     return DapoSettings(
-        steps=1,
         curriculum=[CurriculumStage(max_masks=1, steps=1)],
         optimiser=OptimiserSettings(lr=1e-3),
         engineering=EngineeringSettings(micro_batch_tokens=100),

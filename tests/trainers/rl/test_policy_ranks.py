@@ -56,7 +56,6 @@ class Training:
             start=str(files / "model"),
             ranks=ranks,
             settings=DapoSettings(
-                steps=STEPS,
                 prompts=3,
                 group=3,
                 minibatches=2,

@@ -2,16 +2,15 @@
 
 import pytest
 
-from schemas.records import Author, EndReason, Segment, Trajectory
+from schemas.records import Author, EndReason, Question, Segment, Trajectory
 from schemas.settings import AgentSettings, CurriculumStage, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn, search_turn
 from tests.support.examples import qa_question, ramp_question, trajectory
-from trainers.rl.rewards import is_signal, last_answer, reward_of
+from trainers.rl.rewards.earned import Reward, Rewarder, is_signal, last_answer
 
 TEXT = "Arlen Brom was born in Great Tolm and died in Osk."
 QUESTION = ramp_question(TEXT, ["Great Tolm", "Osk"])
 SETTINGS = DapoSettings(
-    steps=1,
     curriculum=[CurriculumStage(max_masks=2, steps=1)],
     optimiser=OptimiserSettings(lr=1e-4),
     overlong_cache=100,
@@ -24,13 +23,17 @@ def _said(text: str) -> tuple[Author, str]:
     return Author.MODEL, text
 
 
+def _rewarded(question: Question, rollout: Trajectory, max_tokens: int) -> Reward:
+    return Rewarder(SETTINGS, max_tokens)(question, rollout)
+
+
 def _reward(*turns: tuple[Author, str], end_reason: EndReason = EndReason.ANSWERED, max_tokens: int = 1000):
-    return reward_of(QUESTION, trajectory(QUESTION, turns, end_reason), SETTINGS, max_tokens)
+    return _rewarded(QUESTION, trajectory(QUESTION, turns, end_reason), max_tokens)
 
 
 def test_a_right_answer_in_good_form_earns_everything():
     reward = _reward(SEARCHED, FOUND, _said(answer_turn("found", TEXT)))
-    assert reward == (1.0, True, 1.0, 0.0)
+    assert reward == (1.0, True, 1.0, 0.0, 1.0)
 
 
 def test_half_the_masks_earn_half_of_the_answer_s_part():
@@ -64,11 +67,11 @@ def test_tags_in_the_prompt_neither_earn_nor_cost():
     right = trajectory(QUESTION, [SEARCHED, FOUND, _said(answer_turn("found", TEXT))])
     shown = Segment(author=Author.PROMPT, text="Answer as in <answer>42</answer>.\n")
     with_example = right.model_copy(update={"segments": [shown, *right.segments[1:]]})
-    assert reward_of(QUESTION, with_example, SETTINGS, 1000).total == 1.0
+    assert _rewarded(QUESTION, with_example, 1000).total == 1.0
     only_example = right.model_copy(
         update={"segments": [shown.model_copy(update={"text": f"<answer>{TEXT}</answer>"})]}
     )
-    assert reward_of(QUESTION, only_example, SETTINGS, 1000).total == 0.0
+    assert _rewarded(QUESTION, only_example, 1000).total == 0.0
 
 
 def test_text_after_the_closing_tag_breaks_the_form():
@@ -94,7 +97,7 @@ def test_words_that_answer_nothing_earn_no_recall_at_their_mask(answer: str):
 def test_an_answer_containing_valid_is_an_answer():
     question = qa_question(["a valid passport"], [[]])
     answered = trajectory(question, [_said(answer_turn("so", "a valid passport"))])
-    assert reward_of(question, answered, SETTINGS, 1000).total == 1.0
+    assert _rewarded(question, answered, 1000).total == 1.0
 
 
 def test_long_rollouts_are_fined_over_the_cache():
@@ -116,7 +119,7 @@ def test_what_a_rollout_read_is_not_its_length(written: int, read: int, penalty:
         for segment in row.segments
     ]
     sampled = row.model_copy(update={"segments": segments, "n_tokens": written + read})
-    assert reward_of(QUESTION, sampled, SETTINGS, 4096).overlong == pytest.approx(penalty)
+    assert _rewarded(QUESTION, sampled, 4096).overlong == pytest.approx(penalty)
 
 
 def test_the_most_that_may_be_written_is_that_of_all_turns_or_of_the_whole_text():
@@ -133,7 +136,7 @@ def test_which_of_the_masks_was_right_makes_no_difference():
     rewards = []
     for best in range(4):
         said = text.format(*(" ".join(gold.split()[: 2 if at == best else 1]) for at, gold in enumerate(golds)))
-        rewards.append(reward_of(question, trajectory(question, [_said(answer_turn("so", said))]), SETTINGS, 1000))
+        rewards.append(_rewarded(question, trajectory(question, [_said(answer_turn("so", said))]), 1000))
     assert {reward.total for reward in rewards} == {rewards[0].total}
     assert rewards[0].recall == pytest.approx(5 / 12)
 

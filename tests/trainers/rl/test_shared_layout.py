@@ -102,7 +102,6 @@ def _job(ground: Ground, output: Path) -> DapoJob:
         ranks=2,
         placement=SHARED,
         settings=DapoSettings(
-            steps=STEPS,
             prompts=2,
             group=6,
             minibatches=1,

@@ -27,7 +27,6 @@ ORDER = PromptOrder(QUESTIONS, seed=1)
 
 def _settings(**changed) -> DapoSettings:
     return DapoSettings(
-        steps=1,
         prompts=4,
         group=3,
         curriculum=[CurriculumStage(max_masks=4, steps=1)],

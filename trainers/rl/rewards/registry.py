@@ -1,0 +1,16 @@
+"""The rewards of answers, one for each kind of `dapo.reward`."""
+
+from schemas.settings import REWARDS, RewardSettings
+from trainers.rl.rewards.interface import AnswerReward
+from trainers.rl.rewards.recall import Recall
+
+_REWARDS: dict[str, type[AnswerReward]] = {"recall": Recall}
+
+
+def answer_reward_of(settings: RewardSettings) -> AnswerReward:
+    """The reward of these settings.
+
+    Raises:
+        BadKind: the package that has it cannot be used.
+    """
+    return (_REWARDS.get(settings.kind) or REWARDS.extension(settings.kind, AnswerReward))(settings)
