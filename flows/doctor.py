@@ -174,12 +174,12 @@ def _ray(address: str) -> Check:
 def _models(settings: PipelineConfig, can_be_read: bool) -> Iterator[Check]:
     """What models run on: engines elsewhere, or this machine, where all processes of a job live on it."""
     runtime = settings.runtime
-    if runtime.engine.kind == "remote":
+    if not runtime.engine.loads_models:
         from tasks.engines.remote_engine import RemoteEngine
 
         ask = partial(RemoteEngine, runtime.engine.urls, 1, settings.agent.max_tokens)
         yield _asked(ask, f"engines: {', '.join(runtime.engine.urls)}")
-    if runtime.placement.layout == "together":
+    if not runtime.placement.is_in_cluster:
         yield _processors(settings)
         if can_be_read:
             yield _memory(settings)

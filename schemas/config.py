@@ -107,7 +107,7 @@ class PipelineConfig(BaseModel):
             for other in required:
                 if getattr(self, section) is not None and getattr(self, other) is None:
                     raise ValueError(f"{section} needs the section {other}")
-        if self.dapo is not None and self.dapo.staleness and self.runtime.placement.layout == "shared":
+        if self.dapo is not None and self.dapo.staleness and self.runtime.placement.takes_turns:
             raise ValueError(
                 "dapo.staleness: in runtime.placement.layout shared engines sleep while ranks train: set 0"
             )

@@ -102,15 +102,23 @@ class SnapshotIndexSettings(Identity):
     """What a word is depends on it; None: the snapshot's."""
     encoder: EncoderSettings | None = None
 
+    @property
+    def finds_words(self) -> bool:
+        return self.kind != "dense"
+
+    @property
+    def finds_meanings(self) -> bool:
+        return self.kind != "bm25"
+
     @model_validator(mode="after")
     def _encoder_where_it_is_used(self) -> Self:
-        if (self.kind == "bm25") == (self.encoder is not None):
+        if self.finds_meanings != (self.encoder is not None):
             raise ValueError(f"kind {self.kind} {'has no' if self.encoder else 'needs an'} encoder")
         return self
 
     def of(self, snapshot: str) -> "IndexSettings":
         """With the language of that snapshot, where none is named and words are searched. Simple English is English."""
-        told = "en" if self.kind == "dense" else language_of(snapshot).replace("simple", "en")
+        told = language_of(snapshot).replace("simple", "en") if self.finds_words else "en"
         return IndexSettings.model_validate({**self.model_dump(), "language": self.language or told})
 
 

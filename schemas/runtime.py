@@ -27,6 +27,11 @@ class EngineRuntime(Runtime):
     gpu_memory_share: Share = 0.85
     tensor_parallel: Positive = 1
 
+    @property
+    def loads_models(self) -> bool:
+        """Whether engines run the model that a job names; servers run their own."""
+        return self.kind == "vllm"
+
     @model_validator(mode="after")
     def _servers_are_named_where_they_are_asked(self) -> "EngineRuntime":
         if self.kind == "remote" and not self.urls:
@@ -85,6 +90,11 @@ class PlacementRuntime(Runtime):
     def is_in_cluster(self) -> bool:
         """Whether processes live in a Ray cluster."""
         return self.layout != "together"
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether engines sleep while ranks train, and ranks wait while engines generate."""
+        return self.layout == "shared"
 
     @model_validator(mode="after")
     def _weights_go_a_way_that_there_is(self) -> "PlacementRuntime":

@@ -12,7 +12,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import Field, GetCoreSchemaHandler, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import CoreSchema, core_schema
@@ -56,7 +56,6 @@ class ChatModelSettings(Identity):
 
 
 K = TypeVar("K", bound=Kind)
-Interface = TypeVar("Interface")
 
 
 class Seam(Generic[K]):
@@ -97,7 +96,7 @@ class Seam(Generic[K]):
         settings: type[K] = built_in if built_in is not None else self._extension(kind).Settings
         return settings
 
-    def extension(self, kind: str, interface: type[Interface]) -> type[Interface]:
+    def extension(self, kind: str, interface: type) -> Any:
         """The class of a kind that a package brings.
 
         Raises:
@@ -181,7 +180,8 @@ class Seam(Generic[K]):
             return f"it is not a class that has a class Settings({self.base.__name__})"
         if not _NAME.fullmatch(kind):
             return "its name may have small letters, digits and underscores only"
-        if settings.model_fields["kind"].annotation != Literal[kind] or settings.model_fields["kind"].default != kind:
+        named = settings.model_fields["kind"]
+        if get_args(named.annotation) != (kind,) or named.default != kind:
             return f'its Settings need the field kind: Literal["{kind}"] = "{kind}"'
         if type(settings.version) is not int:
             return "its Settings need a version: ClassVar[int] = 1"

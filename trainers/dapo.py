@@ -45,7 +45,7 @@ def train(
     stop, settings, agent = StopSignal(job.output), job.settings, job.agent
     tokenizer = AgentTokenizer.load(job.tokenizer)
     trainer = TrainingEngine(job.start, settings.optimiser, settings.engineering)
-    spots = trainer.of_all_ranks(own_spot(trainer.device)) if job.placement.layout == "shared" else []
+    spots = trainer.of_all_ranks(own_spot(trainer.device)) if job.placement.takes_turns else []
     trainer.leave_room()  # for an engine that is started on the same GPU
     scratch = Path(job.output) / ".weights"
     with ExitStack() as closed_at_the_end:

@@ -1,8 +1,8 @@
-"""The engine that a config names, open for a while."""
+"""The engines, one for each kind of `runtime.engine`, and how one is held open for a while."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from schemas.errors import RunFailed
 from schemas.runtime import EngineRuntime
@@ -12,9 +12,32 @@ from tasks.engines.vllm_engine import VllmEngine
 
 
 @asynccontextmanager
-async def open_engine(
-    model_folder: str, runtime: EngineRuntime, max_tokens: int, *, sleeps: bool = False
+async def _vllm(model_folder: str, runtime: EngineRuntime, max_tokens: int, sleeps: bool) -> AsyncIterator[ModelEngine]:
+    try:
+        engine = await asyncio.to_thread(VllmEngine, model_folder, runtime, max_tokens, sleeps=sleeps)
+    except EngineFailed as error:
+        raise RunFailed(f"vLLM did not start with {model_folder}: {error}") from error
+    try:
+        yield engine
+    finally:
+        await asyncio.to_thread(engine.close)
+
+
+@asynccontextmanager
+async def _remote(
+    model_folder: str, runtime: EngineRuntime, max_tokens: int, sleeps: bool
 ) -> AsyncIterator[ModelEngine]:
+    async with RemoteEngine(runtime.urls, runtime.in_flight, max_tokens) as engine:
+        yield engine
+
+
+_Opening = Callable[[str, EngineRuntime, int, bool], AbstractAsyncContextManager[ModelEngine]]
+_ENGINES: dict[str, _Opening] = {"vllm": _vllm, "remote": _remote}
+
+
+def open_engine(
+    model_folder: str, runtime: EngineRuntime, max_tokens: int, *, sleeps: bool = False
+) -> AbstractAsyncContextManager[ModelEngine]:
     """vLLM with this model in this process, or the servers at ``runtime.urls``, whatever model they serve.
 
     The event loop goes on while vLLM starts and ends.
@@ -23,15 +46,4 @@ async def open_engine(
         BadInput: there is no such model, it reads fewer tokens than ``max_tokens``, or a server is out of reach.
         RunFailed: vLLM does not start.
     """
-    if runtime.kind == "remote":
-        async with RemoteEngine(runtime.urls, runtime.in_flight, max_tokens) as remote:
-            yield remote
-        return
-    try:
-        local = await asyncio.to_thread(VllmEngine, model_folder, runtime, max_tokens, sleeps=sleeps)
-    except EngineFailed as error:
-        raise RunFailed(f"vLLM did not start with {model_folder}: {error}") from error
-    try:
-        yield local
-    finally:
-        await asyncio.to_thread(local.close)
+    return _ENGINES[runtime.kind](model_folder, runtime, max_tokens, sleeps)

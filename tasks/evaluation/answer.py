@@ -17,7 +17,7 @@ from tasks import jobs
 from tasks.agent.environment import TurnSampling
 from tasks.agent.scoring import score
 from tasks.agent.trajectory_summary import sampled_tokens
-from tasks.evaluation.baselines import BANNED_TAGS, OPENING, RandomRetrieval, Retrieval
+from tasks.evaluation.baselines import METHODS, RandomRetrieval, Retrieval
 from tasks.evaluation.questions import DECODINGS, Decoding
 from tasks.ledger import storage
 from tasks.ledger.ledger import Parts
@@ -25,7 +25,7 @@ from tasks.requests.rollout_requests import FAILED, Rollout, failed
 from tasks.requests.scheduling import Meter, Request, Schedule, laid_out, request_of, run_job, seed_of
 from tasks.rollouts.admission import refuse_other_shapes
 from tasks.rollouts.pool import RolloutPool, in_flight, start_pool
-from tasks.rollouts.worker import LIVE, RolloutSetup
+from tasks.rollouts.worker import RolloutSetup
 from tasks.weights.new_weights import NewWeights
 
 
@@ -40,7 +40,7 @@ def answer_all(job: EvaluationJob) -> dict[str, Any]:
 
 
 async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
-    if job.engine.kind != "vllm":
+    if not job.engine.loads_models:
         raise BadInput("evaluation loads one model after the other into its engine: runtime.engine.kind must be vllm")
     questions = [question for path in job.questions for question in storage.read_rows(path, Question)]
     rounds = [_Round(job, contestant, questions) for contestant in job.contestants]
@@ -78,8 +78,10 @@ class _Round:
     """One contestant's questions, and what of them is unanswered."""
 
     def __init__(self, job: EvaluationJob, contestant: Contestant, questions: list[Question]) -> None:
-        if contestant.retrieval not in BANNED_TAGS:
-            raise BadInput(f"contestant {contestant.name}: retrieval is live, none or random")
+        if contestant.retrieval not in METHODS:
+            raise BadInput(
+                f"contestant {contestant.name}: retrieval {contestant.retrieval!r}: choose one of {', '.join(METHODS)}"
+            )
         self.job, self.contestant = job, contestant
         self._parts = Parts(contestant.output, contestant.fingerprint, Answer, job.snapshot)
         self._requests: dict[str, list[Request[_Asked]]] = {}
@@ -113,7 +115,7 @@ class _Contest:
             self._sampling(asked),
             label=f"{self._contestant.name}-{self._contestant.retrieval}-{asked.decoding}",
             model=self._contestant.name,
-            retrieval="random" if self._contestant.retrieval == "random" else LIVE,
+            retrieval=METHODS[self._contestant.retrieval].search,
         )
         if trajectory.end_reason in FAILED:
             return failed(trajectory)
@@ -121,13 +123,13 @@ class _Contest:
         return self._answer_of(asked, trajectory)
 
     def _sampling(self, asked: _Asked) -> TurnSampling:
-        settings, retrieval = self._job.settings, self._contestant.retrieval
+        settings, method = self._job.settings, METHODS[self._contestant.retrieval]
         is_greedy = asked.decoding == "greedy"
         return TurnSampling(
             temperature=0.0 if is_greedy else settings.temperature,
             seed=None if is_greedy else seed_of(settings.seed, asked.question.question_id),
-            banned_tags=BANNED_TAGS[retrieval],
-            opening=OPENING[retrieval],
+            banned_tags=method.banned_tags,
+            opening=method.opening,
         )
 
     def _answer_of(self, asked: _Asked, trajectory: Trajectory) -> Answer:

@@ -19,18 +19,28 @@ from schemas.records import Question
 from tasks.agent.protocol import TAGS
 from tasks.agent.scoring import accepted_surfaces, holds
 from tasks.ledger import storage
+from tasks.rollouts.worker import LIVE
 
 Retrieval = Literal["live", "none", "random"]
 
-OPENING: dict[str, str] = {"live": "", "none": "<think></think><answer>", "random": ""}
-"""By way of retrieval: what every turn begins with."""
 
-BANNED_TAGS: dict[str, tuple[str, ...]] = {
-    "live": (),
-    "none": tuple(tag for tag in TAGS if tag != "</answer>"),
-    "random": (),
+@dataclass(frozen=True)
+class Method:
+    """A method of retrieval."""
+
+    opening: str = ""
+    """What every turn begins with."""
+    banned_tags: tuple[str, ...] = ()
+    """The tags that the sampler must not write."""
+    search: str = LIVE
+    """The searcher that a rollout uses, as the job's `RolloutSetup` names it."""
+
+
+METHODS: dict[str, Method] = {
+    "live": Method(),
+    "none": Method(opening="<think></think><answer>", banned_tags=tuple(tag for tag in TAGS if tag != "</answer>")),
+    "random": Method(search="random"),
 }
-"""By way of retrieval: the tags that the sampler must not write."""
 
 POOL_SIZE = 50_000
 _NEIGHBOURS = 64

@@ -29,7 +29,7 @@ def build(job: IndexJob) -> dict[str, Any]:
 
 def _warning(settings: IndexSettings) -> str:
     """What whoever waits is told of the index."""
-    if settings.kind == "dense" or analyzer_of(settings.language) != PLAIN:
+    if not settings.finds_words or analyzer_of(settings.language) != PLAIN:
         return ""
     return f"Lucene has no analyzer for {settings.language}: words are searched as they are written"
 

@@ -65,7 +65,7 @@ class _Scales:
     """One engine, from the first missing part to the last."""
 
     def __init__(self, job: SurprisalJob, parts: Parts) -> None:
-        if job.engine.kind != "vllm":
+        if not job.engine.loads_models:
             raise BadInput("the reference model is asked in the job itself: runtime.engine.kind must be vllm")
         self._job, self._parts = job, parts
         self._folder = job.model

@@ -108,22 +108,21 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime, spots: Se
         RunFailed: an engine does not start.
     """
     tokenizer = AgentTokenizer.load(setup.tokenizer)
-    if setup.engine.kind == "vllm":
+    if setup.engine.loads_models:
         refuse_other_vocabulary(setup.model, tokenizer)
     if placement.search_urls:
         with closing(ServicesSearcher(placement.search_urls)) as services:
             services.check_index(read_info(setup.index).digest)
-    if placement.layout == "together":
-        if setup.engine.kind == "vllm":
+    if not placement.is_in_cluster:
+        if setup.engine.loads_models:
             refuse_engines_without_room(setup, placement, [this_machine()])
         else:
             remote_vocabulary.refuse_other_vocabulary(setup.engine.urls, tokenizer)
             await refuse_biased_servers(setup.engine.urls, tokenizer)
         return await RolloutWorker.open(setup, lambda: _searcher(setup.index, placement.search_urls))
-    if setup.engine.kind == "remote":
+    if not setup.engine.loads_models:
         raise BadInput(
-            "runtime.engine: servers by address are asked from the job's own process: "
-            "runtime.placement.layout must be together"
+            "runtime.engine.kind remote: the job's own process asks the servers; set runtime.placement.layout: together"
         )
     from tasks.rollouts.cluster_pool import WorkerPool
 

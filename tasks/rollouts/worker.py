@@ -122,7 +122,7 @@ class RolloutWorker:
             engine = await closing.enter_async_context(
                 open_engine(setup.model, setup.engine, setup.agent.max_tokens, sleeps=setup.sleeps)
             )
-            if setup.engine.kind == "vllm":  # servers were asked before
+            if setup.engine.loads_models:  # servers were asked before
                 await refuse_biased_engine(engine, tokenizer)
             # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
             searcher = open_searcher()

@@ -80,8 +80,9 @@ class DapoStage(ModelStage[DapoReads]):
         chosen = storage.join(making.folder, "job-questions.parquet")
         storage.write_rows(chosen, Question, chain([first], questions))
         runtime = making.runtime
-        together = runtime.placement.layout == "together"  # one process then, on all processors
-        ranks = {"ranks": 1, "threads_per_rank": runtime.ranks * runtime.threads_per_rank} if together else {}
+        # Without a cluster DAPO is one process, on all processors.
+        alone = {"ranks": 1, "threads_per_rank": runtime.ranks * runtime.threads_per_rank}
+        ranks = {} if runtime.placement.is_in_cluster else alone
         job = DapoJob(
             **{**training_job(making).model_dump(), **ranks},
             settings=self.reads.dapo,

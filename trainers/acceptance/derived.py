@@ -32,7 +32,7 @@ def victims_of(config: PipelineConfig) -> list[Victim]:
     """
     if config.runtime.jobs.backend == "kuberay":
         return []
-    if config.runtime.placement.layout == "together":
+    if not config.runtime.placement.is_in_cluster:
         return ["main process"]
     return ["engine", "searcher", "rank", "main process"]
 
@@ -41,7 +41,7 @@ def victims_of_sft(config: PipelineConfig) -> list[Victim]:
     """Those that only SFT has: together, DAPO is one process."""
     runtime = config.runtime
     is_alone = runtime.ranks == 1 or runtime.jobs.backend == "kuberay"
-    return ["rank"] if runtime.placement.layout == "together" and not is_alone else []
+    return ["rank"] if not runtime.placement.is_in_cluster and not is_alone else []
 
 
 def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings]:

@@ -49,7 +49,7 @@ async def _searchers(job: RetrievalLoadJob) -> AsyncIterator[list[BatchingSearch
             services = closing.enter_context(contextlib.closing(ServicesSearcher(urls)))
             services.check_index(read_info(job.index).digest)
             searcher, workers = services, WORKERS_A_SERVICE * len(urls)
-        elif job.placement.layout == "together":
+        elif not job.placement.is_in_cluster:
             searcher, workers = open_index(job.index), 1
         else:
             searcher, workers = await _started(job, closing), job.placement.searchers

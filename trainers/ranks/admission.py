@@ -57,7 +57,7 @@ def refuse_unfit_config(config: PipelineConfig, machines: Sequence[Machine]) -> 
     trainings += [model(sft.engineering, sft.max_length, runtime.ranks) for sft in sfts if sft is not None]
     for training in trainings:
         refuse_what_does_not_fit([_of_ranks(training, runtime.placement, machines)], machines)
-    if config.sft is None or runtime.engine.kind != "vllm":
+    if config.sft is None or not runtime.engine.loads_models:
         return
     engines = engine_demand(name, shape, runtime.engine, runtime.placement, config.agent.max_tokens, machines)
     demands = [engines]
@@ -71,7 +71,7 @@ def refuse_unfit_config(config: PipelineConfig, machines: Sequence[Machine]) -> 
 def _demands(job: PretrainJob | SftJob | DapoJob, machines: Sequence[Machine]) -> list[Demand]:
     placement, shape = job.placement, ModelShape.read(job.start)
     training = _Training(job.start, shape, job.settings.engineering, _longest(job), job.ranks)
-    if isinstance(job, DapoJob) and job.engine.kind == "vllm":
+    if isinstance(job, DapoJob) and job.engine.loads_models:
         engines = engine_demand(job.start, shape, job.engine, placement, job.agent.max_tokens, machines)
         return _beside(training, engines, placement, machines)
     return [_of_ranks(training, placement, machines)]
@@ -99,7 +99,7 @@ def _beside(
         ranks = _of_ranks(training, placement, machines, taken=engines.gpu_share)
         return [replace(ranks, estimate=_alone(ranks.estimate, training.engineering, engines)), engines]
     demands = [_of_ranks(training, placement, machines), engines]
-    if placement.layout == "shared" and engines.gpu_share:  # in turns, but that a rank keeps what it goes on from
+    if placement.takes_turns and engines.gpu_share:  # in turns, but that a rank keeps what it goes on from
         resting = memory.of_resting_rank(training.shape, training.engineering, training.ranks)
         demands.append(
             Demand("a rank beside an engine", training.model, training.ranks, resting, 1.0 - engines.gpu_share)

@@ -140,6 +140,6 @@ def _needs(job: TrainingJob) -> list[Need]:
     if not isinstance(job, DapoJob):
         return [ranks]
     beside = [searchers.need_of(placement)]
-    if placement.layout == "distributed":  # in `shared` engines live by what the ranks have
+    if not placement.takes_turns:  # else engines live by what the ranks have
         beside.append(worker_actor.need_of(job.engine, placement))
     return [ranks, *beside]

@@ -41,7 +41,7 @@ class EngineWeights:
 
     def make_room(self) -> None:
         """Where engines and ranks take turns, engines sleep until the next `publish`. All ranks call this together."""
-        if self._placement.layout == "shared":
+        if self._placement.takes_turns:
             on_rank_0(self._trainer, self._have_engines_sleep)
 
     def publish(self, version: int) -> float:

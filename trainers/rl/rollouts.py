@@ -77,7 +77,7 @@ class PooledRollouts:
                 group vLLM's would be mistaken for.
             RunFailed: an engine does not start.
         """
-        if job.placement.layout == "together" and job.ranks != 1:
+        if not job.placement.is_in_cluster and job.ranks != 1:
             raise BadInput(f"DAPO with its engine in the trainer's process runs on one rank, not on {job.ranks}")
         self._temperature = job.settings.temperature
         setup = RolloutSetup(
@@ -86,7 +86,7 @@ class PooledRollouts:
             index=job.index,
             agent=job.agent,
             engine=job.engine,
-            sleeps=job.placement.layout == "shared",
+            sleeps=job.placement.takes_turns,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rollouts", daemon=True)

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from schemas.errors import RunFailed
 from schemas.settings import DapoSettings
 from trainers.ranks.stopping import Interrupted, StopSignal
-from trainers.rl.generation import LOOK_SECONDS, Cursor, Harvest, Place, Roll, roll_group
+from trainers.rl.generation import LOOK_SECONDS, Cursor, Harvest, Roll, roll_group
 from trainers.rl.groups import Group
-from trainers.rl.prompts import PromptOrder
+from trainers.rl.prompts import Place, PromptOrder
 from trainers.rl.rewards.earned import Rewarder
 
 
