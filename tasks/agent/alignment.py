@@ -1,16 +1,16 @@
-"""Which words of an answer stand at each mask's own place.
+"""Which words of an answer stand at the place of each mask.
 
-The masked text is a pattern of its own words and of masks; the answer should copy it with every mask filled in.
-An alignment of least cost (Needleman and Wunsch, 1970) lays the one over the other: the pattern's words want to be met
-by like words of the answer, and a mask takes in any run of words. Costs are integers, in thousandths of a word:
+The masked text is a pattern of words and masks; the answer should copy it with every mask filled in. An alignment of
+least cost (Needleman and Wunsch, 1970) maps the answer to the pattern: similar words match, and a mask absorbs any run
+of words. Costs are integers, in thousandths of a word:
 
-    a pattern word left out, or an answer word put in between     1000 (250 a punctuation mark)
-    a pattern word met by another                                 both of the above, times their unlikeness (0 to 1)
-    an answer word taken in by a mask                             2
-    an answer word before or behind the copied text               1 (unless the pattern has a mask at that end)
+    a pattern word omitted, or an answer word inserted            1000 (250 for a punctuation mark)
+    a pattern word replaced by an answer word                     the sum of both, times their dissimilarity (0 to 1)
+    an answer word absorbed by a mask                             2
+    an answer word before or after the copied text                1 (unless the pattern has a mask at that end)
 
-So slips in the copied words, and talk around them, leave the places of the masks where they are; and an answer that
-says the text twice is read where it says it last.
+So the masks keep their places if the copy has slips, or the answer talks before or after it. Of an answer that repeats
+the text, the last copy counts.
 """
 
 from dataclasses import dataclass
@@ -25,13 +25,14 @@ from rapidfuzz.process import cdist
 from tasks.agent.protocol import MASK
 
 MIN_COPIED = 0.5
-"""The least share of the masked text's own words that an answer must copy for its places to be told."""
+"""The least share of the masked text's words that an answer must copy. With less, its places are unknown."""
 
 _WORD, _PUNCTUATION, _FILLED, _AROUND = 1000, 250, 2, 1
 _ALIKE = 0.6
 _NEVER = np.iinfo(np.int64).max // 4
 
-# A mask, a character of a script without spaces, a word, a punctuation mark.
+# A mask, a character of a script without spaces, a word, a punctuation mark. The order matters: "[mask]" must not be
+# read as brackets and a word. The lookahead ends a word before such a character, since \p{L} includes these scripts.
 _TOKEN = regex.compile(
     r"\[mask\]|[\p{Han}\p{Hiragana}\p{Katakana}]|(?:(?![\p{Han}\p{Hiragana}\p{Katakana}])[\p{L}\p{M}\p{N}])+|\S"
 )
@@ -53,16 +54,16 @@ class _Token(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _tokens(text: str) -> list[_Token]:
-    """The tokens of a text; kept, because the rollouts of a group share one masked text."""
+    """The tokens of a text. They are cached because the rollouts of a group share one masked text."""
     return [_Token(found[0].casefold(), *found.span()) for found in _TOKEN.finditer(text)]
 
 
 def align(masked_text: str, answer: str) -> list[str | None]:
-    """What the answer wrote at each mask of ``masked_text``, in order.
+    """The answer's text at each mask of ``masked_text``, in order.
 
-    The text is as the answer wrote it; empty where nothing was filled in (or the answer still holds ``[mask]``).
-    None where nothing can be told: less than half of the masked text's own words were copied, or several masks have no
-    copied word or punctuation mark between them and were not filled with one word each.
+    It is verbatim, and empty where the mask was not filled in (or the answer still holds ``[mask]``). It is None where
+    the place is unknown: the answer copies less than half of the masked text's words, or several masks have no copied
+    word or punctuation mark between them and were not filled with one word each.
     """
     pattern, written = _tokens(masked_text), _tokens(answer)
     if not any(token.is_mask for token in pattern):
@@ -85,7 +86,7 @@ def _text(answer: str, run: list[_Token]) -> str:
 
 
 def _unlikeness(pattern: list[_Token], written: list[_Token]) -> np.ndarray:
-    """(pattern, written): 0 for the same word to 1 for one that is not alike, by characters (Indel distance)."""
+    """(pattern, written): from 0 for equal words to 1 for dissimilar words, by characters (Indel distance)."""
     alike = cdist(
         [token.word for token in pattern],
         [token.word for token in written],
@@ -116,7 +117,11 @@ class _Costs:
 
 
 def _table(pattern: list[_Token], costs: _Costs) -> np.ndarray:
-    """(pattern + 1, written + 1): the least cost of aligning the first i of the pattern with the first j written."""
+    """(pattern + 1, written + 1): the least cost of aligning the first i pattern tokens with the first j written ones.
+
+    Rows are computed as arrays. Along a row a token costs the same whatever came before, so the minimum over earlier
+    columns is a running minimum of (cost - cumulative cost), to which the cumulative cost is added again.
+    """
     n_written = len(costs.put_in)
     best = np.empty((len(pattern) + 1, n_written + 1), np.int64)
     best[0] = np.arange(n_written + 1) * _AROUND
@@ -136,7 +141,10 @@ def _table(pattern: list[_Token], costs: _Costs) -> np.ndarray:
 
 
 def _traced(pattern: list[_Token], written: list[_Token], costs: _Costs) -> tuple[list[bool], dict[int, list[int]]]:
-    """Whether a like word met each pattern token, and what each mask (by its place in the pattern) took in."""
+    """Whether a similar word matched each pattern token, and what each mask (by its index in the pattern) absorbed.
+
+    Both are traced backwards through the table. Of equal costs a mask prefers to absorb nothing more.
+    """
     best = _table(pattern, costs)
     met = [False] * len(pattern)
     taken: dict[int, list[int]] = {i: [] for i, token in enumerate(pattern) if token.is_mask}
@@ -169,7 +177,7 @@ def _is_copy(pattern: list[_Token], met: list[bool]) -> bool:
 
 
 def _groups(pattern: list[_Token], met: list[bool]) -> list[list[int]]:
-    """Masks (by place in the pattern) that have no copied token between them share a group."""
+    """Groups of masks (by index in the pattern): masks with no copied token between them share a group."""
     groups: list[list[int]] = []
     apart = True
     for i, token in enumerate(pattern):

@@ -1,8 +1,8 @@
-"""The agent loop: a model and a search engine take turns until there is an answer, or a reason why not.
+"""The agent loop: a model and a search engine take turns until the model answers, or the rollout ends with a reason.
 
-Token in, token out: what the model sampled stays as it was sampled, ids and logprobs; what the environment says is
-encoded once, and those ids are what the model reads and what the trajectory keeps. Nothing is decoded to be encoded
-again, nothing is trimmed: a turn ends where the engine stopped.
+Token in, token out: ids and logprobs stay as the model sampled them. The environment's text is encoded once; the model
+reads these ids, and the trajectory keeps them. No text is decoded and encoded again, and no turn is trimmed: it ends
+where the engine stopped.
 """
 
 import asyncio
@@ -26,16 +26,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TurnSampling:
-    """How the turns of one rollout are drawn; turn n uses a seed of its own made from ``seed`` and n."""
+    """How the turns of one rollout are sampled. Turn n uses a seed derived from ``seed`` and n."""
 
     temperature: float
     top_p: float = 1.0
     seed: int | None = None
     banned_tags: tuple[str, ...] = ()
     opening: str = ""
-    """What every turn begins with: the model goes on from there, and is not asked whether it would have."""
+    """Text with which every turn begins: the model continues from there."""
     closing: str = ""
-    """What every turn ends with, after as many tokens as one may have: for a model that does not know how to end it."""
+    """Text with which every turn ends, after its full number of tokens: for a model that cannot end a turn itself."""
 
 
 async def run_trajectory(
@@ -52,8 +52,8 @@ async def run_trajectory(
 ) -> Trajectory:
     """One rollout of one question, not judged yet.
 
-    It never raises for what the engine or the index does: such a rollout ends `engine_failed` or `tool_failed`, with
-    what there was until then, and is nobody's training signal.
+    A failure of the engine or the index does not raise: the rollout ends as `engine_failed` or `tool_failed`, keeps
+    its segments so far, and is excluded from training.
     """
     loop = _Loop(question, engine, searcher, tokenizer, agent, sampling)
     end_reason = await loop.run()
@@ -77,7 +77,7 @@ async def run_trajectory(
 
 
 class _Loop:
-    """One rollout under way. ``token_ids`` is all that the model reads next."""
+    """A rollout in progress. ``token_ids`` is the whole context that the model reads next."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class _Loop:
     ) -> None:
         self._question, self._engine, self._searcher = question, engine, searcher
         self._tokenizer, self._agent, self._sampling = tokenizer, agent, sampling
-        # The environment's tags end a turn too: what follows would be the model talking to itself.
+        # The environment's tags end a turn, too: after one the model would make up the environment's reply.
         tags = (*STOP_TAGS, *ENVIRONMENT_TAGS)
         self._stop_ids = (*(tokenizer.tag_id(tag) for tag in tags), tokenizer.eos_id)
         self._banned_ids = tuple(tokenizer.tag_id(tag) for tag in sampling.banned_tags)
@@ -130,7 +130,7 @@ class _Loop:
         self._say(self._sampling.opening)
 
     def _say(self, text: str) -> None:
-        """Words that are put into the model's mouth, if there are any."""
+        """Append forced text to the turn, if there is any. Its author is the environment: no gradient goes through."""
         if text:
             self._append(Segment(author=Author.ENVIRONMENT, text=text, token_ids=self._tokenizer.encode(text)))
 
@@ -162,7 +162,7 @@ class _Loop:
         return parse_turn(self._sampling.opening + text + self._sampling.closing)
 
     async def _search(self, queries: list[str]) -> EndReason | None:
-        """Ask, and tell the model what was found; or why the rollout ends here."""
+        """Search, and append the result for the model. Returns the end reason if the rollout ends here, else None."""
         try:
             hits = await search_all(queries, self._question, self._searcher, self._agent)
         except SearchFailed as error:
@@ -190,7 +190,7 @@ def _seed_of_turn(seed: int, number: int) -> int:
 
 
 def hold_back_of(question: Question, agent: AgentSettings) -> str | None:
-    """What search must not return: the question's own passage or page; nothing for a question that has neither."""
+    """The id of what search must not return: the question's own passage or page; None for a question without one."""
     own = question.passage_id if agent.hold_back == "passage" else question.page_id
     return None if own is None else str(own)
 
@@ -198,28 +198,28 @@ def hold_back_of(question: Question, agent: AgentSettings) -> str | None:
 async def search_all(
     queries: list[str], question: Question, searcher: AsyncSearcher, agent: AgentSettings
 ) -> list[Hit]:
-    """The hits of all queries of a turn, taken from each in turn without doubles, ``agent.hits`` of them at most.
+    """The hits of all queries of a turn, interleaved and without duplicates, at most ``agent.hits``.
 
     Raises:
-        SearchFailed: one of the queries could not be asked; what the others found is not the answer to the turn.
+        SearchFailed: one of the queries failed. The hits of the others alone would not be the reply to this turn.
     """
     hold_back = hold_back_of(question, agent)
     distinct = list(dict.fromkeys(queries))
-    found = await asyncio.gather(*(searcher.search(Query(text, hold_back), agent.hits) for text in distinct))
-    return merged(found, agent.hits)
+    hits = await asyncio.gather(*(searcher.search(Query(text, hold_back), agent.hits) for text in distinct))
+    return merged(hits, agent.hits)
 
 
-def merged(found: Iterable[list[Hit]], k: int) -> list[Hit]:
-    """The best of each list, then the second best of each, and so on; the first ``k`` different passages."""
+def merged(lists: Iterable[list[Hit]], k: int) -> list[Hit]:
+    """The first ``k`` different passages in this order: the best of each list, then the second best of each, etc."""
     different: dict[str, Hit] = {}
-    for hit in itertools.chain.from_iterable(itertools.zip_longest(*found)):
+    for hit in itertools.chain.from_iterable(itertools.zip_longest(*lists)):
         if hit is not None:
             different.setdefault(hit.passage_id, hit)
     return list(different.values())[:k]
 
 
 def search_of(queries: list[str], shown: list[Hit] | None) -> Search:
-    """The record of one search turn; ``shown`` is None where it failed."""
+    """The record of one search turn. ``shown`` is None if the search failed."""
     outcome = SearchOutcome.FAILED if shown is None else SearchOutcome.FOUND if shown else SearchOutcome.NOTHING
     return Search(queries=queries, passage_ids=[hit.passage_id for hit in shown or []], outcome=outcome)
 
@@ -227,10 +227,10 @@ def search_of(queries: list[str], shown: list[Hit] | None) -> Search:
 def information_within(hits: list[Hit], limit: int, tokenizer: AgentTokenizer) -> tuple[Segment, list[Hit]]:
     """The environment's reply in at most ``limit`` tokens, tags included, and the passages that it shows.
 
-    Whole passages, best first; where not even the first one fits, as many of its words as do.
+    It shows whole passages, best first. If the first passage does not fit, it is cut after the last word that does.
     """
 
-    def told(shown: list[Hit]) -> Segment:
+    def reply(shown: list[Hit]) -> Segment:
         text = information_of(shown)
         return Segment(author=Author.ENVIRONMENT, text=text, token_ids=tokenizer.encode(text))
 
@@ -238,24 +238,24 @@ def information_within(hits: list[Hit], limit: int, tokenizer: AgentTokenizer) -
         return len(segment.token_ids or []) <= limit
 
     for count in range(len(hits), 0, -1):
-        segment = told(hits[:count])
+        segment = reply(hits[:count])
         if fits(segment):
             return segment, hits[:count]
     if not hits:
-        return told([]), []
+        return reply([]), []
     words = hits[0].text.split()
     beginnings = [[replace(hits[0], text=" ".join(words[:count]))] for count in range(len(words))]
-    too_long = bisect.bisect_left(beginnings, True, key=lambda shown: not fits(told(shown)))
+    too_long = bisect.bisect_left(beginnings, True, key=lambda shown: not fits(reply(shown)))
     shown = beginnings[max(too_long - 1, 0)]
-    return told(shown), shown
+    return reply(shown), shown
 
 
 def information_for_teacher(
     hits: list[Hit], agent: AgentSettings, tokenizer: AgentTokenizer | None
 ) -> tuple[Segment, list[Hit]]:
-    """The text that a teacher reads, and the passages that it shows: those that its student would be shown.
+    """The environment's reply for a teacher, and the passages that it shows: the same that its student would see.
 
-    ``tokenizer`` is the student's; None where there is no student, and all is read.
+    ``tokenizer`` is the student's. It is None where there is no student; then the reply shows all passages.
     """
     if tokenizer is None:
         return Segment(author=Author.ENVIRONMENT, text=information_of(hits)), hits

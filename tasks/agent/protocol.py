@@ -1,12 +1,12 @@
-"""The one protocol between an agent and its environment, for teacher, student, trainer and evaluation.
+"""The protocol between an agent and its environment. Teachers, students, trainers and evaluation share it.
 
-    <think>…</think><search>one query a line</search>     the environment appends   <information>…</information>
+    <think>…</think><search>one query per line</search>   the environment appends   <information>…</information>
     <think>…</think><answer>…</answer>
 
-A turn is what the model writes until the engine stops it at ``</search>`` or ``</answer>``. The tags are single tokens
-(tasks/agent/tokenizer.py), and nothing but the model and the environment can write them: text from outside is
-neutralised. So are the control tokens of the tokenizers that are trained here; those of an adopted tokenizer, whatever
-they are, its encoding reads as text.
+A turn is the model's text until the engine stops at ``</search>`` or ``</answer>``. The tags are single tokens
+(tasks/agent/tokenizer.py). Only the model and the environment can write them, because text from outside is neutralised,
+together with the control tokens of tokenizers trained here. The control tokens of an adopted tokenizer need no change
+of the text: its encoding reads them as plain characters.
 """
 
 import re
@@ -20,7 +20,7 @@ MASK = "[mask]"
 TAG_NAMES = ("think", "search", "information", "answer")
 TAGS = tuple(tag for name in TAG_NAMES for tag in (f"<{name}>", f"</{name}>"))
 PAD, EOS = "<pad>", "<eos>"
-"""The control tokens of a tokenizer that is trained here."""
+"""The control tokens of a tokenizer trained here."""
 ENVIRONMENT_TAGS = ("<information>", "</information>")
 STOP_TAGS = ("</search>", "</answer>")
 
@@ -31,24 +31,25 @@ def _like(*names: str) -> re.Pattern[str]:
     return re.compile(r"<(\s*/?\s*(?:" + "|".join(names) + r")\s*/?\s*)>", re.IGNORECASE)
 
 
+# Also other capitals, spaces and slashes ("< /Answer >"): a model would read such text as a tag.
 _TAG_LIKE = _like(*TAG_NAMES)
 _MARKUP_LIKE = _like(*TAG_NAMES, PAD.strip("<>"), EOS.strip("<>"))
 _TURN = re.compile(r"\s*<think>(?P<think>.*?)</think>\s*<(?P<act>search|answer)>(?P<body>.*?)</(?P=act)>\s*", re.DOTALL)
 
 
 def neutralise(text: str) -> str:
-    """Text from outside with anything that looks like a tag made harmless: ``<answer>`` becomes ``‹answer›``."""
+    """Text from outside, in which anything that looks like a tag is harmless: ``<answer>`` becomes ``‹answer›``."""
     return _MARKUP_LIKE.sub(r"‹\1›", text)
 
 
 def prompt_of(question: Question, agent: AgentSettings) -> str:
-    """What the agent reads first: the question, then the instruction where there is one."""
+    """The first text that the agent reads: the question, then the instruction if the settings have one."""
     instruction = f"\n\n{agent.instruction}" if agent.instruction else ""
     return f"{neutralise(question.prompt)}{instruction}\n"
 
 
 def information_of(hits: list[Hit]) -> str:
-    """The environment's reply to a search, one passage a line, best first."""
+    """The environment's reply to a search: one passage per line, best first."""
     lines = [neutralise(f"{hit.title}: {' '.join(hit.text.split())}") for hit in hits] or [NOTHING_FOUND]
     return "<information>" + "\n".join(lines) + "</information>"
 
@@ -63,7 +64,7 @@ class Turn:
 
 
 def search_turn(think: str, queries: list[str]) -> str:
-    """Queries of several lines are written in one line each."""
+    """A turn that searches. Line breaks within a query become spaces, since each line is a query."""
     return f"<think>{think}</think><search>" + "\n".join(" ".join(query.split()) for query in queries) + "</search>"
 
 
@@ -72,10 +73,10 @@ def answer_turn(think: str, answer: str) -> str:
 
 
 def parse_turn(text: str) -> Turn | None:
-    """The turn that a model wrote, or None where it is not exactly one thought and one act.
+    """The turn that a model wrote; None if it is not exactly one thought and one search or answer.
 
-    Anything but white space outside the tags, a tag inside them, or a search without a query makes it malformed. Only
-    a line feed ends a query: U+2028 or U+0085 may be part of one.
+    Text outside the tags, a tag inside them, or a search without a query makes a turn malformed. Only a line feed ends
+    a query: U+2028 or U+0085 may be part of it.
     """
     found = _TURN.fullmatch(text)
     if found is None or any(_TAG_LIKE.search(found[part]) for part in ("think", "body")):

@@ -1,20 +1,19 @@
-"""How right an answer is: the one place for judge, rewards and metrics.
+"""How correct an answer is: judge, rewards and metrics all score answers here.
 
-Texts are compared by their words: Unicode NFKC, case folded, without punctuation; "1,023" is "1023", "3.5" one word,
-"AC/DC" two, "U.S." is "us", "O'Hara" "ohara". A Chinese or Japanese character is a word. These words are what evidence,
-judge, rewards, span recall and leaks compare; they differ only in what they do with English articles:
+Texts are compared by their words: Unicode NFKC, case folded, without punctuation. "1,023" is "1023", "3.5" is one word,
+"AC/DC" is two, "U.S." is "us", "O'Hara" is "ohara". A Chinese or Japanese character is a word. Evidence, judge,
+rewards, span recall and leaks compare these words. They differ only in the treatment of English articles:
 
-    `words`   what is filled into a mask or answered: an article in front is dropped, every other one stays: "Serie A"
-              is not "Serie B". Runs shared with evaluation sets (tasks/ramp/leaks.py) are of these words, too, without
-              any article.
-    `holds`   whether a text states a value: as evidence, as an answer in sight, as support of an answer, as what
-              random passages must not tell. Every article stays, but one in front of the value may be missing in the
-              text; and capitals count where without them another word would do.
+    `words`   for a mask's filling or an answer. A leading article is dropped, all others stay: "Serie A" is not
+              "Serie B". Leak detection (tasks/ramp/leaks.py) compares runs of these words, too, without any article.
+    `holds`   whether a text states a value: as evidence, as a visible answer, as support of an answer, or as a value
+              that random passages must not state. All articles stay, but the text may lack the value's leading
+              article. Capitals count where the lower-case word would be a different word.
 
-Three things read text in another way, on purpose. F1 and exact match of QA questions are compared with published
-numbers, so they use `squad_words`, which is SQuAD's normalisation to the letter. The index leaves words to Lucene's
-analyzer of the language, which also stems and drops stop words: it has to find a passage, not to judge it.
-`tasks.agent.alignment` and `tasks.corpus.words` need the places of words in a text, its punctuation and its capitals.
+Three modules read text differently, on purpose. F1 and exact match of QA questions are compared with published numbers,
+so they use `squad_words`, exactly SQuAD's normalisation. The index uses Lucene's analyzer of the language, which also
+stems and drops stop words, because it finds passages and does not judge them. `tasks.agent.alignment` and
+`tasks.corpus.words` need the positions of words in a text, its punctuation and its capitals.
 """
 
 import math
@@ -50,13 +49,16 @@ __all__ = [
 
 ARTICLES = frozenset({"a", "an", "the"})
 LONGEST_ACRONYM = 3
-"""Capitals only, and no more than that: its letters in lower case are as likely another word ("US", "WHO", "A")."""
+"""Letters of the longest word in capitals whose lower-case form may be a different word ("US", "WHO", "A")."""
 
+# Marks within one word, removed before the text is cut into words.
 _JOINED = regex.compile(
     r"(?<=\d),(?=\d{3}(?!\d))"  # 1,023
     r"|(?<=\b\p{L})\.(?=\p{L}\b)"  # U.S.
     r"|(?<=\p{L})['’](?=\p{L})"  # O'Hara
 )
+# A character of a script without spaces, a number with decimals or a version ("3.5"), a word of other scripts. The
+# lookahead ends a word before a character of such a script, since \p{L} includes them.
 _WORD = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}]"
     r"|\d+(?:\.\d+)+"
@@ -65,22 +67,23 @@ _WORD = regex.compile(
 _NO_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SQUAD_ARTICLES = re.compile(r"\b(a|an|the)\b")
 _LEADING_ARTICLE = regex.compile(r"\W*+(?:[Tt]he|an?|An|A(?!\s+\p{Ll}+\W*\Z))\s++\W*+\w")
-"""Of a value. "A minor" begins with a letter, and so does "A-ha"."""
+"""The leading article of a value. The "A" of "A minor" and of "A-ha" is no article. Possessive quantifiers (``++``)
+keep the match linear in the length of the text."""
 _FIRST_ARTICLE = regex.compile(r"(\A\W*|[.!?…:;]['\"”’)\]]*\s+)A(?=\s)")
-"""The beginning of a sentence of a text: its "A" is the article."""
+"""An "A" at the beginning of a sentence: there it is the article, whose capital says nothing."""
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of what is filled into a mask, without an article in front, unless there are only articles."""
-    found = _folded(text)
-    return found[1:] if _has_leading_article(text) else found
+    """The words of a mask's filling, without a leading article, unless it consists of articles only."""
+    folded = _folded(text)
+    return folded[1:] if _has_leading_article(text) else folded
 
 
 def squad_words(text: str) -> tuple[str, ...]:
     """The tokens of SQuAD's evaluation (arXiv 1606.05250, evaluate-v1.1.py and v2.0), for F1 and exact match only.
 
     In this order: lower case, ASCII punctuation removed, the words "a", "an" and "the" removed, split at white space.
-    So "AC/DC" is one token ("acdc"), and a Chinese sentence is one, too. Empty for "The" or "!".
+    So "AC/DC" is one token ("acdc"), and so is a Chinese sentence. Empty for "The" or "!".
     """
     bare = text.lower().translate(_NO_ASCII_PUNCTUATION)
     return tuple(_SQUAD_ARTICLES.sub(" ", bare).split())
@@ -92,8 +95,9 @@ def _folded(text: str) -> tuple[str, ...]:
 
 
 def _written(text: str) -> list[str]:
-    """The words of a text, in its own capitals."""
-    return _WORD.findall(_JOINED.sub("", unicodedata.normalize("NFKC", text)))
+    """The words of a text, with its capitals."""
+    written: list[str] = _WORD.findall(_JOINED.sub("", unicodedata.normalize("NFKC", text)))
+    return written
 
 
 def _has_leading_article(text: str) -> bool:
@@ -104,17 +108,17 @@ def _has_leading_article(text: str) -> bool:
 
 
 def holds(text: str, surface: str) -> bool:
-    """Whether the words of ``surface`` stand in ``text``, whole and in a row; never, where it has none.
+    """Whether ``text`` contains the words of ``surface``, whole and consecutive; False if ``surface`` has no words.
 
-    What has only a few capitals must be written with them: "us" is no "US", "in a group" no "Group A". A value with an
-    article in front may stand without it, but not where nothing is left to tell it ("who", of "The Who"), and only as
-    it is written: "Beatles" tells "the Beatles", "a band" not "The Band".
+    A short word in capitals must be written in capitals: "us" does not match "US", nor "in a group" "Group A". A
+    leading article of the value may be missing, unless only function words are left ("who" does not match "The Who").
+    The rest must then have the value's capitals: "Beatles" matches "the Beatles", "a band" does not match "The Band".
     """
     return any(_stands_in(form, text) for form in _forms(surface))
 
 
 class _Form(NamedTuple):
-    """A way to write a value: its words in a line, and those of them, by place, whose capitals count."""
+    """One accepted spelling of a value: its words as a line, and the words (with index) whose capitals count."""
 
     line: str
     capitals: tuple[tuple[int, str], ...]
@@ -129,8 +133,8 @@ def _forms(surface: str) -> tuple[_Form, ...]:
         return (_form(written, _is_acronym),)
     article, *rest = written
     whole = _form([article.lower(), *rest], _is_acronym)
-    is_telling = any(word.casefold() not in FUNCTION_WORDS["en"] for word in rest)
-    return (whole, _form(rest, _has_capital)) if is_telling else (whole,)
+    is_distinctive = any(word.casefold() not in FUNCTION_WORDS["en"] for word in rest)
+    return (whole, _form(rest, _has_capital)) if is_distinctive else (whole,)
 
 
 def _form(written: Sequence[str], count: Callable[[str], bool]) -> _Form:
@@ -150,11 +154,11 @@ def _stands_in(form: _Form, text: str) -> bool:
         return False
     if not form.capitals:
         return True
-    told, n_words = _told(text), len(form.line.split())
+    spelt, n_words = _spelt(text), len(form.line.split())
     return any(
-        _line_of(told[place : place + n_words]) == form.line
-        for place in range(len(told) - n_words + 1)
-        if all(told[place + at] == word for at, word in form.capitals)
+        _line_of(spelt[place : place + n_words]) == form.line
+        for place in range(len(spelt) - n_words + 1)
+        if all(spelt[place + at] == word for at, word in form.capitals)
     )
 
 
@@ -168,8 +172,8 @@ def _line_of(written: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _told(text: str) -> list[str]:
-    """The words of a text as they are written, but for the articles that sentences begin with."""
+def _spelt(text: str) -> list[str]:
+    """The words of a text with its capitals, except for an article "A" at the beginning of a sentence."""
     return _written(_FIRST_ARTICLE.sub(r"\1a", text))
 
 
@@ -178,10 +182,10 @@ def _told(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class MaskScore:
-    """What was filled into one mask, or answered to a question without masks, against its gold.
+    """The score of one mask's filling, or of the answer to a question without masks, against its gold.
 
-    ``filling`` is None where its place could not be told. ``recall``, ``f1`` and ``exact`` are in [0, 1]. ``foreign``
-    counts the words that the best surface lacks, as a share of that surface's words.
+    ``filling`` is None if its place in the answer is unknown. ``recall``, ``f1`` and ``exact`` are in [0, 1].
+    ``foreign`` is the number of the filling's words that the best surface lacks, divided by that surface's words.
     """
 
     filling: str | None
@@ -202,9 +206,9 @@ class Scores:
 
 
 def score(question: Question, answer: str | None) -> Scores:
-    """How right an answer is: at the masks' own places, or, for a question without masks, as a whole.
+    """The scores of an answer: at the places of the masks, or of the whole answer for a question without masks.
 
-    Means are summed exactly (`fmean`), so that they do not depend on which of the masks was right.
+    Means are summed exactly (`fmean`), so that they do not depend on which of the masks was correct.
     """
     scored = score_masks(question, answer)
     return Scores(
@@ -216,11 +220,11 @@ def score(question: Question, answer: str | None) -> Scores:
 
 
 def score_masks(question: Question, answer: str | None) -> list[MaskScore]:
-    """Each mask's filling and how right it is; one element, the whole answer, for a question without masks.
+    """The score of each mask's filling; one element for the whole answer to a question without masks.
 
-    The best over the gold and its aliases counts. Recall compares `words`; so do F1 and exact match of what is filled
-    into masks, while those of answers to other questions are SQuAD's. A filling of more than twice the gold's words
-    plus two earns nothing, so that a list of candidates does not pay.
+    The best score over the gold and its aliases counts. Recall compares `words`, and so do F1 and exact match of
+    fillings; F1 and exact match of answers to other questions are SQuAD's. A filling with more than twice the gold's
+    words plus two earns nothing, so that a list of candidates does not pay.
     """
     accepted = accepted_surfaces(question)
     if question.kind != "ramp":
@@ -229,7 +233,7 @@ def score_masks(question: Question, answer: str | None) -> list[MaskScore]:
 
 
 def accepted_surfaces(question: Question) -> list[list[str]]:
-    """Gold and aliases of everything that is asked: of each mask, or of the question as a whole."""
+    """The accepted surfaces (gold and aliases) of each mask, or of the whole question if it has no masks."""
     accepted = [[gold, *aliases] for gold, aliases in zip(question.gold, question.aliases, strict=True)]
     return accepted if question.kind == "ramp" else [[surface for surfaces in accepted for surface in surfaces]]
 
@@ -237,7 +241,7 @@ def accepted_surfaces(question: Question) -> list[list[str]]:
 def _fillings(question: Question, answer: str | None) -> Sequence[str | None]:
     if answer is None:
         return [None] * len(question.gold)
-    # Where places can be read in more than one way (neighbouring masks, repeated words), a perfect answer is still one.
+    # A perfect answer counts as such, even if its places are ambiguous (neighbouring masks, repeated words).
     if question.text is not None and MASK not in answer and words(answer) == words(question.text):
         return question.gold
     assert question.masked_text is not None, "a RAMP question has its masked text"
@@ -263,7 +267,7 @@ def _answered(answer: str | None, accepted: Sequence[str]) -> MaskScore:
 
 
 class _Overlap(NamedTuple):
-    """Of words, as multisets. They are ordered by recall, then by how little is foreign."""
+    """The overlap of two multisets of words. It sorts by recall, then by ``native``: fewer foreign words are better."""
 
     recall: float
     native: float
@@ -291,6 +295,6 @@ def _overlap(given: tuple[str, ...], gold: tuple[str, ...]) -> _Overlap:
 
 
 def _squad_f1(given: tuple[str, ...], gold: tuple[str, ...]) -> float:
-    """Of two empty answers 1, as in SQuAD 2.0."""
+    """F1 of two multisets of tokens; 1 if both are empty, as in SQuAD 2.0."""
     shared = (Counter(given) & Counter(gold)).total()
     return 2 * shared / (len(given) + len(gold)) if given and gold else float(given == gold)

@@ -1,17 +1,17 @@
 """The tokenizer of the agent: text to ids and back, with every tag of the protocol as one id.
 
-Two ways to get one: `train_tokenizer` makes a small BPE for a model that is trained from nothing, `adopt_tokenizer`
-takes a published model's and adds the tags. Either is a folder that `transformers.AutoTokenizer` loads as well.
+`train_tokenizer` makes a small BPE for a model that is trained from random weights. `adopt_tokenizer` takes the
+tokenizer of a published model and adds the tags. Both are saved as a folder that `transformers.AutoTokenizer` loads.
 
-A trained one is made for copying names: a word has the same pieces wherever it stands, because every run of text (at
-the start, after a tag, after a line break) gets a space in front; numbers are cut into pairs of digits from the left;
-bytes stand in for characters it has not seen. What it reads back is the text itself but for two things: one space
-directly after a tag or a line break, or at the start, is lost, and U+2581 comes back as a space.
+A trained tokenizer is designed for copying names. A word has the same pieces everywhere, because every run of text (at
+the start, after a tag, after a line break) gets a leading space. Numbers are cut into pairs of digits from the left.
+Unknown characters are encoded as bytes. Decoding returns the encoded text with two exceptions: one space directly after
+a tag or a line break, or at the start, is lost, and U+2581 becomes a space.
 
-A control token of an adopted tokenizer (``</s>``, ``<|im_end|>``) that stands in a text is read as the characters that
-it is made of, so that a passage cannot end a turn; only the tags of the protocol and the mask are tokens there. What an
-adopted tokenizer sets before every text comes where a sequence begins (`begin`), and nowhere else. What it sets behind
-a text never comes, since whatever a model reads here is to be continued.
+A control token of an adopted tokenizer (``</s>``, ``<|im_end|>``) within a text is encoded as plain characters, so that
+a passage cannot end a turn; only the tags of the protocol and the mask are tokens there. Tokens that an adopted
+tokenizer adds before every text are added only at the beginning of a sequence (`begin`). Tokens that it adds after a
+text are never added, because the model always continues the text that it reads.
 """
 
 import json
@@ -30,15 +30,16 @@ from tasks.agent.protocol import EOS, MASK, PAD, TAGS
 
 _SPACE = "▁"
 _OWN = (PAD, EOS, *TAGS, "\n")
-"""The tokens that are added to a trained tokenizer: text from outside has none of them (protocol.neutralise)."""
+"""The tokens that are added to a trained tokenizer. Text from outside never contains them (protocol.neutralise)."""
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 _WHOLE = [MASK, _SPACE + MASK]
-# A mask, up to two digits, a word, any other sign; each with the space in front of it.
+# A mask, up to two digits, a word, any other character; each with the space before it. The mask comes first, since
+# its brackets and its word would match below.
 _PIECES = r"▁?\[mask\]|▁?\p{N}{1,2}|▁?\p{L}[\p{L}\p{M}]*|▁?[^▁\p{L}\p{N}]|▁"
 
 
 class AgentTokenizer:
-    """Immutable once made; safe to share between threads."""
+    """Encodes and decodes text. Immutable after construction, and safe to share between threads."""
 
     def __init__(self, tokenizer: Tokenizer, config: dict[str, Any]) -> None:
         self._tokenizer = tokenizer
@@ -49,23 +50,25 @@ class AgentTokenizer:
         self.eos_id = self._named("eos_token")
         self.pad_id = self._named("pad_token", otherwise=self.eos_id)
         self.opening = opening_of(tokenizer)
-        """The ids with which every sequence begins that a model reads; a trained tokenizer has none."""
+        """The ids at the beginning of every sequence that a model reads; empty for a trained tokenizer."""
 
     @classmethod
     def load(cls, folder: str) -> "AgentTokenizer":
-        """From a folder written by `save`.
+        """Load a tokenizer from a folder written by `save`.
 
         Raises:
-            BadInput: the folder holds no tokenizer with the protocol's tags.
+            BadInput: the folder has no tokenizer with the protocol's tags.
         """
         try:
             tokenizer = Tokenizer.from_str((Path(folder) / "tokenizer.json").read_text(encoding="utf-8"))
             config = json.loads((Path(folder) / "tokenizer_config.json").read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise BadInput(f"{folder}: no tokenizer here ({error.filename} is missing)") from None
+            raise BadInput(f"{folder}: no tokenizer: {error.filename} is missing") from None
         missing = [tag for tag in TAGS if tokenizer.token_to_id(tag) is None]
         if missing:
-            raise BadInput(f"{folder}: a tokenizer without the tag {missing[0]}; make it with adopt_tokenizer")
+            raise BadInput(
+                f"{folder}: a tokenizer without the tag {missing[0]}; add the protocol's tags with adopt_tokenizer"
+            )
         return cls(tokenizer, config)
 
     def save(self, folder: str) -> None:
@@ -76,16 +79,16 @@ class AgentTokenizer:
 
     @property
     def vocabulary(self) -> int:
-        """Ids are below this number: the fewest rows that a model's embedding may have."""
+        """All ids are below this number: the minimum number of rows of a model's embedding."""
         return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
     @property
     def digest(self) -> str:
-        """Of what its ids stand for."""
+        """The digest of the vocabulary: which token each id stands for."""
         return digest_of(self._tokenizer.get_vocab(with_added_tokens=True))
 
     def refuse_other_ids(self, folder: str) -> None:
-        """Raises BadInput where a model's folder brings a tokenizer whose ids stand for other words than these."""
+        """Raises BadInput if a model's folder has its own tokenizer, and ids of it stand for different tokens."""
         path = Path(folder) / "tokenizer.json"
         if not path.is_file():
             return
@@ -93,24 +96,24 @@ class AgentTokenizer:
         for token, index in theirs.get_vocab(with_added_tokens=True).items():
             if ids.get(token) != index:
                 raise BadInput(
-                    f"{folder}: the model's own tokenizer has the id {index} for {token!r}, the one it is to be used "
-                    f"with {ids.get(token, 'none')}: take the model's own (tokenizer.path)"
+                    f"{folder}: the model's own tokenizer has the id {index} for {token!r}, the configured one has "
+                    f"{ids.get(token, 'no such token')}: set tokenizer.path to the model's own tokenizer"
                 )
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text within a sequence.
 
-        Tags become their ids, so text from outside is neutralised first (protocol.neutralise). No control token of an
-        adopted tokenizer comes of any text.
+        Tags become their ids, so text from outside is neutralised first (protocol.neutralise). No text is ever encoded
+        as a control token of an adopted tokenizer.
         """
         return self._literal.encode(text, add_special_tokens=False).ids
 
     def begin(self, text: str) -> list[int]:
-        """Ids of the text with which a sequence begins: `opening`, then those of `encode`."""
+        """Ids of the text at the beginning of a sequence: `opening`, then the ids of `encode`."""
         return [*self.opening, *self.encode(text)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of any ids, tags shown; ids that are no whole character read as U+FFFD."""
+        """The text of any ids, including tags. Ids that form no complete character become U+FFFD."""
         parts: list[str] = []
         run: list[int] = []
         for index in ids:
@@ -125,7 +128,7 @@ class AgentTokenizer:
         """The id of a tag of the protocol, or of any other token by its text."""
         index = self._tokenizer.token_to_id(tag)
         if index is None:
-            raise KeyError(f"{tag!r} is no single token")
+            raise KeyError(f"{tag!r} is not a single token of this tokenizer")
         return index
 
     def _text_of(self, run: list[int]) -> str:
@@ -136,7 +139,7 @@ class AgentTokenizer:
         content = token.get("content") if isinstance(token, dict) else token
         index = self._tokenizer.token_to_id(content) if content else otherwise
         if index is None:
-            raise BadInput(f"the tokenizer names no {role} in tokenizer_config.json")
+            raise BadInput(f"tokenizer_config.json names no {role}, or one that the tokenizer lacks: add it there")
         return index
 
 
@@ -159,7 +162,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
         vocab={piece: index for index, piece in enumerate(pieces)},
         merges=[tuple(merge) for merge in learned["merges"]],
         byte_fallback=True,
-        ignore_merges=True,  # a mask is one piece though no merges lead to it
+        ignore_merges=True,  # a mask is one piece, although no merges produce it
     )
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = splitter
@@ -173,17 +176,17 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> AgentTokenizer:
 
 
 def adopt_tokenizer(path: str) -> AgentTokenizer:
-    """The tokenizer of a model's folder with the protocol's tags and the mask added, a token each.
+    """The tokenizer of a model's folder, with each of the protocol's tags and the mask added as one token.
 
     Raises:
-        BadInput: the folder holds no tokenizer that has a fast (tokenizer.json) form.
+        BadInput: the folder has no tokenizer with a fast (tokenizer.json) form.
     """
     from transformers import AutoTokenizer
 
     try:
         published = AutoTokenizer.from_pretrained(path, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: no tokenizer: {' '.join(str(error).split())[:200]}") from None
+        raise BadInput(f"{path}: no tokenizer that loads: {' '.join(str(error).split())[:200]}") from None
     tags = [AddedToken(tag, normalized=False, special=True) for tag in TAGS]
     published.add_tokens(tags, special_tokens=True)
     published.add_tokens([AddedToken(MASK, normalized=False)])

@@ -1,7 +1,7 @@
-"""How a set of trajectories went: yield, effort, and how alike they are.
+"""Summary figures of a set of trajectories: yield, effort and diversity.
 
-A teacher that evolves by its own output may end up writing the same trajectory again and again: the shares of distinct
-queries and of distinct word triples in thoughts (distinct-n, arXiv 1510.03055) fall before the yield does.
+A teacher that trains on its own output may converge to a single trajectory: the shares of distinct queries and of
+distinct word triples in thoughts (distinct-n, arXiv 1510.03055) fall before the yield does.
 """
 
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from tasks.agent.scoring import words
 
 
 def sampled_tokens(trajectory: Trajectory) -> int:
-    """Tokens that the model wrote; 0 for a teacher whose tokens are not known."""
+    """The number of tokens that the model sampled; 0 for a teacher whose tokens are unknown."""
     return sum(len(segment.token_ids or []) for segment in trajectory.segments if segment.author == Author.MODEL)
 
 
 def figures_of(trajectories: Iterable[Trajectory]) -> dict[str, Any]:
-    """Means and shares over judged trajectories; empty where there is none."""
+    """Means and shares over judged trajectories; empty if there are no trajectories."""
     rows = list(trajectories)
     if not rows:
         return {}
@@ -47,12 +47,12 @@ def _thought_trigrams(row: Trajectory) -> Iterable[tuple[str, ...]]:
     for segment in row.segments:
         turn = parse_turn(segment.text) if segment.author == Author.MODEL else None
         if turn is not None:
-            said = words(turn.think)
-            yield from zip(said, said[1:], said[2:], strict=False)
+            thought = words(turn.think)
+            yield from zip(thought, thought[1:], thought[2:], strict=False)
 
 
-def _distinct(things: Iterable[object]) -> float:
-    listed = list(things)
+def _distinct(values: Iterable[object]) -> float:
+    listed = list(values)
     return _share(len(set(listed)), len(listed))
 
 

@@ -1,8 +1,8 @@
-"""Ray Data over the parts that are missing.
+"""Ray Data over the missing parts.
 
-Each item is worked on by one Ray task, which commits its own part and gives back the part's manifest. Nothing is keyed
-on Ray's blocks, and nothing of Ray's is needed to resume: parts that are done are not handed to it. One item, or one
-worker, needs no Ray and runs in this process.
+One Ray task works on each item, commits its part and returns the part's manifest. No key depends on Ray's blocks, and
+no state of Ray's is needed to resume: finished parts are not submitted. A single item, or a single worker, runs in this
+process without Ray.
 """
 
 import logging
@@ -25,10 +25,10 @@ def fan_out(
     workers: int,
     on_part: Callable[[PartManifest], None],
 ) -> None:
-    """Work on every item, at most ``workers`` at once; ``on_part`` hears of each part as it is committed.
+    """Work on every item, at most ``workers`` at once. ``on_part`` is called with each part when it is committed.
 
     Raises:
-        Exception: what ``work`` raised; parts committed before stay.
+        Exception: the first error that ``work`` raised. Parts that were committed before it stay.
     """
     if len(items) <= 1 or workers == 1:
         for item in items:
@@ -42,11 +42,11 @@ def fan_out(
     def committed(row: dict[str, Any]) -> dict[str, bytes]:
         try:
             return {"part": pickle.dumps(work(pickle.loads(row["item"])))}
-        except MaskSearchError as error:  # travels as data: Ray would wrap it in pages of its own
+        except MaskSearchError as error:  # returned as data: Ray would wrap an exception in pages of tracebacks
             return {"part": pickle.dumps(error)}
 
     dataset = ray.data.from_items([{"item": pickle.dumps(item)} for item in items], override_num_blocks=len(items))
-    at_once = ray.data.TaskPoolStrategy(size=workers)  # a cluster may have processors for more
+    at_once = ray.data.TaskPoolStrategy(size=workers)  # a limit of our own: a cluster may have CPUs for more tasks
     for row in dataset.map(committed, num_cpus=1, compute=at_once).iter_rows():
         part = pickle.loads(row["part"])
         if isinstance(part, MaskSearchError):
@@ -55,7 +55,7 @@ def fan_out(
 
 
 def release() -> None:
-    """End a local Ray, whose processes would take memory and processors from the job that comes next."""
+    """Stop a local Ray, because its processes would take memory and CPUs from the next job."""
     if "ray" in sys.modules and not os.environ.get("RAY_ADDRESS"):
         import ray
 
@@ -63,12 +63,12 @@ def release() -> None:
 
 
 def _quiet_data() -> None:
-    """Ray Data says nothing of its own, and passes every error on."""
+    """Make Ray Data log nothing and raise every error."""
     from ray.data import DataContext
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every dataset that it has finished
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it logs every finished dataset
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.max_errored_blocks = 0
-    context.op_resource_reservation_enabled = False  # with few processors it keeps one of them idle
+    context.op_resource_reservation_enabled = False  # with few CPUs the reservation keeps one of them idle

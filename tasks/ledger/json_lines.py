@@ -1,8 +1,7 @@
 r"""Files of JSON lines that a job appends to while others read them.
 
-A line ends with b"\n" and with nothing else: a JSON string may hold U+2028, U+0085 or other characters that
-`str.splitlines` takes for the end of a line. A kill may cut off the last line: readers leave it out, and the next
-`append` removes it.
+Only b"\n" ends a line: a JSON string may hold U+2028, U+0085 or other characters that `str.splitlines` takes for the
+end of a line. A kill may cut off the last line: readers skip such a line, and the next `append` removes it.
 """
 
 import os
@@ -11,12 +10,12 @@ from pathlib import Path
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    """The lines of a file's content that are whole and not empty, without their ends."""
+    """The complete, non-empty lines of a file's content, without line feeds."""
     return [line for line in data.split(b"\n")[:-1] if line.strip()]
 
 
 def read(path: str | Path) -> list[bytes]:
-    """The whole lines of a local file; empty where there is no such file."""
+    """The complete lines of a local file; empty if the file does not exist."""
     try:
         return lines_of(Path(path).read_bytes())
     except FileNotFoundError:
@@ -24,7 +23,10 @@ def read(path: str | Path) -> list[bytes]:
 
 
 def append(path: str | Path, lines: Iterable[str]) -> None:
-    """Add lines with one write; what a kill left of a last line is removed. Only one process may append at a time."""
+    """Add lines with one write, after removing a last line that a kill cut off. Only one process may append at a time.
+
+    One write, so that a reader sees at most one incomplete line.
+    """
     data = "".join(f"{line}\n" for line in lines).encode()
     with Path(path).open("ab+") as file:
         _drop_torn_line(file.fileno())

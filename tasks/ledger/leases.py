@@ -1,10 +1,11 @@
-"""A lease on a stage: one run at a time makes its parts and finishes it; another that wants the same waits for that.
+"""A lease on a stage: one run at a time makes its parts and finishes it; other runs that need the stage wait.
 
-    {stage}/{label}/lease-{token}.json    who holds it; the highest token is in force
+    {stage}/{label}/lease-{token}.json    the holder; the highest token is in force
 
-The next token is taken by creating its file, which a file system or object store grants to one run alone. A holder
-renews its file while it lives; one that stops is passed over. Leases save work, commits are right without them; and a
-holder that was passed over and comes back is fenced off: under its token nothing is committed any more.
+A run takes the next token by creating its file exclusively: a file system or an object store lets one run succeed. The
+holder renews its file while it lives; when the renewals stop, a waiting run takes the stage over. Leases save duplicate
+work; commits are correct without them. A former holder that comes back is fenced off: its token no longer allows a
+commit.
 """
 
 import os
@@ -22,12 +23,13 @@ from tasks.ledger import storage
 
 RENEW_SECONDS = 5.0
 PATIENCE_SECONDS = 30.0
-"""A holder that has not renewed for so long is passed over: by the clock of who waits, for those of machines differ."""
+"""A holder that has not renewed for this long loses the lease. The waiting run measures this with its own clock,
+because the clocks of machines differ."""
 _LOOK_SECONDS = 1.0
 
 
 class Lease(BaseModel):
-    """What a lease's file says."""
+    """The content of a lease's file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +37,7 @@ class Lease(BaseModel):
     host: str
     process: int
     born: float
-    """When the process was started: numbers of processes are used again."""
+    """When the process was started (seconds since the epoch): it identifies the process, since numbers are reused."""
     renewals: int = 0
     released: bool = False
 
@@ -44,13 +46,13 @@ class Lease(BaseModel):
         return f"process {self.process} of {self.host}"
 
     def is_free(self) -> bool:
-        """Whether it was given back, or its holder is a process of this machine that has ended."""
+        """Whether the lease was released, or its holder is a process of this machine that has ended."""
         return self.released or (self.host == socket.gethostname() and _born(self.process) != self.born)
 
 
 @contextmanager
 def held(folder: str, on_wait: Callable[[str], None]) -> Iterator[int]:
-    """Hold the lease on a stage's folder, and give its token; ``on_wait`` hears who holds it while this waits."""
+    """Hold the lease on a stage's folder, and yield its token. ``on_wait`` gets the present holder while this waits."""
     lease = _take(folder, on_wait)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(folder, lease, ended), name="lease", daemon=True)
@@ -63,34 +65,40 @@ def held(folder: str, on_wait: Callable[[str], None]) -> Iterator[int]:
 
 
 def check(folder: str, token: int) -> None:
-    """Whether a commit under this token may be made.
+    """Check that a commit under this token is allowed.
 
     Raises:
-        RunFailed: another run took the lease since.
+        RunFailed: another run has taken the lease.
     """
     newest = _newest(folder)
     if newest is not None and newest.token != token:
-        raise RunFailed(f"{folder}: {newest.holder} took this stage over, since this run was silent; it goes on there")
+        raise RunFailed(
+            f"{folder}: {newest.holder} took this stage over, because this run had not renewed its lease for "
+            f"{PATIENCE_SECONDS:g} seconds; the stage continues there"
+        )
 
 
 def holder_of(folder: str) -> Lease | None:
-    """The lease in force, as its holder renewed it last; None where nobody holds one.
+    """The lease in force, as its holder last renewed it; None where the stage has no holder.
 
-    A holder on another machine that has died is told from one at work by its renewals, which stop.
+    A dead holder on another machine still counts as a holder here: only the end of its renewals shows that it died.
     """
     newest = _newest(folder)
     return None if newest is None or newest.is_free() else newest
 
 
 def _take(folder: str, on_wait: Callable[[str], None]) -> Lease:
-    waited: tuple[Lease | None, float] = None, time.monotonic()
+    last_seen: Lease | None = None
+    since = time.monotonic()
     while True:
         newest = _newest(folder)
-        if newest != waited[0]:
-            waited = newest, time.monotonic()
-        if newest is None or newest.is_free() or time.monotonic() - waited[1] > PATIENCE_SECONDS:
+        if newest != last_seen:  # a renewal changes the document, and so restarts the clock
+            last_seen, since = newest, time.monotonic()
+        if newest is None or newest.is_free() or time.monotonic() - since > PATIENCE_SECONDS:
             mine = _own(newest.token + 1 if newest else 1)
+            # Several runs may get here with the same token: `create` succeeds for one of them, the others look again.
             if storage.create(_path(folder, mine.token), mine.model_dump_json().encode()):
+                # Old files go last: while this loop runs, the highest token is in force whatever else is in the folder.
                 for token in _tokens(folder):
                     if token < mine.token:
                         storage.remove(_path(folder, token))
@@ -101,11 +109,11 @@ def _take(folder: str, on_wait: Callable[[str], None]) -> Lease:
 
 
 def _renew(folder: str, lease: Lease, ended: threading.Event) -> None:
-    """Until the work has ended, and then once more, to give it back; not where another has it by now."""
+    """Renew the lease until the work has ended, then release it. A lease that another run has taken is left alone."""
     renewals = 0
     while not ended.wait(RENEW_SECONDS):
         renewals += 1
-        with suppress(OSError):  # a store that does not answer for a moment: there is a next time
+        with suppress(OSError):  # a store that does not answer: the next renewal may succeed
             if not _is_newest(folder, lease):
                 return
             storage.write_document(_path(folder, lease.token), lease.model_copy(update={"renewals": renewals}))
@@ -121,7 +129,7 @@ def _newest(folder: str) -> Lease | None:
     while tokens := _tokens(folder):
         try:
             return storage.read_document(_path(folder, max(tokens)), Lease)
-        except FileNotFoundError:  # passed over and removed in between
+        except FileNotFoundError:  # removed by a new holder since it was listed
             continue
     return None
 
@@ -142,6 +150,7 @@ def _own(token: int) -> Lease:
 
 def _born(process: int) -> float | None:
     try:
-        return psutil.Process(process).create_time()
+        born: float = psutil.Process(process).create_time()
     except psutil.NoSuchProcess:
         return None
+    return born

@@ -1,14 +1,15 @@
-"""Who owns "done": plain files beside the data say how it was made and whether it is whole.
+"""The record of what is finished: plain files beside the data state how it was built and whether it is complete.
 
-    {root}/{snapshot}/{stage}/{label}/recipe.json           how the stage is made; written before its first part
-                                     /part-{key}.parquet    a part, whole or absent
+    {root}/{snapshot}/{stage}/{label}/recipe.json           how the stage is built; written before its first part
+                                     /part-{key}.parquet    a part, complete or absent
                                      /rejects-{key}.parquet its dropped and failed rows
                                      /part-{key}.json       its manifest, written last: the part is done
                                      /stage.json            the stage is done and its gates have passed
-                                     /lease-{token}.json    which run makes its parts now (tasks/ledger/leases.py)
-                                     /outside.json          the files that it took note of (tasks/ledger/outside.py)
+                                     /lease-{token}.json    the run that builds it now (tasks/ledger/leases.py)
+                                     /outside.json          the outside files that it read (tasks/ledger/outside.py)
 
-Nothing here is ever overwritten by other settings under the same label: that is an error which names what differs.
+A build with other settings never overwrites a stage under the same label: it is refused, and the error names the
+differences.
 """
 
 import time
@@ -40,7 +41,7 @@ def _utc(seconds: float) -> str:
 
 @cache
 def commit_of_code() -> str:
-    """The git commit of the running code, ``+`` where the tree differs from it; ``unknown`` for a wheel."""
+    """The git commit of the running code, with ``+`` if the tree differs from it; ``unknown`` for a wheel."""
     import subprocess
     from pathlib import Path
 
@@ -53,19 +54,19 @@ def commit_of_code() -> str:
 
 
 def _read(path: str, model: type[Document]) -> Document:
-    """Raises BadInput where a document of the ledger is damaged; FileNotFoundError where there is none."""
+    """Raises BadInput where a document of the ledger is damaged, FileNotFoundError where it does not exist."""
     try:
         return storage.read_document(path, model)
     except ValidationError:
         raise BadInput(
-            f"{path}: damaged, or written by another version: remove it and run again, which makes only what is missing"
+            f"{path}: damaged, or written by another version: remove it and run again; only missing parts are rebuilt"
         ) from None
 
 
 class Parts:
-    """The parts of one making of a stage: which are done, and the way to add one. Safe to use from many processes.
+    """The parts of one build of a stage: lists the finished parts and commits new ones. Safe to use in many processes.
 
-    Under a ``lease`` (its token, tasks.leases) nothing is committed once another run has taken the stage over.
+    With a ``lease`` (its token, tasks/ledger/leases.py) a commit is refused once another run has taken the stage over.
     """
 
     def __init__(
@@ -78,13 +79,13 @@ class Parts:
         return storage.join(self.folder, f"part-{key}.parquet")
 
     def rejects_path(self, key: str) -> str:
-        """Where a part's dropped and failed rows are, if it has any."""
+        """The file of a part's dropped and failed rows. It exists only if the part has such rows."""
         return storage.join(self.folder, f"rejects-{key}.parquet")
 
     def done(self) -> dict[str, PartManifest]:
-        """Finished parts by key: manifest there, of this fingerprint, with data of the size it tells."""
+        """Finished parts by key: the manifest has this fingerprint, and the data has the size that it states."""
         names = storage.names_in(self.folder)
-        found = {}
+        finished = {}
         for name in names:
             if not (name.startswith("part-") and name.endswith(".json")):
                 continue
@@ -92,8 +93,8 @@ class Parts:
             path = self.data_path(manifest.key)
             whole = storage.exists(path) and storage.size_of(path) == manifest.bytes
             if manifest.fingerprint == self.fingerprint and whole:
-                found[manifest.key] = manifest
-        return found
+                finished[manifest.key] = manifest
+        return finished
 
     def commit(
         self, key: str, rows: Iterable[Record], rejects: Sequence[Reject], inputs: dict[str, str], started: float
@@ -110,7 +111,7 @@ class Parts:
         started: float,
         figures: Mapping[str, int] = _NOTHING,
     ) -> PartManifest:
-        """Write a part: data, rejects, then the manifest. ``started`` is ``time.time()`` of when work on it began.
+        """Write a part: data, rejects, then the manifest. ``started`` is the ``time.time()`` at which its work began.
 
         Raises:
             RunFailed: another run has taken the stage over.
@@ -123,7 +124,7 @@ class Parts:
         if rejects:
             storage.write_rows(dropped, Reject, rejects)
         else:
-            storage.remove(dropped)  # of an earlier try, whose failed rows are done now
+            storage.remove(dropped)  # left by an earlier try whose failed rows have succeeded now
         reasons: dict[str, int] = {}
         for reject in rejects:
             reasons[reject.reason] = reasons.get(reject.reason, 0) + 1
@@ -145,7 +146,7 @@ class Parts:
 
 
 class OpenStage:
-    """A stage being made: its folder and recipe, and the way to finish it."""
+    """A stage that is being built: its folder and recipe, and the call that finishes it."""
 
     def __init__(self, ledger: "Ledger", recipe: Recipe, key: str | None = None) -> None:
         self.ledger, self.recipe, self._key, self._began = ledger, recipe, key, time.time()
@@ -154,9 +155,9 @@ class OpenStage:
     def parts(self, model: type[Record], lease: int | None = None) -> Parts:
         return Parts(self.folder, self.recipe.fingerprint, model, self.ledger.snapshot, lease)
 
-    def refusal(self, found: Sequence[str]) -> BadInput:
-        """The error that the label holds something else, which names what differs and how to go on."""
-        return self.ledger.refusal(self.recipe.stage, self.recipe.label, found, self._key)
+    def refusal(self, differences: Sequence[str]) -> BadInput:
+        """The error for a label that holds another build. It names the differences and the remedies."""
+        return self.ledger.refusal(self.recipe.stage, self.recipe.label, differences, self._key)
 
     def finish(
         self,
@@ -168,17 +169,17 @@ class OpenStage:
         rows: int | None = None,
         seconds: float | None = None,
     ) -> StageManifest:
-        """Write ``stage.json``. The digest is that of the parts, or of ``made``, a folder in a layout of its own.
+        """Write ``stage.json``. The digest covers the parts, or ``made``, a subfolder with its own file format.
 
-        ``seconds`` is the work's own time where others did it (a job that outlived the flow); default: since opening.
+        ``seconds`` is the duration of the work if a job did it (it may outlive the flow); default: since opening.
 
         Raises:
-            RunFailed: a gate does not hold; the stage stays unfinished and what depends on it is not made.
+            RunFailed: a gate does not hold. The stage stays unfinished, and stages that depend on it are not built.
         """
         broken = [f"{gate.name}: {gate.detail}" for gate in gates or [] if not gate.holds]
         if broken:
             name = f"{self.recipe.stage}/{self.recipe.label}"
-            raise RunFailed(f"stage {name} did not pass its gates: {'; '.join(broken)}")
+            raise RunFailed(f"Stage {name} did not pass its gates: {'; '.join(broken)}")
         parts = parts or {}
         rejects: dict[str, int] = {}
         for part in parts.values():
@@ -211,7 +212,7 @@ class OpenStage:
 
 
 def _digest_of_tree(folder: str) -> tuple[str, int]:
-    """Of all files below a folder but the ledger's own: the digest of their names and contents, and their size."""
+    """The digest (names and contents) and the total size of all files below a folder, except the ledger's own."""
     files = [(path, size) for path, size in storage.tree_of(folder) if path not in (RECIPE, STAGE, OUTSIDE)]
     digest = digest_of({path: storage.digest_of_file(storage.join(folder, path)) for path, _ in files})
     return digest, sum(size for _, size in files)
@@ -227,32 +228,32 @@ class Ledger:
         return storage.join(self.root, self.snapshot, stage, label)
 
     def manifest(self, stage: str, label: str) -> StageManifest | None:
-        """The manifest of a finished stage, or None."""
+        """The manifest of a finished stage; None if the stage is not finished."""
         try:
             return _read(storage.join(self.folder(stage, label), STAGE), StageManifest)
         except FileNotFoundError:
             return None
 
     def recipe(self, stage: str, label: str) -> Recipe | None:
-        """The recipe under which a stage was begun, or None."""
+        """The recipe with which a stage was begun; None if it was not begun."""
         try:
             return _read(storage.join(self.folder(stage, label), RECIPE), Recipe)
         except FileNotFoundError:
             return None
 
     def manifests(self) -> list[StageManifest]:
-        """Of every finished stage, in the order in which they were finished."""
+        """The manifests of all finished stages, in the order in which they were finished."""
         base = storage.join(self.root, self.snapshot)
-        found = [
+        manifests = [
             manifest
             for stage in storage.names_in(base)
             for label in storage.names_in(storage.join(base, stage))
             if (manifest := self.manifest(stage, label)) is not None
         ]
-        return sorted(found, key=lambda manifest: manifest.finished)
+        return sorted(manifests, key=lambda manifest: manifest.finished)
 
     def earlier(self, stage: str) -> list["Ledger"]:
-        """Of the wiki's earlier snapshots under the same root that have such a stage, the latest first."""
+        """The ledgers of the wiki's earlier snapshots under the same root that have this stage, the latest first."""
         wiki, date = wiki_of(self.snapshot), date_of(self.snapshot)
         earlier = [
             name
@@ -266,21 +267,21 @@ class Ledger:
         ]
 
     def finished(self, stage: str) -> list[StageManifest]:
-        """The finished makings of a stage, by label."""
+        """The manifests of a stage's finished builds, sorted by label."""
         labels = storage.names_in(storage.join(self.root, self.snapshot, stage))
         return [manifest for label in labels if (manifest := self.manifest(stage, label)) is not None]
 
     def data_paths(self, stage: str, label: str) -> list[str]:
-        """Paths of the parts of a finished stage, by key; empty where it is not finished."""
+        """Paths of the parts of a finished stage, sorted by key; empty if it is not finished."""
         manifest = self.manifest(stage, label)
         folder = self.folder(stage, label)
         return [storage.join(folder, f"part-{key}.parquet") for key in manifest.parts] if manifest else []
 
     def open(self, recipe: Recipe, key: str | None = None) -> OpenStage:
-        """Begin a stage, or go on with it. ``key`` is the name by which `labels` of a config changes its label.
+        """Begin a stage, or resume it. ``key`` is the name under which `labels` of a config sets its label.
 
         Raises:
-            BadInput: the label holds something made in another way; it says what differs and how to go on.
+            BadInput: the label holds a stage that was built with other inputs or settings.
         """
         known = self.recipe(recipe.stage, recipe.label) or self._begun(recipe)
         if known.fingerprint != recipe.fingerprint:
@@ -288,35 +289,35 @@ class Ledger:
         return OpenStage(self, recipe, key)
 
     def _begun(self, recipe: Recipe) -> Recipe:
-        """Of runs that begin a stage at one moment one alone writes its recipe; the others are given that one."""
+        """The recipe in force. If several runs begin a stage at once, one writes its recipe and the others read it."""
         path = storage.join(self.folder(recipe.stage, recipe.label), RECIPE)
         if storage.create(path, (recipe.model_dump_json(indent=1) + "\n").encode()):
             return recipe
         return _read(path, Recipe)
 
-    def refusal(self, stage: str, label: str, found: Sequence[str], key: str | None = None) -> BadInput:
-        """The error that the label holds something else, which names what differs and how to go on."""
+    def refusal(self, stage: str, label: str, differences: Sequence[str], key: str | None = None) -> BadInput:
+        """The error for a label that holds another build. It names the differences and the remedies."""
         relabel = "" if key is None else f"another label (labels: {{{key}: …}}), "
         return BadInput(
-            f"{self.folder(stage, label)} was made in another way: {'; '.join(found)}. "
-            f"Give this one {relabel}another root, or remove that folder"
+            f"{self.folder(stage, label)} was built with other inputs or settings: {'; '.join(differences)}. "
+            f"Use {relabel}another root, or remove that folder"
         )
 
 
 def differences(known: Recipe, wanted: Recipe) -> list[str]:
-    """What tells two recipes apart, in words: settings by field, upstreams by name, the code's version."""
-    found = changed_fields(known.settings, wanted.settings)
+    """The differences of two recipes, in words: settings by field, upstreams by name, the code's version."""
+    changes = changed_fields(known.settings, wanted.settings)
     made = {(u.stage, u.label): u.digest for u in known.upstreams}
     given = {(u.stage, u.label): u.digest for u in wanted.upstreams}
-    others = [name for name in sorted(made.keys() | given.keys()) if made.get(name) != given.get(name)]
-    found += [f"upstream {stage}/{label} is another" for stage, label in others]
+    changed = [name for name in sorted(made.keys() | given.keys()) if made.get(name) != given.get(name)]
+    changes += [f"upstream {stage}/{label} has changed" for stage, label in changed]
     if known.version != wanted.version:
-        found.append(f"the stage's code was version {known.version}, is {wanted.version}")
-    return found
+        changes.append(f"the stage's code was version {known.version}, is {wanted.version}")
+    return changes
 
 
 def changed_fields(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """What tells two nested mappings apart, in words, by field."""
+    """The differences of two nested mappings, in words, by field."""
     before, after = _flat(known), _flat(wanted)
     return [
         f"{field} was {before.get(field, 'not set')!r}, is {after.get(field, 'not set')!r}"

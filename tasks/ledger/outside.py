@@ -1,10 +1,10 @@
-"""What stages take note of outside the root: a dump, a model, sets. Their places are no identity, what they hold is.
+"""Files outside the root that stages read: a dump, a model, evaluation sets. Their content is identity, their path not.
 
-    {stage}/{label}/outside.json    the files as they were when they were last seen to hold what the stage was made from
+    {stage}/{label}/outside.json    size and stamp of each file when its content was last known to be the stage's input
 
-A finished stage counts only after a look at them. Files that are as they were last seen are not read again; others are,
-and only another digest is a change. What is gone is none, for dumps are deleted once they are read, nor is what does
-not answer; who has yet to read it asks for all of it (`refuse_gone`).
+A finished stage counts only after a check of these files. Files with the recorded size and stamp are not read again;
+the others are read, and count as changed only if their digest differs. A missing file is no change, because dumps are
+deleted once they are read. Where unfinished stages have yet to read the files, all of them must exist (`refuse_gone`).
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,11 +21,11 @@ from tasks.ledger.ledger import OUTSIDE
 
 _PATIENCE_SECONDS = 10.0
 _STAMPS = ("ETag", "etag", "Last-Modified", "LastModified", "mtime", "created")
-"""What stores call that which changes when a file is written, the surest first."""
+"""The names that stores give to a property that changes with every write of a file, the most reliable first."""
 
 
 class SeenFile(BaseModel):
-    """A file as its store describes it; None where it does not tell."""
+    """A file as its store describes it; None for properties that the store does not report."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +35,7 @@ class SeenFile(BaseModel):
 
 
 class Seen(BaseModel):
-    """``outside.json``: the files by name, and the places that led to them, as the config named them."""
+    """``outside.json``: the files by name, and the locations as written in the config."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class Seen(BaseModel):
 
 
 class Noted(NamedTuple):
-    """What a stage's manifest says of the files that it was made from."""
+    """The description, digest and size in bytes that a stage's manifest records for its outside files."""
 
     what: str
     digest: str
@@ -53,41 +53,42 @@ class Noted(NamedTuple):
 
 @contextmanager
 def asking(place: str) -> Iterator[None]:
-    """Raises RunFailed in place of whatever a store raises that cannot be asked."""
+    """Raises RunFailed in place of any error of a store that does not answer."""
     try:
         yield
     except MaskSearchError:
         raise
-    except Exception as error:  # stores have no error in common
-        raise RunFailed(f"{place}: does not answer: {' '.join(str(error).split())}; run again") from error
+    except Exception as error:  # the errors of stores share no base class
+        reason = " ".join(str(error).split())
+        raise RunFailed(f"{place}: the store does not answer: {reason}; run again once it does") from error
 
 
 def look_at(paths: Mapping[str, str]) -> dict[str, SeenFile]:
-    """The files that are there, by name; nothing of them is read.
+    """The files that exist, by name. Only their properties are queried; no content is read.
 
     Raises:
         RunFailed: a store does not answer.
     """
-    found = {}
+    files = {}
     for name, path in paths.items():
         with asking(path), suppress(FileNotFoundError, NotADirectoryError):
-            found[name] = _seen(path)
-    return found
+            files[name] = _seen(path)
+    return files
 
 
 def _seen(path: str) -> SeenFile:
     filesystem, inner = storage.located(path)
     if isinstance(filesystem, LocalFileSystem):
-        status = Path(inner).stat()  # of what a link leads to
+        status = Path(inner).stat()  # follows links: the stamp is that of the file with the content
         return SeenFile(path=inner, size=status.st_size, stamp=str(status.st_mtime_ns))
     patience = {"timeout": _PATIENCE_SECONDS} if filesystem.async_impl else {}
-    told = filesystem.info(inner, **patience)
-    stamp = next((str(told[name]) for name in _STAMPS if told.get(name)), None)
-    return SeenFile(path=filesystem.unstrip_protocol(inner), size=told.get("size"), stamp=stamp)
+    info = filesystem.info(inner, **patience)
+    stamp = next((str(info[name]) for name in _STAMPS if info.get(name)), None)
+    return SeenFile(path=filesystem.unstrip_protocol(inner), size=info.get("size"), stamp=stamp)
 
 
 def remembered(folder: str) -> Seen:
-    """What a stage remembers of its files; nothing where it was finished before stages did, or needs none."""
+    """The record of a stage's outside files; empty if it has none, or was finished before they were recorded."""
     try:
         return storage.read_document(storage.join(folder, OUTSIDE), Seen)
     except FileNotFoundError:
@@ -99,7 +100,7 @@ def remember(folder: str, places: Sequence[str], files: Mapping[str, SeenFile]) 
 
 
 def is_as_remembered(seen: Seen, now: Mapping[str, SeenFile]) -> bool:
-    """Whether the files that are there are the same as before, to the store; some may be gone."""
+    """Whether size and stamp of all files that exist are as recorded. Recorded files may be missing."""
     return bool(now) and all(seen.files.get(name) == file for name, file in now.items())
 
 
@@ -110,9 +111,9 @@ def changes_of(
     noted: Noted,
     digest_of: Callable[[Collection[str]], str],
 ) -> list[str]:
-    """In what the files at these paths are others than those that were noted, in words; empty where they are not.
+    """How the files at these paths differ from the noted ones, in words; empty where they do not.
 
-    ``digest_of`` reads those of these names. What was read and is the same is remembered.
+    ``digest_of`` reads the files of the given names. If their content is unchanged, their new properties are recorded.
 
     Raises:
         RunFailed: a store does not answer.
@@ -127,14 +128,14 @@ def changes_of(
         digest = digest_of(now.keys())
     if digest != noted.digest:
         return [f"{noted.what} had the sha256 {noted.digest[:12]}…, {where} has {digest[:12]}…"]
-    with suppress(OSError):  # who may only read reads it again the next time
+    with suppress(OSError):  # a user who may not write here reads the files again the next time
         remember(folder, places, now)
     return []
 
 
 def refuse_gone(folder: str, there: Collection[str], place: str) -> None:
-    """Raises BadInput where files that the stage in ``folder`` took note of, and others have yet to read, are gone."""
+    """Raises BadInput where recorded files of the stage in ``folder`` are missing that unfinished stages must read."""
     gone = sorted(remembered(folder).files.keys() - there)
     if gone or not there:
-        what = f"{', '.join(gone[:3])} is gone" if there else "nothing is there any more"
-        raise BadInput(f"{place}: {what}, and not everything that is made from it is finished: put it back")
+        what = f"{', '.join(gone[:3])} is missing" if there else "the files do not exist any more"
+        raise BadInput(f"{place}: {what}, and stages that read them are not finished: put them back")

@@ -1,6 +1,6 @@
-"""Files of a pipeline on local disk, NFS or an object store, by fsspec. A file is written whole or not at all.
+"""Files of a pipeline on local disk, NFS or an object store, through fsspec. A file is written whole or not at all.
 
-Whatever is asked is asked of the store itself: other processes write there, too.
+Every query goes to the store itself and not to a cache, because other processes write there, too.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ _ROWS_AT_ONCE = 256
 
 
 def located(path: str) -> tuple[AbstractFileSystem, str]:
-    """The file system that a path or URL lies on, and its path there.
+    """The file system of a path or URL, and the path within it.
 
-    It remembers no listings: fsspec's would hide what other processes have written since. fsspec's own reading of
-    paths is not used: it takes "::" for a chain of file systems, also in a folder's name.
+    Listings are not cached: fsspec's cache would hide files that other processes have written since. fsspec's own
+    parser of paths is not used: it takes "::" for a chain of file systems, also in a folder's name.
 
     Raises:
-        ImportError, ValueError: for a store that is unknown, or whose package is not installed.
+        ImportError, ValueError: the store is unknown, or its package is not installed.
     """
     scheme = scheme_of(path)
     if scheme is None:
@@ -48,30 +48,31 @@ def located(path: str) -> tuple[AbstractFileSystem, str]:
 
 
 def kind_of(path: str) -> str | None:
-    """``file`` or ``directory``; None where nothing is there.
+    """``file`` or ``directory``; None where the path does not exist.
 
     Raises:
-        BadInput: its store is unknown, or does not answer.
+        BadInput: the store is unknown, or does not answer.
     """
     try:
         filesystem, inner = located(path)
-        return filesystem.info(inner)["type"]
+        kind: str = filesystem.info(inner)["type"]
     except FileNotFoundError:
         return None
     except NotADirectoryError:
-        raise BadInput(f"{path}: lies below a file: name another path") from None
-    except Exception as error:  # stores have no error in common
+        raise BadInput(f"{path}: a parent of this path is a file: name another path") from None
+    except Exception as error:  # the errors of stores share no base class
         raise BadInput(f"{path}: cannot be opened: {' '.join(str(error).split())}") from None
+    return kind
 
 
 def refuse_no_folder(path: str) -> None:
-    """Raises BadInput where a path is no folder and cannot become one."""
+    """Raises BadInput where a path exists and is no folder."""
     if kind_of(path) not in ("directory", None):
-        raise BadInput(f"{path}: a file: name a folder")
+        raise BadInput(f"{path}: this is a file: name a folder")
 
 
 def is_local(path: str) -> bool:
-    """Whether a path is of this machine's own file systems (NFS among them), where a look costs next to nothing."""
+    """Whether a path is on a file system of this machine (NFS included), where queries cost almost nothing."""
     return _is_local(located(path)[0])
 
 
@@ -80,22 +81,24 @@ def _is_local(filesystem: AbstractFileSystem) -> bool:
 
 
 def join(*steps: str) -> str:
-    """Steps of a path or URL, joined."""
+    """Join steps of a path or URL."""
     return "/".join([steps[0].rstrip("/"), *(step.strip("/") for step in steps[1:])])
 
 
 def exists(path: str) -> bool:
     filesystem, inner = located(path)
-    return filesystem.exists(inner)
+    existing: bool = filesystem.exists(inner)
+    return existing
 
 
 def is_folder(path: str) -> bool:
     filesystem, inner = located(path)
-    return filesystem.isdir(inner)
+    is_directory: bool = filesystem.isdir(inner)
+    return is_directory
 
 
 def names_in(folder: str) -> list[str]:
-    """Names (not paths) of what lies in a folder, sorted; empty where there is no such folder, or a file."""
+    """The names (not paths) of files and folders in a folder, sorted; empty if it does not exist or is a file."""
     filesystem, inner = located(folder)
     try:
         entries = [entry.rstrip("/") for entry in filesystem.ls(inner, detail=False)]
@@ -106,21 +109,23 @@ def names_in(folder: str) -> list[str]:
 
 def size_of(path: str) -> int:
     filesystem, inner = located(path)
-    return filesystem.size(inner)
+    size: int = filesystem.size(inner)
+    return size
 
 
 def read_bytes(path: str) -> bytes:
-    """The whole file.
+    """The content of a file.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: it does not exist.
     """
     filesystem, inner = located(path)
-    return filesystem.cat_file(inner)
+    content: bytes = filesystem.cat_file(inner)
+    return content
 
 
 def write_bytes(path: str, data: bytes) -> None:
-    """Locally a temporary name, fsync, rename; on an object store one put, which is whole or absent by itself."""
+    """Write a file: locally by a temporary name, fsync and rename; on an object store by one put, which is atomic."""
     filesystem, inner = located(path)
     if not _is_local(filesystem):
         filesystem.pipe_file(inner, data)
@@ -130,25 +135,29 @@ def write_bytes(path: str, data: bytes) -> None:
 
 
 def make_root(path: str) -> None:
-    """Raises BadInput where a folder cannot be made, or not be written to; an object store has no folders to make."""
+    """Create a folder, unless it is on an object store, where folders do not exist.
+
+    Raises:
+        BadInput: the folder cannot be created, or is not writable.
+    """
     filesystem, inner = located(path)
     if not _is_local(filesystem):
         return
     _make_folder(Path(inner))
     if not os.access(inner, os.W_OK | os.X_OK):
-        raise BadInput(f"{path}: may not be written to: name another folder")
+        raise BadInput(f"{path}: this user may not write here: name another folder")
 
 
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileNotFoundError, NotADirectoryError, FileExistsError, PermissionError) as error:
-        raise BadInput(f"{folder}: cannot be made: {error.strerror}") from None
+        raise BadInput(f"{folder}: the folder cannot be created: {error.strerror}") from None
 
 
 @contextmanager
 def _written(target: Path, data: bytes) -> Iterator[Path]:
-    """A file beside the target under a name of its own, safely on the disk; whatever is left of it is removed."""
+    """A temporary file beside the target, flushed to disk; it is removed at the end unless it was renamed."""
     _make_folder(target.parent)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -162,21 +171,21 @@ def _written(target: Path, data: bytes) -> Iterator[Path]:
 
 
 def create(path: str, data: bytes) -> bool:
-    """Write a file that nobody has written yet; of many who try at one time, it is True for one alone."""
+    """Write a file unless it exists; True where this call wrote it. Of many callers at once, one gets True."""
     filesystem, inner = located(path)
     try:
         if not _is_local(filesystem):
-            filesystem.pipe_file(inner, data, mode="create")  # a put on condition that there is no such object
+            filesystem.pipe_file(inner, data, mode="create")  # a conditional put: it fails if the object exists
             return True
         with _written(Path(inner), data) as temporary:
-            os.link(temporary, inner)
+            os.link(temporary, inner)  # fails if the name exists, also on NFS; a rename would replace the other's file
     except FileExistsError:
         return False
     return True
 
 
 def remove(path: str) -> None:
-    """Remove a file or a folder with all that is in it; nothing happens where there is none."""
+    """Remove a file, or a folder with its content. A path that does not exist is ignored."""
     filesystem, inner = located(path)
     if _is_local(filesystem):
         if filesystem.exists(inner):
@@ -196,14 +205,14 @@ def read_document(path: str, model: type[Row]) -> Row:
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
-    """The same bytes for the same rows, whoever writes them."""
+    """The table as Parquet: equal rows give equal bytes in every process."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", row_group_size=65_536)
     return buffer.getvalue()
 
 
 def gathered(model: type[BaseModel], rows: Iterable[BaseModel]) -> pa.Table:
-    """Rows as one table; few of them are objects at one time, so that they may come from a generator."""
+    """Rows as one table. They are converted in batches, so that a generator's rows are never all in memory."""
     remaining = iter(rows)
     batches = [table_of(model, [])]
     while batch := list(islice(remaining, _ROWS_AT_ONCE)):
@@ -212,20 +221,20 @@ def gathered(model: type[BaseModel], rows: Iterable[BaseModel]) -> pa.Table:
 
 
 def write_rows(path: str, model: type[BaseModel], rows: Iterable[BaseModel]) -> bytes:
-    """Write rows as Parquet and give back the bytes that were written."""
+    """Write rows as Parquet and return the written bytes."""
     data = parquet_bytes(gathered(model, rows))
     write_bytes(path, data)
     return data
 
 
 def opened(path: str, read_ahead: bool = True) -> Any:
-    """A file, open for reading at any place. Without ``read_ahead`` a store is asked for no more than what is read."""
+    """A file, open for reading, with seek. Without ``read_ahead`` only the requested bytes are fetched from a store."""
     filesystem, inner = located(path)
     return filesystem.open(inner, "rb", **({} if read_ahead else {"cache_type": "none"}))
 
 
 def decompressed(path: str) -> Any:
-    """A file, open for reading from its beginning, and decompressed where its name ends in .gz, .bz2 or the like."""
+    """A file, open for sequential reading, decompressed if its name ends in .gz, .bz2 or the like."""
     compression = infer_compression(path)
     return compr[compression](opened(path), mode="rb") if compression else opened(path)
 
@@ -241,7 +250,7 @@ def _parquet(path: str) -> Iterator[Any]:
         try:
             yield file
         except (pa.ArrowInvalid, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:  # the disk's, not Arrow's
+            if isinstance(error, OSError) and error.errno is not None:  # raised by the disk, not by Arrow
                 raise
             why = " ".join(str(error).split())[:100]
             raise BadInput(f"{path}: damaged ({why}): remove it and the stage.json beside it, and run again") from None
@@ -253,23 +262,23 @@ def read_table(path: str, columns: list[str] | None = None) -> pa.Table:
 
 
 def read_batches(path: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Some columns of one Parquet file, a batch in memory at a time."""
+    """Some columns of one Parquet file, with one batch in memory at a time."""
     with _parquet(path) as file:
         yield from pq.ParquetFile(file).iter_batches(batch_size=65_536, columns=columns)
 
 
 def range_of(path: str, column: str) -> tuple[int, int] | None:
-    """The smallest and largest value of a column of integers, by the file's statistics; None where it has no rows."""
+    """The smallest and largest value of an integer column, from the file's statistics; None if it has no rows."""
     with _parquet(path) as file:
         metadata = pq.ParquetFile(file).metadata
     place = metadata.schema.names.index(column)
     groups = [metadata.row_group(group).column(place).statistics for group in range(metadata.num_row_groups)]
-    found = [(group.min, group.max) for group in groups if group is not None and group.has_min_max]
-    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+    ranges = [(group.min, group.max) for group in groups if group is not None and group.has_min_max]
+    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
 
 
 def read_rows(path: str, model: type[Row]) -> Iterator[Row]:
-    """The rows of one Parquet file as row models, a batch in memory at a time."""
+    """The rows of one Parquet file as row models, with one batch in memory at a time."""
     with _parquet(path) as file:
         for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
             for row in batch.to_pylist():
@@ -277,7 +286,7 @@ def read_rows(path: str, model: type[Row]) -> Iterator[Row]:
 
 
 def read_rows_at(path: str, model: type[Row], places: Sequence[int]) -> list[Row]:
-    """Some rows of one Parquet file as row models, by their places, in the order of these."""
+    """Some rows of one Parquet file as row models, by row number, in the given order."""
     return [model.model_validate(row) for row in read_table(path).take(pa.array(places, pa.int64())).to_pylist()]
 
 
@@ -286,7 +295,7 @@ def digest_of_bytes(data: bytes) -> str:
 
 
 def digest_of_file(path: str) -> str:
-    """sha256 of a file's content, read in pieces."""
+    """sha256 of a file's content, read in chunks of 1 MiB."""
     filesystem, inner = located(path)
     digest = hashlib.sha256()
     with filesystem.open(inner, "rb") as file:
@@ -296,8 +305,8 @@ def digest_of_file(path: str) -> str:
 
 
 def tree_of(folder: str) -> list[tuple[str, int]]:
-    """(path relative to the folder, size) of every file below it, sorted."""
+    """(path relative to the folder, size in bytes) of every file below it, sorted."""
     filesystem, inner = located(folder)
     base = inner.rstrip("/") + "/"
-    found = filesystem.find(inner, detail=True)
-    return sorted((path.removeprefix(base), entry["size"]) for path, entry in found.items())
+    entries = filesystem.find(inner, detail=True)
+    return sorted((path.removeprefix(base), entry["size"]) for path, entry in entries.items())

@@ -90,5 +90,7 @@ def test_a_backfill_means_a_snapshot_whose_dump_is_another(tmp_path):
     backfill(str(path), [SNAPSHOT], None, None, None, "missing", False, console)
     assert "none has anything missing" in console.file.getvalue()
     write_multistream(tmp_path, [[page_xml(1, "Old Town", "It is old, and was built anew.")]])
-    with pytest.raises(RunFailed, match=r"1 of 1 snapshots failed: .*dump/v1 was made in another way: the dump had"):
+    with pytest.raises(
+        RunFailed, match=r"1 of 1 snapshots failed: .*dump/v1 was built with other inputs or settings: the dump had"
+    ):
         backfill(str(path), [SNAPSHOT], None, None, None, "missing", False, silent())

@@ -91,7 +91,7 @@ def test_a_broken_gate_leaves_the_stage_unfinished(tmp_path):
     [
         (recipe(a=2), "a was 1, is 2"),
         (recipe(a=1, b={"c": 3}), "b.c was 'not set', is 3"),
-        (recipe(a=1, upstream="def"), "upstream dump/v1 is another"),
+        (recipe(a=1, upstream="def"), "upstream dump/v1 has changed"),
         (recipe(a=1, version=2), "code was version 1, is 2"),
     ],
 )

@@ -120,7 +120,7 @@ def test_a_file_of_a_dump_may_be_deleted_once_it_is_read_and_none_may_be_another
     made(config, "dump", "redirects", "aliases")
     first.unlink()
     assert finished(config, "dump")
-    with pytest.raises(BadInput, match=r"p1p9\.bz2 is gone, and not everything that is made from it is finished"):
+    with pytest.raises(BadInput, match=r"p1p9\.bz2 is missing, and stages that read them are not finished"):
         made(config, "pages")
     second.write_bytes(second.read_bytes() * 2)
     refused(config, "dump")
@@ -230,7 +230,7 @@ def test_a_reference_model_may_be_gone_where_nothing_is_to_be_weighed(tmp_path, 
         forget(config, "reference")
     shutil.rmtree(folder)
     assert finished(config, "reference")
-    with pytest.raises(BadInput, match=r"ramp\.reference\.path .*: nothing is there any more, .*: put it back"):
+    with pytest.raises(BadInput, match=r"ramp\.reference\.path .*: the files do not exist any more, .*: put them back"):
         stage_of(config, "surprisals").make(making_of(config, "surprisals", "reference"))
 
 
@@ -240,7 +240,7 @@ def test_a_reference_model_that_is_gone_in_part_is_not_asked(tmp_path):
     made(config, "reference")
     (folder / "model.safetensors").unlink()
     assert finished(config, "reference")
-    with pytest.raises(BadInput, match=r"model\.safetensors is gone"):
+    with pytest.raises(BadInput, match=r"model\.safetensors is missing"):
         stage_of(config, "surprisals").make(making_of(config, "surprisals", "reference"))
 
 
@@ -277,5 +277,5 @@ def test_a_set_that_was_changed_after_a_run_that_was_killed_had_read_it_is_refus
     made(config, "leaks")
     Path(config.runtime.root, SNAPSHOT, "leaks", "v1", "stage.json").unlink()
     a_set(path, "Whom?")
-    with pytest.raises(BadInput, match="was made in another way: the evaluation sets had the sha256"):
+    with pytest.raises(BadInput, match="was built with other inputs or settings: the evaluation sets had the sha256"):
         made(config, "leaks")

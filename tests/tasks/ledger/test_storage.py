@@ -83,7 +83,7 @@ def test_what_can_be_no_root_is_refused(tmp_path):
     storage.refuse_no_folder(str(tmp_path))
     storage.refuse_no_folder(str(tmp_path / "new" / "folder"))
     storage.refuse_no_folder("memory://nothing/there")
-    for path, said in (("file", "a file"), ("file/below", "lies below a file")):
+    for path, said in (("file", "this is a file"), ("file/below", "a parent of this path is a file")):
         with pytest.raises(BadInput, match=said):
             storage.refuse_no_folder(str(tmp_path / path))
     with pytest.raises(BadInput, match="foo://bucket: cannot be opened"):
@@ -92,7 +92,7 @@ def test_what_can_be_no_root_is_refused(tmp_path):
 
 def test_where_no_folder_can_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="cannot be made"):
+    with pytest.raises(BadInput, match="cannot be created"):
         storage.write_bytes(str(tmp_path / "file" / "a.json"), b"{}")
 
 
