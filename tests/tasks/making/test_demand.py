@@ -79,16 +79,16 @@ SHORT: list[tuple[dict[str, Any], list[str]]] = [
         {"evaluation": {"per_masks": 5}, "certified_only": True},
         ["the split test holds 0 of 1", "teacher.splits (train)"],
     ),
-    ({"teacher": {"splits": ["dev"]}}, ["sft: teacher.splits (dev) holds no question"]),
+    ({"teacher": {"splits": ["dev"]}}, ["sft: teacher.splits (dev) has no question"]),
     (
         {"sft": {"curriculum": [stage_of(4)], "optimiser": OPTIMISER}},
-        ["sft.curriculum has stages of up to 4 masks, but teacher.splits (train) holds no question with as many"],
+        ["sft.curriculum has phases of up to 4 masks, but teacher.splits (train) has no question with that number"],
     ),
-    ({"evolution": evolution(questions=21)}, ["evolution.questions asks for 21 fresh questions, but the split rl"]),
+    ({"evolution": evolution(questions=21)}, ["evolution.questions needs 21 fresh questions, but the split rl"]),
     ({"evolution": evolution(split="train", questions=5)}, []),
-    ({"evolution": evolution(split="dev")}, ["the split dev holds 0 for it"]),
+    ({"evolution": evolution(split="dev")}, ["the split dev has 0 for it"]),
     ({"dapo": dapo()}, []),
-    ({"dapo": dapo(3)}, ["dapo.curriculum has stages of up to 3 masks, but the split rl holds no question"]),
+    ({"dapo": dapo(3)}, ["dapo.curriculum has phases of up to 3 masks, but the split rl has no question"]),
 ]
 
 
