@@ -172,7 +172,7 @@ def _action(ledger: Ledger, stage: Stage) -> tuple[str, str]:
         names = storage.names_in(ledger.folder(stage.stage, stage.label))
         parts = sum(name.startswith("part-") and name.endswith(".json") for name in names)
         return "finished", f"begun: {parts} parts are there"
-    changed = changes_outside(ledger, manifest, stage.places)
+    changed = changes_outside(ledger, manifest, stage.locations)
     if changed:
         return "refused", "; ".join(changed)
     rows = f", {manifest.rows:,} rows" if manifest.rows else ""

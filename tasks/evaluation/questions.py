@@ -1,4 +1,4 @@
-"""Which questions an evaluation asks, and how many answers that makes of every contestant."""
+"""The questions that an evaluation asks, and the number of answers from every contestant."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
@@ -16,10 +16,10 @@ DECODINGS: tuple[Decoding, ...] = ("greedy", "sampled")
 def chosen_questions(
     questions: Iterable[Question], settings: EvaluationSettings, masks: Sequence[int]
 ) -> list[Question]:
-    """``per_masks`` questions of the split for each of these numbers of masks, by seed; the same whoever answers.
+    """``per_masks`` questions of the split for each of these numbers of masks, drawn by seed, the same for all models.
 
     Raises:
-        BadInput: there are fewer.
+        BadInput: the split has too few questions.
     """
 
     def new_draw() -> Draw[Question]:
@@ -34,21 +34,21 @@ def chosen_questions(
     return [question for draw in by_masks.values() for question in draw.drawn()]
 
 
-def too_few(there: Mapping[int, int], settings: EvaluationSettings, masks: Sequence[int]) -> Iterator[str]:
-    """A line for each number of masks of which the split holds fewer questions than are asked.
+def too_few(available: Mapping[int, int], settings: EvaluationSettings, masks: Sequence[int]) -> Iterator[str]:
+    """A message for each number of masks with fewer questions in the split than the evaluation needs.
 
     Args:
-        there: the split's questions by their number of masks.
+        available: the number of the split's questions by their number of masks.
     """
     for n_masks in sorted(masks):
-        given = there.get(n_masks, 0)
-        if given < settings.per_masks:
+        count = available.get(n_masks, 0)
+        if count < settings.per_masks:
             yield (
-                f"evaluation.per_masks asks for {settings.per_masks} questions of each number of masks (ramp.masks), "
-                f"but the split {settings.split} holds {given} of {n_masks}: make more, or ask for fewer"
+                f"evaluation.per_masks needs {settings.per_masks} questions for each number of masks (ramp.masks), but "
+                f"the split {settings.split} has {count} with {n_masks}: make more questions, or lower it"
             )
 
 
 def answers_of_one(settings: EvaluationSettings, masks: Sequence[int]) -> int:
-    """How many answers a contestant gives to the chosen questions."""
+    """The number of answers that each contestant gives to the chosen questions."""
     return settings.per_masks * len(masks) * len(DECODINGS)

@@ -1,15 +1,15 @@
 """From answers to the scorecard: every model's metrics with 95% intervals, and each model against the one before it.
 
-`Score` and `Comparison` are rows of report.json. All but one metric are of greedy answers:
+`Score` and `Comparison` are rows of report.json. All metrics except span_recall_sampled are of greedy answers:
 
-    span_recall           token recall at each mask's own place (tasks/agent/scoring.py)
-    span_recall_sampled   the same, of sampled answers
+    span_recall           token recall at each mask's position (tasks/agent/scoring.py)
+    span_recall_sampled   the same for sampled answers
     exact                 share of masks filled in exactly
-    format                every turn that the model wrote was well formed
-    answered              it ended in an answer
-    searches              searches it made
+    format                share of rollouts in which every turn of the model was well formed
+    answered              share of rollouts that ended with an answer
+    searches              number of searches
 
-``masks`` 0 is all questions together, 1 to 4 those with as many masks.
+``masks`` is a number of masks from 1 to 4, or 0 for all questions together.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +32,7 @@ METRICS: dict[str, tuple[str, Callable[[Answer], float]]] = {
     "answered": ("greedy", lambda answer: float(answer.end_reason == EndReason.ANSWERED)),
     "searches": ("greedy", lambda answer: float(len(answer.searches))),
 }
-"""Of each metric the decoding that it is of, and its value of one answer."""
+"""By metric: the decoding of its answers, and its value for one answer."""
 
 COMPARED = ("span_recall", "span_recall_sampled", "exact")
 
@@ -66,7 +66,7 @@ class Comparison(BaseModel):
 
 
 def read_answers(ledger: Ledger) -> list[Answer]:
-    """Answers of all finished evaluations."""
+    """The answers of all finished evaluations."""
     labels = [manifest.recipe.label for manifest in ledger.manifests() if manifest.recipe.stage == "answers"]
     paths = [path for label in labels for path in ledger.data_paths("answers", label)]
     return [row for path in paths for row in storage.read_rows(path, Answer)]
@@ -142,7 +142,7 @@ def _grouped(answers: Iterable[Answer]) -> _Grouped:
 
 
 def _values(grouped: _Grouped, model: str, retrieval: str, masks: int, metric: str) -> dict[str, float]:
-    """The metric by question, of those with that many masks."""
+    """The metric's values by question, for questions with that number of masks."""
     decoding, value_of = METRICS[metric]
     rows = grouped.get((model, retrieval, decoding), [])
     return {row.question_id: value_of(row) for row in rows if masks in (0, row.n_masks)}

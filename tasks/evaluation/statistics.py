@@ -1,7 +1,7 @@
-"""How sure a mean or a difference is: percentile bootstrap (Efron, 1979) over questions, and McNemar's exact test.
+"""Confidence of means and differences: percentile bootstrap (Efron, 1979) over questions, and McNemar's exact test.
 
-Questions are what is drawn again, because they are what was sampled; a difference is taken question by question, so
-what makes a question hard for both models drops out.
+The bootstrap resamples questions, because the questions are the random sample. Differences are paired by question, so
+that a question's difficulty for both models cancels out.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _CHUNK_VALUES = 2_000_000
 
 
 class Interval(NamedTuple):
-    """A mean over ``n`` questions, and the ends of its 95% interval."""
+    """A mean over ``n`` questions, and the bounds of its 95% interval."""
 
     mean: float
     low: float
@@ -24,10 +24,10 @@ class Interval(NamedTuple):
 
 
 def mean_interval(values: Sequence[float], resamples: int, seed: int = 0) -> Interval:
-    """The mean of one value a question. The same values, resamples and seed give the same interval.
+    """The mean of one value for each question. The same values, resamples and seed give the same interval.
 
     Raises:
-        ValueError: there is no value.
+        ValueError: ``values`` is empty.
     """
     sample = np.asarray(values, np.float64)
     if sample.size == 0:
@@ -37,12 +37,15 @@ def mean_interval(values: Sequence[float], resamples: int, seed: int = 0) -> Int
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float], resamples: int, seed: int = 0) -> Interval:
-    """The mean of ``a - b``; ``a[i]`` and ``b[i]`` are of the same question."""
+    """The mean of ``a - b``; ``a[i]`` and ``b[i]`` belong to the same question."""
     return mean_interval(np.subtract(a, b, dtype=np.float64).tolist(), resamples, seed)
 
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
-    """Two-sided p-value that ``a`` and ``b`` are as often right: the exact binomial test of the pairs that disagree."""
+    """Two-sided p-value of the hypothesis that ``a`` and ``b`` are right equally often.
+
+    It is the exact binomial test on the pairs that disagree (McNemar, 1947).
+    """
     pairs = list(zip(a, b, strict=True))
     only_a = sum(x and not y for x, y in pairs)
     disagreeing = sum(x != y for x, y in pairs)
@@ -52,7 +55,8 @@ def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
 def _resampled_means(sample: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """(resamples): means of samples drawn with replacement.
 
-    How often each distinct value is drawn is multinomial, and a metric of few masks has few distinct values.
+    The counts of the distinct values in a resample are multinomial. Drawing counts is faster than drawing values,
+    because a metric over few masks has few distinct values.
     """
     generator = np.random.default_rng(seed)
     values, counts = np.unique(sample, return_counts=True)

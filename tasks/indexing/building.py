@@ -1,4 +1,4 @@
-"""Indexes from files of passages, and searches from files of queries."""
+"""Build an index from files of passages, and search for the queries of a file."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ _QUERIES_AT_ONCE = 2048
 
 
 class _Line(BaseModel):
-    """One JSON line; what else it holds is passed over."""
+    """One JSON line; additional fields are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -43,31 +43,31 @@ Line = TypeVar("Line", bound=_Line)
 def build_from_parquet(
     paths: list[str], out: str, settings: IndexSettings, on_passage: Callable[[], None] = lambda: None
 ) -> IndexInfo:
-    """Build an index of files of passages, in their order: Parquet, JSON lines, or folders of Parquet parts.
+    """Build an index from files of passages, in their order: Parquet, JSON lines, or folders of Parquet parts.
 
     Args:
-        on_passage: called for every passage as the index takes it.
+        on_passage: called for every passage just before it is added to the index.
 
     Raises:
-        BadInput: a file is missing, unreadable, or without the columns passage_id, title, text as strings; or as
-            `retrieval_index.opening.build_index` says.
+        BadInput: a file is missing, unreadable, or without the columns passage_id, title, text as strings; or for the
+            reasons given in `retrieval_index.opening.build_index`.
     """
     files = [file for path in paths for file in _files_of(path)]
     for file in files:
         _check_columns(file)
-    return build_index(_told(files, on_passage), out, settings)
+    return build_index(_reported(files, on_passage), out, settings)
 
 
 def count_passages(paths: list[str]) -> int:
     """Passages in Parquet files, from their footers.
 
     Raises:
-        BadInput: a file is missing or unreadable, or no file of passages.
+        BadInput: a file is missing, unreadable, or lacks the columns of passages.
     """
     return sum(_rows_of(path) for path in paths)
 
 
-def _told(files: list[str], on_passage: Callable[[], None]) -> Iterator[tuple[str, str, str]]:
+def _reported(files: list[str], on_passage: Callable[[], None]) -> Iterator[tuple[str, str, str]]:
     for file in files:
         for passage in _passages_of(file):
             on_passage()
@@ -78,17 +78,17 @@ def search_many(index: str, queries: str, k: int) -> Iterator[dict[str, Any]]:
     """Search for every line ``{query_id, query}`` of a file.
 
     Yields:
-        ``{query_id, hits: [{passage_id, score}]}``, best first, in the order of the file.
+        ``{query_id, hits: [{passage_id, score}]}``, best hit first, in the order of the file.
 
     Raises:
-        BadInput: the index cannot be opened, or a line is not a query: before the first search.
+        BadInput: the index cannot be opened, or a line is not a query. It is raised before the first search.
     """
     lines = list(_read_lines(queries, _QueryLine))
     searcher = open_index(index)
     for start in range(0, len(lines), _QUERIES_AT_ONCE):
         batch = lines[start : start + _QUERIES_AT_ONCE]
-        found = searcher.search([Query(line.query) for line in batch], k)
-        for line, hits in zip(batch, found, strict=True):
+        hits_of_batch = searcher.search([Query(line.query) for line in batch], k)
+        for line, hits in zip(batch, hits_of_batch, strict=True):
             yield {
                 "query_id": line.query_id,
                 "hits": [{"passage_id": hit.passage_id, "score": hit.score} for hit in hits],
@@ -100,7 +100,7 @@ def _files_of(path: str) -> list[str]:
     if names:
         return [storage.join(path, name) for name in names]
     if not storage.exists(path):
-        raise BadInput(f"{path}: no such file: give Parquet or JSON lines with {', '.join(COLUMNS)}")
+        raise BadInput(f"{path}: no such file: give Parquet or JSON lines with the columns {', '.join(COLUMNS)}")
     return [path]
 
 
@@ -118,7 +118,10 @@ def _check_columns(path: str) -> None:
             raise BadInput(f"{path}: not a Parquet file: {' '.join(str(error).split())}") from None
     for column in COLUMNS:
         if column not in schema.names:
-            raise BadInput(f"{path}: no column {column}: passages have {', '.join(COLUMNS)}, not {schema.names}")
+            raise BadInput(
+                f"{path}: no column {column}: its columns are {', '.join(schema.names)}, passages need "
+                f"{', '.join(COLUMNS)}"
+            )
         kind = schema.field(column).type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             raise BadInput(f"{path}: column {column} is {kind}: it must hold strings")
@@ -127,7 +130,8 @@ def _check_columns(path: str) -> None:
 def _rows_of(path: str) -> int:
     _check_columns(path)
     with _opened(path) as file:
-        return pq.read_metadata(file).num_rows
+        rows: int = pq.read_metadata(file).num_rows
+        return rows
 
 
 def _opened(path: str, how: Callable[[str], Any] = storage.opened) -> Any:
@@ -154,7 +158,9 @@ def _parquet_passages(path: str) -> Iterator[tuple[str, str, str]]:
 def _without_nulls(path: str, row: Iterable[str | None]) -> tuple[str, str, str]:
     passage_id, title, text = row
     if passage_id is None or title is None or text is None:
-        raise BadInput(f"{path}: passage {passage_id}: a null in {', '.join(COLUMNS)}: write an empty string")
+        raise BadInput(
+            f"{path}: passage {passage_id}: a null in {', '.join(COLUMNS)}: use an empty string instead of null"
+        )
     return passage_id, title, text
 
 
@@ -164,7 +170,7 @@ def _line_passages(path: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _read_lines(path: str, model: type[Line]) -> Iterator[Line]:
-    """The JSON lines of a file, also a compressed one; empty lines are passed over."""
+    """The JSON lines of a file, which may be compressed; empty lines are skipped."""
     with _opened(path, storage.decompressed) as file:
         for number, data in enumerate(file, 1):
             if data.strip():

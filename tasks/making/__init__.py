@@ -1,1 +1,1 @@
-"""How each stage is made: plain functions from upstream files to this stage's files. One file a family of stages."""
+"""What a stage is, and what all stages share: their declaration, their context, and what they need from outside."""

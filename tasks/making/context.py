@@ -1,4 +1,4 @@
-"""What every stage's `make` is given besides its settings: upstream files, its own folder, and a progress listener."""
+"""What every stage's `make` receives besides its settings: upstream files, its own folder, a progress listener."""
 
 import gc
 import time
@@ -24,9 +24,9 @@ Item = TypeVar("Item")
 
 
 class Output(NamedTuple):
-    """What the work on one part gives: its rows, what it dropped, and the digests of what it read.
+    """The result of the work on one part: its rows, its rejects, and the digests of its inputs.
 
-    Where rows come from a generator, what it drops and counts is known when they are drawn.
+    If ``rows`` is a generator, ``rejects`` and ``figures`` are complete only after the last row is drawn.
     """
 
     rows: Iterable[Record]
@@ -34,11 +34,11 @@ class Output(NamedTuple):
     inputs: dict[str, str]
     figures: Mapping[str, int] = MappingProxyType({})
     joined: Callable[[pa.Table], pa.Table] | None = None
-    """What is done to the table of all rows, where a column is looked up for the part as a whole."""
+    """Applied to the table of all rows, for a column that is looked up once for the whole part."""
 
 
 def sorted_out(rows: Iterable[Record], inputs: dict[str, str]) -> Output:
-    """Rows and rejects as they come, apart."""
+    """An output that separates rejects from the other rows."""
     rejects: list[Reject] = []
 
     def kept() -> Iterator[Record]:
@@ -53,7 +53,7 @@ def sorted_out(rows: Iterable[Record], inputs: dict[str, str]) -> Output:
 
 @dataclass(frozen=True)
 class PartWork(Generic[Item]):
-    """Makes and commits one part; travels to Ray's workers."""
+    """Builds and commits one part. It is pickled and sent to Ray's workers."""
 
     parts: Parts
     work: Callable[[Item], Output]
@@ -71,8 +71,10 @@ class PartWork(Generic[Item]):
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Python's search for cycles of objects runs a hundred times less often: rows hold none, and it took a fifth of
-    the time that a dump takes."""
+    """Run Python's cyclic garbage collector a hundred times less often.
+
+    Rows contain no reference cycles, and the collector took a fifth of the time of a whole dump.
+    """
     before = gc.get_threshold()
     gc.set_threshold(100 * before[0], *before[1:])
     try:
@@ -82,7 +84,7 @@ def rare_collections() -> Iterator[None]:
 
 
 class FinishedMeanwhile(Exception):
-    """Another run, which this one waited for, has finished the stage."""
+    """Another run finished the stage while this run waited for it."""
 
     def __init__(self, manifest: StageManifest) -> None:
         super().__init__(f"{manifest.recipe.stage}/{manifest.recipe.label}")
@@ -91,14 +93,14 @@ class FinishedMeanwhile(Exception):
 
 @dataclass(frozen=True)
 class Making:
-    """One stage being made."""
+    """The context of one stage while it is built."""
 
     runtime: RuntimeSettings
     ledger: Ledger
     open: OpenStage
     on_progress: Callable[[Progress], None]
     held: ExitStack
-    """What is held until the stage is finished: its lease, where it is made in parts here."""
+    """Resources held until the stage is finished, such as the lease of a stage that this process builds in parts."""
 
     @property
     def folder(self) -> str:
@@ -109,7 +111,7 @@ class Making:
         return self.ledger.snapshot
 
     def upstream(self, stage: str, label: str | None = None) -> StageManifest:
-        """The finished upstream of that stage; with several, of that label."""
+        """The manifest of an upstream; ``label`` chooses between several upstreams of the same stage."""
         for upstream in self.open.recipe.upstreams:
             if upstream.stage == stage and label in (None, upstream.label):
                 manifest = self.ledger.manifest(upstream.stage, upstream.label)
@@ -140,7 +142,7 @@ class Making:
         return Parts(self.upstream_folder(stage, label), manifest.fingerprint, Record, self.snapshot).done()
 
     def upstream_paths(self, stage: str) -> list[str]:
-        """Paths of an upstream's parts in the order of their keys; none where it is no upstream."""
+        """Paths of an upstream's parts in the order of their keys; empty if the stage is not an upstream."""
         return list(self.upstream_parts(stage).values()) if self.has_upstream(stage) else []
 
     @property
@@ -150,7 +152,7 @@ class Making:
 
     @property
     def tokenizer(self) -> str | None:
-        """The folder of the upstream tokenizer; None where the stage has none."""
+        """The folder of the upstream tokenizer; None if the stage has no tokenizer upstream."""
         return storage.join(self.upstream_folder("tokenizer"), "tokenizer") if self.has_upstream("tokenizer") else None
 
     def map_parts(
@@ -159,16 +161,16 @@ class Making:
         items: dict[str, Item],
         work: Callable[[Item], Output],
     ) -> dict[str, PartManifest]:
-        """Make the parts that are missing, one from each item, and give back all of them by key.
+        """Build the missing parts, one from each item, and return all parts by key.
 
-        A part that holds failed rows counts as missing: the next run tries them again. While another run makes the
-        same stage this one waits, and finds what that one made.
+        A part with failed rows counts as missing: the next run tries them again. If another run builds the same stage,
+        this call waits for it and then reuses its parts.
 
         Raises:
-            FinishedMeanwhile: that run has passed the stage's gates, too.
+            FinishedMeanwhile: the other run has finished the stage, gates included.
         """
         waiting = lambda holder: self.on_progress(  # noqa: E731
-            Progress(done=0, total=len(items), unit="parts", note=f"{holder} makes them; waiting for it")
+            Progress(done=0, total=len(items), unit="parts", note=f"waiting for {holder}, which builds them")
         )
         lease = self.held.enter_context(leases.held(self.folder, waiting))
         finished = self.ledger.manifest(self.open.recipe.stage, self.open.recipe.label)
@@ -191,13 +193,13 @@ class Making:
         return dict(sorted(done.items()))
 
     def run_job(self, module: str, job: Job) -> JobResult:
-        """See `tasks.jobs.run`. A local Ray ends before it, whose memory the job may need."""
+        """Run a job (`tasks.jobs.run`). A local Ray is shut down first, because the job may need its memory."""
         release()
         return jobs.run(module, job, self.runtime.jobs, self.on_progress)
 
 
 def no_failed_rows(parts: dict[str, PartManifest]) -> Gate:
-    """Failed is not filtered: a stage with failed rows is not done, and the next run tries them again."""
+    """Failed rows are not rejects: a stage with failed rows is unfinished, and the next run tries them again."""
     failed = sum(part.failed for part in parts.values())
     return Gate(name="no failed rows", holds=failed == 0, detail=f"{failed} rows failed")
 

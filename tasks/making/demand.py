@@ -1,7 +1,7 @@
-"""Whether the questions suffice for what the config asks of them: reported when they are made, hours before they lack.
+"""Whether there are enough questions for all sections of a config, checked hours before a section would run out.
 
-Exactly by the questions themselves (`Count`), or roughly by the figures of questions that are finished
-(`shortages_by_figures`), which count what self-evolution and DAPO share once for each of them.
+`Demand.counted` counts the questions exactly while their stage is built. `Demand.shortages_by_figures` estimates from
+the figures of a finished stage; it counts questions that self-evolution and DAPO share once for each of the two.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ Supply = Counter[int]
 
 
 class Asker(NamedTuple):
-    """A section of the config that asks questions, and its complaints about a supply that is too small."""
+    """A section of the config that asks questions. ``lacks`` yields one message for each shortage in a supply."""
 
     splits: Collection[Split]
     lacks: Callable[[Supply], Iterator[str]]
@@ -32,13 +32,13 @@ class Asker(NamedTuple):
 
 @dataclass(frozen=True)
 class Demand:
-    """All sections of a config that ask questions. It changes no question: it only says when there are too few."""
+    """All sections of a config that ask questions. It does not change questions; it only reports shortages."""
 
     askers: tuple[Asker, ...]
     certified_only: bool
 
     def counted(self, questions: Iterable[Question], shortages: list[str]) -> Iterator[Question]:
-        """The questions unchanged; once they are drawn, ``shortages`` holds a line for everything that they lack."""
+        """Yield the questions unchanged; after the last one, ``shortages`` has a line for each shortage."""
         supplies = [Supply() for _ in self.askers]
         for question in questions:
             if not self.certified_only or is_certified(question):
@@ -49,7 +49,7 @@ class Demand:
         shortages += [words for asker, supply in pairs for words in asker.lacks(supply)]
 
     def shortages_by_figures(self, figures: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
-        """What finished questions lack, by the figures of their stage; empty where an earlier version kept none."""
+        """Shortages by the figures of a finished questions stage; empty if an older version did not write figures."""
         counts = figures.get(CERTIFIED if self.certified_only else ASKABLE)
         if counts is None:
             return []
@@ -58,7 +58,7 @@ class Demand:
 
 @dataclass(frozen=True)
 class EnoughQuestions:
-    """A need (`tasks.making.needs`) of a stage that asks: questions that are finished already must suffice."""
+    """A need (`tasks.making.needs`) of a stage that asks questions: if they are finished, they must be enough."""
 
     ledger_root: str
     snapshot: str
@@ -78,7 +78,7 @@ class EnoughQuestions:
 
 
 def refuse_shortage(shortages: Collection[str]) -> None:
-    """Raises BadInput that names all of it; the questions stay, and their stage goes on under other settings."""
+    """Raises BadInput that names all shortages. Questions built so far are kept for a run with other settings."""
     if shortages:
         raise BadInput("; ".join(shortages))
 
@@ -91,9 +91,10 @@ def _supply_of(counts: Mapping[str, Mapping[str, int]], splits: Collection[Split
 
 
 def is_kept_for_evolution(question: Question, settings: KeptQuestionSettings) -> bool:
-    """Whether self-evolution asks the question, and DAPO does not. By hash, so stable over snapshots.
+    """Whether the question is reserved for self-evolution, so that DAPO does not ask it.
 
-    Of the split that self-evolution asks it has its share, of others none: DAPO has all of `rl` if that is another one.
+    The draw is by hash, so it is stable over snapshots. Self-evolution takes its share of its own split only: if that
+    is not `rl`, DAPO has the whole of `rl`.
     """
     if question.split != settings.split:
         return False
@@ -102,7 +103,7 @@ def is_kept_for_evolution(question: Question, settings: KeptQuestionSettings) ->
 
 
 def demand_of(config: PipelineConfig) -> Demand:
-    """What the sections of this config ask."""
+    """The demand of all sections of this config."""
     return Demand(tuple(_askers(config)), config.certified_only)
 
 
@@ -112,43 +113,48 @@ def _askers(config: PipelineConfig) -> Iterator[Asker]:
     if teacher is not None:
         where = f"teacher.splits ({', '.join(teacher.splits)})"
         curriculum = config.sft.curriculum if config.sft else []
-        yield Asker(set(teacher.splits), lambda supply: _none(supply, where, "sft", curriculum, certified))
+        yield Asker(
+            set(teacher.splits), lambda supply: _training_shortages(supply, where, "sft", curriculum, certified)
+        )
     if evolution is not None:
         wanted, split = evolution.questions, evolution.split
         yield Asker(
             {split},
-            lambda supply: _fewer(supply.total(), wanted, split),
+            lambda supply: _too_few_fresh(supply.total(), wanted, split),
             lambda question: is_kept_for_evolution(question, evolution),
         )
     if dapo is not None:
         left = "the split rl, less evolution.share," if evolution and evolution.split == Split.RL else "the split rl"
         yield Asker(
             {Split.RL},
-            lambda supply: _none(supply, left, "dapo", dapo.curriculum, certified),
+            lambda supply: _training_shortages(supply, left, "dapo", dapo.curriculum, certified),
             lambda question: not (evolution and is_kept_for_evolution(question, evolution)),
         )
     if evaluation is not None:
         yield Asker({evaluation.split}, lambda supply: too_few(supply, evaluation, config.ramp.masks))
 
 
-def _none(
+def _training_shortages(
     supply: Supply, where: str, section: str, curriculum: Sequence[CurriculumStage], certified: str
 ) -> Iterator[str]:
-    """Of a section that trains on questions: it needs one at least, and one with as many masks as each phase names."""
+    """Shortages of a section that trains on questions.
+
+    It needs at least one question, and for every phase one with the phase's largest number of masks.
+    """
     if not supply.total():
-        yield f"{section}: {where} holds no question{certified}: make more, or give that split a larger share"
+        yield f"{section}: {where} has no question{certified}: make more questions, or give that split a larger share"
         return
     missing = sorted({stage.max_masks for stage in curriculum} - {masks for masks, count in supply.items() if count})
     if missing and not supply[0]:
         yield (
-            f"{section}.curriculum has stages of up to {', '.join(map(str, missing))} masks, but {where} holds no "
-            f"question with as many{certified}: make more, or leave these stages out"
+            f"{section}.curriculum has phases of up to {', '.join(map(str, missing))} masks, but {where} has no "
+            f"question with that number{certified}: make more questions, or remove these phases"
         )
 
 
-def _fewer(there: int, wanted: int, split: Split) -> Iterator[str]:
-    if there < wanted:
+def _too_few_fresh(available: int, wanted: int, split: Split) -> Iterator[str]:
+    if available < wanted:
         yield (
-            f"evolution.questions asks for {wanted} fresh questions, but the split {split} holds {there} for it: "
-            "raise evolution.share, make more questions, or ask for fewer"
+            f"evolution.questions needs {wanted} fresh questions, but the split {split} has {available} for it: "
+            "raise evolution.share, make more questions, or lower evolution.questions"
         )

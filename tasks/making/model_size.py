@@ -6,7 +6,7 @@ from schemas.sizes import architecture_in, parameters_of
 
 
 def parameters_in(config: PipelineConfig) -> int | None:
-    """The number of parameters of the config's model; None where its folder is not there to be read."""
+    """The number of parameters of the config's model; None if there is no model, or its folder cannot be read."""
     model = model_of(config)
     token_ids = config.tokenizer.vocabulary if config.tokenizer and config.tokenizer.vocabulary else 0
     return parameters_of(model, token_ids) if model else None

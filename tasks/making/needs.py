@@ -1,7 +1,7 @@
-"""What stages need from outside the root: each need can be looked for, and says in one line what is missing.
+"""What stages need from outside the root. Each need can be checked, and reports in one line what is missing.
 
-`look` is cheap and starts nothing: a run looks before it starts anything. `ask` contacts a server: `masksearch doctor`
-asks. Equal needs of several stages are looked for once.
+`look` is cheap and starts nothing: a run calls it before it starts anything. `ask` contacts a server: only
+`masksearch doctor` calls it. Equal needs of several stages are checked once.
 """
 
 import importlib.util
@@ -27,10 +27,10 @@ _WEIGHTS = (".safetensors", ".bin")
 
 class Need(Protocol):
     def look(self) -> str | None:
-        """What is there, in words; None where nothing is worth a line.
+        """A line that describes what was found; None if there is nothing to report.
 
         Raises:
-            BadInput: it is missing.
+            BadInput: what the stage needs is missing or unusable.
         """
         ...
 
@@ -41,7 +41,7 @@ class DumpThere(NamedTuple):
     path: str
 
     def look(self) -> str:
-        storage.kind_of(self.path)  # raises where a store does not answer
+        storage.kind_of(self.path)  # raises if the store does not answer
         return f"dump: {find_dump(self.path).path}"
 
 
@@ -53,7 +53,8 @@ class FileSystem(NamedTuple):
     def look(self) -> None:
         if scheme_of(self.root) is not None:
             raise BadInput(
-                f"runtime.root {self.root}: the index, and all after it, is made by jobs, which need a file system"
+                f"runtime.root {self.root}: the index and all later stages are built by jobs, which need a file "
+                "system: give a folder that all machines of the jobs share"
             )
 
 
@@ -74,7 +75,7 @@ class Folder(NamedTuple):
 
 
 class Encoder(NamedTuple):
-    """The encoder of a dense index, which must read texts as long as the index has them."""
+    """The encoder of a dense index. It must accept texts of the length that the index uses."""
 
     path: str
     max_tokens: int
@@ -97,7 +98,7 @@ class RoomToTrain(NamedTuple):
     def look(self) -> None:
         if scheme_of(self.root) is None:
             needed = of_trainings(self.parameters, models=1, trainings=1, checkpoints=self.checkpoints)
-            remedy = "free some, name another runtime.root, or lower runtime.keep_checkpoints"
+            remedy = "free disk space, set another runtime.root, or lower runtime.keep_checkpoints"
             refuse_no_room(self.root, needed, f"a training of {self.parameters:,} parameters", remedy)
 
 
@@ -114,16 +115,14 @@ class LanguageModel(NamedTuple):
         try:
             ModelShape.read(self.path)
         except KeyError as missing:
-            raise BadInput(
-                f"{self.setting} {self.path}: its config.json does not tell {missing}: no language model"
-            ) from None
+            raise BadInput(f"{self.setting} {self.path}: no language model: its config.json has no {missing}") from None
         for file in self.files:
             Folder(self.setting, self.path, (file,), self.what).look()
         return words
 
 
 class Heads(NamedTuple):
-    """Numbers of heads that rotary positions and shared keys allow."""
+    """Numbers of heads that fit the hidden size: rotary positions need even heads, shared keys need whole groups."""
 
     hidden: int
     heads: int
@@ -132,7 +131,7 @@ class Heads(NamedTuple):
     def look(self) -> None:
         if self.hidden % self.heads or self.hidden // self.heads % 2:
             raise BadInput(
-                f"model.heads {self.heads}: model.hidden ({self.hidden}) must be an even number of times as many"
+                f"model.heads {self.heads}: model.hidden ({self.hidden}) must be an even multiple of model.heads"
             )
         if self.heads % self.key_value_heads:
             raise BadInput(
@@ -145,10 +144,10 @@ class SpacyPipeline(NamedTuple):
 
     def look(self) -> str:
         if importlib.util.find_spec("spacy") is None:
-            raise BadInput("ramp.spans.kind spacy: spaCy is not installed; pip install spacy, or use links")
+            raise BadInput("ramp.spans.kind spacy: spaCy is not installed: pip install spacy, or use kind links")
         is_installed = self.model.isidentifier() and importlib.util.find_spec(self.model) is not None
         if not is_installed and not Path(self.model).is_dir():
-            raise BadInput(f"ramp.spans.model {self.model}: no such pipeline: install it or name a folder")
+            raise BadInput(f"ramp.spans.model {self.model}: no such spaCy pipeline: install it, or give its folder")
         return f"spaCy pipeline: {self.model}"
 
 
@@ -165,36 +164,38 @@ class QuestionSets:
             raise BadInput(f"ramp.leaks.sets: no such file: {', '.join(missing)}")
         for settings in self.sets:
             if next(read_set(settings), None) is None:
-                raise BadInput(f"ramp.leaks.sets: {settings.path} holds nothing")
+                raise BadInput(
+                    f"ramp.leaks.sets: {settings.path} is empty: give a file with questions, or remove it from the list"
+                )
         return f"evaluation sets: {len(self.sets)}"
 
 
 class ChatModel(NamedTuple):
-    """A chat model behind an endpoint. A run does not ask it beforehand, for it may be started meanwhile."""
+    """A chat model behind an endpoint. A run does not contact it beforehand, because it may be started later."""
 
     setting: str
-    """The setting of the runtime that names the endpoint."""
+    """The setting of the runtime with the endpoint's address."""
     model_setting: str
     who: str
-    """The part of the config that asks it."""
+    """The section or setting of the config that uses the model."""
     endpoint: EndpointRuntime | None
     model: str | None
     reads_key: bool
-    """Whether the key is read on this machine: jobs of a cluster read it there."""
+    """Whether this machine reads the key; if not, the jobs' cluster does."""
 
     def look(self) -> str:
         if self.endpoint is None:
-            raise BadInput(f"{self.who} needs {self.setting}.url (an OpenAI-compatible address)")
+            raise BadInput(f"{self.who} needs {self.setting}.url: set it to an OpenAI-compatible address")
         variable = self.endpoint.key_variable
         if variable is not None and not os.environ.get(variable) and self.reads_key:
-            raise BadInput(f"{self.setting}: the environment variable {variable} holds no key")
-        return f"{self.setting} names {self.endpoint.url}"
+            raise BadInput(f"{self.setting}: the environment variable {variable} holds no key: export it")
+        return f"{self.setting}: {self.endpoint.url}"
 
     def ask(self) -> None:
-        """Whether the endpoint answers, takes the key, and knows the model.
+        """Check that the endpoint answers, accepts the key, and serves the model.
 
         Raises:
-            BadInput, RunFailed: it does not.
+            BadInput, RunFailed: one of these fails.
         """
         from tasks.requests.chat import ChatEndpoint, Whose
 

@@ -5,4 +5,4 @@ from functools import cache
 from retrieval_index.opening import open_index
 
 searcher_of = cache(open_index)
-"""One open index a process: Ray's workers keep it from part to part."""
+"""Opens an index once for each process, so that Ray's workers keep it open from part to part."""

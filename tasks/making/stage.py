@@ -1,11 +1,11 @@
-"""What a stage is: one declaration that holds all that the pipeline knows of it.
+"""The declaration of a stage: one class holds everything that the pipeline knows about it.
 
 A class declares a kind of stage. Its instances are the stages of one config: a label, the settings that the stage
-reads, and the stages that it is made from. Nothing else about a stage stands anywhere else; `tasks.pipeline.registry`
-lists the classes.
+reads, and its upstream stages. `tasks.pipeline.registry` lists the classes.
 
-Identity is made from what is given. `make` receives no config: its settings are `reads`, which the fingerprint is made
-from, and what changes no row (the runtime, locations, limits) has types of its own.
+The fingerprint of a stage covers all that its rows depend on. `make` does not receive the config: its settings are
+`reads`, which the fingerprint includes. Values that change no row (the runtime, locations, limits) have their own types
+and are not part of it.
 """
 
 import re
@@ -24,16 +24,19 @@ from tasks.making.needs import Need
 Name = tuple[str, str]
 """A stage and its label."""
 Group = Literal["corpus", "ramp", "trajectories", "sft", "rl", "evaluate"]
-"""What a command builds: `masksearch corpus` and so on."""
+"""The command that builds the stage: `masksearch corpus` and so on."""
 Location = NewType("Location", str)
-"""Where something outside the root is. It may move: what it holds is noted by digest."""
+"""The path of something outside the root. It may move without a rebuild, because the digest of its content is noted."""
 Limit = NewType("Limit", float)
-"""What a gate allows. It changes no row."""
+"""A setting that changes no row, such as the limit of a gate."""
 S = TypeVar("S", bound=Reads)
 
 
 class Seen(NamedTuple):
-    """Of the last student's trajectories under a root: the share that was accepted, and mean tokens of one."""
+    """Figures of the last student's trajectories under a root: the accepted share, and mean tokens of a trajectory.
+
+    ``generated`` counts only the tokens that the model wrote.
+    """
 
     accepted: float
     tokens: float
@@ -41,44 +44,44 @@ class Seen(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What a stage will take: ``rows`` at most, ``tokens`` trained on, ``generated`` tokens; None where unknown."""
+    """Expected work of a stage: ``rows`` is an upper bound (None if unknown); ``tokens`` are trained on."""
 
     rows: int | None = None
     tokens: int = 0
     generated: int = 0
     updates: int = 0
     passes: float = 1.0
-    """Forward and backward passes over a token, in those of SFT."""
+    """Forward and backward passes over each token, relative to SFT."""
     staleness: int = 0
-    """How many updates rollouts may run ahead of: with any, both go on at once."""
+    """How many updates rollouts may run ahead. If positive, training and generation overlap."""
     is_bound: bool = False
-    """Whether the tokens are an upper bound."""
+    """Whether the numbers of tokens are upper bounds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(ABC, Generic[S]):
-    """One making of a stage."""
+    """One stage of a config: a kind, a label, and what it is built from."""
 
     stage: ClassVar[str]
     group: ClassVar[Group]
     version: ClassVar[int] = 1
     """Raised when the stage's code changes what it computes."""
     keys: ClassVar[str | None] = None
-    """A pattern of the names by which `labels` of a config changes this stage's label. Default: the stage's name."""
+    """A pattern of the keys in a config's `labels` that set the label of such a stage. Default: the stage's name."""
     runs_models: ClassVar[bool] = False
     """Whether its job loads the config's model."""
     together: ClassVar[bool] = False
-    """Whether one job makes all labels of the stage: their recipes are written before it starts."""
+    """Whether one job builds all labels of the stage. Their recipes are then written before the job starts."""
 
     key: str | None
-    """The name by which `labels` changes this stage's label; None where its label follows from another's."""
+    """The key in `labels` that sets this stage's label; None if the label follows from another stage's."""
     label: str
     reads: S
     upstreams: tuple[Name, ...] = ()
     needs: tuple[Need, ...] = ()
-    """What it reads from outside the root, and whom it asks."""
-    places: tuple[Location, ...] = ()
-    """Where those files are that it notes by digest."""
+    """The files it reads from outside the root, and the servers it contacts."""
+    locations: tuple[Location, ...] = ()
+    """The files outside the root whose digests it notes."""
 
     @classmethod
     @abstractmethod
@@ -87,16 +90,16 @@ class Stage(ABC, Generic[S]):
 
     @abstractmethod
     def make(self, making: Making) -> StageManifest:
-        """Make the stage, or the parts of it that are missing.
+        """Build the stage, or its missing parts.
 
         Raises:
             BadInput: its input is wrong.
-            RunFailed: work failed or a gate does not hold; what was finished is kept.
+            RunFailed: the work failed, or a gate does not hold. Finished parts are kept.
         """
 
     @classmethod
-    def changes(cls, ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
-        """How the files at these places differ from those that a finished stage was made from, in words.
+    def changes(cls, ledger: Ledger, built: StageManifest, locations: Sequence[str]) -> list[str]:
+        """Messages about files at these locations that differ from those that a finished stage was built from.
 
         Raises:
             RunFailed: a store does not answer.
@@ -104,7 +107,7 @@ class Stage(ABC, Generic[S]):
         return []
 
     def work(self, seen: Seen | None) -> Work | None:
-        """The work that the settings ask for; None for a stage whose work grows with its input."""
+        """The work that the settings imply; None for a stage whose work grows with its input."""
         return None
 
     @property
@@ -115,7 +118,7 @@ class Stage(ABC, Generic[S]):
         return f"{self.stage}/{self.label}"
 
     def recipe(self, ledger: Ledger) -> Recipe | None:
-        """How it is made, its upstreams pinned by digest; None while one of them is unfinished."""
+        """The recipe, with upstreams pinned by digest; None while an upstream is unfinished."""
         manifests = [ledger.manifest(*name) for name in self.upstreams]
         if None in manifests:
             return None
@@ -131,17 +134,17 @@ class Stage(ABC, Generic[S]):
 
     @classmethod
     def has_key(cls, name: str) -> bool:
-        """Whether a name in `labels` changes the label of stages of this kind."""
+        """Whether a key in `labels` sets the label of stages of this kind."""
         return re.fullmatch(cls.keys or cls.stage, name) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataStage(Stage[S]):
-    """A stage that a config has once: its label is ``v1`` unless the config's `labels` give another."""
+    """A stage that a config has at most once. Its label is ``v1`` unless the config's `labels` sets another."""
 
     @classmethod
     def in_config(cls, config: PipelineConfig) -> Name:
-        """The name that the stage has in this config."""
+        """The stage's name and label in this config."""
         return cls.stage, config.label(cls.stage, "v1")
 
     @classmethod

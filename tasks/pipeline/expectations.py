@@ -1,7 +1,8 @@
-"""What a config's stages will take: rows and tokens from its settings, hours from the rates of an acceptance.
+"""The expected cost of a config's stages: rows and tokens from its settings, hours from the rates of an acceptance.
 
-Where the accepted model is another than the config's, seconds are scaled by the number of parameters. Rollouts are
-taken to be as long as the last student's under the config's root; without one, as long as the settings allow.
+If the accepted model and the config's model differ in size, seconds are scaled by the number of parameters. Rollouts
+are assumed to be as long as the last student's under the config's root; without a student, as long as the settings
+allow.
 """
 
 from collections.abc import Sequence
@@ -16,14 +17,14 @@ from tasks.stages.student import StudentStage
 
 
 class Hours(NamedTuple):
-    """Of the clock, and of all devices together."""
+    """Wall-clock hours, and the sum of hours over all devices."""
 
     clock: float
     devices: float
 
 
 def seen_by_students(config: PipelineConfig) -> Seen | None:
-    """None where no student has answered yet."""
+    """Figures of the last student's trajectories; None if no student has finished yet."""
     ledger = Ledger(config.runtime.root, config.snapshot)
     for stage in reversed(list(StudentStage.of(config))):
         manifest = ledger.manifest(*stage.name)
@@ -34,19 +35,19 @@ def seen_by_students(config: PipelineConfig) -> Seen | None:
 
 
 def work_of(config: PipelineConfig, stages: Sequence[Stage]) -> dict[Name, Work]:
-    """Of the stages that models are asked or trained in."""
+    """The work of the stages that run or train models."""
     seen = seen_by_students(config)
-    found = {stage.name: stage.work(seen) for stage in stages}
-    return {name: work for name, work in found.items() if work is not None}
+    works = {stage.name: stage.work(seen) for stage in stages}
+    return {name: work for name, work in works.items() if work is not None}
 
 
 def hours_of(work: Work, rates: Rates, scale: float) -> Hours | None:
-    """None where there are no tokens to tell, or a rate that it takes was not measured.
+    """The hours of some work; None if its tokens are unknown, or a rate that it needs was not measured.
 
-    ``scale``: parameters, over those of the accepted model.
+    ``scale``: the model's parameters divided by those of the accepted model.
 
-    Training and generation take turns, unless rollouts go on while the policy is updated (``work.staleness``) on
-    devices of their own. Refills of groups that teach nothing are not counted: their number is not known beforehand.
+    Training and generation take turns, unless rollouts continue during updates (``work.staleness``) on devices of
+    their own. Rollouts that replace uninformative groups are not counted, because their number is unknown beforehand.
     """
     if not work.tokens and not work.generated:
         return None
@@ -63,19 +64,19 @@ def hours_of(work: Work, rates: Rates, scale: float) -> Hours | None:
 
 
 def _devices(work: Work, rates: Rates) -> float:
-    """How many are taken for as long as it runs."""
+    """The number of devices that the work occupies while it runs."""
     of_engines = rates.engines * rates.engine_devices if work.generated else 0.0
     of_training = rates.training_devices if work.tokens else 0.0
     return max(of_engines, of_training) if rates.together else of_engines + of_training
 
 
 def total(hours: Sequence[Hours]) -> Hours:
-    """One after the other."""
+    """The hours of stages that run one after another."""
     return Hours(sum(each.clock for each in hours), sum(each.devices for each in hours))
 
 
 def _over(amount: float, rate: float | None) -> float | None:
-    """Seconds for an amount; nothing takes none, whatever the rate."""
+    """Seconds for an amount at a rate; an amount of 0 takes 0 seconds even if the rate is unknown."""
     if not amount:
         return 0.0
     return amount / rate if rate else None

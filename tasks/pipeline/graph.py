@@ -1,4 +1,4 @@
-"""The stages of a config, in order, and how one of them is made; run, plan and status read it."""
+"""The stages of a config in order, and how to build one of them. The commands run, plan and status use it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ Stage: TypeAlias = declaration.Stage[Any]
 
 
 def stages_of(config: PipelineConfig) -> list[Stage]:
-    """Every stage of the config, each after those it is made from.
+    """Every stage of the config, each after its upstreams.
 
     Raises:
         BadInput: two stages have the same label, or `labels` names a stage that does not exist.
@@ -28,16 +28,16 @@ def stages_of(config: PipelineConfig) -> list[Stage]:
     for key in config.labels:
         if not any(kind.has_key(key) for kind in KINDS):
             data_stages = ", ".join(kind.stage for kind in KINDS if kind.keys is None and kind.has_key(kind.stage))
-            raise BadInput(f"labels: no stage goes by {key!r}; there are {data_stages}, sft-0, dapo …")
+            raise BadInput(f"labels: no stage is named {key!r}: the stages are {data_stages}, sft-0, dapo …")
     stages = [stage for kind in KINDS for stage in kind.of(config)]
     for name, count in Counter(stage.name for stage in stages).items():
         if count > 1:
-            raise BadInput(f"labels: {count} stages would go by {'/'.join(name)}; give each a label of its own")
+            raise BadInput(f"labels: {count} stages would be named {'/'.join(name)}: give each stage its own label")
     return _ordered(stages)
 
 
 def _ordered(stages: Iterable[Stage]) -> list[Stage]:
-    """Each after its upstreams, else in the given order."""
+    """Each stage after its upstreams, otherwise in the given order."""
     by_name = {stage.name: stage for stage in stages}
     ordered: dict[Name, Stage] = {}
 
@@ -54,7 +54,7 @@ def _ordered(stages: Iterable[Stage]) -> list[Stage]:
 
 
 def upstream_closure(stages: Sequence[Stage], wanted: Iterable[Stage]) -> list[Stage]:
-    """The wanted stages and all that they are made from, in the order of ``stages``."""
+    """The wanted stages and all their direct and indirect upstreams, in the order of ``stages``."""
     by_name = {stage.name: stage for stage in stages}
     names: set[Name] = set()
     open_ends = list(wanted)
@@ -66,17 +66,17 @@ def upstream_closure(stages: Sequence[Stage], wanted: Iterable[Stage]) -> list[S
 
 
 def make(config: PipelineConfig, stage: Stage, on_progress: Callable[[Progress], None]) -> StageManifest:
-    """Make a stage, or what is missing of it; a finished one is given back as it is.
+    """Build a stage, or its missing parts; a finished stage is returned unchanged.
 
     Raises:
-        BadInput: its label holds something made in another way, or its input is wrong.
-        RunFailed: work failed or a gate does not hold; what was finished is kept.
+        BadInput: the stage was built with other inputs or settings under this label, or its input is wrong.
+        RunFailed: the work failed, or a gate does not hold. Finished parts are kept.
     """
     ledger = Ledger(config.runtime.root, config.snapshot)
     recipe = stage.recipe(ledger)
     if recipe is None:
         missing = [f"{name}/{label}" for name, label in stage.upstreams if ledger.manifest(name, label) is None]
-        raise BadInput(f"{stage} is made from {', '.join(missing)}, not there yet: run the whole pipeline first")
+        raise BadInput(f"{stage} needs {', '.join(missing)}, not finished yet: run the whole pipeline first")
     opened = ledger.open(recipe, stage.key)
     finished = _finished(ledger, stage)
     if finished is not None:
@@ -98,10 +98,10 @@ def _open_siblings(config: PipelineConfig, ledger: Ledger, stage: Stage) -> None
 
 
 def is_finished(config: PipelineConfig, stage: Stage) -> bool:
-    """Whether the stage lies there, made in just this way.
+    """Whether the stage is finished with exactly these inputs and settings.
 
     Raises:
-        BadInput: its label holds something made in another way, or from something else outside.
+        BadInput: it was built with other inputs or settings under this label, or files outside the root have changed.
     """
     ledger = Ledger(config.runtime.root, config.snapshot)
     recipe = stage.recipe(ledger)
@@ -114,24 +114,24 @@ def is_finished(config: PipelineConfig, stage: Stage) -> bool:
 
 
 def _finished(ledger: Ledger, stage: Stage) -> StageManifest | None:
-    """Of a stage whose recipe is known to be the one that lies there; raises BadInput as `is_finished` does."""
+    """The manifest of a stage whose recipe is known to match; raises BadInput as `is_finished` does."""
     manifest = ledger.manifest(stage.stage, stage.label)
-    changed = changes_outside(ledger, manifest, stage.places) if manifest else []
+    changed = changes_outside(ledger, manifest, stage.locations) if manifest else []
     if changed:
         raise ledger.refusal(stage.stage, stage.label, changed, stage.key)
     return manifest
 
 
-def changes_outside(ledger: Ledger, made: StageManifest, places: Sequence[str] = ()) -> list[str]:
-    """How the files outside the root differ from those that a finished stage was made from, in words.
+def changes_outside(ledger: Ledger, built: StageManifest, locations: Sequence[str] = ()) -> list[str]:
+    """Messages about files outside the root that differ from those that a finished stage was built from.
 
-    Without places they are looked for where they last were. A store that does not answer shows no change.
+    Without ``locations`` the remembered ones are used. A store that does not answer counts as unchanged.
     """
-    places = places or remembered(ledger.folder(made.recipe.stage, made.recipe.label)).places
-    if not places:
+    locations = locations or remembered(ledger.folder(built.recipe.stage, built.recipe.label)).places
+    if not locations:
         return []
     try:
-        kinds = (kind for kind in KINDS if kind.stage == made.recipe.stage)
-        return [words for kind in kinds for words in kind.changes(ledger, made, places)]
+        kinds = (kind for kind in KINDS if kind.stage == built.recipe.stage)
+        return [change for kind in kinds for change in kind.changes(ledger, built, locations)]
     except RunFailed:
         return []

@@ -1,4 +1,4 @@
-"""What stages will take by what they took for an earlier snapshot of the same wiki, in proportion to the dumps."""
+"""The expected cost of stages by their cost for an earlier snapshot of the same wiki, scaled by the dumps' sizes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,20 +14,21 @@ from tasks.stages.dump import DumpStage
 
 
 class Precedent(NamedTuple):
-    """Of a stage that the snapshot ``snapshot`` has, made with the same settings; ``seconds`` are of the clock."""
+    """The expected cost of a stage, by the same stage of ``snapshot`` with the same settings; wall-clock seconds."""
 
     snapshot: str
     growth: float
-    """How many times as large this dump is as that one."""
+    """The size of this dump divided by the size of the earlier dump."""
     rows: int
     bytes: int
     seconds: float
 
 
 def precedents_of(config: PipelineConfig, stages: Sequence[Stage]) -> dict[Name, Precedent]:
-    """By the latest earlier snapshot under the same root; a stage that none has, made in the same way, is left out.
+    """Precedents from the latest earlier snapshot under the same root that has the stage with the same settings.
 
-    Training and rollouts take what the settings say, whatever the dump's size: data stages alone grow with it.
+    Stages without a precedent are left out. Only data stages grow with the dump: the cost of training and rollouts
+    follows from the settings.
     """
     ledger, size = Ledger(config.runtime.root, config.snapshot), _size_of_dump(config)
     found = {}
@@ -53,7 +54,7 @@ def _is_alike(made: StageManifest, stage: Stage) -> bool:
 
 
 def _size_of_dump(config: PipelineConfig) -> int | None:
-    """None for a made-up world, and for a dump that is not there yet."""
+    """The dump's size in bytes; None for a synthetic world, and for a dump that does not exist yet."""
     try:
         return find_dump(config.dump_path).size if config.dump_path else None
     except BadInput:

@@ -1,8 +1,8 @@
-"""The stages as Prefect tasks: what they show while they run and when they are done. The only file here with Prefect.
+"""The stages as Prefect tasks. This is the only file of `tasks` that imports Prefect.
 
-Prefect is a view: `tasks.pipeline.graph.make` does the work and the ledger owns what is done. A task shows a progress
-artifact while its stage is made and a table when it is finished; it has no retries of its own: a stage goes on from its
-parts.
+Prefect is a view: `tasks.pipeline.graph.make` does the work, and the ledger records what is finished. A task shows a
+progress artifact while its stage is built and a table when it is finished. It has no retries, because a stage
+continues from its finished parts when the flow runs again.
 """
 
 import time
@@ -23,13 +23,13 @@ from tasks.pipeline.graph import Stage
 
 Listener = Callable[[Stage, Progress | StageManifest], None]
 listeners: list[Listener] = []
-"""Called in this process with every progress and every stage that this run finished: the terminal is drawn from it."""
+"""Called in this process with every progress report and every stage that this run finished; the terminal uses it."""
 
 _ARTIFACT_SECONDS = 5.0
 
 
 def artifact_key(*names: str) -> str:
-    """Of small letters, digits and dashes, which is all that Prefect takes: wikis and labels have other signs, too."""
+    """A key of lower-case letters, digits and dashes: Prefect rejects the others in wikis and labels."""
     return "-".join(names).lower().replace("_", "-").replace(".", "-")
 
 
@@ -52,7 +52,7 @@ class _Shown:
             self._publish(progress)
 
     def finished(self) -> None:
-        """What is finished is at its end, whatever was told last: it may have waited for another run that made it."""
+        """Show the end, because the last report may be earlier: another run may have finished the stage."""
         last = self._progress
         if last is not None and last.done < last.total:
             self._publish(last.model_copy(update={"done": last.total, "note": ""}))
@@ -85,7 +85,7 @@ def _table(config: PipelineConfig, stage: Stage, manifest: StageManifest) -> Non
 
 
 def _build(config: PipelineConfig, stage: Stage) -> StageManifest | State:
-    """A stage whose job somebody asked to stop is Cancelled, not Failed."""
+    """Build a stage. If its job was stopped on request, the task's state is Cancelled, not Failed."""
     was_there = graph.is_finished(config, stage)
     shown = _Shown(config, stage)
     try:
@@ -100,12 +100,12 @@ def _build(config: PipelineConfig, stage: Stage) -> StageManifest | State:
 
 
 def task_of(stage: Stage) -> Task[[PipelineConfig, Stage], StageManifest | State]:
-    """The Prefect task of a stage: named after it, one a stage."""
+    """The Prefect task of a stage, named after it."""
     return Task(
         _build,
         name=stage.stage,
         task_run_name=str(stage),
         cache_policy=NO_CACHE,
         persist_result=False,
-        retries=0,  # said, because Prefect's settings may hold another default
+        retries=0,  # explicit, because Prefect's settings may have another default
     )

@@ -1,4 +1,4 @@
-"""The kinds of stages that there are. A new one is declared in `tasks/stages` and listed here, and nowhere else."""
+"""All kinds of stages. A new kind is declared in `tasks/stages` and listed here, and nowhere else."""
 
 from typing import Any
 
@@ -30,4 +30,4 @@ KINDS: tuple[type[Stage[Any]], ...] = (
     *(TokenizerStage, TeacherStage, UntrainedStage, BaseStage, SftStage, StudentStage, EvolvedStage, DapoStage),
     AnswerStage,
 )
-"""In the order in which a config's stages are shown, as far as what they are made from allows."""
+"""In the order in which a config's stages are shown, as far as their upstreams allow."""

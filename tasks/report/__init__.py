@@ -1,1 +1,1 @@
-"""The report: what a run made, how well its models do, how sure that is, and where the time went."""
+"""The report: what a run built, the scores of its models with intervals, and where the time went."""

@@ -1,4 +1,4 @@
-"""A trajectory and a masked paragraph, taken apart for people to read: on the terminal and in the report."""
+"""Trajectories and masked paragraphs as pieces that the terminal and the report can show."""
 
 import re
 from collections.abc import Sequence
@@ -9,11 +9,12 @@ from tasks.agent.protocol import MASK, TAG_NAMES
 
 Kind = Literal["prompt", "think", "search", "information", "answer", "stray"]
 
+# A body without its closing tag extends to the end of the text: a turn may be cut off by its token limit.
 _TAGGED = re.compile(rf"<(?P<tag>{'|'.join(TAG_NAMES)})>(?P<body>.*?)(?:</(?P=tag)>|\Z)", re.DOTALL)
 
 
 class Speech(NamedTuple):
-    """Something that was said: a thought, a search, an answer, what the environment showed; ``stray`` has no tags."""
+    """One element of a conversation: a prompt, thought, search, result or answer; ``stray`` is text outside of tags."""
 
     author: Author
     kind: Kind
@@ -21,7 +22,7 @@ class Speech(NamedTuple):
 
 
 def conversation(segments: Sequence[Segment]) -> list[Speech]:
-    """All that was said, in order. Nothing is left out, be it ever so malformed."""
+    """All elements in order. Malformed text is kept as well."""
     speeches = []
     for segment in segments:
         author = Author(segment.author)
@@ -43,14 +44,14 @@ def _tagged(author: Author, text: str) -> list[Speech]:
 
 
 class Piece(NamedTuple):
-    """A run of a paragraph; ``mask`` is the number of the mask (from 0) that it stands at, or None."""
+    """A piece of a paragraph: the text of mask number ``mask`` (from 0), or text between masks (None)."""
 
     text: str
     mask: int | None
 
 
 def pieces(masked_text: str, fillings: Sequence[str | None] = ()) -> list[Piece]:
-    """The paragraph with its masks filled in; a mask without a filling stays ``[mask]``."""
+    """The paragraph in pieces, its masks filled in; a mask without a filling remains ``[mask]``."""
     found: list[Piece] = []
     for number, between in enumerate(masked_text.split(MASK)):
         if number:

@@ -1,4 +1,4 @@
-"""How the models were trained, from the ``metrics.jsonl`` beside each (a line of JSON a step)."""
+"""The learning curves of models, from ``metrics.jsonl`` in the folder of each (one line of JSON for each step)."""
 
 import json
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ Points = list[tuple[int, float]]
 
 @dataclass(frozen=True)
 class Curves:
-    """One training: its figures by step, of the steps that have them."""
+    """The curves of one training. A series has only those steps that have the figure."""
 
     label: str
     series: dict[str, Points]
-    stages: Points
-    """Where each stage of the curriculum begins: (step, most masks); one element where there is no curriculum."""
+    phases: Points
+    """The beginning of each phase of the curriculum: (step, most masks); one element without a curriculum."""
 
     @property
     def is_rl(self) -> bool:
@@ -28,7 +28,7 @@ class Curves:
 
 
 def read_curves(ledger: Ledger, labels: Sequence[str]) -> list[Curves]:
-    """Of those models that were trained."""
+    """The curves of all models that were trained."""
     found = [_read(label, storage.join(ledger.folder("models", label), "metrics.jsonl")) for label in labels]
     return [curves for curves in found if curves is not None]
 
@@ -47,7 +47,7 @@ def _read(label: str, path: str) -> Curves | None:
 
 
 def smoothed(points: Points, share: float = 0.05) -> Points:
-    """A running mean over the last ``share`` of all steps (at least one)."""
+    """A running mean; its window is ``share`` of all steps, at least one step."""
     window = max(1, round(len(points) * share))
     values = [value for _, value in points]
     return [(step, fmean(values[max(0, i + 1 - window) : i + 1])) for i, (step, _) in enumerate(points)]

@@ -1,4 +1,4 @@
-"""What a run came to, for machines: the fields of report.json are a contract."""
+"""The results of a run for machines: the fields of report.json are a contract."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ class StageTiming(BaseModel):
 
 
 class Report(BaseModel):
-    """The scorecard is empty without models; ``wall_seconds`` is the time of all runs that built something."""
+    """``scores`` and ``comparisons`` are empty without models; ``wall_seconds`` sums all runs that built something."""
 
     scores: list[Score]
     comparisons: list[Comparison]
@@ -42,30 +42,30 @@ class Report(BaseModel):
 
 
 def finished_stages(ledger: Ledger, config: PipelineConfig) -> list[StageManifest]:
-    """In the order of the pipeline; those that the config does not know come last."""
+    """Manifests in the order of the pipeline; stages that are not in the config come last."""
     order = [stage.name for stage in graph.stages_of(config)]
 
-    def place(manifest: StageManifest) -> int:
+    def rank(manifest: StageManifest) -> int:
         name = (manifest.recipe.stage, manifest.recipe.label)
         return order.index(name) if name in order else len(order)
 
-    return sorted(ledger.manifests(), key=place)
+    return sorted(ledger.manifests(), key=rank)
 
 
 def current_report(ledger: Ledger, config: PipelineConfig) -> Report | None:
-    """The report that lies there, if it tells of just the stages that the ledger holds and its pages lie there, too."""
+    """The written report, if it covers exactly the stages in the ledger and its pages exist; otherwise None."""
     try:
         report = storage.read_document(storage.join(ledger.root, "report.json"), Report)
     except (FileNotFoundError, ValueError):
         return None
-    told = [StageTiming.of(manifest) for manifest in finished_stages(ledger, config)]
+    stages = [StageTiming.of(manifest) for manifest in finished_stages(ledger, config)]
     folders = (ledger.root, storage.join(ledger.root, ledger.snapshot))
     whole = all(storage.exists(storage.join(folder, "report.html")) for folder in folders)
-    return report if whole and report.stages == told else None
+    return report if whole and report.stages == stages else None
 
 
 def report_of(ledger: Ledger, answers: Sequence[Answer], config: PipelineConfig, wall_seconds: float) -> Report:
-    """Computed from what lies in the ledger, whoever made it; ``answers`` are all that it holds."""
+    """The report of everything in the ledger, including stages of other runs; ``answers`` are all of its answers."""
     resamples = (config.evaluation or EvaluationSettings()).bootstrap
     return Report(
         scores=scores_of(answers, resamples) if answers else [],

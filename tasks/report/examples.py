@@ -1,6 +1,6 @@
-"""Examples to read: for every teacher and every model something that it got right and something that it did not.
+"""Examples to read: for every teacher and every model one correct and one incorrect result.
 
-Trajectories are shown turn by turn. An evaluation keeps answers and searches only: their passages are looked up.
+Trajectories are shown turn by turn. An evaluation stores only answers and searches, so passages are looked up by id.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,15 +20,15 @@ from tasks.report.conversation import Piece, Speech, conversation, pieces
 from tasks.report.summary import contestant
 
 MOST_READ = 2_000
-"""Rows of one label that are looked through for examples."""
+"""The most rows of one label that are searched for examples."""
 
 Row = TypeVar("Row", bound=Record)
-Told = TypeVar("Told", Trajectory, Answer)
+Result = TypeVar("Result", Trajectory, Answer)
 
 
 @dataclass(frozen=True)
 class MaskLine:
-    """One mask of an example: what was asked for and what was written, None where that could not be told."""
+    """One mask of an example. ``written`` is None if the answer's text for this mask could not be located."""
 
     gold: str
     written: str | None
@@ -37,7 +37,7 @@ class MaskLine:
 
 @dataclass(frozen=True)
 class Example:
-    """``outcome`` is the verdict on it in a word; ``prompt`` is the paragraph in pieces, masks apart."""
+    """``who`` is a teacher's label or a model; ``outcome`` the verdict in a word; ``prompt`` the masked paragraph."""
 
     who: str
     outcome: str
@@ -49,15 +49,15 @@ class Example:
 
 
 def read_examples(ledger: Ledger, labels: Sequence[str], answers: Sequence[Answer]) -> list[Example]:
-    """Two of every label of trajectories, then two of every model, as far as there are such."""
+    """Up to two examples of every label of trajectories, then up to two of every model."""
     trajectories = [row for label in labels for row in _two(first_trajectories(ledger, label), _is_correct)]
     chosen = [row for rows in _by_contestant(answers) for row in _two(rows, lambda row: row.recall == 1)]
     asked = [row.question_id for row in trajectories] + [row.question_id for row in chosen]
     questions = _found(ledger, "questions", Question, "question_id", asked)
     wanted = [passage_id for row in chosen for search in row.searches for passage_id in search.passage_ids]
     passages = _found(ledger, "passages", Passage, "passage_id", wanted)
-    told = [_of_trajectory(row, questions[row.question_id]) for row in trajectories if row.question_id in questions]
-    return told + [
+    taught = [_of_trajectory(row, questions[row.question_id]) for row in trajectories if row.question_id in questions]
+    return taught + [
         _of_answer(row, questions[row.question_id], passages) for row in chosen if row.question_id in questions
     ]
 
@@ -78,15 +78,15 @@ def _by_contestant(answers: Sequence[Answer]) -> list[list[Answer]]:
     return [[row for row in live if row.model == model] for model, _ in contestants(live)]
 
 
-def _two(rows: list[Told], is_right: Callable[[Told], bool]) -> list[Told]:
-    """The first that is right and the first that is not, of two masks where there are such: short, yet not trivial."""
+def _two(rows: list[Result], is_right: Callable[[Result], bool]) -> list[Result]:
+    """One correct and one incorrect row, with about two masks, because such examples are short but not trivial."""
     ordered = sorted(rows, key=lambda row: (abs(row.n_masks - 2), row.question_id))
     found = [next((row for row in ordered if is_right(row) is right), None) for right in (True, False)]
     return [row for row in found if row is not None]
 
 
 def _found(ledger: Ledger, stage: str, model: type[Row], column: str, wanted: Iterable[str]) -> dict[str, Row]:
-    """Rows of a stage by their key; reads no more parts than it needs."""
+    """Rows of a stage by their key; stops reading parts once all are found."""
     missing = set(wanted)
     found: dict[str, Row] = {}
     labels = [manifest.recipe.label for manifest in ledger.manifests() if manifest.recipe.stage == stage]

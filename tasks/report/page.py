@@ -1,6 +1,6 @@
-"""report.json for machines and report.html, one file that needs nothing else, for people.
+"""report.json for machines, and report.html, a self-contained page, for people.
 
-Both lie with their snapshot, and once more under the root, where those of the snapshot are that was last run.
+Both are written into the snapshot's folder, and again under the root, where they belong to the last snapshot that ran.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from tasks.report.tables import duration
 
 @dataclass(frozen=True)
 class Tile:
-    """A figure of the headline."""
+    """A number in the page's header."""
 
     value: str
     what: str
 
 
 def write_report(ledger: Ledger, config: PipelineConfig, wall_seconds: float) -> Report:
-    """Write both files from what lies in the ledger, however far the run has come; gives back what the first holds."""
+    """Write both files from the stages finished so far; returns the content of report.json."""
     answers = read_answers(ledger)
     report = report_of(ledger, answers, config, wall_seconds)
     html = _html(ledger, answers, config, report)
@@ -60,7 +60,7 @@ def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report:
 
 
 def _tiles(report: Report, manifests: list[StageManifest]) -> list[Tile]:
-    """The last model's recall, how much was made on the way, and how long it took."""
+    """The last model's recall, the rows of data stages, and the wall time."""
     tiles = []
     final = [score for score in report.scores if score.masks == 0 and score.retrieval == "live"]
     for score in final:

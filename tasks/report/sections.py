@@ -1,4 +1,4 @@
-"""What each section of the page shows, drawn from the ledger; a section without data is left out."""
+"""The sections of the page, built from the ledger; a section without data is left out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from schemas.records import Answer, VerdictStatus
 from tasks.agent.trajectory_summary import figures_of
 from tasks.evaluation.scores import Comparison, Score
 from tasks.ledger.ledger import Ledger
-from tasks.report import figures
+from tasks.report import charts as draw
 from tasks.report.curves import read_curves
 from tasks.report.document import Report
 from tasks.report.examples import Example, first_trajectories, read_examples
@@ -36,7 +36,7 @@ _QUESTIONS = {
     "Masks with evidence, by kind": "evidence_by_kind",
     "Masks by hops to their evidence": "evidence_by_hops",
     "Masks given away, by where": "given_away",
-    "Questions rejected because they stand in an evaluation set": "leaks_by_set",
+    "Questions rejected because they are in an evaluation set": "leaks_by_set",
     "Questions by strategy": "by_strategy",
     "Questions by difficulty (nats a mask)": "by_difficulty",
 }
@@ -50,7 +50,7 @@ def labels_of(manifests: Sequence[StageManifest], stage: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a few words on how to read it, charts, tables, examples; ``more`` are tables that are folded up."""
+    """A heading, a note on how to read it, charts, tables and examples; ``more`` are tables that start collapsed."""
 
     key: str
     title: str
@@ -64,7 +64,7 @@ class Section:
 def sections_of(
     ledger: Ledger, manifests: Sequence[StageManifest], report: Report, answers: Sequence[Answer]
 ) -> list[Section]:
-    """In the order of the page; ``manifests`` are of the finished stages, in the order of the pipeline."""
+    """The sections in the order of the page; ``manifests`` are the finished stages in the order of the pipeline."""
     found = [
         _scorecard(report.scores),
         _comparisons(report.comparisons),
@@ -82,14 +82,14 @@ def _scorecard(scores: Sequence[Score]) -> Section:
         return Section("scorecard", "Scorecard", "")
     note = (
         f"{max(score.n for score in scores):,} test questions that no model was trained on, with live search unless "
-        "said; means and 95% bootstrap intervals over questions. Span recall counts words at each mask's own place, of "
-        "greedy answers unless called sampled. With search off, or random passages for results, little should be left."
+        "noted; means and 95% bootstrap intervals over questions. Span recall compares words mask by mask, for greedy "
+        "answers unless marked as sampled. With search off, or random passages as results, scores should be low."
     )
     return Section(
         "scorecard",
         "Scorecard",
         note,
-        charts=[figures.recall_by_masks(scores)],
+        charts=[draw.recall_by_masks(scores)],
         tables=[score_table(scores, 0)],
         more=[score_table(scores, masks) for masks in sorted({score.masks for score in scores}) if masks],
     )
@@ -98,7 +98,7 @@ def _scorecard(scores: Sequence[Score]) -> Section:
 def _comparisons(comparisons: Sequence[Comparison]) -> Section:
     note = (
         "Each model against the one before it, question by question, with 95% bootstrap intervals of the difference. "
-        "p is McNemar's exact test on answers with every mask exact."
+        "p is the p-value of McNemar's exact test on whether all masks of a question are exact."
     )
     if not comparisons:
         return Section("comparisons", "Comparisons", note)
@@ -106,7 +106,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Section:
         "comparisons",
         "Comparisons",
         note,
-        charts=[figures.differences(comparisons, COMPARED)],
+        charts=[draw.differences(comparisons, COMPARED)],
         tables=[comparison_table(comparisons, 0)],
         more=[comparison_table(comparisons, masks) for masks in sorted({row.masks for row in comparisons}) if masks],
     )
@@ -115,30 +115,31 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Section:
 def _learning(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section:
     trainings = read_curves(ledger, labels_of(manifests, "models"))
     supervised = [curves for curves in trainings if not curves.is_rl and "loss" in curves.series]
-    charts = [figures.losses(supervised)] if supervised else []
-    charts += [figures.reinforcement(curves) for curves in trainings if curves.is_rl]
+    charts = [draw.losses(supervised)] if supervised else []
+    charts += [draw.reinforcement(curves) for curves in trainings if curves.is_rl]
     note = (
-        "By step, with running means. Bands are stages of the curriculum, ≤k for up to k masks. Reinforcement learning "
-        "shows means over all rollouts; every step asks other questions, so they move with the questions too."
+        "By step, with running means. Bands are phases of the curriculum; ≤k means up to k masks. The panels of "
+        "reinforcement learning show means over all rollouts of a step. Steps ask different questions, so part of the "
+        "variation comes from the questions."
     )
     return Section("learning", "Learning curves", note, charts=charts)
 
 
 def _corpus(manifests: Sequence[StageManifest]) -> Section:
     note = (
-        "What was asked, and what was dropped and why. Evidence is a passage other than the question's own that holds "
-        "the answer and is reached by search from the context, in so many hops. A mask is given away where its answer "
-        "stands in the title or in the text that is left, or a reference model writes it without a search. Difficulty "
-        "is how much the answers surprise that model."
+        "The questions by kind, and the rejected rows by reason. Evidence is a passage other than the question's own "
+        "that contains the answer and is found by search from the question's context; hops are the searches that it "
+        "takes. A mask is given away if its answer is in the title or in the unmasked text, or if a reference model "
+        "writes it without a search. Difficulty is the surprisal of the answers under that model."
     )
-    made = [manifest for manifest in manifests if manifest.recipe.stage in _CORPUS]
-    asked = [manifest.figures for manifest in made if manifest.recipe.stage == "questions"]
+    built = [manifest for manifest in manifests if manifest.recipe.stage in _CORPUS]
+    asked = [manifest.figures for manifest in built if manifest.recipe.stage == "questions"]
     charts = [
-        figures.bars(title, counts[name]) for counts in asked for title, name in _QUESTIONS.items() if counts.get(name)
+        draw.bars(title, counts[name]) for counts in asked for title, name in _QUESTIONS.items() if counts.get(name)
     ]
     charts += [
-        figures.bars(f"Rejects of {manifest.recipe.stage}, by reason", _largest(manifest.rejects))
-        for manifest in made
+        draw.bars(f"Rejects of {manifest.recipe.stage}, by reason", _largest(manifest.rejects))
+        for manifest in built
         if manifest.rejects
     ]
     return Section("corpus", "Corpus and questions", note, charts=charts)
@@ -149,26 +150,26 @@ def _largest(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _trajectories(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section:
-    made = [manifest for manifest in manifests if manifest.recipe.stage == "trajectories"]
+    built = [manifest for manifest in manifests if manifest.recipe.stage == "trajectories"]
     charts = []
-    for manifest in made:
+    for manifest in built:
         counts: dict[str, dict[str, int]] = manifest.figures.get("verdicts_by_masks", {})
         by_masks = {n_masks(int(masks)): verdicts for masks, verdicts in counts.items()}
-        charts.append(figures.stacked(f"Verdicts on {manifest.recipe.label}", by_masks, _VERDICTS))
-    read = {manifest.recipe.label: first_trajectories(ledger, manifest.recipe.label) for manifest in made}
-    alike = min((len(rows) for rows in read.values()), default=0)
+        charts.append(draw.stacked(f"Verdicts on {manifest.recipe.label}", by_masks, _VERDICTS))
+    by_label = {manifest.recipe.label: first_trajectories(ledger, manifest.recipe.label) for manifest in built}
+    fewest = min((len(rows) for rows in by_label.values()), default=0)
     note = (
-        "Who taught, and how the judge found it: only what is correct, and held by what was retrieved, is trained on. "
-        f"The table is of the first {alike:,} of each. A teacher that evolves by its own output may end up writing the "
-        "same again and again: distinct shares fall before the yield does."
+        "The judge's verdicts for each teacher. Training uses only trajectories that are correct and supported by the "
+        f"retrieved passages. The table compares the first {fewest:,} of each label. A student that is trained on its "
+        "own output may begin to repeat itself: the distinct shares then fall before the accepted share does."
     )
-    tables = [effort_table({label: figures_of(rows[:alike]) for label, rows in read.items()})] if alike else []
-    title = "Trajectories and self-evolution" if len(made) > 1 else "Trajectories"
+    tables = [effort_table({label: figures_of(rows[:fewest]) for label, rows in by_label.items()})] if fewest else []
+    title = "Trajectories and self-evolution" if len(built) > 1 else "Trajectories"
     return Section("trajectories", title, note, charts=charts, tables=tables)
 
 
 def _examples(ledger: Ledger, manifests: Sequence[StageManifest], answers: Sequence[Answer]) -> Section:
-    note = "One that is right and one that is not, of every teacher and of every model (greedy, live search)."
+    note = "One correct and one incorrect result of every teacher and of every model (greedy, live search)."
     return Section(
         "examples", "Examples", note, examples=read_examples(ledger, labels_of(manifests, "trajectories"), answers)
     )
@@ -176,6 +177,6 @@ def _examples(ledger: Ledger, manifests: Sequence[StageManifest], answers: Seque
 
 def _stages(manifests: Sequence[StageManifest], report: Report) -> Section:
     spent = {f"{stage.stage}/{stage.label}": stage.seconds for stage in report.stages}
-    note = f"What is finished. All runs together took {duration(report.wall_seconds)}."
-    charts = [figures.bars("Seconds by stage", spent)] if spent else []
+    note = f"All finished stages. All runs together took {duration(report.wall_seconds)}."
+    charts = [draw.bars("Seconds by stage", spent)] if spent else []
     return Section("stages", "Stages", note, charts=charts, tables=[stage_table(manifests)])

@@ -1,4 +1,4 @@
-"""`masksearch show`: records of any Parquet of ours, readable on a terminal, or as JSON lines."""
+"""`masksearch show`: the records of a Parquet file of the pipeline, formatted for a terminal or as JSON lines."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
@@ -51,7 +51,7 @@ def show(path: str, limit: int, as_json: bool, console: Console) -> None:
     """Print the first ``limit`` records of a Parquet file, or of the parts in a stage's folder.
 
     Raises:
-        BadInput: there is no such path, or nothing there holds records of ours.
+        BadInput: the path does not exist, or has no records of the pipeline.
     """
     files = _files(path)
     model = _model_of(files[0])
@@ -73,7 +73,7 @@ def _files(path: str) -> list[str]:
     names = [name for name in storage.names_in(path) if name.startswith("part-") and name.endswith(".parquet")]
     parts = [storage.join(path, name) for name in names]
     if not parts:
-        raise BadInput(f"{path}: no Parquet of a stage here; name a file, or a folder such as …/questions/v1")
+        raise BadInput(f"{path}: no Parquet of a stage here: give a file, or a folder such as …/questions/v1")
     return parts
 
 
@@ -81,16 +81,16 @@ def _model_of(path: str) -> type[Record]:
     try:
         with storage.opened(path) as file:
             names = pq.read_schema(file).names
-    except (pa.ArrowInvalid, OSError):  # its end is damaged
-        raise BadInput(f"{path}: not a Parquet file") from None
+    except (pa.ArrowInvalid, OSError):  # the schema is in the file's footer: a truncated file fails as well
+        raise BadInput(f"{path}: not a Parquet file, or a damaged one") from None
     for model in _RENDERERS:
         if _is_table_of(model, names):
             return model
-    raise BadInput(f"{path}: its columns ({', '.join(names)}) are those of no record of ours")
+    raise BadInput(f"{path}: its columns ({', '.join(names)}) match no record of the pipeline: give a stage's file")
 
 
 def _is_table_of(model: type[Record], names: list[str]) -> bool:
-    """Rows grow at their end: an older file lacks the last columns, those that have a default."""
+    """Whether a file has the columns of a record. An older file may lack the last ones, which have defaults."""
     of_model = arrow_schema(model).names
     required = sum(field.is_required() for field in model.model_fields.values())
     return len(names) >= required and names == of_model[: len(names)]
@@ -114,7 +114,7 @@ def _panel(title: str, facts: Mapping[str, object], *body: RenderableType) -> Pa
 
 
 def _prose(text: str, links: list[Link]) -> Text:
-    """Links underlined; the rest of a very long text is left out, and said to be."""
+    """The text with links underlined; a very long text is cut, and the number of hidden characters is shown."""
     shown = Text(text)
     for link in links:
         shown.stylize("underline", link.start, link.end)
@@ -169,35 +169,35 @@ def _question(question: Question) -> Panel:
     text = Text(question.text or "")
     for mask in question.masks:
         text.stylize(_mask_style(mask), mask.start, mask.end)
-    table = Table("mask", "kind", "told of it", "evidence", box=None, header_style="dim")
+    table = Table("mask", "kind", "facts", "evidence", box=None, header_style="dim")
     for mask in question.masks:
-        table.add_row(Text(mask.surface, _mask_style(mask)), mask.kind, Text(_told(mask)), Text(_evidence(mask)))
+        table.add_row(Text(mask.surface, _mask_style(mask)), mask.kind, Text(_facts(mask)), Text(_evidence(mask)))
     return _panel(f"{question.question_id} · {question.title}", facts, text, Text(), table)
 
 
 def _mask_style(mask: Mask) -> str:
-    """Green where evidence was found, yellow where none was, red where the answer is given away."""
+    """Green with evidence, yellow without, red if the answer is given away."""
     if mask.given_away:
         return "bold white on red"
     return "bold black on green" if mask.evidence else _MASK_STYLE
 
 
-def _told(mask: Mask) -> str:
-    told = [
+def _facts(mask: Mask) -> str:
+    facts = [
         f"links to {mask.target}" if mask.target else "",
         f"also {', '.join(mask.aliases[:4])}" if mask.aliases else "",
         "" if mask.surprisal is None else f"{mask.surprisal:.1f} nats",
         f"given away: {', '.join(mask.given_away)}" if mask.given_away else "",
     ]
-    return " · ".join(filter(None, told))
+    return " · ".join(filter(None, facts))
 
 
 def _evidence(mask: Mask) -> str:
-    found = mask.evidence
-    if found is None:
+    evidence = mask.evidence
+    if evidence is None:
         return "none found"
-    hops = f"{found.hops} hop{'s' * (found.hops > 1)}"
-    return f"{found.passage_id}, {hops}, rank {found.rank}: {' → '.join(found.queries)}"
+    hops = f"{evidence.hops} hop{'s' * (evidence.hops > 1)}"
+    return f"{evidence.passage_id}, {hops}, rank {evidence.rank}: {' → '.join(evidence.queries)}"
 
 
 def _trajectory(trajectory: Trajectory) -> Panel:
@@ -262,4 +262,4 @@ _RENDERERS: dict[type[Record], Callable[[Any], RenderableType] | None] = {
     Redirect: None,
     Alias: None,
 }
-"""How a record is drawn; None is a row of a table."""
+"""The renderer of each kind of record; with None the records become rows of one table."""

@@ -16,12 +16,12 @@ _COLUMNS = {
 
 
 def summary_table(report: Report) -> Table:
-    """Every model's scores over all masks with 95% intervals; without models, what each stage made."""
+    """Every model's scores over all masks with 95% intervals; without models, the rows of each stage."""
     return _scorecard(report.scores) if report.scores else _stages(report)
 
 
 def scorecard_markdown(report: Report) -> str:
-    """The same as a table in Markdown."""
+    """`summary_table` in Markdown."""
     table = summary_table(report)
     heads = [str(column.header) for column in table.columns]
     rows = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
@@ -54,7 +54,7 @@ def _cell(score: Score | None, has_interval: bool) -> Text:
 
 
 def _stages(report: Report) -> Table:
-    table = Table(title="What was made", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table = Table(title="Stages", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("stage")
     for title in ("rows", "rejects", "seconds"):
         table.add_column(title, justify="right")

@@ -1,4 +1,4 @@
-"""Tables of the report: plain cells, each with its interval where it has one."""
+"""Tables of the report. A cell is a value, with an interval if there is one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a head; the first column is a name."""
+    """A head and rows; the first column names the row."""
 
     head: list[str]
     rows: list[list[Cell]]
@@ -64,7 +64,7 @@ def _mean(score: Score | None) -> Cell:
 
 
 def comparison_table(comparisons: Sequence[Comparison], masks: int) -> Table:
-    """A row for each pair of models, a column for each metric that is compared."""
+    """A row for each pair of models, a column for each compared metric."""
     found = {(row.a, row.b, row.metric): row for row in comparisons if row.masks == masks}
     rows = []
     for a, b in dict.fromkeys((row.a, row.b) for row in comparisons):

@@ -1,4 +1,4 @@
-"""Every model's answers to the same test questions, in one job for all models that are there."""
+"""Every model's answers to the same test questions, in one job for all finished models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class AnswerReads(Reads):
 
 
 class Contest(NamedTuple):
-    """A model under one way of retrieval."""
+    """A model with one mode of retrieval."""
 
     label: str
     model: Name
@@ -44,7 +44,7 @@ class Contest(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerStage(Stage[AnswerReads]):
-    """One contestant's answers. The job answers for all contestants at once: one engine, loaded once."""
+    """One contestant's answers. One job answers for all contestants, so that the engine is started only once."""
 
     stage = "answers"
     group = "evaluate"
@@ -53,7 +53,7 @@ class AnswerStage(Stage[AnswerReads]):
     together = True
 
     contests: tuple[Contest, ...]
-    """All contestants of the config. Those whose recipes are there answer in the same job."""
+    """All contestants of the config. Those with a written recipe answer in the same job."""
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["AnswerStage"]:
@@ -90,8 +90,8 @@ class AnswerStage(Stage[AnswerReads]):
     def make(self, making: Making) -> StageManifest:
         settings, masks = self.reads.evaluation, self.reads.ramp.masks
         paths = making.upstream_paths("questions")
-        there = (row for path in paths for row in asked_of(path, [settings.split], self.reads.certified_only))
-        asked = chosen_questions(there, settings, masks)
+        available = (row for path in paths for row in asked_of(path, [settings.split], self.reads.certified_only))
+        asked = chosen_questions(available, settings, masks)
         contestants = self._contestants(making)
         job_name = digest_of([[c.output, c.fingerprint] for c in contestants])[:12]
         output = storage.join(making.ledger.root, making.snapshot, "jobs", f"evaluation-{job_name}")
@@ -122,7 +122,7 @@ class AnswerStage(Stage[AnswerReads]):
         return making.open.finish(parts=parts, gates=[no_failed_rows(parts), whole], figures=figures, seconds=seconds)
 
     def _contestants(self, making: Making) -> list[Contestant]:
-        """Those whose model is finished and whose recipe is written."""
+        """Contestants whose model is finished and whose recipe is written."""
         found = []
         for label, model, retrieval in self.contests:
             recipe = making.ledger.recipe("answers", label)
@@ -143,7 +143,7 @@ class AnswerStage(Stage[AnswerReads]):
 
 
 def _contests(config: PipelineConfig) -> Iterator[Contest]:
-    """Each model with live search, the last one also without and with random passages."""
+    """Each model with live search; the last one also without search, and with random passages."""
     kinds = (UntrainedStage, BaseStage, SftStage, EvolvedStage, DapoStage)
     models = [stage.name for kind in kinds for stage in kind.of(config)]
     yield from (Contest(model[1], model, "live") for model in models)

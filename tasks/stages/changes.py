@@ -1,4 +1,4 @@
-"""Two snapshots → questions about facts that the earlier one states otherwise."""
+"""Two snapshots → questions about facts that changed between them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class ChangeReads(Reads):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeStage(DataStage[ChangeReads]):
-    """Questions about facts that the earlier snapshot states otherwise, and that only this one's index can answer."""
+    """Questions about facts that the earlier snapshot states differently; only this snapshot's index answers them."""
 
     stage = "changes"
     group = "ramp"
@@ -84,7 +84,7 @@ class ChangeStage(DataStage[ChangeReads]):
 
 @dataclass(frozen=True)
 class _Work:
-    """What the work on every part of the passages needs besides its path."""
+    """The work on one part of the passages, given its path. The fields are the same for all parts."""
 
     reads: ChangeReads
     snapshot: str

@@ -1,4 +1,4 @@
-"""The dump: what is read of it, by every stage that reads it."""
+"""The dump, and how every stage that reads it finds and cuts it."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class DumpReads(Reads):
 
 @dataclass(frozen=True, kw_only=True)
 class DumpStage(DataStage[DumpReads]):
-    """Writes the small world as a dump, or notes a dump that is there: its files stay where they are."""
+    """Writes the small world as a dump, or notes the digest of an existing dump, whose files are not copied."""
 
     stage = "dump"
     group = "corpus"
@@ -41,55 +41,55 @@ class DumpStage(DataStage[DumpReads]):
             from tasks.corpus.smallworld import write_world
 
             write_world(self.reads.world, making.snapshot, making.folder)
-        dump = _found(self.places, making.folder, making.snapshot)
+        dump = _found(self.locations, making.folder, making.snapshot)
         seen = outside.look_at({file.name: file.path for file in dump.files})
         figures = {"file": dump.path.rpartition("/")[2], "bytes": dump.size, "sha256": dump.digest}
-        if self.places:
+        if self.locations:
             storage.write_bytes(storage.join(making.folder, "sha256"), f"{dump.digest}\n".encode())
-            outside.remember(making.folder, self.places, seen)
+            outside.remember(making.folder, self.locations, seen)
         return making.open.finish(figures=figures)
 
     @classmethod
-    def changes(cls, ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
-        (place,) = places
-        folder = ledger.folder(made.recipe.stage, made.recipe.label)
+    def changes(cls, ledger: Ledger, built: StageManifest, locations: Sequence[str]) -> list[str]:
+        (location,) = locations
+        folder = ledger.folder(built.recipe.stage, built.recipe.label)
         seen = outside.remembered(folder)
-        there = outside.look_at({name: _path_of(name, place) for name in seen.files})
-        if outside.is_as_remembered(seen, there) or not (seen.files or outside.look_at({place: place})):
+        existing = outside.look_at({name: _path_of(name, location) for name in seen.files})
+        if outside.is_as_remembered(seen, existing) or not (seen.files or outside.look_at({location: location})):
             return []
         try:
-            with outside.asking(place):
-                dump = dumps.find_dump(place)
-            noted = outside.Noted("the dump", made.figures["sha256"], made.figures["bytes"])
+            with outside.asking(location):
+                dump = dumps.find_dump(location)
+            noted = outside.Noted("the dump", built.figures["sha256"], built.figures["bytes"])
             paths = {file.name: file.path for file in dump.files}
-            return outside.changes_of(folder, places, paths, noted, lambda _: dump.digest)
+            return outside.changes_of(folder, locations, paths, noted, lambda _: dump.digest)
         except BadInput as error:
-            return [str(error)] if there else []
+            return [str(error)] if existing else []
 
 
 def location_of(config: PipelineConfig) -> dict[str, tuple[Location, ...] | tuple[Need, ...]]:
-    """Where a stage that reads the dump finds it, and that it needs it; nothing for the small world."""
+    """The fields ``locations`` and ``needs`` of a stage that reads the dump; empty for the small world."""
     path = config.dump_path
-    return {} if path is None else {"places": (Location(path),), "needs": (DumpThere(path),)}
+    return {} if path is None else {"locations": (Location(path),), "needs": (DumpThere(path),)}
 
 
-def dump_of(making: Making, places: Sequence[str]) -> Dump:
-    """The dump at the config's place, or the one that the stage `dump` wrote.
+def dump_of(making: Making, locations: Sequence[str]) -> Dump:
+    """The dump at the config's location, or the one that the stage `dump` wrote.
 
     Raises:
-        BadInput: there is none, it is not whole, it is of another snapshot, or files of it are gone.
+        BadInput: the dump is missing, incomplete, of another snapshot, or some of its files are gone.
     """
     written = making.upstream_folder("dump")
-    dump = _found(places, written, making.snapshot)
-    if places:
-        outside.refuse_gone(written, [file.name for file in dump.files], places[0])
+    dump = _found(locations, written, making.snapshot)
+    if locations:
+        outside.refuse_gone(written, [file.name for file in dump.files], locations[0])
     return dump
 
 
 def ranges_of(
-    making: Making, places: Sequence[str], part_mb: float, notes: list[str] | None = None
+    making: Making, locations: Sequence[str], part_mb: float, notes: list[str] | None = None
 ) -> dict[str, DumpRange]:
-    """The ranges of the dump that are a part each, by the key of the part; ``notes`` gathers what is wrong with it."""
+    """The dump cut into one range for each part, by the part's key; ``notes`` collects problems of the dump."""
 
     def noted(note: str) -> None:
         _log.warning(note)
@@ -97,16 +97,18 @@ def ranges_of(
         if notes is not None:
             notes.append(note)
 
-    return {found.key: found for found in dumps.cut(dump_of(making, places), part_mb, noted)}
+    return {found.key: found for found in dumps.cut(dump_of(making, locations), part_mb, noted)}
 
 
-def _found(places: Sequence[str], written: str, snapshot: str) -> Dump:
-    dump = dumps.find_dump(places[0] if places else written)
+def _found(locations: Sequence[str], written: str, snapshot: str) -> Dump:
+    dump = dumps.find_dump(locations[0] if locations else written)
     if dump.snapshot not in (None, snapshot):
-        raise BadInput(f"{dump.path}: a dump of {dump.snapshot}, and the snapshot is {snapshot}: change either")
+        raise BadInput(
+            f"{dump.path} is a dump of {dump.snapshot}, but the config's snapshot is {snapshot}: change one of them"
+        )
     return dump
 
 
-def _path_of(name: str, place: str) -> str:
-    """The path of a dump's file; the place is the file's or its folder's."""
-    return place if place.rstrip("/").rpartition("/")[2] == name else storage.join(place, name)
+def _path_of(name: str, location: str) -> str:
+    """The path of a dump's file. The location is the file itself or its folder."""
+    return location if location.rstrip("/").rpartition("/")[2] == name else storage.join(location, name)

@@ -1,4 +1,4 @@
-"""Passages → signatures → the passages that say nearly the same as one that is kept."""
+"""Passages → signatures → near-duplicates of passages that are kept."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def _signatures(settings: NearDuplicateSettings, path: str) -> Output:
 
 @dataclass(frozen=True, kw_only=True)
 class DuplicateStage(DataStage[DuplicateReads]):
-    """Reduce: the passages that are nearly the same as one that is kept."""
+    """Reduce: near-duplicates among all passages."""
 
     stage = "duplicates"
     group = "ramp"
@@ -74,14 +74,14 @@ def _duplicates(snapshot: str, settings: NearDuplicateSettings, digest: str, pat
 
 
 def duplicates_among(passages: str, paths: Sequence[str]) -> frozenset[str]:
-    """The ids of a part's passages that another passage stands for; ``paths`` are the parts of the duplicates."""
+    """The ids of the near-duplicates in one part of passages; ``paths`` are the parts of the stage `duplicates`."""
     own = storage.read_table(passages, columns=["passage_id"])["passage_id"]
     names = (batch["passage_id"] for path in paths for batch in storage.read_batches(path, columns=["passage_id"]))
     return frozenset(name for ids in names for name in ids.filter(pc.is_in(ids, value_set=own)).to_pylist())
 
 
 def asked_once(rows: Iterable[Question | Reject], duplicates: Collection[str]) -> Iterator[Question | Reject]:
-    """A reject in place of every question about a passage that another one stands for."""
+    """Replace each question about a near-duplicate passage by a reject."""
     for row in rows:
         if isinstance(row, Question) and row.passage_id in duplicates:
             yield Reject(

@@ -1,4 +1,4 @@
-"""What is taken from an earlier snapshot under the same root: notes of its questions, or of its passages and index."""
+"""Inputs from an earlier snapshot under the same root: its questions, or its passages and index, noted by digest."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from tasks.making.stage import DataStage, Location
 
 
 class EarlierReads(Reads):
-    """Nothing: stages of the earlier snapshot are known by their digests."""
+    """No settings: stages of the earlier snapshot are identified by their digests."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _EarlierStage(DataStage[EarlierReads]):
-    """Notes stages of an earlier snapshot: they stay where they are. A place is ``snapshot/stage/label``."""
+    """Notes the digests of stages of an earlier snapshot, without a copy. A location is ``snapshot/stage/label``."""
 
     group = "ramp"
     setting: ClassVar[str]
-    """The setting of `ramp` that names the earlier snapshot."""
+    """The setting in `ramp` with the earlier snapshot."""
     noted: ClassVar[tuple[str, ...]]
 
     @classmethod
@@ -33,8 +33,8 @@ class _EarlierStage(DataStage[EarlierReads]):
         snapshot = getattr(config.ramp, cls.setting)
         if snapshot is not None:
             labels = {stage: config.label(f"earlier/{stage}", "v1") for stage in cls.noted}
-            places = tuple(Location(f"{snapshot}/{stage}/{label}") for stage, label in labels.items())
-            yield cls.once(config, EarlierReads(), places=places)
+            locations = tuple(Location(f"{snapshot}/{stage}/{label}") for stage, label in labels.items())
+            yield cls.once(config, EarlierReads(), locations=locations)
 
     @classmethod
     def has_key(cls, name: str) -> bool:
@@ -42,8 +42,8 @@ class _EarlierStage(DataStage[EarlierReads]):
 
     def make(self, making: Making) -> StageManifest:
         digests = {}
-        for place in self.places:
-            snapshot, stage, label = place.split("/")
+        for location in self.locations:
+            snapshot, stage, label = location.split("/")
             if snapshot == making.snapshot or wiki_of(snapshot) != wiki_of(making.snapshot):
                 raise BadInput(f"ramp.{self.setting} {snapshot}: give another snapshot of {wiki_of(making.snapshot)}")
             earlier = Ledger(making.ledger.root, snapshot)
@@ -51,28 +51,27 @@ class _EarlierStage(DataStage[EarlierReads]):
             if manifest is None:
                 raise BadInput(
                     f"ramp.{self.setting} {snapshot}: its stage {stage}/{label} is not finished under {earlier.root}: "
-                    f"run that snapshot first, or name the label that it goes by there "
-                    f"(labels: {{earlier/{stage}: …}})"
+                    f"run that snapshot first, or set the label that it has there (labels: {{earlier/{stage}: …}})"
                 )
             digests[stage] = manifest.digest
         storage.write_bytes(storage.join(making.folder, "sha256"), f"{digest_of(digests)}\n".encode())
-        outside.remember(making.folder, self.places, {})
+        outside.remember(making.folder, self.locations, {})
         return making.open.finish(figures={"snapshot": snapshot, **digests})
 
     @classmethod
-    def changes(cls, ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
-        found, noted = [], made.figures
-        has_labels = bool(outside.remembered(ledger.folder(made.recipe.stage, made.recipe.label)).places)
-        for place in places:
-            snapshot, stage, label = place.split("/")
+    def changes(cls, ledger: Ledger, built: StageManifest, locations: Sequence[str]) -> list[str]:
+        found, noted = [], built.figures
+        has_labels = bool(outside.remembered(ledger.folder(built.recipe.stage, built.recipe.label)).places)
+        for location in locations:
+            snapshot, stage, label = location.split("/")
             if snapshot != noted["snapshot"]:
-                return [f"the earlier snapshot was {noted['snapshot']}, is {snapshot}"]
+                return [f"the earlier snapshot was {noted['snapshot']}, the config says {snapshot}"]
             earlier = Ledger(ledger.root, snapshot)
-            # Before labels were remembered they were those of the later snapshot, whatever it calls its own now.
+            # Older versions did not remember the earlier labels: then any label of the stage may be the noted one.
             manifests = [earlier.manifest(stage, label)] if has_labels else earlier.finished(stage)
             digests = {manifest.digest for manifest in manifests if manifest is not None}
             if digests and noted[stage] not in digests:
-                found.append(f"{place} is another than it was")
+                found.append(f"{location} was built anew with other rows")
         return found
 
     @classmethod
@@ -80,7 +79,7 @@ class _EarlierStage(DataStage[EarlierReads]):
         """The manifest of the earlier snapshot's stage that this stage, an upstream, noted.
 
         Raises:
-            BadInput: it is gone, or was made anew.
+            BadInput: that stage is gone, or has other rows now.
         """
         noted = making.upstream(cls.stage).figures
         earlier = Ledger(making.ledger.root, noted["snapshot"])
@@ -88,8 +87,8 @@ class _EarlierStage(DataStage[EarlierReads]):
             if manifest.digest == noted[stage]:
                 return manifest
         raise BadInput(
-            f"{storage.join(earlier.root, earlier.snapshot, stage)}: what {cls.stage} took note of is gone, and not "
-            f"everything that is made from it is finished: make it again, or remove {making.upstream_folder(cls.stage)}"
+            f"{storage.join(earlier.root, earlier.snapshot, stage)}: the stage that {cls.stage} noted is gone or has "
+            f"other rows, and unfinished stages need it: build it again, or remove {making.upstream_folder(cls.stage)}"
         )
 
 

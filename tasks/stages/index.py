@@ -1,4 +1,4 @@
-"""Passages → the index that is searched."""
+"""Passages → the search index."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +44,6 @@ class IndexStage(DataStage[IndexReads]):
 
 
 def encoder_of(config: PipelineConfig) -> tuple[Need, ...]:
-    """What a stage that searches needs: the encoder of the index, where that has one."""
+    """The needs of a stage that searches: the index's encoder, if it has one."""
     encoder = config.index.encoder
     return () if encoder is None else (Encoder(encoder.path, encoder.max_tokens),)

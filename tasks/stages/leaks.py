@@ -41,14 +41,14 @@ class LeakStage(DataStage[LeakReads]):
             if len(named) < len(settings.sets):
                 raise BadInput("ramp.leaks.sets: two sets have the same folder and file name: rename one of them")
             reads = LeakReads(leaks=LeakRunSettings.within(settings), sets=[named[name] for name in sorted(named)])
-            places = tuple(Location(each.path) for each in settings.sets)
-            yield cls.once(config, reads, places=places, needs=(QuestionSets(tuple(settings.sets)),))
+            locations = tuple(Location(each.path) for each in settings.sets)
+            yield cls.once(config, reads, locations=locations, needs=(QuestionSets(tuple(settings.sets)),))
 
     def make(self, making: Making) -> StageManifest:
         work = partial(_grams, making.snapshot, self._sets())
         parts = making.map_parts(LeakGram, {"all": self.reads.leaks}, work)
         # The runs may be those of a run that was killed before it finished, and a set may differ by now.
-        changed = _changes(making.folder, self.places, parts["all"])
+        changed = _changes(making.folder, self.locations, parts["all"])
         if changed:
             raise making.open.refusal(changed)
         (path,) = map(making.open.parts(LeakGram).data_path, parts)
@@ -56,24 +56,24 @@ class LeakStage(DataStage[LeakReads]):
         return making.open.finish(parts=parts, figures={"runs_by_set": dict(sorted(by_set.items()))})
 
     def _sets(self) -> list[SetSettings]:
-        """Each with its path."""
+        """The settings of each set, with the path where the set is now."""
         of_name = {settings.path: settings for settings in self.reads.sets}
-        return [of_name[name_of(path)].model_copy(update={"path": path}) for path in self.places]
+        return [of_name[name_of(path)].model_copy(update={"path": path}) for path in self.locations]
 
     @classmethod
-    def changes(cls, ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
-        folder = ledger.folder(made.recipe.stage, made.recipe.label)
-        return _changes(folder, places, storage.read_document(storage.join(folder, "part-all.json"), PartManifest))
+    def changes(cls, ledger: Ledger, built: StageManifest, locations: Sequence[str]) -> list[str]:
+        folder = ledger.folder(built.recipe.stage, built.recipe.label)
+        return _changes(folder, locations, storage.read_document(storage.join(folder, "part-all.json"), PartManifest))
 
 
-def _changes(folder: str, places: Sequence[str], part: PartManifest) -> list[str]:
-    paths = {name_of(path): path for path in places}
+def _changes(folder: str, locations: Sequence[str], part: PartManifest) -> list[str]:
+    paths = {name_of(path): path for path in locations}
 
     def digest(names: Collection[str]) -> str:
         return digest_of({**part.inputs, **{name: storage.digest_of_file(paths[name]) for name in names}})
 
     noted = outside.Noted("the evaluation sets", digest_of(part.inputs))
-    return outside.changes_of(folder, places, paths, noted, digest)
+    return outside.changes_of(folder, locations, paths, noted, digest)
 
 
 def _grams(snapshot: str, sets: Sequence[SetSettings], settings: LeakRunSettings) -> Output:

@@ -1,4 +1,4 @@
-"""The model that training starts from, and language modelling on the train split's text."""
+"""The untrained model, and language modelling on the train split's passages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from tasks.stages.passages import PassageStage
 from tasks.stages.tokenizer import TokenizerStage, train_passages
 
 TRAINING_VERSION = 3
-"""Of all models that are trained: raised when tokens, batches, losses or updates change what comes out."""
+"""The version of all trained models: raised when code for tokens, batches, losses or updates changes the weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStage(Stage[S]):
-    """A model in the ledger. Its key in a config's `labels` is its name there: ``base``, ``sft-0``, ``dapo``."""
+    """A model in the ledger. Its key in a config's `labels` is ``base``, ``sft-0``, ``dapo`` and so on."""
 
     stage = "models"
     group: ClassVar[Group] = "sft"
@@ -38,14 +38,14 @@ class ModelStage(Stage[S]):
         return "models", config.label(key)
 
     def finish(self, making: Making, result: JobResult) -> StageManifest:
-        """The job of this stage has ended: a model is in its folder."""
+        """Finish the stage after its job, which wrote a model into the stage's folder."""
         model = storage.join(making.folder, "model", "config.json")
         whole = Gate(name="model written", holds=storage.exists(model), detail=model)
         return making.open.finish(made="model", gates=[whole], figures=result.figures, seconds=result.seconds)
 
 
 def training_job(making: Making) -> TrainingJob:
-    """What all trainers read: the tokenizer, the model that they start from, and their ranks."""
+    """The fields that all trainers share: the tokenizer, the starting model, and the ranks."""
     assert making.tokenizer is not None, "every model has a tokenizer"
     runtime = making.runtime
     return TrainingJob(
@@ -66,7 +66,7 @@ class UntrainedReads(Reads):
 
 @dataclass(frozen=True, kw_only=True)
 class UntrainedStage(ModelStage[UntrainedReads]):
-    """Random weights of the architecture asked for, or a model's folder fitted to the tokenizer."""
+    """Random weights of the configured architecture, or an existing model fitted to the tokenizer."""
 
     version = 1
     keys = "untrained"
@@ -93,7 +93,7 @@ class UntrainedStage(ModelStage[UntrainedReads]):
 def _needs_of(config: PipelineConfig, model: ModelSettings) -> tuple[Need, ...]:
     if model.path is None:
         return (Heads(model.hidden, model.heads, model.key_value_heads or model.heads),)
-    # What the jobs of a cluster read may be where the cluster alone sees it.
+    # A model for jobs of a cluster may be on a disk that this machine does not see.
     is_read_here = config.runtime.jobs.runs_here
     return (LanguageModel("model.path", model.path, "model"),) if is_read_here else ()
 
@@ -138,7 +138,7 @@ class BaseStage(ModelStage[BaseReads]):
 
 
 def room_for_training(config: PipelineConfig) -> tuple[Need, ...]:
-    """The disk that one training needs: what is not enough for one is not enough for all."""
+    """The disk space for one training: a lower bound of what all trainings need."""
     parameters = parameters_in(config)
     return (
         () if parameters is None else (RoomToTrain(config.runtime.root, parameters, config.runtime.keep_checkpoints),)

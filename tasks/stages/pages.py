@@ -50,12 +50,12 @@ class PageStage(DataStage[PageReads]):
 
     def make(self, making: Making) -> StageManifest:
         settings = self.reads.pages
-        ranges = ranges_of(making, self.places, settings.part_mb)
+        ranges = ranges_of(making, self.locations, settings.part_mb)
         inputs = {stage: making.upstream(stage).digest for stage in ("dump", "aliases")}
         inputs["sites"] = _digest_of_sites(list(ranges.values()))
-        # Revisions of the small world are numbers of pages, whatever they say: nothing of it is reused.
-        earlier = _earlier_parts(making, inputs["sites"]) if self.places else []
-        repeated = repeats_in(making, self.places, settings.part_mb)
+        # The small world uses page numbers as revision ids, so equal ids do not mean equal text: reuse nothing.
+        earlier = _earlier_parts(making, inputs["sites"]) if self.locations else []
+        repeated = repeats_in(making, self.locations, settings.part_mb)
         work = PageWork(making.snapshot, settings, inputs, making.upstream_paths("aliases"), earlier, repeated)
         parts = making.map_parts(Page, ranges, work)
         counts = [part.figures for part in parts.values()]
@@ -64,19 +64,19 @@ class PageStage(DataStage[PageReads]):
         return making.open.finish(parts=parts, gates=gates, figures=figures)
 
     def _little_lost(self, making: Making, parts: dict[str, PartManifest]) -> Gate:
-        """Whether what could not be read of the dump is within what the config allows."""
+        """Whether the share of the dump that could not be read is within the config's limit."""
         of_pages = making.open.parts(Page)
         paths = [of_pages.rejects_path(key) for key, part in parts.items() if part.rejects]
         losses = losses_of(row for path in paths for row in storage.read_rows(path, Reject))
         n_pages = sum(part.rows + sum(part.rejects.values()) for part in parts.values())
-        share, allowed = losses.share(dump_of(making, self.places).size, n_pages), self.max_lost_share
+        share, allowed = losses.share(dump_of(making, self.locations).size, n_pages), self.max_lost_share
         detail = f"{share:.2%} of the dump could not be read ({losses}); pages.max_lost_share allows {allowed:.2%}"
         return Gate(name="little is lost", holds=share <= allowed, detail=detail)
 
 
 @dataclass(frozen=True)
 class PageWork:
-    """What the work on every part needs besides its range."""
+    """The work on one part, given its range of the dump. The fields are the same for all parts."""
 
     snapshot: str
     settings: CleaningSettings
@@ -93,13 +93,13 @@ class PageWork:
 
 
 def _digest_of_sites(ranges: list[DumpRange]) -> str:
-    """Of what the files say of namespaces and titles, which cleaning reads."""
+    """The digest of the namespaces and title rules in the dump's files, which cleaning depends on."""
     sites = [read_site(found) for found in {found.path: found for found in ranges}.values()]
     return digest_of(sorted({digest_of([sorted(site.namespaces.items()), site.first_letter]) for site in sites}))
 
 
 def _earlier_parts(making: Making, sites: str) -> list[EarlierPart]:
-    """The parts of the latest earlier snapshot of this wiki whose pages were cleaned in the same way."""
+    """The parts of the latest earlier snapshot of this wiki whose pages were cleaned with the same settings."""
     for ledger in making.ledger.earlier("pages"):
         for manifest in ledger.finished("pages"):
             recipe = manifest.recipe
@@ -116,5 +116,5 @@ def _earlier_parts(making: Making, sites: str) -> list[EarlierPart]:
 
 
 def _cleaning(recipe: Recipe) -> dict[str, Any]:
-    """The settings that rows depend on: how a dump is cut is not one of them."""
+    """The settings that rows depend on. The size of parts is not one of them."""
     return {name: value for name, value in recipe.settings["pages"].items() if name != "part_mb"}

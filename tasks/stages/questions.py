@@ -99,7 +99,7 @@ class QuestionStage(DataStage[QuestionReads]):
 
 
 class _Given(NamedTuple):
-    """One part of passages, and the files of what is known beforehand; None where there is no such stage."""
+    """One part of passages, with the files of earlier stages about it; None if the config has no such stage."""
 
     passages: str
     proposals: list[str] | None
@@ -141,7 +141,7 @@ def _questions(
 
 
 def _recertified(reads: QuestionReads, snapshot: str, index: str, passages: list[str], path: str) -> Output:
-    """The questions of one part of the earlier snapshot, with evidence from this one's index."""
+    """The questions of one part of the earlier snapshot, with evidence from this snapshot's index."""
     from tasks.ramp.evidence import certify
 
     earlier = list(storage.read_rows(path, Question))
@@ -158,7 +158,7 @@ def earlier_parts(making: Making) -> dict[str, str]:
 
 
 def asking_needs(config: PipelineConfig) -> tuple[Need, ...]:
-    """What a stage that asks questions with live search needs."""
+    """The needs of a stage that asks questions with live search."""
     _, label = QuestionStage.in_config(config)
     enough = EnoughQuestions(config.runtime.root, config.snapshot, label, demand_of(config))
     return (*encoder_of(config), enough)
@@ -168,12 +168,12 @@ def asking_needs(config: PipelineConfig) -> tuple[Need, ...]:
 
 
 def asked_of(path: str, splits: Collection[Split], certified_only: bool) -> Iterator[Question]:
-    """The questions of a part that may be asked: of these splits and, where only those are asked, certified."""
+    """The questions of a part that may be asked: in these splits and, with ``certified_only``, certified."""
     return (question for _, question in placed(path, splits, certified_only))
 
 
 def placed(path: str, splits: Collection[Split], certified_only: bool) -> Iterator[tuple[int, Question]]:
-    """The questions that may be asked, each with its place among the rows of the part."""
-    for place, question in enumerate(storage.read_rows(path, Question)):
+    """The questions of a part that may be asked, each with its row number (from 0)."""
+    for row_number, question in enumerate(storage.read_rows(path, Question)):
         if question.split in splits and (not certified_only or is_certified(question)):
-            yield place, question
+            yield row_number, question

@@ -37,7 +37,7 @@ class RedirectStage(DataStage[RedirectReads]):
     def make(self, making: Making) -> StageManifest:
         notes: list[str] = []
         work = partial(_redirects, making.snapshot, making.upstream("dump").digest)
-        ranges = ranges_of(making, self.places, self.reads.pages.part_mb, notes)
+        ranges = ranges_of(making, self.locations, self.reads.pages.part_mb, notes)
         parts = making.map_parts(Redirect, ranges, work)
         figures = {"notes": notes} if notes else {}
         return making.open.finish(parts=parts, gates=[no_failed_rows(parts)], figures=figures)
@@ -49,28 +49,28 @@ def _redirects(snapshot: str, dump: str, found: DumpRange) -> Output:
     return sorted_out(rows, {"dump": dump})._replace(figures=numbers.counts)
 
 
-def repeats_in(making: Making, places: Sequence[str], part_mb: float) -> Repeats:
-    """The pages that the dump has more than once, by what the redirects' parts noted of its page numbers."""
+def repeats_in(making: Making, locations: Sequence[str], part_mb: float) -> Repeats:
+    """The pages that the dump contains more than once, found through the page numbers in the redirects' figures."""
     counts = {key: part.figures for key, part in making.upstream_manifests("redirects").items()}
     suspects = repeats.suspected(counts)
-    ranges = ranges_of(making, places, part_mb) if suspects else {}
+    ranges = ranges_of(making, locations, part_mb) if suspects else {}
     return repeats.find_repeats({key: ranges[key] for key in suspects})
 
 
 class AliasReads(Reads):
-    """Nothing: aliases follow from the redirects alone."""
+    """No settings: aliases follow from the redirects alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AliasStage(DataStage[AliasReads]):
-    """Reduce: all redirects by the page they lead to."""
+    """Reduce: all redirects, grouped by the page that they lead to."""
 
     stage = "aliases"
     group = "corpus"
     version = 2
 
     part_mb: Limit
-    """The size of the redirects' parts: it finds the ranges in which pages are repeated, and changes no row."""
+    """The size of the redirects' parts, to find the ranges with repeated pages again. It changes no row."""
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["AliasStage"]:
@@ -79,7 +79,7 @@ class AliasStage(DataStage[AliasReads]):
         yield cls.once(config, AliasReads(), *upstreams, part_mb=part_mb, **location_of(config))
 
     def make(self, making: Making) -> StageManifest:
-        repeated = repeats_in(making, self.places, self.part_mb)
+        repeated = repeats_in(making, self.locations, self.part_mb)
         work = partial(_aliases, making.snapshot, making.upstream("redirects").digest, repeated)
         parts = making.map_parts(Alias, {"all": making.upstream_paths("redirects")}, work)
         return making.open.finish(parts=parts)

@@ -1,4 +1,4 @@
-"""The reference model, and how hard each span is for it."""
+"""The reference model, and the surprisal of each span under it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from tasks.stages.spans import SpanStage, by_passages
 
 
 class ReferenceReads(Reads):
-    """Nothing: the model is known by the digest of its files."""
+    """No settings: the model is identified by the digest of its files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceStage(DataStage[ReferenceReads]):
-    """Notes the reference model: its files stay where they are."""
+    """Notes the digest of the reference model, whose files are not copied."""
 
     stage = "reference"
     group = "ramp"
@@ -35,26 +35,26 @@ class ReferenceStage(DataStage[ReferenceReads]):
     def of(cls, config: PipelineConfig) -> Iterator["ReferenceStage"]:
         if config.ramp.reference is not None:
             path = config.ramp.reference.path
-            yield cls.once(config, ReferenceReads(), places=(Location(path),), needs=(_model_at(path),))
+            yield cls.once(config, ReferenceReads(), locations=(Location(path),), needs=(_model_at(path),))
 
     def make(self, making: Making) -> StageManifest:
-        (place,) = self.places
-        paths = _files_of(place)
+        (location,) = self.locations
+        paths = _files_of(location)
         if not paths:
-            raise BadInput(f"ramp.reference.path {place}: no model there")
+            raise BadInput(f"ramp.reference.path {location}: no model there: give a folder with a language model")
         seen, digest = outside.look_at(paths), _digest_of(paths)
         storage.write_bytes(storage.join(making.folder, "sha256"), f"{digest}\n".encode())
-        outside.remember(making.folder, [place], seen)
+        outside.remember(making.folder, [location], seen)
         return making.open.finish(figures={"bytes": sum(file.size or 0 for file in seen.values()), "sha256": digest})
 
     @classmethod
-    def changes(cls, ledger: Ledger, made: StageManifest, places: Sequence[str]) -> list[str]:
-        (place,) = places
-        with outside.asking(place):
-            paths = _files_of(place)
-        noted = outside.Noted("the reference model", made.figures["sha256"], made.figures["bytes"])
-        folder = ledger.folder(made.recipe.stage, made.recipe.label)
-        return outside.changes_of(folder, places, paths, noted, lambda _: _digest_of(paths))
+    def changes(cls, ledger: Ledger, built: StageManifest, locations: Sequence[str]) -> list[str]:
+        (location,) = locations
+        with outside.asking(location):
+            paths = _files_of(location)
+        noted = outside.Noted("the reference model", built.figures["sha256"], built.figures["bytes"])
+        folder = ledger.folder(built.recipe.stage, built.recipe.label)
+        return outside.changes_of(folder, locations, paths, noted, lambda _: _digest_of(paths))
 
 
 class SurprisalReads(Reads):
@@ -64,7 +64,7 @@ class SurprisalReads(Reads):
 
 @dataclass(frozen=True, kw_only=True)
 class SurprisalStage(DataStage[SurprisalReads]):
-    """A job: the reference model weighs every span that may be masked."""
+    """A job: the reference model's surprisal at every span that may be masked."""
 
     stage = "surprisals"
     group = "ramp"
@@ -90,8 +90,8 @@ class SurprisalStage(DataStage[SurprisalReads]):
         )
 
     def make(self, making: Making) -> StageManifest:
-        there = _files_of(self.model).keys()
-        outside.refuse_gone(making.upstream_folder("reference"), there, f"ramp.reference.path {self.model}")
+        existing = _files_of(self.model).keys()
+        outside.refuse_gone(making.upstream_folder("reference"), existing, f"ramp.reference.path {self.model}")
         job = SurprisalJob(
             output=making.folder,
             snapshot=making.snapshot,

@@ -1,4 +1,4 @@
-"""Trajectories → students: SFT on the teacher's, and, round by round, on those of the student itself."""
+"""Trajectories → students: SFT on the teacher's trajectories, then, round by round, on the student's own as well."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class EvolvedReads(SftReads):
 
 @dataclass(frozen=True, kw_only=True)
 class EvolvedStage(ModelStage[EvolvedReads]):
-    """The next student: the last one trained further on its teacher's trajectories and its own accepted ones."""
+    """The next student: the last student, trained further on the teacher's and its own accepted trajectories."""
 
     keys = r"sft-[1-9]\d*"
 

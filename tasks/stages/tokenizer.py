@@ -1,4 +1,4 @@
-"""Passages of the train split → the tokenizer, or one that is adopted from a model's folder."""
+"""The tokenizer: trained on passages of the train split, or adopted from a model's folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tasks.stages.passages import PassageStage
 
 
 class TokenizerReads(Reads):
-    """An adopted tokenizer reads no passage, and is known by its path alone."""
+    """An adopted tokenizer does not depend on passages: it is identified by its path alone."""
 
     tokenizer: TokenizerSettings
 
@@ -44,8 +44,8 @@ class TokenizerStage(DataStage[TokenizerReads]):
             reads = TrainedTokenizerReads(tokenizer=settings, ramp=SplitSettings.within(config.ramp))
             yield cls.once(config, reads, *upstreams)
         else:
-            there = Folder("tokenizer.path", settings.path, ("tokenizer.json", "tokenizer_config.json"), "tokenizer")
-            yield cls.once(config, TokenizerReads(tokenizer=settings), *upstreams, needs=(there,))
+            need = Folder("tokenizer.path", settings.path, ("tokenizer.json", "tokenizer_config.json"), "tokenizer")
+            yield cls.once(config, TokenizerReads(tokenizer=settings), *upstreams, needs=(need,))
 
     def make(self, making: Making) -> StageManifest:
         from tasks.agent.tokenizer import adopt_tokenizer, train_tokenizer

@@ -1,4 +1,4 @@
-"""What stages of trajectories have in common: their gates and figures."""
+"""The base of the stages of trajectories: their gates and figures."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from tasks.making.context import Making, has_rows, no_failed_rows
 from tasks.making.stage import S, Stage
 
 SCORED_VERSION = 3
-"""Of trajectories and answers: raised when scoring changes which of them are right, or when a model reads, or is read,
-in another way."""
+"""The version of trajectories and answers: raised when scoring changes which of them are right, or when prompts or the
+parsing of turns change."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrajectoryStage(Stage[S]):
-    """Judged trajectories: all verdicts are kept, only right ones are trained on."""
+    """Judged trajectories. All verdicts are kept; training uses only those that are correct."""
 
     stage = "trajectories"
     group = "trajectories"
@@ -30,7 +30,7 @@ class TrajectoryStage(Stage[S]):
         figures: dict[str, Any] | None = None,
         at_least: int = 1,
     ) -> StageManifest:
-        """``at_least`` so many trajectories must be accepted."""
+        """Finish the stage; a gate requires at least ``at_least`` accepted trajectories."""
         verdicts: Counter[str] = Counter()
         ends: Counter[str] = Counter()
         yields: dict[str, Counter[str]] = {}

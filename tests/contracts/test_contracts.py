@@ -46,7 +46,7 @@ def test_a_label_is_changed_for_a_stage_and_for_all_that_is_made_from_it():
 
 def test_two_stages_under_one_label_are_refused():
     config = read_config(ROOT / "deploy/configs/sample.yaml", {"labels": {"sft-0": "sft-1"}})
-    with pytest.raises(BadInput, match="2 stages would go by models/sft-1"):
+    with pytest.raises(BadInput, match="2 stages would be named models/sft-1"):
         stages_of(config)
 
 

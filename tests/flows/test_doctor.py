@@ -165,7 +165,7 @@ def test_an_encoder_without_weights_and_a_set_without_questions_are_red(told, tm
     (encoder / "config.json").write_text("{}")
     sections = f"index: {{kind: dense, encoder: {{path: {encoder}}}}}\nramp: {{leaks: {{sets: [{questions}]}}}}"
     for content, said in (
-        ("", "holds nothing"),
+        ("", "is empty"),
         ("no json\n", str(questions)),
         ('{"id": 1}\n', "neither question nor"),
     ):

@@ -1,7 +1,8 @@
-"""The test of a user's own cluster: a small pipeline is run, loses processes, and is measured.
+"""The acceptance test of a user's cluster: it runs a small pipeline, kills some of its processes, and measures rates.
 
-All of it is stages of a pipeline (trainers/acceptance/derived.py) and jobs beside it. However it ends, its models and
-data are removed, and logs and figures stay. Only one that was killed leaves them: the next one goes on from there.
+It consists of the stages of a derived pipeline (trainers/acceptance/derived.py) and of measuring jobs. At its end, also
+after an error, models and data are removed; logs and figures are kept. Only after a kill do they remain, and the next
+acceptance continues from them.
 """
 
 import time
@@ -29,7 +30,7 @@ from trainers.acceptance.derived import (
     victims_of_sft,
 )
 from trainers.acceptance.room import machines_of
-from trainers.acceptance.trial import Tell, Training, Trial
+from trainers.acceptance.trial import Listener, Training, Trial
 from trainers.model.metrics import Metrics
 from trainers.ranks.admission import refuse_unfit_config
 from trainers.rl import accounting
@@ -41,16 +42,16 @@ TRAINING_SECONDS = 20.0
 _SFT, _DAPO = "models/sft-0", "models/dapo"
 
 
-def accept(config: PipelineConfig, size: str, tell: Tell) -> Acceptance:
-    """Try the config's runtime with a model of this size; also written to ``{root}/acceptance.json``.
+def accept(config: PipelineConfig, size: str, listener: Listener) -> Acceptance:
+    """Test the config's runtime with a model of this size. The result is also written to ``{root}/acceptance.json``.
 
     Raises:
-        BadInput: as `derived` says; or the runtime asks for what is not there; or the models do not fit in the
-            memory of the machines: nothing was written then.
-        RunFailed: what comes before all training failed.
+        BadInput: for the reasons given in `derived`; or the runtime needs more than the cluster has; or the models do
+            not fit in the memory of the machines. Nothing has been written then.
+        RunFailed: a stage before the trainings failed.
     """
     began = time.time()
-    acceptance = _Acceptance(config, size, tell)
+    acceptance = _Acceptance(config, size, listener)
     acceptance.refuse_unfit()
     try:
         acceptance.prepare()
@@ -64,12 +65,12 @@ def accept(config: PipelineConfig, size: str, tell: Tell) -> Acceptance:
 
 
 class _Acceptance:
-    """One under way: its trial, what was found so far, and the rates."""
+    """An acceptance in progress: its trial, the items found so far, and the rates."""
 
-    def __init__(self, config: PipelineConfig, size: str, tell: Tell) -> None:
+    def __init__(self, config: PipelineConfig, size: str, listener: Listener) -> None:
         self._config, self._size = config, size
         self._small = derived(config, size)
-        self._trial = Trial(self._small, tell)
+        self._trial = Trial(self._small, listener)
         self._sft, self._dapo = accepted_sections(config)
         self._devices = devices_of(config)
         placement = config.runtime.placement
@@ -79,23 +80,23 @@ class _Acceptance:
         self._names: list[str] = []
 
     def refuse_unfit(self) -> None:
-        """Raises BadInput where the models do not fit."""
+        """Raises BadInput if the models do not fit on the machines."""
         machines = machines_of(self._small)
         if machines:
             refuse_unfit_config(self._small, machines)
 
     def prepare(self) -> None:
-        """World, index, questions, tokenizer and random weights; nothing of an acceptance that was cleared is kept."""
+        """Build world, index, questions, tokenizer and random weights; the rest of a cleared acceptance is removed."""
         if self._trial.is_cleared or storage.exists(self._finished):
             self._trial.begin_anew()
         self._trial.make_until("models/untrained")
 
     def clear(self) -> None:
-        """Remove what was made to be tried."""
+        """Remove the models and data of the test."""
         self._trial.clear()
 
     def train(self) -> None:
-        """SFT and DAPO, while processes of them die."""
+        """Train SFT and DAPO while their processes are killed."""
         sft, dapo = accepted_sections(self._small)
         victims = victims_of_sft(self._config)
         training = self._trial.make_under_strikes(_SFT, "trainers.sft", victims, sft.checkpoint_every + 1)
@@ -141,7 +142,7 @@ class _Acceptance:
 
     def measure_rollouts(self) -> None:
         runtime, index = self._small.runtime, _index_of(self._small)
-        assert index is not None, "made before any training"
+        assert index is not None, "built before any training"
         job = RolloutRateJob(
             output=self._trial.job_folder("rollout-rate"),
             snapshot=self._small.snapshot,
@@ -166,10 +167,10 @@ class _Acceptance:
         self._rates |= {"generated_tokens_per_second": rollouts.value, "rollout_device_seconds": cost}
 
     def measure_retrieval(self) -> None:
-        """In the config's own index where it is built, as it is placed: a small one tells little of it."""
+        """Measure searches in the config's own index if it is built: a small index has other latencies."""
         own, small = _index_of(self._config), _index_of(self._small)
         index = own or small
-        assert index is not None, "made before any training"
+        assert index is not None, "built before any training"
         placement = (self._config if own else self._small).runtime.placement
         wanted = self._dapo.prompts * self._dapo.group * self._config.agent.max_searches
         job = RetrievalLoadJob(
@@ -193,7 +194,7 @@ class _Acceptance:
         self._rates |= {f"retrieval_{name}": found[name] for name in ("p50_seconds", "p99_seconds")}
 
     def finish(self, seconds: float) -> Acceptance:
-        """Write down what was found."""
+        """Write the result."""
         acceptance = Acceptance(
             config=self._config.name,
             size=self._size,
@@ -216,7 +217,7 @@ class _Acceptance:
             storage.write_document(path, acceptance)
         return acceptance
 
-    # -- what there is ------------------------------------------------------------------------------------------------
+    # -- paths and checks ---------------------------------------------------------------------------------------------
 
     @property
     def _finished(self) -> str:
@@ -234,18 +235,21 @@ class _Acceptance:
         return Metrics(Path(self._trial.folder(_DAPO)) / "metrics.jsonl").lines()
 
     def _whole(self, settings: DapoSettings, error: str | None) -> list[Item]:
-        """Each step and each prompt of DAPO, once."""
+        """Items that check that each step and each prompt of DAPO occurs exactly once."""
         folder, of_steps, of_prompts = self._trial.folder(_DAPO), "DAPO: steps", "DAPO: prompts"
         if error is not None:
             return [items.failed_item(of_steps, f"the training failed: {error}"), items.untried_item(of_prompts)]
         steps, prompts = accounting.wrong_steps(folder, settings), accounting.wrong_prompts(folder)
         return [
             items.whole_item(of_steps, steps, f"each of {settings.steps} once"),
-            items.whole_item(of_prompts, prompts, "each used once, or dropped with a reason, or waiting"),
+            items.whole_item(of_prompts, prompts, "each used once, dropped with a reason, or waiting"),
         ]
 
     def _restarts(self, name: str, stage: str, training: Training) -> Item:
-        """A job is started again for its main process, and together for a rank, which ends the others with it."""
+        """Compare the job's restarts with the kills that must cause one.
+
+        A killed main process ends the job. Outside a cluster a killed rank does, too: its siblings are ended with it.
+        """
         in_cluster = self._small.runtime.placement.is_in_cluster
         ends_job = [strike for strike in training.strikes if strike.victim == "main process" or not in_cluster]
         job = jobs.look(self._trial.folder(stage))
@@ -256,7 +260,7 @@ class _Acceptance:
 
 
 class _Index(NamedTuple):
-    """An index, and questions about what is in it."""
+    """An index, and questions about its passages."""
 
     folder: str
     questions: list[str]
@@ -264,7 +268,7 @@ class _Index(NamedTuple):
 
 
 def _index_of(config: PipelineConfig) -> _Index | None:
-    """That of a config, where it is finished."""
+    """The index of a config, or None if it or the questions are unfinished."""
     ledger = Ledger(config.runtime.root, config.snapshot)
     label = config.label("index", "v1")
     built = ledger.manifest("index", label)

@@ -1,4 +1,4 @@
-"""The small pipeline that stands for a user's config: its runtime and arithmetic, a model of the size that is asked."""
+"""The small pipeline derived from a user's config: its runtime and arithmetic, with a model of the requested size."""
 
 import os
 from pathlib import Path
@@ -18,17 +18,17 @@ from tasks.ledger import storage
 from tasks.rollouts.pool import in_flight
 
 _TEMPLATE = Path(__file__).with_name("template.yaml")
-_STEPS_A_KILL = 5
-_STEPS_AROUND = 3
+_STEPS_PER_KILL = 5
+_OTHER_STEPS = 3
 
 _RATE = 0.25
-"""The learning rate of SFT, over the hidden size: logits then move alike, whatever the size."""
+"""The learning rate of SFT times the hidden size: divided by it, updates change logits equally for all sizes."""
 
 
 def victims_of(config: PipelineConfig) -> list[Victim]:
-    """Which kinds of process DAPO consists of, as the config places it, and can be reached.
+    """The kinds of DAPO's processes in the config's placement that can be killed from here.
 
-    A job of KubeRay has a cluster of its own.
+    The list is empty for KubeRay, because each of its jobs has a cluster of its own.
     """
     if config.runtime.jobs.backend == "kuberay":
         return []
@@ -38,32 +38,32 @@ def victims_of(config: PipelineConfig) -> list[Victim]:
 
 
 def victims_of_sft(config: PipelineConfig) -> list[Victim]:
-    """Those that only SFT has: together, DAPO is one process."""
+    """The kinds that only SFT has: in layout `together` DAPO is one process, but SFT may have ranks."""
     runtime = config.runtime
     is_alone = runtime.ranks == 1 or runtime.jobs.backend == "kuberay"
     return ["rank"] if not runtime.placement.is_in_cluster and not is_alone else []
 
 
 def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings]:
-    """The sections of the config whose arithmetic is tried.
+    """The sections of the config whose arithmetic is tested.
 
     Raises:
-        BadInput: one is missing, or jobs cannot work where the config keeps its files.
+        BadInput: a section is missing, or jobs cannot work with the config's root.
     """
     for name in ("sft", "dapo"):
         if getattr(config, name) is None:
-            raise BadInput(f"{config.name}: accept tries what trains, and needs the section {name}, which is not there")
+            raise BadInput(f"{config.name}: accept tests training and needs the section {name}: add it to the config")
     if scheme_of(config.runtime.root) is not None:
         raise BadInput(
-            f"runtime.root: {config.runtime.root} is remote, and jobs need files that all nodes share: "
+            f"runtime.root: {config.runtime.root} is remote, but jobs need a file system that all nodes share: "
             "give a folder (--root)"
         )
     runtime = config.runtime
     layout = runtime.placement.layout
     if runtime.placement.is_in_cluster and runtime.jobs.runs_here and "RAY_ADDRESS" not in os.environ:
         raise BadInput(
-            f"runtime.placement.layout is {layout}: set RAY_ADDRESS to the cluster that is to be tried "
-            "(without it every job would start a local one of its own)"
+            f"runtime.placement.layout is {layout}: set RAY_ADDRESS to the address of the cluster to test "
+            "(without it every job would start a local cluster)"
         )
     assert config.sft is not None
     assert config.dapo is not None
@@ -71,17 +71,17 @@ def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings
 
 
 def derived(config: PipelineConfig, size: str) -> PipelineConfig:
-    """The pipeline to be run, under ``{root}/acceptance``, in a folder of its own for each way of accepting.
+    """The pipeline of the acceptance, in a folder under ``{root}/acceptance`` that its settings name.
 
     Raises:
-        BadInput: there is no such size, or as `accepted_sections` says.
+        BadInput: the size is unknown, or for the reasons given in `accepted_sections`.
     """
     if size not in SIZES:
-        raise BadInput(f"size {size!r}: there are {', '.join(SIZES)}")
+        raise BadInput(f"size {size!r} is unknown: give one of {', '.join(SIZES)}")
     sft, dapo = accepted_sections(config)
     model = SIZES[size].model_copy(update={"dtype": dapo.engineering.dtype})
     rate = _RATE / model.hidden
-    steps = _STEPS_AROUND + _STEPS_A_KILL * len(victims_of(config))
+    steps = _OTHER_STEPS + _STEPS_PER_KILL * len(victims_of(config))
     document: dict[str, Any] = yaml.safe_load(_TEMPLATE.read_text())
     document["model"] = model.model_dump(mode="json")
     document["sft"] |= {"engineering": sft.engineering.model_dump(mode="json")}
@@ -96,14 +96,14 @@ def derived(config: PipelineConfig, size: str) -> PipelineConfig:
     }
     document["dapo"]["optimiser"] |= {"lr": rate / 10}
     runtime = config.runtime.model_dump(mode="json", exclude={"teacher_endpoint", "span_endpoint"})
-    runtime["placement"]["search_urls"] = []  # these services search the config's index, not that of the small world
+    runtime["placement"]["search_urls"] = []  # those services search the config's index, not the small world's
     name = f"{size}-{digest_of([document, runtime])[:8]}"
     document["runtime"] = {**runtime, "root": storage.join(config.runtime.root, "acceptance", name)}
     return PipelineConfig.model_validate(document)
 
 
 class Devices(NamedTuple):
-    """Of what kind, and how many of them all ranks and one engine have."""
+    """The kind of devices, and how many all ranks together and one engine have."""
 
     kind: Accelerator
     training: float
@@ -111,30 +111,31 @@ class Devices(NamedTuple):
 
 
 def devices_of(config: PipelineConfig) -> Devices:
-    """GPUs, where the placement asks for some or this machine has them; else processors, by threads."""
+    """GPUs if the placement requests some or this machine has them; otherwise CPU threads."""
     runtime = config.runtime
     placement = runtime.placement
-    parts = runtime.engine.tensor_parallel
+    per_engine = runtime.engine.tensor_parallel
     if placement.is_in_cluster:
         has_gpus = bool(placement.gpus_per_rank or placement.gpus_per_engine)
     else:
         has_gpus = Path("/dev/nvidiactl").exists()
     if has_gpus:
-        return Devices("GPU", runtime.ranks * (placement.gpus_per_rank or 1), parts * (placement.gpus_per_engine or 1))
-    return Devices("CPU", runtime.ranks * runtime.threads_per_rank, parts * runtime.engine.threads)
+        gpus_of_engine = per_engine * (placement.gpus_per_engine or 1)
+        return Devices("GPU", runtime.ranks * (placement.gpus_per_rank or 1), gpus_of_engine)
+    return Devices("CPU", runtime.ranks * runtime.threads_per_rank, per_engine * runtime.engine.threads)
 
 
 def in_flight_of_step(config: PipelineConfig) -> int:
-    """Rollouts that the config's DAPO has under way at one time, where the engines have room for them."""
+    """The rollouts that the config's DAPO has in flight at a time, limited by the capacity of the engines."""
     _, dapo = accepted_sections(config)
     wanted = dapo.prompts * dapo.group * (1 + dapo.staleness)
     return min(in_flight(config.runtime.engine, config.runtime.placement), wanted)
 
 
 def rolling_agent(config: PipelineConfig, size: str) -> AgentSettings:
-    """The lengths of the rollouts that are measured: the config's own, as far as the model's positions reach.
+    """Agent settings of the measured rollouts: the config's, limited to the model's positions.
 
-    A tiny model is for CPUs, where those would take hours: its lengths are the small pipeline's.
+    The size tiny is for CPUs, where the config's lengths would take hours: it uses the small pipeline's lengths.
     """
     if size == "tiny":
         return AgentSettings.model_validate(yaml.safe_load(_TEMPLATE.read_text())["agent"])

@@ -1,4 +1,4 @@
-"""What was found, as items that passed or failed, each with its number."""
+"""The results of an acceptance as items that passed or failed, each with its measured value."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,26 +10,26 @@ from tasks.jobs.folder import times
 from trainers.acceptance.strikes import Strike
 
 Figures = Mapping[str, Any]
-"""Those of a job that measured."""
+"""The figures of a measuring job."""
 
 
 def parity_item(lines: Sequence[Figures], tolerance: float, error: str | None) -> Item:
-    """``lines`` of a training's metrics; ``error``, where it failed."""
+    """Whether engines and trainer agreed after every update, by a training's metrics and the error that ended it."""
     name = "parity after updates"
     gaps = [line["parity"] for line in lines if line["trained_tokens"]]
     if error is not None and (not gaps or DISAGREEMENT in error):
         return Item(name=name, outcome="fail", detail=error)
     if not gaps:
-        return Item(name=name, outcome="fail", detail="no step had anything to learn from, so there was no update")
+        return Item(name=name, outcome="fail", detail="no step had an informative group, so there was no update")
     holds = max(gaps) <= tolerance
-    detail = f"at most {max(gaps):.2g} in {len(gaps)} updates; {tolerance:.2g} is allowed"
+    detail = f"largest gap {max(gaps):.2g} in {len(gaps)} updates; allowed: {tolerance:.2g}"
     return Item(name=name, outcome="pass" if holds else "fail", detail=detail, value=max(gaps), unit="log probability")
 
 
 OUT_OF_REACH = Item(
     name="DAPO: processes killed",
     outcome="not tried",
-    detail="a job of KubeRay has a cluster of its own, whose processes nobody else can kill",
+    detail="a KubeRay job has its own cluster, whose processes cannot be reached from here",
 )
 
 
@@ -40,7 +40,7 @@ def kill_items(
     error: str | None,
     strikes_error: str | None = None,
 ) -> list[Item]:
-    """One for each kind of process that was to die in a training; errors are why it, or what kills, failed."""
+    """An item for each kind of process to kill. The errors are those of the training and of the job that kills."""
     by_victim = {strike.victim: strike for strike in strikes}
     return [
         _kill_item(f"{training}: {victim} killed", by_victim.get(victim), error, strikes_error) for victim in victims
@@ -53,24 +53,24 @@ def _kill_item(name: str, strike: Strike | None, error: str | None, strikes_erro
             return untried_item(name)
         if strikes_error is not None:
             return Item(name=name, outcome="not tried", detail=strikes_error)
-        return Item(name=name, outcome="fail", detail="the training ended before it could be killed")
+        return Item(name=name, outcome="fail", detail="the training ended before the process could be killed")
     if strike.recovered is None:
         why = error or "the training ended first"
-        return Item(name=name, outcome="fail", detail=f"after step {strike.step}; it did not come back: {why}")
+        return Item(name=name, outcome="fail", detail=f"killed after step {strike.step}; it did not come back: {why}")
     took = strike.recovered - strike.killed
-    detail = f"after step {strike.step}; all were back and a step was made after {took:.0f} s"
+    detail = f"killed after step {strike.step}; all processes were back and a step was finished after {took:.0f} s"
     return Item(name=name, outcome="pass" if error is None else "fail", detail=detail, value=took, unit="seconds")
 
 
 def whole_item(name: str, wrong: Sequence[str], right: str) -> Item:
-    """Of a check that tells what is ``wrong``, and in ``right`` what there is."""
+    """The item of a check with a list of problems; ``right`` is the detail if the list is empty."""
     more = f" and {len(wrong) - 2} more" if len(wrong) > 2 else ""
     detail = "; ".join(wrong[:2]) + more if wrong else right
     return Item(name=name, outcome="fail" if wrong else "pass", detail=detail)
 
 
 def restarts_item(training: str, died: int, killed: int) -> Item:
-    """A job of which so many attempts ``died``, and that was ``killed`` so often."""
+    """Compares the number of a job's attempts that ``died`` with how often it was ``killed``."""
     name = f"{training}: restarts"
     detail = f"the job was started again {times(died)}, and had been killed {times(killed)}"
     return Item(name=name, outcome="pass" if died == killed else "fail", detail=detail, value=died, unit="restarts")
@@ -81,15 +81,16 @@ def failed_item(name: str, error: str) -> Item:
 
 
 def untried_item(name: str) -> Item:
-    """Of a training that failed, which another item tells."""
+    """The item of a check that a failed training made impossible. Another item reports the failure itself."""
     return Item(name=name, outcome="not tried", detail="the training failed")
 
 
 def rollouts_item(figures: Figures) -> Item:
     rate = figures["tokens_per_second"] / figures["engines"]
     detail = (
-        f"{rate:,.0f} generated tokens/s an engine, of {figures['engines']}: {figures['rollouts']:,} rollouts with "
-        f"{figures['searches'] / max(figures['rollouts'], 1):.1f} searches, engine at work {figures['engine_busy']:.0%}"
+        f"{rate:,.0f} generated tokens/s per engine ({figures['engines']} engines): {figures['rollouts']:,} rollouts, "
+        f"{figures['searches'] / max(figures['rollouts'], 1):.1f} searches each, "
+        f"engines busy {figures['engine_busy']:.0%}"
     )
     if figures["failed"]:
         detail += f"; {figures['failed']} failed in search or engine"
@@ -100,7 +101,7 @@ def rollouts_item(figures: Figures) -> Item:
 
 
 def cost_item(device_seconds: float, accelerator: Accelerator, seen_yield: float | None) -> Item:
-    """Of a trajectory; of an accepted one where an earlier student told how many are."""
+    """The cost of a trajectory, and of an accepted trajectory if the yield of an earlier student is known."""
     detail = f"{device_seconds:.3g} {accelerator}-seconds a rollout"
     if seen_yield is None:
         return Item(
@@ -133,11 +134,11 @@ def training_item(figures: Figures) -> Item:
 
 
 def update_item(seconds: Sequence[float]) -> Item:
-    """Of every update of the training."""
+    """The duration of the weight updates of a training."""
     if not seconds:
         return Item(name="weight update", outcome="not tried", detail="there was no update")
     median = sorted(seconds)[len(seconds) // 2]
-    detail = f"{median:.2f} s from trainer to all engines, probe included; at most {max(seconds):.2f} s"
+    detail = f"median {median:.2f} s from the trainer to all engines, including the probe; maximum {max(seconds):.2f} s"
     return Item(name="weight update", outcome="pass", detail=detail, value=median, unit="seconds")
 
 

@@ -1,7 +1,7 @@
-"""The processes of a training job, by kind, wherever it has them; and ending one of them.
+"""Find the processes of a training job by kind, on any machine, and kill one of them.
 
-They are found by their command line, on this machine or by a small actor on every machine of a Ray cluster. Ranks,
-engines and searchers that are actors are in Ray's table of actors, under the job whose driver runs the training.
+Processes are found by their command line: on this machine, or through a small actor on every machine of a Ray cluster.
+Ranks, engines and searchers that are Ray actors are found in Ray's table of actors, by the job that runs the training.
 """
 
 import os
@@ -16,11 +16,11 @@ from schemas.jobs import StrikeJob, Victim
 from tasks.jobs import folder
 
 _ACTORS: dict[Victim, str] = {"rank": "RayTrainWorker", "engine": "WorkerActor", "searcher": "IndexSearcher"}
-"""By kind, the class of its actors."""
+"""The class name of the actors of each kind."""
 
 
 class Found(NamedTuple):
-    """A process, and the Ray node that it is on; "" for this machine."""
+    """A process and its Ray node; "" for this machine."""
 
     pid: int
     node: str = ""
@@ -28,23 +28,23 @@ class Found(NamedTuple):
 
 class Processes(Protocol):
     def find(self, kind: Victim) -> list[Found]:
-        """Those of a kind that live now."""
+        """The living processes of a kind."""
 
     def kill(self, found: Found) -> bool:
-        """SIGKILL; false where it has ended by itself."""
+        """Send SIGKILL; False if the process has already ended."""
 
 
 def processes_of(job: StrikeJob) -> Processes:
-    """Those of the training that a strike is for.
+    """The processes of the training that a strike job belongs to.
 
     Raises:
-        BadInput: nothing answers at RAY_ADDRESS.
+        BadInput: no Ray cluster answers at RAY_ADDRESS.
     """
     return RayProcesses(job) if job.in_ray else LocalProcesses(job)
 
 
 class LocalProcesses:
-    """Of a training whose processes are all on this machine."""
+    """Processes of a training that runs on this machine only."""
 
     def __init__(self, job: StrikeJob) -> None:
         self._job = job
@@ -57,19 +57,21 @@ class LocalProcesses:
 
 
 class RayProcesses:
-    """Of a training that is in the Ray cluster of RAY_ADDRESS, or has actors there."""
+    """Processes of a training that runs in the Ray cluster of RAY_ADDRESS, or has actors there."""
 
     def __init__(self, job: StrikeJob) -> None:
-        """Raises BadInput where nothing answers there."""
+        """Raises BadInput if no Ray cluster answers."""
         import ray
 
         from tasks.capacity import ray_cluster
 
-        ray_cluster.join_for([])  # nothing of its own: it only looks
+        ray_cluster.join_for([])  # no resources: this driver only looks
         self._job = job
-        # Two nodes may share a machine, whose processes are to be found once.
+        # Several Ray nodes may share a machine. One actor for each machine finds each process once.
         machines = {node["NodeManagerHostname"]: node["NodeID"] for node in ray.nodes() if node["Alive"]}
-        self._there = {node["NodeID"]: machines[node["NodeManagerHostname"]] for node in ray.nodes() if node["Alive"]}
+        self._actor_node = {
+            node["NodeID"]: machines[node["NodeManagerHostname"]] for node in ray.nodes() if node["Alive"]
+        }
         self._machines = {node: _start_on(node) for node in machines.values()}
 
     def find(self, kind: Victim) -> list[Found]:
@@ -80,16 +82,17 @@ class RayProcesses:
     def kill(self, found: Found) -> bool:
         import ray
 
-        return ray.get(self._machines[self._there[found.node]].kill.remote(found.pid))
+        killed: bool = ray.get(self._machines[self._actor_node[found.node]].kill.remote(found.pid))
+        return killed
 
     def _by_command_line(self, kind: Victim) -> list[Found]:
         import ray
 
-        asked = [machine.here.remote(*_command_of(self._job), kind) for machine in self._machines.values()]
-        return [Found(pid, node) for node, pids in zip(self._machines, ray.get(asked), strict=True) for pid in pids]
+        replies = [machine.here.remote(*_command_of(self._job), kind) for machine in self._machines.values()]
+        return [Found(pid, node) for node, pids in zip(self._machines, ray.get(replies), strict=True) for pid in pids]
 
     def _actors(self, kind: Victim) -> list[Found]:
-        # Ray's public table of actors (ray.util.state) is its dashboard's, which a cluster need not have.
+        # Private, because the public table of actors (ray.util.state) needs Ray's dashboard, which may not run.
         from ray._private import state
 
         _, config = _command_of(self._job)
@@ -104,7 +107,7 @@ class RayProcesses:
 
 
 class _Machine:
-    """An actor's side: looks for processes of its machine, and kills them."""
+    """The actor on each machine: it finds and kills processes there."""
 
     def here(self, module: str, config: str, kind: Victim) -> list[int]:
         return _here(module, config, kind)
@@ -114,7 +117,7 @@ class _Machine:
 
 
 def _start_on(node: str) -> Any:
-    """Beside all that runs on the node, taking nothing from it."""
+    """Start the actor on a node. It reserves no CPU, so that it fits beside everything that runs there."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -127,7 +130,10 @@ def _command_of(job: StrikeJob) -> tuple[str, str]:
 
 
 def _here(module: str, config: str, kind: Victim) -> list[int]:
-    """Processes of this machine that run a module with the config at this path: main ones, or ranks they started."""
+    """Processes of this machine that run a module with the config at this path.
+
+    A rank runs the same command as the main process that started it: a process whose parent is in the list is a rank.
+    """
     ours = {}
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):

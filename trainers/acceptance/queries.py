@@ -1,4 +1,4 @@
-"""What is searched for while a cluster is tried: what an honest searcher of the questions would ask first."""
+"""The queries of an acceptance: for each question, the first search that an agent without the answer would make."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ def questions_in(paths: Sequence[str]) -> list[Question]:
     """All questions of these files that have a paragraph.
 
     Raises:
-        BadInput: there is none.
+        BadInput: the files have no such question.
     """
     found = [row for path in paths for row in storage.read_rows(path, Question) if row.text is not None]
     if not found:
@@ -24,11 +24,11 @@ def questions_in(paths: Sequence[str]) -> list[Question]:
 
 
 def query_of(question: Question) -> str:
-    """One search in the question's matter, made of what its prompt shows; never empty."""
+    """One search about the question's subject, from the visible text of its prompt; never empty."""
     leads = Context(question, None).leads(0, {})
     return leads[0].query if leads else " ".join(question.prompt.split()[:4])
 
 
 def queries_of(questions: Sequence[Question], agent: AgentSettings) -> list[Query]:
-    """One for each question, its own source held back as the agent's is."""
+    """One query for each question, with its own source held back as in the agent's searches."""
     return [Query(query_of(question), hold_back_of(question, agent)) for question in questions]

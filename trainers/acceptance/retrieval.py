@@ -1,7 +1,7 @@
 """``python -m trainers.acceptance.retrieval CONFIG.json`` (`schemas.jobs.RetrievalLoadJob`): searching under load.
 
-The searchers of the placement are asked as rollouts ask them: every engine shares its queries out in batches, and every
-rollout has one query under way at a time. Seconds are those that a rollout waits.
+The searchers of the placement receive queries as from rollouts: every engine batches its queries, and every rollout has
+one query in flight at a time. Latencies are what a rollout waits.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from tasks import jobs
 from tasks.requests.scheduling import run_job
 from trainers.acceptance.queries import queries_of, questions_in
 
-_TOLD_EVERY = 1.0
+_PROGRESS_SECONDS = 1.0
 
 
 def measure(job: RetrievalLoadJob) -> dict[str, Any]:
-    """Ask all queries, or as many as there is time for; how long they took, from the fastest to the slowest."""
+    """Run all queries, or as many as the time allows; returns their rate and latencies."""
     return run_job(_measure(job))
 
 
@@ -41,7 +41,7 @@ async def _measure(job: RetrievalLoadJob) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _searchers(job: RetrievalLoadJob) -> AsyncIterator[list[BatchingSearcher]]:
-    """As many clients as there are engines, over the searchers of the placement."""
+    """One client for each engine, over the searchers of the placement."""
     async with AsyncExitStack() as closing:
         urls = job.placement.search_urls
         searcher: Searcher
@@ -60,7 +60,7 @@ async def _searchers(job: RetrievalLoadJob) -> AsyncIterator[list[BatchingSearch
 
 
 async def _started(job: RetrievalLoadJob, closing: AsyncExitStack) -> Searcher:
-    """Searchers of the Ray cluster, which end with ``closing``."""
+    """Start searchers in the Ray cluster; ``closing`` ends them."""
     import ray
 
     from tasks.capacity.ray_cluster import join_for
@@ -74,12 +74,12 @@ async def _started(job: RetrievalLoadJob, closing: AsyncExitStack) -> Searcher:
 
 
 class _Load:
-    """``queries`` are taken up one after another by rollouts that do nothing but search."""
+    """Concurrent rollouts that only search; they take ``queries`` from one shared iterator."""
 
     def __init__(self, job: RetrievalLoadJob, clients: list[BatchingSearcher], queries: Iterator[Query]) -> None:
         self._job, self._clients, self._queries = job, clients, queries
         self._seconds: list[float] = []
-        self._failed, self._told = 0, 0.0
+        self._failed, self._last_report = 0, 0.0
 
     async def run(self) -> dict[str, Any]:
         began = time.perf_counter()
@@ -98,17 +98,17 @@ class _Load:
 
     async def _search(self, client: BatchingSearcher, began: float) -> None:
         for query in self._queries:
-            asked = time.perf_counter()
-            if asked - began > self._job.seconds:
+            sent = time.perf_counter()
+            if sent - began > self._job.seconds:
                 return
             try:
                 await client.search(query, self._job.agent.hits)
             except SearchFailed:
                 self._failed += 1
             else:
-                self._seconds.append(time.perf_counter() - asked)
-            if asked - self._told > _TOLD_EVERY:
-                self._told = asked
+                self._seconds.append(time.perf_counter() - sent)
+            if sent - self._last_report > _PROGRESS_SECONDS:
+                self._last_report = sent
                 jobs.report_progress(self._job.output, len(self._seconds), self._job.queries, "queries")
 
 

@@ -1,8 +1,8 @@
-"""``python -m trainers.acceptance.rollouts CONFIG.json`` (`schemas.jobs.RolloutRateJob`): how fast engines write.
+"""``python -m trainers.acceptance.rollouts CONFIG.json`` (`schemas.jobs.RolloutRateJob`): the engines' generation rate.
 
-Random weights do not know how to end a turn. So each has as many tokens as one may have, and is then ended by a search
-for what the question is about: the agent loop, its growing contexts and its searches are those of every rollout, and
-the lengths are the longest that the settings allow.
+A model with random weights never ends a turn. So each turn runs to the token limit and is then closed with a search
+about the question. The agent loop, growing contexts and searches are those of real rollouts, and the lengths are the
+longest that the settings allow.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from trainers.acceptance.queries import queries_of, questions_in
 
 
 def measure(job: RolloutRateJob) -> dict[str, Any]:
-    """Roll out for so many seconds, as many at a time as there may be; those under way then are waited for."""
+    """Generate rollouts for ``job.seconds``, as many at a time as the engines allow, and wait for the last ones."""
     return run_job(_measure(job))
 
 
@@ -34,7 +34,7 @@ async def _measure(job: RolloutRateJob) -> dict[str, Any]:
     pool = await start_pool(setup, job.placement)
     try:
         load = _Load(job, pool, questions)
-        await load.roll(0)  # what an engine does once only, it has done then
+        await load.roll(0)  # warm-up: compilation and caches of the engine must not be measured
         load.rows.clear()
         return await load.run()
     finally:
@@ -42,7 +42,7 @@ async def _measure(job: RolloutRateJob) -> dict[str, Any]:
 
 
 class _Load:
-    """As many rollouts at a time as the pool takes, each begun when another has ended."""
+    """As many concurrent rollouts as the pool allows; when one ends, the next begins."""
 
     def __init__(self, job: RolloutRateJob, pool: RolloutPool, questions: list[Question]) -> None:
         self._job, self._pool, self._questions = job, pool, questions

@@ -1,4 +1,4 @@
-"""Whether the machines that are to be tried hold the acceptance's models: asked before anything is written."""
+"""Whether the acceptance's models fit on the tested machines, checked before anything is written."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from tasks.capacity.model_shape import shape_from_nothing
 from tasks.ledger.disk import of_trainings, refuse_no_room
 
 _MODELS, _TRAININGS = 3, 2
-"""Random weights, those of SFT and those of DAPO."""
+"""Three models: random weights, SFT's and DAPO's. Two trainings: SFT and DAPO."""
 
 
 def refuse_no_disk(small: PipelineConfig, size: str) -> None:
-    """Raises BadInput where the acceptance's models and checkpoints do not fit on the disk of its root."""
+    """Raises BadInput if the acceptance's models and checkpoints do not fit on the disk of its root."""
     assert small.model is not None
     assert small.tokenizer is not None
     shape = shape_from_nothing(small.model, small.tokenizer.vocabulary or 0)
@@ -24,10 +24,10 @@ def refuse_no_disk(small: PipelineConfig, size: str) -> None:
 
 
 def machines_of(small: PipelineConfig) -> Sequence[Machine]:
-    """Those that its jobs will live on; none where only the cluster that takes the jobs knows them.
+    """The machines that the acceptance's jobs run on; empty if only the cluster that runs the jobs knows them.
 
     Raises:
-        BadInput: nothing answers at RAY_ADDRESS.
+        BadInput: no Ray cluster answers at RAY_ADDRESS.
     """
     if not small.runtime.jobs.runs_here:
         return ()

@@ -1,7 +1,7 @@
-"""``python -m trainers.acceptance.strikes CONFIG.json`` (`schemas.jobs.StrikeJob`): a training loses processes.
+"""``python -m trainers.acceptance.strikes CONFIG.json`` (`schemas.jobs.StrikeJob`): kill processes of a training.
 
-``strikes.jsonl`` keeps what was killed, and when the training had gone on: a line for the kill and one for the
-recovery, so that strikes that were interrupted themselves kill nothing twice.
+``strikes.jsonl`` has one line for each kill and one for each recovery, so that an interrupted strike job that is
+started again kills nothing twice.
 """
 
 import json
@@ -20,13 +20,14 @@ from trainers.acceptance.processes import Found, Processes, processes_of
 _JOURNAL = "strikes.jsonl"
 _LOOK_SECONDS = 0.1
 _GONE_SECONDS = 120.0
-"""A training that has not run for so long is given up by whoever would start it again: nothing is killed any more."""
+"""After this time without a running job, the training counts as abandoned, and nothing more is killed."""
 
 
 class Strike(BaseModel):
-    """``step`` had been made when the process died; ``recovered`` is None until the training was whole and a step on.
+    """One kill. ``step`` was the last finished step at that time.
 
-    Times are seconds since the epoch.
+    ``recovered`` is None until all processes of the kind are back and another step is finished. Times are seconds since
+    the epoch.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,21 +36,21 @@ class Strike(BaseModel):
     step: int
     killed: float
     alive: int
-    """Processes of the kind there were."""
+    """The number of living processes of the kind before the kill."""
     recovered: float | None = None
 
 
 def strikes_of(output: str) -> list[Strike]:
-    """Those of a strike job's folder, in their order; a line that was cut off by a kill is left out."""
-    told = [Strike.model_validate_json(line) for line in json_lines.read(Path(output, _JOURNAL))]
-    return list({strike.victim: strike for strike in told}.values())
+    """The strikes in a strike job's folder, in order; an incomplete last line is ignored."""
+    lines = [Strike.model_validate_json(line) for line in json_lines.read(Path(output, _JOURNAL))]
+    return list({strike.victim: strike for strike in lines}.values())
 
 
 def strike(job: StrikeJob) -> dict[str, Any]:
-    """Kill one process of each kind, as long as the training runs; how many there were."""
+    """Kill one process of each kind while the training runs; returns the number of strikes."""
     strikes = _Strikes(job, processes_of(job))
     for number, victim in enumerate(job.victims):
-        strikes.see_to(victim)
+        strikes.kill_and_wait(victim)
         jobs.report_progress(job.output, number + 1, len(job.victims), "kills", victim)
     return {"strikes": len(strikes_of(job.output))}
 
@@ -60,16 +61,17 @@ class _Strikes:
         self._done = {strike.victim: strike for strike in strikes_of(job.output)}
         self._seen = self._looked = time.monotonic()
 
-    def see_to(self, victim: Victim) -> None:
-        """One of a kind is killed, and the training goes on; nothing happens where it ends before."""
+    def kill_and_wait(self, victim: Victim) -> None:
+        """Kill one process of a kind and wait for the recovery; does nothing more once the training has ended."""
         strike = self._done.get(victim) or self._kill_one(victim)
         if strike is None or strike.recovered is not None:
             return
+        # The training may end between two looks: a later step is enough then, because no process is left to count.
         if self._wait_for(lambda: self._has_gone_on(strike)) or self._steps() > strike.step:
             self._note(strike.model_copy(update={"recovered": time.time()}))
 
     def _kill_one(self, victim: Victim) -> Strike | None:
-        """None where the training ended before."""
+        """Kill one process of a kind; None if the training ended first."""
         found: list[Found] = []
 
         def is_killed() -> bool:
@@ -88,7 +90,7 @@ class _Strikes:
         return self._steps() > strike.step and len(self._processes.find(strike.victim)) >= strike.alive
 
     def _wait_for(self, holds: Callable[[], bool]) -> bool:
-        """Whether it held before the training was done."""
+        """Wait until a condition holds; False if the training is done first."""
         while not self._is_done():
             if holds():
                 return True
@@ -96,7 +98,7 @@ class _Strikes:
         return False
 
     def _steps(self) -> int:
-        """Steps that the training has made."""
+        """The number of steps that the training has finished."""
         lines = json_lines.read(Path(self._job.target, "metrics.jsonl"))
         return json.loads(lines[-1])["step"] if lines else 0
 
@@ -105,7 +107,7 @@ class _Strikes:
 
     def _is_gone(self) -> bool:
         now = time.monotonic()
-        if now - self._looked >= _GONE_SECONDS / 20:  # where the job is a cluster's, its server is asked
+        if now - self._looked >= _GONE_SECONDS / 20:  # rarely, because it may be a request to the cluster's job server
             self._looked = now
             if jobs.is_running(self._job.target):
                 self._seen = now

@@ -1,4 +1,4 @@
-"""The small pipeline of an acceptance: its stages, with processes killed while some are made, and jobs beside."""
+"""Runs the small pipeline of an acceptance: its stages, some of them while processes are killed, and other jobs."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -19,14 +19,14 @@ from tasks.pipeline.graph import Stage
 from trainers.acceptance.strikes import Strike, strikes_of
 
 _KEPT = (".json", ".jsonl", ".log")
-"""Endings of what is kept of a trial that is over."""
+"""Suffixes of the files that remain after an acceptance."""
 
-Tell = Callable[[str, Progress | StageManifest], None]
-"""Hears how far a stage or a measurement is, by its name."""
+Listener = Callable[[str, Progress | StageManifest], None]
+"""Called with the name of a stage or measurement, and its progress or its manifest."""
 
 
 class Training(NamedTuple):
-    """How a training under strikes went; an error is why it, or the strikes, failed."""
+    """The result of a training under strikes, with the errors of the training and of the strike job."""
 
     strikes: list[Strike]
     error: str | None
@@ -34,26 +34,26 @@ class Training(NamedTuple):
 
 
 class Trial:
-    """Made stage by stage and job by job; what is finished is not done again."""
+    """The stages and jobs of an acceptance; finished ones are not repeated."""
 
-    def __init__(self, config: PipelineConfig, tell: Tell) -> None:
-        self.config, self._tell = config, tell
+    def __init__(self, config: PipelineConfig, listener: Listener) -> None:
+        self.config, self._listener = config, listener
         self.ledger = Ledger(config.runtime.root, config.snapshot)
         self._stages = {str(stage): stage for stage in graph.stages_of(config)}
 
     def begin_anew(self) -> None:
-        """Remove what an earlier one made."""
+        """Remove everything of an earlier acceptance."""
         shutil.rmtree(self.config.runtime.root, ignore_errors=True)
 
     def clear(self) -> None:
-        """Remove all but logs and figures; nothing where a job still works there, which saves its state."""
+        """Remove everything but logs and figures; nothing if a job is still saving its state there."""
         if not Path(self.config.runtime.root).is_dir():
             return
         if any(map(stopping.is_at_work, stopping.places_under(self.config.runtime.root))):
             return
         for path in sorted(Path(self.config.runtime.root).rglob("*"), reverse=True):
             if path.is_dir():
-                with suppress(OSError):  # it holds something that is kept
+                with suppress(OSError):  # the folder still has files to keep
                     path.rmdir()
             elif path.suffix not in _KEPT:
                 path.unlink()
@@ -68,10 +68,10 @@ class Trial:
         return Path(self.config.runtime.root, "cleared")
 
     def make_until(self, last: str) -> None:
-        """All stages up to this one.
+        """Build all stages up to this one.
 
         Raises:
-            BadInput, RunFailed: as `tasks.pipeline.graph.make` does.
+            BadInput, RunFailed: for the reasons given in `tasks.pipeline.graph.make`.
         """
         for name, stage in self._stages.items():
             self._make(stage)
@@ -79,10 +79,10 @@ class Trial:
                 return
 
     def make_under_strikes(self, name: str, module: str, victims: Sequence[Victim], after_step: int) -> Training:
-        """The training stage of this name, which loses a process of each of these kinds, the first after that step.
+        """Build a training stage while one process of each kind is killed, the first after step ``after_step``.
 
         Raises:
-            BadInput: the stage says that its input is wrong.
+            BadInput: the stage's input is wrong.
         """
         strikes = self._strikes(name, module, victims, after_step)
         if victims:
@@ -101,13 +101,15 @@ class Trial:
         return Training(strikes_of(strikes.output), error, strikes_error)
 
     def run(self, name: str, module: str, job: Job) -> dict[str, Any] | str:
-        """A measurement: its figures, or why there are none.
+        """Run a measuring job; returns its figures, or the error that it failed with.
 
         Raises:
-            BadInput: it says that its input is wrong.
+            BadInput: the job's input is wrong.
         """
         try:
-            return jobs.run(module, job, self.config.runtime.jobs, lambda progress: self._tell(name, progress)).figures
+            return jobs.run(
+                module, job, self.config.runtime.jobs, lambda progress: self._listener(name, progress)
+            ).figures
         except Stopped:
             raise
         except RunFailed as error:
@@ -117,14 +119,14 @@ class Trial:
         return self.ledger.folder(*self._stages[name].name)
 
     def job_folder(self, name: str) -> str:
-        """Of a job that is no stage's."""
+        """The folder of a job that does not belong to a stage."""
         return storage.join(self.config.runtime.root, self.config.snapshot, "jobs", name)
 
     def _make(self, stage: Stage) -> None:
         was_there = graph.is_finished(self.config, stage)
-        manifest = graph.make(self.config, stage, lambda progress: self._tell(str(stage), progress))
+        manifest = graph.make(self.config, stage, lambda progress: self._listener(str(stage), progress))
         if not was_there:
-            self._tell(str(stage), manifest)
+            self._listener(str(stage), manifest)
 
     def _strikes(self, name: str, module: str, victims: Sequence[Victim], after_step: int) -> StrikeJob:
         runtime = self.config.runtime
@@ -140,7 +142,7 @@ class Trial:
 
 
 def _error_of(output: str) -> str | None:
-    """Wait for a job; why it failed, or None."""
+    """Wait for a job; returns its error, or None."""
     try:
         jobs.watch(output, lambda progress: None)
     except Stopped:

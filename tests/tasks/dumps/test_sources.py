@@ -156,5 +156,5 @@ def test_the_snapshot_is_told_from_the_dump_where_the_config_names_none(tmp_path
 def test_a_snapshot_that_is_not_the_dump_s_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     path = write_multistream(tmp_path, STREAMS)
     config = read_config(config_file(tmp_path, "snapshot: dewiki-20240101", f"dump: {path}"))
-    with pytest.raises(BadInput, match=r"a dump of enwiki-20240101, and the snapshot is dewiki-20240101"):
+    with pytest.raises(BadInput, match=r"is a dump of enwiki-20240101, but the config's snapshot is dewiki-20240101"):
         make(config, stages_of(config)[0], print)

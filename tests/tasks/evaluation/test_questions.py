@@ -34,7 +34,7 @@ def test_questions_are_as_many_of_each_number_of_masks_and_of_the_split_alone():
     assert answers_of_one(settings, [1, 2]) == 2 * len(chosen), "greedily and sampled"
 
 
-@pytest.mark.parametrize(("per_masks", "masks", "said"), [(7, [1, 2], "holds 6 of 1"), (4, [1, 2, 3], "holds 0 of 3")])
+@pytest.mark.parametrize(("per_masks", "masks", "said"), [(7, [1, 2], "has 6 with 1"), (4, [1, 2, 3], "has 0 with 3")])
 def test_too_few_of_a_number_of_masks_or_none_are_refused(per_masks, masks, said):
     with pytest.raises(BadInput, match=said) as error:
         chosen_questions(QUESTIONS, EvaluationSettings(per_masks=per_masks), masks)
@@ -73,6 +73,6 @@ def test_a_number_of_masks_that_no_question_has_is_told_before_any_engine_starts
         opened = ledger.open(recipe)
         rows = QUESTIONS if stage.stage == "questions" else []
         opened.finish(parts={"0": opened.parts(Question).commit("0", rows, [], {}, 0.0)})
-    with pytest.raises(BadInput, match="the split test holds 0 of 3"):
+    with pytest.raises(BadInput, match="the split test has 0 with 3"):
         graph.make(config, stages["answers/untrained"], lambda progress: None)
     assert storage.names_in(f"{tmp_path}/{SNAPSHOT}/jobs") == []

@@ -72,23 +72,23 @@ def exact(config: PipelineConfig) -> list[str]:
 
 SHORT: list[tuple[dict[str, Any], list[str]]] = [
     ({"evaluation": {"per_masks": 10}}, []),
-    ({"evaluation": {"per_masks": 11}}, ["evaluation.per_masks asks for 11", "of 1: make", "of 2: make"]),
-    ({"evaluation": {"per_masks": 1, "split": "dev"}}, ["the split dev holds 0 of 1", "the split dev holds 0 of 2"]),
-    ({"evaluation": {"per_masks": 5}, "ramp": {"masks": [1, 2, 3]}}, ["the split test holds 0 of 3"]),
+    ({"evaluation": {"per_masks": 11}}, ["evaluation.per_masks needs 11", "with 1: make", "with 2: make"]),
+    ({"evaluation": {"per_masks": 1, "split": "dev"}}, ["the split dev has 0 with 1", "the split dev has 0 with 2"]),
+    ({"evaluation": {"per_masks": 5}, "ramp": {"masks": [1, 2, 3]}}, ["the split test has 0 with 3"]),
     (
         {"evaluation": {"per_masks": 5}, "certified_only": True},
-        ["the split test holds 0 of 1", "teacher.splits (train)"],
+        ["the split test has 0 with 1", "teacher.splits (train)"],
     ),
-    ({"teacher": {"splits": ["dev"]}}, ["sft: teacher.splits (dev) holds no question"]),
+    ({"teacher": {"splits": ["dev"]}}, ["sft: teacher.splits (dev) has no question"]),
     (
         {"sft": {"curriculum": [stage_of(4)], "optimiser": OPTIMISER}},
-        ["sft.curriculum has stages of up to 4 masks, but teacher.splits (train) holds no question with as many"],
+        ["sft.curriculum has phases of up to 4 masks, but teacher.splits (train) has no question with that number"],
     ),
-    ({"evolution": evolution(questions=21)}, ["evolution.questions asks for 21 fresh questions, but the split rl"]),
+    ({"evolution": evolution(questions=21)}, ["evolution.questions needs 21 fresh questions, but the split rl"]),
     ({"evolution": evolution(split="train", questions=5)}, []),
-    ({"evolution": evolution(split="dev")}, ["the split dev holds 0 for it"]),
+    ({"evolution": evolution(split="dev")}, ["the split dev has 0 for it"]),
     ({"dapo": dapo()}, []),
-    ({"dapo": dapo(3)}, ["dapo.curriculum has stages of up to 3 masks, but the split rl holds no question"]),
+    ({"dapo": dapo(3)}, ["dapo.curriculum has phases of up to 3 masks, but the split rl has no question"]),
 ]
 
 
@@ -105,7 +105,7 @@ def test_shares_are_counted_exactly_when_questions_are_made() -> None:
     everything = config_of(evolution=evolution(share=1.0), dapo=dapo())
     assert ["dapo: the split rl, less evolution.share," in words for words in exact(everything)] == [True]
     nothing = config_of(evolution=evolution(share=0.0), dapo=dapo())
-    assert ["holds 0 for it" in words for words in exact(nothing)] == [True]
+    assert ["has 0 for it" in words for words in exact(nothing)] == [True]
     elsewhere = config_of(evolution=evolution(share=1.0, split="train"), dapo=dapo())
     assert exact(elsewhere) == [], "a share of train takes nothing from DAPO's rl"
 
@@ -121,7 +121,7 @@ def test_finished_questions_that_do_not_suffice_stop_a_run_before_it_trains(tmp_
         ledger.open(recipe).finish(parts={}, figures=figures)
         if stage.stage == "questions":
             break
-    with pytest.raises(BadInput, match=r"evaluation\.per_masks asks for 11"):
+    with pytest.raises(BadInput, match=r"evaluation\.per_masks needs 11"):
         refuse_unready([stages["trajectories/scripted"]])
     (enough,) = TeacherStage.of(config_of(tmp_path, evaluation={"per_masks": 10}))
     refuse_unready([enough])

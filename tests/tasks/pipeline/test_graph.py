@@ -118,7 +118,7 @@ def test_a_label_of_no_stage_is_refused():
             "runtime": {"root": "root"},
         }
     )
-    with pytest.raises(BadInput, match="labels: no stage goes by 'question'; there are dump, redirects"):
+    with pytest.raises(BadInput, match="labels: no stage is named 'question': the stages are dump, redirects"):
         stages_of(config)
 
 

@@ -180,8 +180,8 @@ def test_curves_know_where_the_curriculum_moves_on_and_what_a_step_left_out(whol
     curves = {
         training.label: training for training in read_curves(whole.ledger, ["untrained", "base", "sft-0", "dapo"])
     }
-    assert curves["sft-0"].stages == [(1, 1.0), (101, 2.0), (201, 4.0)]
-    assert curves["base"].stages == [(1, 0.0)]
+    assert curves["sft-0"].phases == [(1, 1.0), (101, 2.0), (201, 4.0)]
+    assert curves["base"].phases == [(1, 0.0)]
     assert [label for label, training in curves.items() if training.is_rl] == ["dapo"]
     assert 2 not in [step for step, _ in curves["dapo"].series["parity"]]
     assert len(curves["dapo"].series["parity"]) == 24

@@ -214,5 +214,5 @@ def test_rows_of_an_earlier_version_lack_the_last_columns_and_are_shown(tmp_path
     pq.write_table(table.drop_columns([last]), path)
     assert TEXT in shown(path)
     pq.write_table(table.drop_columns(["prompt"]), path)
-    with pytest.raises(BadInput, match="no record of ours"):
+    with pytest.raises(BadInput, match="match no record of the pipeline"):
         shown(path)

@@ -42,10 +42,10 @@ def test_another_earlier_snapshot_and_one_that_was_made_anew_are_refused(tmp_pat
     made(config, "earlier_questions")
     assert finished(config, "earlier_questions")
     told = refused(asking_again(tmp_path, LONG_BEFORE), "earlier_questions")
-    assert f"the earlier snapshot was {BEFORE}, is {LONG_BEFORE}" in told
+    assert f"the earlier snapshot was {BEFORE}, the config says {LONG_BEFORE}" in told
     earlier_stage(tmp_path, BEFORE, "questions", "v1", "odd")
-    assert f"{BEFORE}/questions/v1 is another than it was" in refused(config, "earlier_questions")
-    with pytest.raises(BadInput, match="what earlier_questions took note of is gone"):
+    assert f"{BEFORE}/questions/v1 was built anew with other rows" in refused(config, "earlier_questions")
+    with pytest.raises(BadInput, match="the stage that earlier_questions noted is gone"):
         earlier_parts(making_of(config, "questions", "earlier_questions"))
     storage.remove(folder)
     assert finished(config, "earlier_questions"), "it may be gone"
@@ -56,9 +56,9 @@ def test_a_stage_under_another_label_reads_what_its_own_upstream_took_note_of(tm
         earlier_stage(tmp_path, BEFORE, stage, "v1", "old")
     made(changed_since(tmp_path), "earlier_passages")
     earlier_stage(tmp_path, BEFORE, "index", "v1", "odd")
-    assert f"{BEFORE}/index/v1 is another than it was" in refused(changed_since(tmp_path), "earlier_passages")
+    assert f"{BEFORE}/index/v1 was built anew with other rows" in refused(changed_since(tmp_path), "earlier_passages")
     relabelled = changed_since(tmp_path, changes="c2")
-    with pytest.raises(BadInput, match="what earlier_passages took note of is gone"):
+    with pytest.raises(BadInput, match="the stage that earlier_passages noted is gone"):
         stage_of(relabelled, "changes").make(making_of(relabelled, "changes", "earlier_passages"))
     made(changed_since(tmp_path, earlier_passages="e2"), "earlier_passages")
 

@@ -92,7 +92,7 @@ def test_a_placement_in_a_cluster_needs_to_know_which(monkeypatch):
 @pytest.mark.parametrize(
     ("config", "size", "overrides", "said"),
     [
-        ("sample.yaml", "8B", {}, "size '8B': there are tiny, 0.5B"),
+        ("sample.yaml", "8B", {}, "size '8B' is unknown: give one of tiny, 0.5B"),
         ("enwiki-sample.yaml", "tiny", {}, "needs the section sft"),
         ("sample.yaml", "tiny", {"runtime": {"root": "s3://bucket/root"}}, "runtime.root: s3://bucket/root is remote"),
     ],

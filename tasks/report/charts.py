@@ -1,4 +1,4 @@
-"""Charts of the report, each as one inline SVG: no script, no network, text that stays text."""
+"""Charts of the report, each as one inline SVG, without scripts or network access; text is not drawn as paths."""
 
 import io
 import re
@@ -44,7 +44,7 @@ _RC: dict[Any, Any] = {
 }
 
 _WIDE, _HALF = 10.5, 5.1
-"""Widths in inches: of the page, and of two charts beside each other."""
+"""Widths in inches: of a chart across the page, and of one of two charts side by side."""
 
 RL_PANELS = {
     "reward": "reward",
@@ -57,14 +57,14 @@ RL_PANELS = {
     "grad_norm": "gradient norm",
     "clip_share": "fraction of clipped tokens",
     "importance_ess": "effective samples, share",
-    "sampler_gap": "mean |Δ log p| to the sampler",
+    "sampler_gap": "mean |Δ log p|, trainer and sampler",
     "parity": "largest |Δ log p| on the probe",
 }
-"""Figures of an RL step that are drawn, where they are there, and what they are called."""
+"""The figures of an RL step that are drawn if they exist, with their titles."""
 
 
 def colour_of(model: str) -> str:
-    """Always the same for a model."""
+    """A model's colour, the same in all charts."""
     if model in _MODELS:
         return _MODELS[model]
     number = re.search(r"\d+", model)
@@ -72,34 +72,40 @@ def colour_of(model: str) -> str:
 
 
 def _svg(label: str, width: float, height: float, draw: Callable[[Figure], None]) -> str:
-    """``width`` and ``height`` are in inches; ``label`` is what a screen reader says, and keeps ids apart."""
+    """Draw a chart of ``width`` by ``height`` inches.
+
+    ``label`` is the text for screen readers. It also salts the ids of the SVG, which must differ between the charts of
+    one page.
+    """
     buffer = io.StringIO()
     with matplotlib.rc_context({**_RC, "svg.hashsalt": label}):
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
+    # An SVG inside HTML must not have an XML declaration, and matplotlib's empty metadata only adds bytes.
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
+    # Ids that nothing refers to (`href="#id"` or `url(#id)`), such as figure_1, repeat in every chart: remove them.
     referred = set(re.findall(r'#([^")]+)["\)]', text))
     text = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in referred else "", text)
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
 
 
 def recall_by_masks(scores: Sequence[Score]) -> str:
-    """Greedy span recall with intervals, every model side by side for each number of masks."""
+    """Greedy span recall with intervals, all models side by side for each number of masks."""
     chosen = [score for score in scores if score.metric == "span_recall"]
     masks = sorted({score.masks for score in chosen})
-    rivals = list(dict.fromkeys((score.model, score.retrieval) for score in chosen))
+    contestants = list(dict.fromkeys((score.model, score.retrieval) for score in chosen))
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for place, (model, retrieval) in enumerate(rivals):
-            shift = 0.78 * ((place + 0.5) / len(rivals) - 0.5)
-            found = [score for score in chosen if (score.model, score.retrieval) == (model, retrieval)]
-            spread = [[s.mean - s.low for s in found], [s.high - s.mean for s in found]]
+        for number, (model, retrieval) in enumerate(contestants):
+            shift = 0.78 * ((number + 0.5) / len(contestants) - 0.5)
+            own = [score for score in chosen if (score.model, score.retrieval) == (model, retrieval)]
+            spread = [[s.mean - s.low for s in own], [s.high - s.mean for s in own]]
             axes.errorbar(
-                [masks.index(score.masks) + shift for score in found],
-                [score.mean for score in found],
+                [masks.index(score.masks) + shift for score in own],
+                [score.mean for score in own],
                 yerr=spread,
                 fmt="o" if retrieval == "live" else "D" if retrieval == "none" else "s",
                 color=colour_of(model),
@@ -119,7 +125,7 @@ def recall_by_masks(scores: Sequence[Score]) -> str:
 
 
 def differences(comparisons: Sequence[Comparison], metrics: Mapping[str, str]) -> str:
-    """A forest plot of paired differences over all masks, one panel a metric."""
+    """A forest plot of paired differences over all masks, one panel for each metric."""
     chosen = [comparison for comparison in comparisons if comparison.masks == 0]
     pairs = list(dict.fromkeys((comparison.a, comparison.b) for comparison in chosen))
 
@@ -129,8 +135,8 @@ def differences(comparisons: Sequence[Comparison], metrics: Mapping[str, str]) -
             axes.axvline(0, color=_MUTED, linewidth=1)
             for row in (c for c in chosen if c.metric == metric):
                 spread = [[row.difference - row.low], [row.high - row.difference]]
-                place = pairs.index((row.a, row.b))
-                axes.errorbar(row.difference, place, xerr=spread, fmt="o", color=colour_of(row.a), capsize=3)
+                height = pairs.index((row.a, row.b))
+                axes.errorbar(row.difference, height, xerr=spread, fmt="o", color=colour_of(row.a), capsize=3)
             axes.set_title(title)
             axes.grid(axis="y", visible=False)
             axes.margins(y=0.3)
@@ -140,7 +146,7 @@ def differences(comparisons: Sequence[Comparison], metrics: Mapping[str, str]) -
 
 
 def losses(trainings: Sequence[Curves]) -> str:
-    """Loss by step, one panel a training, the curriculum's stages shaded."""
+    """Loss by step, one panel for each training, with bands for the curriculum's phases."""
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(1, len(trainings), squeeze=False)[0]
@@ -178,7 +184,7 @@ def reinforcement(curves: Curves) -> str:
 
 
 def bars(label: str, counts: Mapping[str, float], unit: str = "") -> str:
-    """Horizontal bars, the first on top, each with its count."""
+    """Horizontal bars with their counts, the first key on top."""
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -195,16 +201,16 @@ def bars(label: str, counts: Mapping[str, float], unit: str = "") -> str:
 
 
 def stacked(label: str, table: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]) -> str:
-    """Horizontal bars of shares: a row for each key of the table, a colour for each part."""
+    """Horizontal stacked bars of shares: a row for each key of the table, a colour for each category."""
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         rows = list(table)[::-1]
         totals = [max(1, sum(table[row].values())) for row in rows]
         left = [0.0] * len(rows)
-        for part, colour in colours.items():
-            widths = [table[row].get(part, 0) / total for row, total in zip(rows, totals, strict=True)]
-            drawn = axes.barh(rows, widths, left=left, color=colour, height=0.7, label=part)
+        for category, colour in colours.items():
+            widths = [table[row].get(category, 0) / total for row, total in zip(rows, totals, strict=True)]
+            drawn = axes.barh(rows, widths, left=left, color=colour, height=0.7, label=category)
             axes.bar_label(
                 drawn, [f"{w:.0%}" if w > 0.05 else "" for w in widths], label_type="center", color="white", fontsize=8
             )
@@ -230,16 +236,16 @@ def _line(axes: Axes, points: Points, colour: str) -> None:
 
 
 def _shade(axes: Axes, curves: Curves, is_labelled: bool = True) -> None:
-    """A band for every other stage of the curriculum, and how many masks it goes up to."""
-    if curves.stages[0][1] == 0:
+    """A band for every second phase of the curriculum, with the phase's largest number of masks."""
+    if curves.phases[0][1] == 0:
         return
     last = max(step for step, _ in curves.series["loss"])
-    ends = [step for step, _ in curves.stages[1:]] + [last]
-    for number, ((begin, masks), end) in enumerate(zip(curves.stages, ends, strict=True)):
+    ends = [step for step, _ in curves.phases[1:]] + [last]
+    for number, ((begin, masks), end) in enumerate(zip(curves.phases, ends, strict=True)):
         if number % 2:
             axes.axvspan(begin, end, color=_GRID, alpha=0.6, linewidth=0)
-        if is_labelled and len(curves.stages) > 1:
-            axes.text((begin + end) / 2, 0.98, f"≤{masks:.0f}", transform=axes.get_xaxis_transform(), **_STAGE_TEXT)
+        if is_labelled and len(curves.phases) > 1:
+            axes.text((begin + end) / 2, 0.98, f"≤{masks:.0f}", transform=axes.get_xaxis_transform(), **_PHASE_TEXT)
 
 
-_STAGE_TEXT: dict[str, Any] = {"ha": "center", "va": "top", "color": _MUTED, "fontsize": 7}
+_PHASE_TEXT: dict[str, Any] = {"ha": "center", "va": "top", "color": _MUTED, "fontsize": 7}
