@@ -1,7 +1,7 @@
-"""Ray actors here: what an answer of theirs means.
+"""The results and errors of calls to Ray actors.
 
-An actor is lost where its process or its machine died or cannot be reached; whoever asked it asks another, or one that
-takes its place. What an actor raises travels wrapped by Ray and is unwrapped here.
+An actor is lost if its process or machine has died or cannot be reached; the caller then calls another actor, or its
+replacement. Ray wraps the exceptions of an actor; they are unwrapped here.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from retrieval_index.hits import SearchFailed
 from schemas.errors import MaskSearchError
 
 START_SECONDS = 1800.0
-"""How long an actor may take to be ready: the cluster finds it a place, and it loads its model or index."""
+"""The time limit for an actor to become ready: the cluster schedules it, and it loads its model or index."""
 
 
 class ActorLost(Exception):
-    """The actor is gone, or out of reach; why, in one line."""
+    """The actor has died or is unreachable. The message is the reason in one line."""
 
 
 async def answer(ref: Awaitable[Any], seconds: float | None = None) -> Any:
-    """What an actor's method gives back, within ``seconds`` if given. Cancelling this cancels the method.
+    """The result of an actor's method, within ``seconds`` if given. Cancelling this call cancels the method.
 
     Raises:
-        ActorLost: the actor did not live to answer, or does not in time.
+        ActorLost: the actor died before it answered, or did not answer in time.
         MaskSearchError, SearchFailed: the method raised it.
     """
     limit = asyncio.timeout(seconds)
@@ -34,18 +34,18 @@ async def answer(ref: Awaitable[Any], seconds: float | None = None) -> Any:
         async with limit:
             return await ref
     except asyncio.CancelledError:
-        ray.cancel(ref)
+        ray.cancel(ref)  # otherwise the actor would finish a call whose result nobody reads
         raise
     except RayError as error:
         raise meaning_of(error) from None
     except TimeoutError:
-        if not limit.expired():
+        if not limit.expired():  # a timeout of the method itself, not ours
             raise
         raise ActorLost(f"it did not answer within {seconds:.0f} seconds") from None
 
 
 def meaning_of(error: RayError) -> Exception:
-    """What Ray raised, as what `answer` raises for it; anything else as it is."""
+    """The exception that `answer` raises for an error of Ray's; unknown errors are returned unchanged."""
     if isinstance(error, RayActorError | WorkerCrashedError | OutOfMemoryError):
         return ActorLost(" ".join(str(error).split())[:300])
     if isinstance(error, RayTaskError) and isinstance(error.cause, MaskSearchError | SearchFailed):

@@ -1,4 +1,4 @@
-"""What is checked of a model before engines are started for it: that it goes with the tokenizer, and finds room."""
+"""Checks of a model before its engines are started: whether it matches the tokenizer, and whether it fits."""
 
 from collections.abc import Sequence
 
@@ -13,31 +13,32 @@ from tasks.rollouts.worker import RolloutSetup
 
 
 def refuse_other_vocabulary(model: str, tokenizer: AgentTokenizer) -> None:
-    """Raises BadInput where the model has no row for an id of the tokenizer, or was made for other ids."""
+    """Raises BadInput where the model has no embedding for an id of the tokenizer, or was trained with other ids."""
     shape = ModelShape.read(model)
     if shape.vocabulary < tokenizer.vocabulary:
         raise BadInput(
-            f"{model}: the model knows {shape.vocabulary} token ids, the tokenizer writes {tokenizer.vocabulary}: "
-            "they were not made for each other"
+            f"{model}: the model has {shape.vocabulary} token ids, the tokenizer {tokenizer.vocabulary}: "
+            "they do not belong together; use the tokenizer with which the model was trained"
         )
     if shape.made_for not in (None, tokenizer.digest):
         raise BadInput(
-            f"{model}: the model was made for another tokenizer, whose ids stand for other words: take that one"
+            f"{model}: the model was trained with another tokenizer, whose ids stand for other words: use that one"
         )
 
 
 def refuse_other_shapes(model: str, others: Sequence[str]) -> None:
-    """Raises BadInput where an engine that was started with ``model`` could not take the weights of another one."""
+    """Raises BadInput where an engine that was started with ``model`` could not load the weights of the others."""
     weights = ModelShape.read(model).weights
     for other in others:
         if ModelShape.read(other).weights != weights:
             raise BadInput(
-                f"{other}: its weights have other names or shapes than those of {model}: no engine takes both"
+                f"{other}: its weights have other names or shapes than those of {model}: one engine cannot load both; "
+                "run them separately"
             )
 
 
 def refuse_engines_without_room(setup: RolloutSetup, placement: PlacementRuntime, machines: Sequence[Machine]) -> None:
-    """Raises BadInput where an engine is larger than the place that it has on these machines."""
+    """Raises BadInput where an engine does not fit into the memory of these machines."""
     shape = ModelShape.read(setup.model)
     demand = engine_demand(setup.model, shape, setup.engine, placement, setup.agent.max_tokens, machines)
     refuse_what_does_not_fit([demand], machines)
@@ -51,7 +52,8 @@ def engine_demand(
     max_tokens: int,
     machines: Sequence[Machine],
 ) -> Demand:
-    """What the processes of all engines take; they run on GPUs where they are given some, or find some here.
+    """The memory demand of all engine processes. They run on GPUs if the placement gives them some, or (in the job's
+    own process) if this machine has some.
 
     Raises:
         BadInput: the cache on CPUs is too small for one text.

@@ -1,4 +1,4 @@
-"""Where rollouts are run: in this process, or by many workers in a Ray cluster, behind one interface."""
+"""The interface of a rollout pool: one worker in this process, or many workers in a Ray cluster."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -27,84 +27,87 @@ if TYPE_CHECKING:
 
 
 class RolloutPool(Protocol):
-    """Engines with the same weights, and search. Used from one event loop."""
+    """Engines with the same weights, and search.
+
+    All calls come from one event loop, so that an implementation needs no locks between threads.
+    """
 
     @property
     def replaced(self) -> int:
-        """Workers that died and were replaced so far."""
+        """The number of workers that died and were replaced so far."""
 
     async def roll(
         self, rollout: Rollout, sampling: TurnSampling, *, label: str, model: str, retrieval: str = LIVE
     ) -> Trajectory:
-        """One trajectory, not judged yet; waits while every engine is full. What is sampled is the seed's alone.
+        """One trajectory, not judged yet. Waits while every engine is full. Samples depend on the seed alone.
 
-        A worker's death is made up for: its trajectories are begun again elsewhere. Cancelling the call ends the
-        trajectory. An end as `requests.FAILED` names it says that the engine or the index could not answer.
+        If a worker dies, its trajectories are started again on another worker. Cancelling the call ends the trajectory.
+        An end reason in `requests.FAILED` means that the engine or the index could not answer.
 
         Raises:
-            RunFailed: there is no engine any more that could answer.
+            RunFailed: no engine is left that could answer.
         """
 
     async def publish(self, weights: NewWeights) -> None:
-        """Give every engine new weights that has not taken them yet; no trajectory begins before all have them.
+        """Give the new weights to every engine that has not taken them yet. No trajectory begins before all have them.
 
-        Engines that slept are awake then. Trajectories under way go on under the new weights. These stay as they are,
-        in memory or in their folder, until the next call: an engine that is replaced takes them from there.
+        Sleeping engines wake up. Running trajectories continue with the new weights. The weights must stay unchanged,
+        in memory or in their folder, until the next call, because a replaced engine loads them from there.
 
         Raises:
-            BadInput: there are no weights, or the engines are servers by address.
-            RunFailed: an engine cannot take them.
+            BadInput: the folder has no weights, or the engines are servers by address.
+            RunFailed: an engine cannot load them.
         """
 
     async def take(self, pack: SharedPack, version: int) -> None:
-        """Let engines take a pack of new weights, all packs in turn; an engine that cannot is left to `publish`.
+        """Load one pack of new weights into the engines; the packs come in order. `publish` serves engines that fail.
 
-        Between the first pack and `publish` nothing is sampled.
+        No trajectory may run between the first pack and `publish`, since the weights are incomplete.
         """
 
     async def sleep(self) -> None:
-        """Engines give the memory of their GPUs back until they get new weights; no trajectory is under way.
+        """Release the engines' GPU memory until they get new weights. No trajectory may be running.
 
         Raises:
-            RunFailed: there is no engine any more that could.
+            RunFailed: no engine is left.
         """
 
     async def versions(self) -> list[int]:
-        """The version that each engine runs: 0, the model it was started with, or one that was published."""
+        """The version of each engine's weights: 0 for the model it was started with, else a published version."""
 
     async def usage(self) -> list[Usage]:
-        """Of each engine, what its time was spent on since it was started."""
+        """The usage of each engine's time since it was started."""
 
     async def score(self, token_ids: Sequence[int]) -> list[list[float]]:
-        """Of each engine, the log probability of every token but the first given those before it.
+        """For each engine, the log probability of every token except the first, given the tokens before it.
 
         Raises:
-            RunFailed: an engine does not tell.
+            RunFailed: an engine does not answer.
         """
 
     async def sketches(self) -> "list[list[Sketches]]":
-        """Of each engine, by each of its processes: what its layers make of a fixed input (sketches.py).
+        """For each engine and each of its processes, sketches of its layers' outputs (tasks/weights/sketches.py).
 
         Raises:
-            RunFailed: an engine does not tell.
+            RunFailed: an engine does not answer.
         """
 
     async def close(self) -> None:
-        """End engines and search; trajectories under way fail."""
+        """Stop engines and search. Running trajectories fail."""
 
 
 def in_flight(engine: EngineRuntime, placement: PlacementRuntime) -> int:
-    """How many trajectories such a pool runs at one time."""
+    """The maximum number of trajectories that a pool of this placement runs at once."""
     return capacity(engine) * (placement.engines if placement.is_in_cluster else 1)
 
 
 async def start_pool(setup: RolloutSetup, placement: PlacementRuntime, spots: Sequence[Spot] = ()) -> RolloutPool:
-    """The pool of a placement, ready; its owner closes it. Engines live in ``spots``, those of ranks, if given.
+    """Start the pool of a placement; the caller closes it. Engines run in ``spots`` (beside ranks) if given.
 
     Raises:
-        BadInput: model, tokenizer or index is not there, they do not fit each other or the machines, a server is out of
-            reach or samples in a way of its own, or the cluster cannot hold the placement. But for a server or an index
-            nothing was started.
+        BadInput: model, tokenizer or index is missing; they do not match each other or fit the machines; a server is
+            unreachable or does not sample from its model's distribution; or the cluster is too small for the placement.
+            No engine was started then.
         RunFailed: an engine does not start.
     """
     tokenizer = AgentTokenizer.load(setup.tokenizer)

@@ -1,7 +1,7 @@
-"""Searchers: Ray actors that hold the index, and the client that spreads batches of queries over them.
+"""Searchers: Ray actors that hold the index, and the client that distributes batches of queries over them.
 
-They hold no state, so Ray starts one that died again, and a batch that met its death is sent again. One that hangs is
-as good as dead: a batch waits for it a part of the patience only, and goes to another.
+They have no state, so Ray restarts a dead searcher, and the client sends its batch again. A searcher that hangs is
+treated as dead: a batch waits for it for a fraction of the whole patience, then goes to another searcher.
 """
 
 import asyncio
@@ -23,13 +23,14 @@ from tasks.capacity.ray_cluster import Need
 from tasks.rollouts.actors import START_SECONDS, ActorLost, answer, meaning_of
 
 TRIES = 4
-"""How many searchers, one after the other, a batch has the time to wait for in vain."""
+"""The number of hanging searchers that a batch can try one after the other within its patience."""
 REST_SECONDS = 30.0
-"""How long one that did not answer in time is left out, so that not every batch has to find out anew."""
+"""How long a searcher that did not answer in time gets no batches. Otherwise each batch would wait for it in turn."""
 
 
 class IndexSearcher:
-    """The actor's side. The index is opened by the first call, so that what is wrong with it is that call's error."""
+    """The actor's side. The first call opens the index, not the constructor: a damaged index is then an error of that
+    call, while an exception in a constructor would look like the actor's death."""
 
     def __init__(self, folder: str, threads: int) -> None:
         self._folder, self._threads = folder, threads
@@ -42,7 +43,7 @@ class IndexSearcher:
         """Open the index now.
 
         Raises:
-            BadInput: there is none, or a damaged one.
+            BadInput: the index is missing or damaged.
         """
         _ = self._index
 
@@ -52,16 +53,16 @@ class IndexSearcher:
 
 
 def need_of(placement: PlacementRuntime) -> Need:
-    """None where search services are asked instead."""
+    """The resources of all searchers; zero searchers if search services are configured."""
     count = 0 if placement.search_urls else placement.searchers
     return Need("searcher", count, placement.cpus_per_searcher, 0)
 
 
-async def start_searchers(folder: str, placement: PlacementRuntime) -> list[ActorHandle]:
-    """Actors with the index of a folder that every machine reads; whoever starts them ends them.
+async def start_searchers(folder: str, placement: PlacementRuntime) -> list[ActorHandle[Any]]:
+    """Start actors with the index of a folder that every machine can read. The caller ends them.
 
     Raises:
-        BadInput: there is no index, or a damaged one.
+        BadInput: the index is missing or damaged.
         RunFailed: the actors do not start.
     """
     actor: Any = ray.remote(IndexSearcher).options(
@@ -71,7 +72,7 @@ async def start_searchers(folder: str, placement: PlacementRuntime) -> list[Acto
     searchers = [actor.remote(folder, threads) for _ in range(need_of(placement).count)]
     try:
         await asyncio.wait_for(asyncio.gather(*(answer(each.open.remote()) for each in searchers)), START_SECONDS)
-    except BaseException as error:
+    except BaseException as error:  # also a cancellation: actors outlive the caller unless they are killed
         for each in searchers:
             ray.kill(each)
         if isinstance(error, ActorLost | TimeoutError):
@@ -85,28 +86,31 @@ async def start_searchers(folder: str, placement: PlacementRuntime) -> list[Acto
 class SearcherClient:
     """A `hits.Searcher` over these actors; safe to call from several threads."""
 
-    def __init__(self, actors: Sequence[ActorHandle], patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, actors: Sequence[ActorHandle[Any]], patience: float = PATIENCE_SECONDS) -> None:
         self._actors = Replicas(actors, patience)
         self._seconds = patience / min(len(actors), TRIES)
-        self._rests_until: dict[ActorHandle, float] = {}
+        self._rests_until: dict[ActorHandle[Any], float] = {}
+        """Read and written by several threads without a lock: single operations of a dict are atomic, and a race costs
+        one more wait for a hanging searcher."""
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
-        """Ask the searcher with the fewest batches of ours, and another where it is lost or does not answer in time.
+        """Query the searcher with the fewest batches of this client; if it dies or is too slow, query another one.
 
         Raises:
-            SearchFailed: the index could not be asked, or no searcher answered for `PATIENCE_SECONDS`.
-            BadInput: there is no index, or a damaged one.
+            SearchFailed: the query failed, or no searcher answered for `PATIENCE_SECONDS`.
+            BadInput: the index is missing or damaged.
         """
 
-        def call(actor: ActorHandle, seconds: float) -> list[list[Hit]]:
+        def call(actor: ActorHandle[Any], seconds: float) -> list[list[Hit]]:
             if time.monotonic() < self._rests_until.get(actor, 0.0):
                 raise ReplicaLost("it did not answer in time a moment ago")
             limit = min(seconds, self._seconds)
             ref: Any = actor.search.remote(queries, k)
             try:
-                return ray.get(ref, timeout=limit)
+                hits: list[list[Hit]] = ray.get(ref, timeout=limit)
+                return hits
             except GetTimeoutError:
-                ray.cancel(ref)  # where it only waits there, it is not searched for a second time
+                ray.cancel(ref)  # if the batch is still queued there, it is not searched twice
                 self._rests_until[actor] = time.monotonic() + REST_SECONDS
                 raise ReplicaLost(f"it did not answer in {limit:.0f} seconds") from None
             except RayError as error:

@@ -1,4 +1,4 @@
-"""Where the ranks of a training live, so that engines live there too and take turns with them (layout ``shared``)."""
+"""The places of a training's ranks, where engines run beside them and take turns with them (layout ``shared``)."""
 
 import os
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A machine of the Ray cluster, and a GPU of it as CUDA_VISIBLE_DEVICES names it; None: its processors."""
+    """A node of the Ray cluster (its id), and one of its GPUs as CUDA_VISIBLE_DEVICES names it; None for the CPUs."""
 
     node: str
     gpu: str | None
 
 
 def own_spot(device: "torch.device") -> Spot:
-    """Of this process, a Ray worker that computes on ``device``."""
+    """The spot of this process, a Ray worker that computes on ``device``."""
     import ray
 
     node = ray.get_runtime_context().get_node_id()
@@ -31,17 +31,17 @@ def own_spot(device: "torch.device") -> Spot:
 
 
 def spots_of_engines(spots: Sequence[Spot], processes: int) -> list[list[Spot]]:
-    """The spots of ranks, so many to an engine, in order.
+    """The spots of ranks grouped by engine, ``processes`` spots each, in order.
 
     Raises:
-        BadInput: an engine would lie on more than one machine.
+        BadInput: an engine would span several machines.
     """
     engines = [list(spots[start : start + processes]) for start in range(0, len(spots), processes)]
     for engine in engines:
         if len({spot.node for spot in engine}) > 1:
             raise BadInput(
                 f"runtime.placement.layout shared: the {processes} processes of an engine "
-                "(runtime.engine.tensor_parallel) would lie on several machines, as the ranks do: "
-                "lower it to a divisor of the ranks on each machine"
+                "(runtime.engine.tensor_parallel) would be on several machines, as the ranks are: "
+                "lower it to a divisor of the number of ranks on each machine"
             )
     return engines

@@ -1,7 +1,7 @@
-"""A rollout worker: an engine, the tokenizer and search under one roof, that runs whole trajectories.
+"""A rollout worker runs whole trajectories with its engine, tokenizer and search.
 
 In the job's own process it is the whole pool (`tasks.rollouts.pool.RolloutPool`); in a Ray actor it is one of many
-(workers.py).
+(worker_actor.py).
 """
 
 import asyncio
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from tasks.weights.sketches import Sketches
 
 SearchFor = Callable[[AsyncSearcher, Question], AsyncSearcher]
-"""What one question searches instead of the index, made of the search in the index. Is pickled to other processes."""
+"""Builds the searcher of one question from the searcher of the index. It is pickled to other processes."""
 
 LIVE = "live"
-"""Retrieval from the index as it is."""
+"""The name of unchanged retrieval from the index."""
 
 
 @dataclass(frozen=True)
 class RolloutSetup:
-    """What every worker is made of. ``retrievals``: ways of retrieval besides `LIVE`, by name."""
+    """The settings of every worker. ``retrievals`` are the retrieval methods besides `LIVE`, by name."""
 
     model: str
     tokenizer: str
@@ -49,30 +49,31 @@ class RolloutSetup:
     engine: EngineRuntime
     retrievals: Mapping[str, SearchFor] = field(default_factory=dict)
     sleeps: bool = False
-    """Whether engines give the memory of their GPUs back where they are told to."""
+    """Whether engines can release their GPU memory on request (`RolloutPool.sleep`)."""
 
 
 def capacity(engine: EngineRuntime) -> int:
-    """How many trajectories one worker runs at one time."""
+    """The maximum number of trajectories that one worker runs at once."""
     return engine.in_flight * max(1, len(engine.urls))
 
 
 class Usage(NamedTuple):
-    """What a worker's time was spent on since it was started: seconds of the clock, and of all its trajectories."""
+    """A worker's use of time since it was started, in seconds: wall-clock time, or the sum over its trajectories."""
 
     alive: float
+    """Wall-clock time since the start."""
     sampling: float
-    """Of the clock: while its engine was at work."""
+    """Wall-clock time in which the engine was sampling."""
     rolling: float
-    """Of trajectories: from begin to end."""
+    """Sum over trajectories: from beginning to end."""
     searching: float
-    """Of trajectories: waiting for search."""
+    """Sum over trajectories: waiting for search."""
     asleep: float
-    """Of the clock: while its engine slept, so that ranks could use its GPU."""
+    """Wall-clock time in which the engine slept, so that ranks could use its GPU."""
 
 
 class _TimedSearcher:
-    """An `AsyncSearcher` that adds up how long it was waited for."""
+    """An `AsyncSearcher` that sums the time that callers waited for it."""
 
     def __init__(self, searcher: AsyncSearcher) -> None:
         self._searcher, self.seconds = searcher, 0.0
@@ -86,11 +87,11 @@ class _TimedSearcher:
 
 
 class EngineEnded(JobLost):
-    """The engine of this worker will never answer again; another worker's may, and one of the job started again."""
+    """The engine of this worker has failed for good. Another worker, or a restart of the job, may still succeed."""
 
 
 class RolloutWorker:
-    """Used from one event loop. Runs `capacity` trajectories at one time; more wait for their turn."""
+    """Used from one event loop. Runs at most `capacity` trajectories at once; further ones wait."""
 
     replaced = 0
     """A worker does not replace itself."""
@@ -106,25 +107,27 @@ class RolloutWorker:
         self._setup, self._tokenizer, self._engine = setup, tokenizer, engine
         self._searcher, self._closing = _TimedSearcher(searcher), closing
         self._began, self._rolling = time.perf_counter(), 0.0
+        # It bounds trajectories and not requests: a trajectory that waits for search keeps its place, so that the
+        # number of contexts that the engine's prefix cache has to hold is bounded, too.
         self._room = asyncio.Semaphore(capacity(setup.engine))
         self._version = 0
 
     @classmethod
     async def open(cls, setup: RolloutSetup, open_searcher: Callable[[], BatchingSearcher]) -> "RolloutWorker":
-        """Start the engine, then search. Whether the model fits was asked before (admission.py).
+        """Start the engine, then search. That the model fits was checked before (admission.py).
 
         Raises:
-            BadInput: the model, the tokenizer or the index is not there.
-            RunFailed: vLLM does not start, or samples from another distribution than its model's.
+            BadInput: the model, the tokenizer or the index does not exist.
+            RunFailed: vLLM does not start, or does not sample from its model's distribution.
         """
         tokenizer = AgentTokenizer.load(setup.tokenizer)
         async with AsyncExitStack() as closing:
             engine = await closing.enter_async_context(
                 open_engine(setup.model, setup.engine, setup.agent.max_tokens, sleeps=setup.sleeps)
             )
-            if setup.engine.loads_models:  # servers were asked before
+            if setup.engine.loads_models:  # `start_pool` has checked remote servers
                 await refuse_biased_engine(engine, tokenizer)
-            # After the engine: what vLLM imports installs a handler of SIGSEGV, which must not replace Java's.
+            # After the engine: an import of vLLM's installs a SIGSEGV handler, which must not replace the JVM's.
             searcher = open_searcher()
             closing.callback(searcher.close)
             return cls(setup, tokenizer, engine, searcher, closing.pop_all())
@@ -152,7 +155,7 @@ class RolloutWorker:
             )
             self._rolling += time.perf_counter() - began
         if trajectory.end_reason == EndReason.ENGINE_FAILED and self._engine.failure is not None:
-            raise EngineEnded(f"{self._engine.failure}; what was answered is kept; run again to go on")
+            raise EngineEnded(f"{self._engine.failure}; finished rollouts are kept; run again to continue")
         return trajectory
 
     async def publish(self, weights: NewWeights) -> None:
@@ -160,21 +163,21 @@ class RolloutWorker:
         await self.load(await asyncio.to_thread(weights.folder), weights.version)
 
     async def load(self, folder: str, version: int) -> None:
-        """Take the weights of a folder.
+        """Load the weights of a folder.
 
         Raises:
-            BadInput: there are none.
+            BadInput: the folder has no weights.
             EngineEnded: the engine had ended before.
-            RunFailed: the engine cannot take these.
+            RunFailed: the engine cannot load these weights.
         """
         if not any(Path(folder).glob("*.safetensors")):
-            raise BadInput(f"{folder}: no weights there (safetensors)")
+            raise BadInput(f"{folder}: no weights (*.safetensors) in this folder")
         if self._engine.failure is not None:
             raise EngineEnded(str(self._engine.failure))
         try:
             await asyncio.to_thread(self._engine.load_weights, folder, version)
         except EngineFailed as error:
-            raise RunFailed(f"{folder}: the engine cannot take these weights: {error}") from error
+            raise RunFailed(f"{folder}: the engine cannot load these weights: {error}") from error
         self._version = version
 
     async def meet(self, meeting: "Meeting", first: int) -> None:
@@ -182,7 +185,7 @@ class RolloutWorker:
 
         Raises:
             EngineEnded: the engine had ended before.
-            RunFailed: not all members met.
+            RunFailed: some members did not join.
         """
         try:
             await asyncio.to_thread(self._engine.meet, meeting, first)
@@ -190,27 +193,27 @@ class RolloutWorker:
             raise (EngineEnded if self._engine.failure else RunFailed)(str(error)) from error
 
     async def receive(self, specs: "list[Spec]", version: int) -> None:
-        """Take the weights that are broadcast in the group.
+        """Receive the weights that are broadcast in the group.
 
         Raises:
-            EngineEnded: they did not come, or not whole, so that the engine is of no use any more.
+            EngineEnded: they did not arrive, or not completely. The engine's weights are then undefined, so it is lost.
         """
         try:
             await asyncio.to_thread(self._engine.receive_weights, specs, version)
         except EngineFailed as error:
-            raise EngineEnded(f"weights that were broadcast did not come whole: {error}") from error
+            raise EngineEnded(f"broadcast weights did not arrive completely: {error}") from error
         self._version = version
 
     async def take(self, pack: SharedPack, version: int) -> None:
         """See `tasks.rollouts.pool.RolloutPool.take`.
 
         Raises:
-            EngineEnded: the engine could not take it, and is of no use any more.
+            EngineEnded: the engine could not load it. Its weights are then undefined, so it is lost.
         """
         try:
             await asyncio.to_thread(self._engine.take, pack, version)
         except EngineFailed as error:
-            raise EngineEnded(f"weights in shared memory were not taken: {error}") from error
+            raise EngineEnded(f"weights in shared memory were not loaded: {error}") from error
         if pack.is_last:
             self._version = version
 
@@ -219,7 +222,7 @@ class RolloutWorker:
         try:
             await asyncio.to_thread(self._engine.sleep)
         except EngineFailed as error:
-            raise EngineEnded(f"the engine does not give its memory back: {error}") from error
+            raise EngineEnded(f"the engine does not release its memory: {error}") from error
 
     async def versions(self) -> list[int]:
         """See `tasks.rollouts.pool.RolloutPool.versions`."""
@@ -243,10 +246,10 @@ class RolloutWorker:
         try:
             return [await asyncio.to_thread(self._engine.sketches)]
         except EngineFailed as error:
-            raise EngineEnded(f"the engine does not show its weights: {error}") from error
+            raise EngineEnded(f"the engine does not return sketches of its weights: {error}") from error
 
     async def close(self) -> None:
-        """End the engine and search; trajectories under way fail."""
+        """Stop the engine and search. Running trajectories fail."""
         await self._closing.aclose()
 
     def _searcher_for(self, question: Question, retrieval: str) -> AsyncSearcher:

@@ -1,7 +1,7 @@
-"""Rollout workers as Ray actors, each with an engine of its own; worker_pool.py shares out the work.
+"""Rollout workers as Ray actors, each with its own engine; cluster_pool.py assigns the rollouts.
 
-A call to a worker is a whole trajectory, so that the driver is no bottleneck with thousands of them under way. Workers
-ask the searchers (searchers.py) themselves.
+A call to a worker is a whole trajectory, so that the driver is no bottleneck with thousands of running trajectories.
+Workers query the searchers (searchers.py) directly.
 """
 
 from collections.abc import Sequence
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 
 class WorkerActor:
-    """The actor's side: a `RolloutWorker`, once it is open."""
+    """The actor's side: a `RolloutWorker` after `open`."""
 
     _worker: RolloutWorker
 
     async def open(
         self,
         setup: RolloutSetup,
-        searchers: Sequence[ActorHandle],
+        searchers: Sequence[ActorHandle[Any]],
         services: Sequence[str],
         weights: tuple[str, int] | None,
     ) -> None:
-        """Search by the actors ``searchers``, or where there are addresses of ``services``, by these.
+        """Start the engine. It searches with ``services`` (addresses) if there are any, else with ``searchers``.
 
-        ``weights``, a folder and a version, take the place of the model's own.
+        ``weights``, a folder and a version, replace the weights of the setup's model.
         """
 
         def search() -> BatchingSearcher:
@@ -91,18 +91,20 @@ class WorkerActor:
 
 
 def need_of(engine: EngineRuntime, placement: PlacementRuntime) -> Need:
-    """All processes of one engine share a machine: they talk at every layer, which is too much for a network."""
+    """The resources of the engines. All processes of one engine are on one machine: they communicate in every layer,
+    which is too much for a network."""
     processes = engine.tensor_parallel
     cpus, gpus = processes * placement.cpus_per_engine, processes * placement.gpus_per_engine
     return Need("engine", placement.engines, cpus, gpus)
 
 
-def start_worker(setup: RolloutSetup, placement: PlacementRuntime, spots: Sequence[Spot] = ()) -> ActorHandle:
-    """An actor that is not open yet; whoever starts it ends it.
+def start_worker(setup: RolloutSetup, placement: PlacementRuntime, spots: Sequence[Spot] = ()) -> ActorHandle[Any]:
+    """Start an actor, whose `open` is still to be called. The caller ends it.
 
-    Its engine lives in ``spots``, one of each of its processes, by what was reserved for their ranks; or else anywhere.
+    With ``spots``, one for each of the engine's processes, it runs on the resources reserved for the ranks there;
+    otherwise Ray schedules it anywhere.
     """
-    # Ray would give the processes of an actor one thread whatever the settings say.
+    # Without it, Ray would set one thread for the processes of an actor, whatever the settings say.
     environment = {"OMP_NUM_THREADS": str(setup.engine.threads)}
     if spots:
         where: dict[str, Any] = {"scheduling_strategy": NodeAffinitySchedulingStrategy(spots[0].node, soft=False)}
@@ -114,7 +116,9 @@ def start_worker(setup: RolloutSetup, placement: PlacementRuntime, spots: Sequen
         where = {"num_cpus": need.cpus, "num_gpus": need.gpus}
     actor: Any = ray.remote(WorkerActor).options(
         **where,
-        max_concurrency=capacity(setup.engine) + 8,  # besides trajectories, what the pool asks in between
+        # The trajectories, and some more for the pool's other calls, which must not queue behind trajectories.
+        max_concurrency=capacity(setup.engine) + 8,
         runtime_env={"env_vars": environment},
     )
-    return actor.remote()
+    handle: ActorHandle[Any] = actor.remote()
+    return handle

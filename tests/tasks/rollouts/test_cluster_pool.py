@@ -209,7 +209,7 @@ def test_weights_that_are_broadcast_reach_every_worker_and_a_death_is_made_up_fo
             # Whether the other engine ends over such a death depends on where the broadcast was: where it does, it is
             # replaced, and that is no death of its own, of which its seat may have no more.
             (other,) = [seat for seat in started._seats if seat.worker in started._excused]
-            started._lose(other, other.worker, EngineEnded("weights that were broadcast did not come whole"))
+            started._lose(other, other.worker, EngineEnded("broadcast weights did not arrive completely"))
             assert await started.versions() == [4, 4]
             assert started.replaced == 2
         finally:
@@ -232,7 +232,7 @@ def test_a_cancelled_trajectory_leaves_its_place(pool, loop):
 
 
 def test_weights_that_are_not_there_are_refused_and_the_old_ones_stay(pool, loop, tmp_path):
-    with pytest.raises(BadInput, match="no weights there"):
+    with pytest.raises(BadInput, match="no weights"):
         loop.run(pool.publish(NewWeights(str(tmp_path), 2)))
     assert loop.run(pool.versions()) == [1, 1]
 

@@ -76,7 +76,7 @@ def test_a_request_that_fails_is_a_failed_trajectory_and_an_engine_that_ended_is
 
 def test_a_model_that_lacks_ids_of_the_tokenizer_is_refused(tmp_path, tokenizer):
     save_chain(tmp_path, tokenizer.vocabulary - 1, {})
-    with pytest.raises(BadInput, match="not made for each other"):
+    with pytest.raises(BadInput, match="do not belong together"):
         asyncio.run(start_pool(_setup(tmp_path, tokenizer, EngineRuntime()), PlacementRuntime()))
 
 
@@ -84,7 +84,7 @@ def test_a_model_that_was_made_for_another_tokenizer_is_refused(tmp_path, tokeni
     save_chain(tmp_path, tokenizer.vocabulary, {})
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "tokenizer_vocabulary": "another's"}))
-    with pytest.raises(BadInput, match="was made for another tokenizer"):
+    with pytest.raises(BadInput, match="was trained with another tokenizer"):
         asyncio.run(start_pool(_setup(tmp_path, tokenizer, EngineRuntime()), PlacementRuntime()))
 
 
