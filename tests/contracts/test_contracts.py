@@ -133,7 +133,7 @@ def test_help_names_every_command():
         (("show", "nowhere.parquet"), "error: nowhere.parquet"),
         (("search", "nowhere", "a query"), "error: nowhere"),
         (("status", "--root", "nowhere"), "error: nowhere"),
-        (("accept", "deploy/configs/sample.yaml", "--size", "8B"), "error: size '8B': there are tiny"),
+        (("accept", "deploy/configs/sample.yaml", "--size", "8B"), "error: size '8B' is unknown: give one of tiny"),
         (("accept", "deploy/configs/enwiki-sample.yaml"), "error: enwiki-sample: accept tries what trains"),
         (("run", "deploy/configs/enwiki-sample.yaml", "--dump", "nowhere.xml.bz2"), "error: nowhere.xml.bz2"),
         (("run", "deploy/configs/sample.yaml", "--snapshot", ""), "error: --snapshot is empty"),

@@ -89,8 +89,8 @@ def rollouts_item(figures: Figures) -> Item:
     rate = figures["tokens_per_second"] / figures["engines"]
     detail = (
         f"{rate:,.0f} generated tokens/s per engine ({figures['engines']} engines): {figures['rollouts']:,} rollouts, "
-        f"{figures['searches'] / max(figures['rollouts'], 1):.1f} searches each, "
-        f"engines busy {figures['engine_busy']:.0%}"
+        f"{figures['searches'] / max(figures['rollouts'], 1):.1f} searches each, engines busy "
+        f"{figures['engine_busy']:.0%}"
     )
     if figures["failed"]:
         detail += f"; {figures['failed']} failed in search or engine"

@@ -1,4 +1,4 @@
-"""What is checked of a training before anything is started for it: its model, and the checkpoints it goes on from."""
+"""Checks before a training starts any process: its model fits, and its checkpoints belong to it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from trainers.ranks.origin import refuse_other_checkpoints
 
 
 class _Training(NamedTuple):
-    """What the memory of a training's ranks depends on, ``longest`` being the most tokens of one sequence."""
+    """The inputs of the memory estimate of a training's ranks; ``longest`` is the most tokens of one sequence."""
 
     model: str
     shape: ModelShape
@@ -30,9 +30,9 @@ class _Training(NamedTuple):
 
 
 def refuse_unfit(job: TrainingJob, machines: Sequence[Machine]) -> None:
-    """Raises BadInput where the model is too large or of another vocabulary, or a checkpoint is of another training.
+    """Raises BadInput if the model is too large, its vocabulary differs, or a checkpoint belongs to another training.
 
-    ``machines`` are those that the job's processes will live on.
+    ``machines`` are those that the job's processes will run on.
     """
     if isinstance(job, PretrainJob | SftJob | DapoJob):
         refuse_other_vocabulary(job.start, AgentTokenizer.load(job.tokenizer))
@@ -41,9 +41,9 @@ def refuse_unfit(job: TrainingJob, machines: Sequence[Machine]) -> None:
 
 
 def refuse_unfit_config(config: PipelineConfig, machines: Sequence[Machine]) -> None:
-    """Raises BadInput where a model of the config is too large for the machines on which its jobs will live together.
+    """Raises BadInput if a model of the config is too large for the machines that its jobs will share.
 
-    This can be asked before there is any model: sizes are those of the config.
+    It needs no finished model, because the sizes follow from the config.
     """
     runtime, tokenizer = config.runtime, config.tokenizer
     if config.model is None or tokenizer is None:
@@ -80,7 +80,10 @@ def _demands(job: PretrainJob | SftJob | DapoJob, machines: Sequence[Machine]) -
 def _of_ranks(
     training: _Training, placement: PlacementRuntime, machines: Sequence[Machine], taken: float = 0
 ) -> Demand:
-    """Of ranks that have GPUs as they are placed; `together` on those that there are, ``taken`` of one by an engine."""
+    """The demand of the ranks of a training, on the GPUs of their placement.
+
+    In layout `together` they use the machine's GPUs, of which an engine takes the share ``taken``.
+    """
     if placement.is_in_cluster:
         gpu_share = min(1.0, placement.gpus_per_rank)
     else:
@@ -94,12 +97,13 @@ def _of_ranks(
 def _beside(
     training: _Training, engines: Demand, placement: PlacementRuntime, machines: Sequence[Machine]
 ) -> list[Demand]:
-    """Of DAPO's ranks and the engines that live while they do."""
+    """The demands of DAPO's ranks and of the engines that run at the same time."""
     if not placement.is_in_cluster:
         ranks = _of_ranks(training, placement, machines, taken=engines.gpu_share)
         return [replace(ranks, estimate=_alone(ranks.estimate, training.engineering, engines)), engines]
     demands = [_of_ranks(training, placement, machines), engines]
-    if placement.takes_turns and engines.gpu_share:  # in turns, but that a rank keeps what it goes on from
+    if placement.takes_turns and engines.gpu_share:
+        # Ranks and engines take turns on a GPU, but a resting rank keeps its weights and optimiser there.
         resting = memory.of_resting_rank(training.shape, training.engineering, training.ranks)
         demands.append(
             Demand("a rank beside an engine", training.model, training.ranks, resting, 1.0 - engines.gpu_share)
@@ -108,18 +112,18 @@ def _beside(
 
 
 def _alone(estimate: Estimate, engineering: EngineeringSettings, engines: Demand) -> Estimate:
-    """Of DAPO's one rank, which neither more ranks nor ZeRO make smaller."""
+    """The estimate of DAPO's single rank, with another remedy: more ranks or ZeRO do not make it smaller."""
     on_gpu = f", lower runtime.engine.gpu_memory_share ({engines.gpu_share:g})" if engines.gpu_share else ""
     remedy = (
-        "in runtime.placement.layout together DAPO has one rank, whatever runtime.ranks says: set layout to "
-        f"distributed or shared{on_gpu}, lower engineering.micro_batch_tokens ({engineering.micro_batch_tokens}) or "
-        f"set engineering.activation_checkpointing ({str(engineering.activation_checkpointing).lower()})"
+        "in runtime.placement.layout together DAPO has one rank and ignores runtime.ranks: set layout to distributed "
+        f"or shared{on_gpu}, lower engineering.micro_batch_tokens ({engineering.micro_batch_tokens}) or set "
+        f"engineering.activation_checkpointing ({str(engineering.activation_checkpointing).lower()})"
     )
     return replace(estimate, remedy=remedy)
 
 
 def _longest(job: PretrainJob | SftJob | DapoJob) -> int:
-    """The most tokens that one sequence may have."""
+    """The largest number of tokens of one sequence."""
     match job:
         case PretrainJob():
             return job.settings.document_tokens

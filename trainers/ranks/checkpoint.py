@@ -1,14 +1,15 @@
-"""Checkpoints: whole or not at all, with digests; a damaged one is set aside for the one before.
+"""Checkpoints with digests, written atomically; a damaged one is set aside, and the one before it is used.
 
-    checkpoints/step-00000100/state/         weights and optimiser, a share a rank, by DeepSpeed
+    checkpoints/step-00000100/state/         weights and optimiser, one share for each rank, by DeepSpeed
                              /rng-0.pt       random state of each rank
-                             /progress.json  where the training is: step, position in the data, whatever its loop keeps
-                             /manifest.json  size and sha256 of each file, the number of ranks, what it is of
-    checkpoints/damaged-step-00000120/       set aside, until the training has come past its step again
+                             /progress.json  state of the training loop: step, position in the data
+                             /manifest.json  size and sha256 of each file, the number of ranks, and the origin
+    checkpoints/damaged-step-00000120/       set aside until the training has passed its step again
 
-A checkpoint is written under a temporary name, which no reader takes for one, and renamed when it is whole.
+A checkpoint is written under a temporary name that readers ignore, and renamed when it is complete.
 
-The shares of another number of ranks are first brought into DeepSpeed's universal format (trainers.universal).
+If the number of ranks has changed, the shares are first converted into DeepSpeed's universal format
+(trainers.ranks.universal).
 """
 
 import json
@@ -30,14 +31,14 @@ from trainers.ranks.rank_zero import on_rank_0
 
 _PROGRESS = "progress.json"
 _SET_ASIDE = "damaged-"
-_TOLD = 3
+_MOST_NAMED = 3
 _log = logging.getLogger(__name__)
 
 
 class Checkpoints:
     """The checkpoints of one training, in ``folder``; the newest ``keep`` are kept.
 
-    ``origin`` says what they are of (trainers.origin), and is written into each.
+    ``origin`` identifies the model and the training (trainers.ranks.origin). It is written into each checkpoint.
     """
 
     def __init__(self, folder: Path, engine: TrainingEngine, keep: int, origin: dict[str, Any]) -> None:
@@ -55,6 +56,7 @@ class Checkpoints:
         torch.save(_random_state(), temporary / f"rng-{engine.rank}.pt")
         engine.barrier()
         if engine.rank == 0:
+            # Written after the barrier, when all ranks' files are complete; the manifest has their digests.
             (temporary / _PROGRESS).write_text(json.dumps({"step": step, **progress}))
             manifest = {**_manifest(temporary, engine.ranks), ORIGIN: self._origin}
             storage.write_bytes(str(temporary / MANIFEST), json.dumps(manifest).encode())
@@ -64,14 +66,14 @@ class Checkpoints:
         engine.barrier()
 
     def restore(self) -> dict[str, Any] | None:
-        """Load the newest checkpoint that is whole and give back its progress; None where there is none at all.
+        """Load the newest undamaged checkpoint and return its progress; None if there is no checkpoint.
 
-        All ranks call this together. With as many ranks as wrote it all goes on to the digit; with another number
-        the weights and the optimiser are the same, and sums are rounded in another order from there on.
+        All ranks call this together. With the same number of ranks the training continues bit for bit. With another
+        number the weights and the optimiser are the same, but later sums are rounded in another order.
 
         Raises:
-            RunFailed: all that there are are damaged; or it was written by another number of ranks, and DeepSpeed
-                cannot convert it.
+            RunFailed: all checkpoints are damaged; or another number of ranks wrote it, and DeepSpeed cannot convert
+                it.
         """
         path = on_rank_0(self._engine, self._newest_whole)
         if path is None:
@@ -81,13 +83,17 @@ class Checkpoints:
             self._engine.load(path)
         else:
             self._load_converted(path, ranks)
-        # A rank more than there were goes on from the random state of one that was.
+        # If there are more ranks than before, the additional ones reuse the random states of the others.
         state = path / f"rng-{self._engine.rank % ranks}.pt"
         _set_random_state(torch.load(state, weights_only=False))
-        return json.loads((path / _PROGRESS).read_text())
+        progress: dict[str, Any] = json.loads((path / _PROGRESS).read_text())
+        return progress
 
     def _newest_whole(self) -> Path | None:
-        """Newer ones are set aside: else they would be kept as the newest, in place of whole ones."""
+        """The newest undamaged checkpoint.
+
+        Newer damaged ones are set aside: otherwise they would count among the newest ``keep`` and displace good ones.
+        """
         damaged: list[tuple[Path, str]] = []
         for path in sorted(self._folder.glob("step-*"), reverse=True):
             damage = _damage(path)
@@ -99,8 +105,8 @@ class Checkpoints:
         if damaged:
             newest, damage = damaged[0]
             raise RunFailed(
-                f"{self._folder}: none of {len(damaged)} checkpoints is whole ({newest.name}: {damage}): put a whole "
-                "one there, or remove that folder to begin again at step 0"
+                f"{self._folder}: all {len(damaged)} checkpoints are damaged ({newest.name}: {damage}): restore an "
+                "undamaged one, or remove that folder to begin again at step 0"
             )
         return None
 
@@ -108,7 +114,7 @@ class Checkpoints:
         aside = path.with_name(f"{_SET_ASIDE}{path.name}")
         shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
-        _log.warning("%s is damaged (%s): set aside as %s, going back to the one before", path, damage, aside.name)
+        _log.warning("%s is damaged (%s): renamed to %s, using the checkpoint before it", path, damage, aside.name)
 
     def _load_converted(self, path: Path, ranks: int) -> None:
         engine, temporary = self._engine, self._folder / f".{path.name}.universal"
@@ -120,8 +126,8 @@ class Checkpoints:
         if engine.rank == 0:
             shutil.rmtree(temporary)
             _log.warning(
-                "%s was written by %d ranks and goes on with %d: converted, with the same weights and optimiser; "
-                "sums are rounded in another order, so that losses differ slightly",
+                "%s was written by %d ranks and is loaded by %d: converted, with the same weights and optimiser; "
+                "sums are rounded in another order, so losses differ slightly",
                 path,
                 ranks,
                 engine.ranks,
@@ -131,6 +137,7 @@ class Checkpoints:
         return self._folder / f"step-{step:08d}"
 
     def _drop_old(self, written: Path) -> None:
+        # The checkpoint just written is never dropped, even if there is a folder of a later step.
         newest_last = sorted(self._folder.glob("step-*"), key=lambda path: (path == written, path))
         passed = [path for path in self._folder.glob(f"{_SET_ASIDE}*") if path.name <= f"{_SET_ASIDE}{written.name}"]
         for path in [*newest_last[: -self._keep], *passed]:
@@ -151,15 +158,15 @@ def _manifest(folder: Path, ranks: int) -> dict[str, Any]:
 
 
 def _damage(folder: Path) -> str | None:
-    """What is wrong with a checkpoint, or None."""
+    """A description of a checkpoint's damage; None if it is undamaged."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         found = _manifest(folder, manifest["ranks"])
     except (OSError, ValueError, KeyError) as error:
         return f"manifest unreadable: {error!r}"
     names = sorted(name for name, entry in manifest["files"].items() if found["files"].get(name) != entry)
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"missing or changed: {', '.join(names[:_TOLD])}{more}" if names else None
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"missing or changed: {', '.join(names[:_MOST_NAMED])}{more}" if names else None
 
 
 def _random_state() -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""DeepSpeed behind five calls: score, backward, step, save and load. The same code on CPUs and GPUs.
+"""DeepSpeed behind five calls: score, backward, step, save and load. The same code runs on CPUs and GPUs.
 
-Gradients are summed over micro-batches and ranks as they are: a loss is divided by what it is a mean over by whoever
-computes it. The learning rate of a step is given to it, so that there is no scheduler whose state could be lost.
+Gradients are summed over micro-batches and ranks without averaging: the caller divides its loss by the normaliser. The
+learning rate is an argument of `step`, so there is no scheduler whose state a checkpoint would have to keep.
 """
 
 import os
@@ -22,13 +22,13 @@ from trainers.model.weights import load_model, load_sharded, save_model
 from trainers.ranks.launch import COLLECTIVE_TIMEOUT
 
 WAITING_TIMEOUT = timedelta(hours=24)
-"""How long ranks wait for what rank 0 does alone: rollouts of a step, hours with a large model."""
+"""How long ranks wait for work that rank 0 does alone: the rollouts of a step take hours with a large model."""
 
 _TAG = "state"
 
 
 def learning_rate(step: int, steps: int, optimiser: OptimiserSettings) -> float:
-    """Of step ``step`` (from 0) of ``steps``: linear warm-up, constant, linear decay to ``floor`` of the rate."""
+    """The rate of step ``step`` (from 0) of ``steps``: linear warm-up, constant, linear decay to ``floor`` of it."""
     warm = min(1.0, (step + 1) / (optimiser.warmup_steps + 1))
     decay_steps = optimiser.decay_share * steps
     left = 1.0 if decay_steps == 0 else min(1.0, (steps - step) / decay_steps)
@@ -36,9 +36,10 @@ def learning_rate(step: int, steps: int, optimiser: OptimiserSettings) -> float:
 
 
 class TrainingEngine:
-    """One rank of a model in training. All ranks call every method together; `score` too where ZeRO is of stage 3.
+    """One rank of a model in training.
 
-    Where the process has a torch.distributed group already (Ray Train makes one), the ranks are those of that group.
+    All ranks must call every method together, because the methods communicate; `score` only with ZeRO stage 3. If the
+    process already has a torch.distributed group (Ray Train creates one), the engine uses it.
     """
 
     def __init__(self, model_folder: str, optimiser: OptimiserSettings, engineering: EngineeringSettings) -> None:
@@ -56,9 +57,9 @@ class TrainingEngine:
             config=config,
         )
         self._language_model.train()
-        # A group of its own for what ranks tell each other: with nccl whoever waits would keep a GPU busy, on which in
-        # layout `shared` an engine samples meanwhile.
-        self._telling = torch.distributed.new_group(backend="gloo", timeout=WAITING_TIMEOUT)
+        # A separate gloo group for control messages between ranks: a rank that waits in nccl keeps its GPU busy, and in
+        # layout `shared` an engine samples on that GPU meanwhile.
+        self._control_group = torch.distributed.new_group(backend="gloo", timeout=WAITING_TIMEOUT)
 
     @property
     def rank(self) -> int:
@@ -70,7 +71,8 @@ class TrainingEngine:
 
     @property
     def device(self) -> torch.device:
-        return self._engine.device
+        device: torch.device = self._engine.device
+        return device
 
     def score(
         self,
@@ -80,57 +82,58 @@ class TrainingEngine:
         temperature: float = 1.0,
         with_entropy: bool = False,
     ) -> TokenScores:
-        """See `LanguageModel.forward`; differentiable unless inside ``torch.no_grad()``."""
-        return self._engine(tokens_BT, marked_BT, lengths, temperature, with_entropy)
+        """`LanguageModel.forward`; differentiable unless called under ``torch.no_grad()``."""
+        scores: TokenScores = self._engine(tokens_BT, marked_BT, lengths, temperature, with_entropy)
+        return scores
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of this micro-batch's loss; losses of all micro-batches and ranks add up."""
         self._engine.backward(loss * self.ranks)  # DeepSpeed takes the mean over ranks
 
     def step(self, lr: float) -> float:
-        """Clip, update, forget the gradient. Gives back its norm before clipping."""
+        """Clip the gradient, update the weights, and reset the gradient. Returns its norm before clipping."""
         for group in self._engine.optimizer.param_groups:
             group["lr"] = lr
         self._engine.step()
         return float(self._engine.get_global_grad_norm())
 
     def sum_over_ranks(self, *values: float) -> list[float]:
-        """Of numbers, on all ranks."""
+        """The sum of each value over all ranks, on all ranks."""
         sums = torch.tensor(values, dtype=torch.float64)
-        torch.distributed.all_reduce(sums, group=self._telling)
+        torch.distributed.all_reduce(sums, group=self._control_group)
         return sums.tolist()
 
     def from_rank_0(self, value: Any) -> Any:
-        """The value that rank 0 called this with, pickled; what the other ranks call it with is not read."""
+        """Broadcast rank 0's value by pickle; the values of other ranks are ignored."""
         values = [value]
-        torch.distributed.broadcast_object_list(values, src=0, group=self._telling)
+        torch.distributed.broadcast_object_list(values, src=0, group=self._control_group)
         return values[0]
 
     def of_all_ranks(self, value: Any) -> list[Any]:
-        """What every rank called this with, pickled, in their order."""
+        """Gather the values of all ranks by pickle, in the order of ranks."""
         values: list[Any] = [None] * self.ranks
-        torch.distributed.all_gather_object(values, value, group=self._telling)
+        torch.distributed.all_gather_object(values, value, group=self._control_group)
         return values
 
     def barrier(self) -> None:
-        torch.distributed.barrier(group=self._telling)
+        torch.distributed.barrier(group=self._control_group)
 
     def save(self, folder: Path) -> None:
         """Write this rank's share of weights and optimiser into a folder that all ranks share."""
         self._engine.save_checkpoint(str(folder), tag=_TAG, save_latest=False)
 
     def load(self, folder: Path) -> None:
-        """Go on from what `save` wrote, with as many ranks as there were."""
+        """Load what `save` wrote with the same number of ranks."""
         self._engine.load_checkpoint(str(folder), tag=_TAG)
 
     @staticmethod
     def state_in(folder: Path) -> Path:
-        """Where `save`, `load` and `load_universal` find the state in a folder."""
+        """The subfolder with the state, as `save`, `load` and `load_universal` use it."""
         return folder / _TAG
 
     def load_universal(self, folder: Path) -> None:
-        """Go on, with any number of ranks, from what `trainers.ranks.universal.convert` made of what `save` wrote."""
-        config = self._engine._config  # read at every load; its public form is read only when the engine is made
+        """Load the output of `trainers.ranks.universal.convert`, with any number of ranks."""
+        config = self._engine._config  # private: the public config is read only when the engine is created
         config.load_universal_checkpoint = True
         try:
             self._engine.load_checkpoint(str(folder), tag=_TAG)
@@ -138,22 +141,23 @@ class TrainingEngine:
             config.load_universal_checkpoint = False
 
     def specs(self) -> list[Spec]:
-        """Of the model's weights, whole; one that is tied to another is left out, as it is in a Hugging Face folder."""
+        """Name, type and full shape of each weight; tied weights appear once, as in a Hugging Face folder."""
         return [
-            Spec(name, weight.dtype, tuple(getattr(weight, "ds_shape", weight.shape)))  # ZeRO 3 leaves no other shape
+            # Under ZeRO 3 a sharded weight has an empty shape; DeepSpeed keeps the full one in `ds_shape`.
+            Spec(name, weight.dtype, tuple(getattr(weight, "ds_shape", weight.shape)))
             for name, weight in self._named_weights().items()
         ]
 
     @contextmanager
     def whole(self, pack: Sequence[Spec]) -> Iterator[dict[str, Tensor]]:
-        """Inside it these weights by name, whole on this rank's device, which must have room for them."""
+        """Context with the full weights of a pack by name, on this rank's device, which must have room for them."""
         named = self._named_weights()
         weights = {spec.name: named[spec.name] for spec in pack}
         with self._gathered([weight for weight in weights.values() if isinstance(weight, nn.Parameter)]):
             yield {name: weight.detach() for name, weight in weights.items()}
 
     def whole_weights(self) -> dict[str, Tensor] | None:
-        """A copy of all weights by name, on rank 0 in main memory, which must have room; None on other ranks."""
+        """A copy of all weights by name in rank 0's main memory, which must have room for it; None on other ranks."""
         whole: dict[str, Tensor] = {}
         for pack in packs(self.specs()):
             with self.whole(pack) as weights:
@@ -162,38 +166,41 @@ class TrainingEngine:
         return whole if self.rank == 0 else None
 
     def save_weights(self, folder: str) -> None:
-        """Write the model as a Hugging Face folder, by rank 0."""
+        """Write the model as a Hugging Face folder; rank 0 writes."""
         weights = self.whole_weights()
         if weights is not None:
             save_model(self._language_model.model, folder, weights)
         self.barrier()
 
     def sketches(self) -> Sketches:
-        """What every layer makes of a fixed input (tasks.rollouts.sketches)."""
+        """Sketches of every layer's output for a fixed input (tasks.weights.sketches)."""
         return sketches_of(self._language_model.model, self._gathered)
 
     def leave_room(self) -> None:
-        """Give back what of a GPU's memory is kept for the next step and holds nothing now."""
+        """Release cached GPU memory that is unused now, so that an engine on the same GPU can use it."""
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _named_weights(self) -> dict[str, Tensor]:
-        """Each once, by its first name."""
+        """Each weight once, by its first name."""
         once: dict[int, str] = {}
         named = self._language_model.model.state_dict(keep_vars=True)
         for name, weight in named.items():
             once.setdefault(id(weight), name)
         return {name: named[name] for name in once.values()}
 
-    def _gathered(self, weights: list[nn.Parameter]) -> AbstractContextManager:
-        """Inside it these weights are whole on every rank."""
+    def _gathered(self, weights: list[nn.Parameter]) -> AbstractContextManager[None]:
+        """Context in which these weights are whole on every rank."""
         import deepspeed
 
-        return deepspeed.zero.GatheredParameters(weights if self._sharded else [], enabled=self._sharded)
+        gathered: AbstractContextManager[None] = deepspeed.zero.GatheredParameters(
+            weights if self._sharded else [], enabled=self._sharded
+        )
+        return gathered
 
 
 def _deepspeed() -> Any:
-    """Import DeepSpeed so that on CPUs it neither looks for MPI nor compiles an extension (a minute or two)."""
+    """Import DeepSpeed. On CPUs it must not search for MPI or compile an extension, which takes a minute or two."""
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     os.environ.setdefault("DS_SKIP_CUDA_CHECK", "1")
@@ -207,15 +214,15 @@ def _deepspeed() -> Any:
 
 def _config(optimiser: OptimiserSettings, engineering: EngineeringSettings) -> dict[str, Any]:
     return {
-        "train_micro_batch_size_per_gpu": 1,  # of no effect: batches are made by trainers.batches
-        "managed_gradient_accumulation": False,  # `step` says when an update is due
+        "train_micro_batch_size_per_gpu": 1,  # required, but without effect: trainers.model.batches builds batches
+        "managed_gradient_accumulation": False,  # the caller of `step` decides when an update is due
         "gradient_clipping": optimiser.clip,
         "zero_optimization": {"stage": engineering.zero_stage},
         "zero_force_ds_cpu_optimizer": False,
-        # In bf16 a sum over 8 micro-batches is off by 0.4%, one over 128 by 1.3%.
+        # In bf16 a sum over 8 micro-batches has an error of 0.4%, over 128 micro-batches of 1.3%.
         "data_types": {"grad_accum_dtype": "fp32"},
-        # Each gradient is added once, as it comes: stage 1 else adds it again with every later micro-batch, for
-        # DeepSpeed finds no tensor in a TokenScores by which to tell where a backward pass begins.
+        # Add each gradient immediately. Otherwise stage 1 adds it again with every later micro-batch: DeepSpeed detects
+        # the start of a backward pass by tensors in the model's output, and does not look into a TokenScores.
         "bf16": {"enabled": engineering.dtype == "bf16", "immediate_grad_update": True},
         "optimizer": {
             "type": "AdamW",

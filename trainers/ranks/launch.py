@@ -1,10 +1,10 @@
-"""A training program on several ranks: the same program again, once a rank.
+"""Run a training program on several ranks: the same program once for each rank.
 
-The environment of a rank is that of ``torchrun`` (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT): started by
-``torchrun`` on many machines the programs here run as they are. Started plainly a program asks ``job.placement``:
-`distributed` and `shared` have the ranks placed in a Ray cluster (trainers.ray_ranks); `together` with
-``job.ranks > 1`` makes it a light parent without torch, which starts the ranks on this machine, passes SIGTERM on to
-them, and ends them all when one fails. Those ranks die with their parent, even by SIGKILL.
+The environment of a rank is that of ``torchrun`` (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), so the
+programs also run under ``torchrun`` on many machines. Without it, ``job.placement`` decides. In the layouts `distributed` and
+`shared` the ranks run in a Ray cluster (trainers.ranks.ray_ranks). In `together` with ``job.ranks > 1`` the program
+becomes a light parent without torch: it starts the ranks on this machine, forwards SIGTERM to them, and ends all of
+them when one fails. The ranks end with their parent, even if it dies by SIGKILL.
 """
 
 import os
@@ -27,20 +27,20 @@ from trainers.ranks.admission import refuse_unfit
 Job = TypeVar("Job", bound=TrainingJob)
 
 COLLECTIVE_TIMEOUT = timedelta(minutes=30)
-"""How long a rank waits for the others' tensors: each trains the same number of micro-batches, so that one that is
-late for so long hangs. (For what rank 0 does alone they wait in `trainers.ranks.deepspeed_engine.WAITING_TIMEOUT`.)"""
+"""How long a rank waits for the tensors of other ranks. All ranks train the same number of micro-batches, so a rank
+that is this late hangs. For work that rank 0 does alone see `trainers.ranks.deepspeed_engine.WAITING_TIMEOUT`."""
 
 _PARENT = "MASKSEARCH_PARENT"
 _GRACE_SECONDS = 60.0
 
 
 def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> dict[str, Any]:
-    """Run ``train``, a function of ``module``, here or on as many ranks as the job asks for, where it places them.
+    """Run ``train``, a function of ``module``, on the job's ranks, where its placement puts them.
 
-    Gives back the figures in one process alone; all others exit, with the exit code of what failed.
+    Returns the figures in one process only. All other processes exit, with the exit code of a failure if there is one.
 
     Raises:
-        BadInput: the job's model does not fit it or the machines (trainers.admission); nothing was started.
+        BadInput: the job's model does not fit the job or the machines (trainers.ranks.admission). Nothing was started.
     """
     if "RANK" not in os.environ:
         if job.placement.is_in_cluster:
@@ -57,7 +57,9 @@ def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> d
         os.environ.setdefault(name, value)
     try:
         figures = train(job)
-    except (MaskSearchError, SystemExit):  # all ranks end so, in step; of any other error the others do not know
+    except (MaskSearchError, SystemExit):
+        # All ranks raise these errors together, so all of them leave the group. After any other error this rank must
+        # not try to: the others do not know of the error, and leaving may wait for them.
         leave_group()
         raise
     leave_group()
@@ -67,7 +69,7 @@ def on_ranks(module: str, job: Job, train: Callable[[Job], dict[str, Any]]) -> d
 
 
 def leave_group() -> None:
-    """End this rank's part in the ranks' group: what is left of one may abort the process as it exits."""
+    """Leave the process group: a group that is still open may abort the process at its exit."""
     import torch
 
     if torch.distributed.is_initialized():
@@ -75,7 +77,7 @@ def leave_group() -> None:
 
 
 def environment_of(rank: int, ranks: int, port: int) -> dict[str, str]:
-    """What ``torchrun`` would tell a rank; port 0 for a rank that is alone."""
+    """The environment variables that ``torchrun`` sets for a rank; port 0 for a single rank."""
     return {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -86,7 +88,7 @@ def environment_of(rank: int, ranks: int, port: int) -> dict[str, str]:
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel to end this rank when its parent ends; where that has happened already, end now."""
+    """Have the kernel end this rank when its parent ends; if the parent has already ended, exit now."""
     parent = os.environ.get(_PARENT)
     if parent is None:
         return
@@ -98,7 +100,7 @@ class _Ranks:
     """The processes of one job."""
 
     def __init__(self, module: str, config: str, job: TrainingJob) -> None:
-        self._told_to_stop = False
+        self._stop_requested = False
         self._processes: list[subprocess.Popen[bytes]] = []
         signal.signal(signal.SIGTERM, self._pass_on)
         port = free_port()
@@ -106,11 +108,12 @@ class _Ranks:
         for rank in range(job.ranks):
             environment = {**shared, **environment_of(rank, job.ranks, port)}
             self._processes.append(subprocess.Popen([sys.executable, "-m", module, config], env=environment))
-        if self._told_to_stop:
+        # A SIGTERM during this loop reached only the ranks that had been started by then.
+        if self._stop_requested:
             self._signal_all(signal.SIGTERM)
 
     def wait(self) -> int:
-        """The exit code of the job: that of the first rank that failed, or 143 where all left as they were told to.
+        """The exit code of the job: the first failed rank's, or 143 if all ranks stopped on request.
 
         Raises:
             JobLost: a rank was ended from outside.
@@ -119,18 +122,19 @@ class _Ranks:
             if None not in codes:
                 return 0
             time.sleep(0.05)
-        # Ranks that were told to stop finish by themselves; those that wait for a failed one never would.
+        # After a stop request ranks exit by themselves, so wait for all codes. After a failure the other ranks would
+        # wait for the failed one until their timeout, so end them at once.
         failed = self._failed(codes) or self._failed(self._codes_at_the_end())
         self._end_all()
         if not failed:
             return TERMINATED
         code = failed[0]
         if code < 0:
-            raise JobLost(f"a rank was ended by signal {-code} (9 may mean that memory ran out); run again to go on")
+            raise JobLost(f"a rank was ended by signal {-code} (9 may mean out of memory): run again to continue")
         return code
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        self._told_to_stop = True
+        self._stop_requested = True
         self._signal_all(signal.SIGTERM)
 
     def _signal_all(self, number: signal.Signals) -> None:
@@ -142,16 +146,17 @@ class _Ranks:
         return [process.poll() for process in self._processes]
 
     def _codes_at_the_end(self) -> list[int | None]:
-        """Once all ranks have ended, or were given time enough to."""
+        """The exit codes once all ranks have ended, or after `_GRACE_SECONDS`."""
         deadline = time.monotonic() + _GRACE_SECONDS
         while None in (codes := self._codes()) and time.monotonic() < deadline:
             time.sleep(0.05)
         return codes
 
     def _failed(self, codes: list[int | None]) -> list[int]:
-        """The exit codes of ranks that did not leave as they were told to: SIGTERM ends one that is starting yet."""
-        as_told = (TERMINATED, -signal.SIGTERM) if self._told_to_stop else (TERMINATED,)
-        return [code for code in codes if code and code not in as_told]
+        """The exit codes of ranks that failed, and did not just stop on request."""
+        # A rank that is still starting has no signal handler yet: SIGTERM ends it with code -SIGTERM.
+        as_requested = (TERMINATED, -signal.SIGTERM) if self._stop_requested else (TERMINATED,)
+        return [code for code in codes if code and code not in as_requested]
 
     def _end_all(self) -> None:
         self._signal_all(signal.SIGKILL)

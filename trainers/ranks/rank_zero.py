@@ -1,4 +1,4 @@
-"""What one rank does for all of them."""
+"""Work that rank 0 does for all ranks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Ranks(Protocol):
-    """What is asked of a `trainers.ranks.deepspeed_engine.TrainingEngine` here."""
+    """The part of `trainers.ranks.deepspeed_engine.TrainingEngine` that is needed here."""
 
     @property
     def rank(self) -> int: ...
@@ -28,13 +28,14 @@ class _Failed:
 
 
 def on_rank_0(ranks: Ranks, work: Callable[[], Result]) -> Result:
-    """Rank 0 does the work, while the others wait; all get its result, pickled, and go on in step.
+    """Rank 0 does the work while the others wait; all ranks return its result, which is sent by pickle.
 
-    All ranks call this together.
+    All ranks call this together. Expected errors are sent like results: if only rank 0 raised them, the other ranks
+    would wait in the broadcast until their timeout.
 
     Raises:
-        BadInput, RunFailed, Interrupted: on all ranks, where the work raised it. Any other error is a defect that is
-            raised on rank 0, and ends the job.
+        BadInput, RunFailed, Interrupted: on all ranks, if the work raised it. Any other error is a defect: it is raised
+            on rank 0 only, and the launcher then ends the job.
     """
     if ranks.ranks == 1:
         return work()

@@ -1,11 +1,12 @@
-"""A training program on the ranks of a Ray cluster, a worker of Ray Train each.
+"""Run a training program on the ranks of a Ray cluster; each rank is a worker of Ray Train.
 
-Ray Train places the workers, makes their process group and watches them. When one dies all are started again,
-``placement.restarts`` times, and go on from the newest checkpoint by themselves. The job's own process stays a light
-parent, which ends, and all ranks with it, with the result or the error of the job.
+Ray Train places the workers, creates their process group and watches them. When a worker dies, all of them are
+restarted, up to ``placement.restarts`` times, and continue from the newest checkpoint. The job's own process is a light
+parent: it ends with the result or the error of the job, and the ranks end with it.
 
-A rank runs in a thread of Ray's worker process: it writes to ``job-rank-N.log``, and hears of a stop through the job's
-folder (trainers.stopping). All machines see that folder, and the working directory, under the same path.
+A rank runs in a thread of Ray's worker process. It writes to ``job-rank-N.log``. A thread receives no signals, so the
+rank learns of a stop request through the job's folder (trainers.ranks.stopping). All machines must see that folder and
+the working directory under the same paths.
 """
 
 import importlib
@@ -19,7 +20,7 @@ from typing import Any
 from ray.exceptions import RayError
 from ray.train.torch import TorchConfig
 
-# What `ray.train` exports; type checkers take the names there for those of Ray Train's first version.
+# `ray.train` exports these classes at run time, but type checkers see those of Ray Train's first version there.
 from ray.train.v2.api.callback import UserCallback
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError
@@ -36,14 +37,15 @@ from trainers.ranks.stopping import request_stop
 
 
 def run(module: str, function: str, job: TrainingJob) -> dict[str, Any]:
-    """Run a function of a module, which takes the job, on every rank; the figures that it gives back on rank 0.
+    """Run a function of a module, which takes the job, on every rank; returns rank 0's figures.
 
-    Exits with code 143 after a checkpoint when told to stop.
+    Exits with code 143 after a checkpoint if a stop is requested.
 
     Raises:
-        BadInput: the cluster cannot hold the processes or the model, or the model is another's; nothing was started.
-        BadInput, RunFailed: a rank raised it. The ranks are not started again for that.
-        RunFailed: the ranks failed once more than they may be started again.
+        BadInput: the cluster lacks room for the processes or the model, or the model's vocabulary or a checkpoint does
+            not belong to the job. Nothing was started.
+        BadInput, RunFailed: a rank raised it. Such errors do not restart the ranks.
+        RunFailed: the ranks failed more often than ``placement.restarts``.
     """
     join_for(_needs(job))
     refuse_unfit(job, machines_of_cluster())
@@ -53,7 +55,8 @@ def run(module: str, function: str, job: TrainingJob) -> dict[str, Any]:
         result: Any = _trainer(module, function, job).fit()
     except (TrainingFailedError, RayError) as error:
         raise _reason(error, job) from error
-    exit_code, figures = result.return_value
+    returned: tuple[int | str | None, dict[str, Any]] = result.return_value
+    exit_code, figures = returned
     if exit_code is not None:
         sys.exit(exit_code)
     return figures
@@ -76,8 +79,8 @@ def _trainer(module: str, function: str, job: TrainingJob) -> TorchTrainer:
         run_config=RunConfig(
             name="ray-train",
             storage_path=str(Path(job.output).resolve()),
-            # By default Ray starts ranks again without end where a machine was taken away. Its third limit stays
-            # without end: it waits for machines to be there.
+            # By default Ray restarts ranks without limit after it has lost a machine (preemption). The limit of the
+            # third kind of failure stays unlimited: with it Ray waits until there are machines again.
             failure_config=FailureConfig(max_failures=placement.restarts, max_preemption_failures=placement.restarts),
             callbacks=[_EndAtOnce()],
             worker_runtime_env={"env_vars": _environment(job)},
@@ -86,26 +89,27 @@ def _trainer(module: str, function: str, job: TrainingJob) -> TorchTrainer:
 
 
 def _environment(job: TrainingJob) -> dict[str, str]:
-    """Of a rank, before its first import."""
+    """The environment of a rank. It must be set before the first import of torch or DeepSpeed."""
     threads = {"OMP_NUM_THREADS": str(job.threads_per_rank)}
     if job.placement.gpus_per_rank:
         return threads
     return {**threads, "DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
 
 
-def _rank(told: dict[str, Any]) -> tuple[int | str | None, dict[str, Any]]:
-    """One rank: the exit code where the program left early, and its figures."""
-    os.chdir(told["folder"])
-    _print_to(Path(told["job"].output, f"job-rank-{os.environ['RANK']}.log"))
-    train = getattr(importlib.import_module(told["module"]), told["function"])
+def _rank(config: dict[str, Any]) -> tuple[int | str | None, dict[str, Any]]:
+    """Run one rank; returns the exit code if the program exited early, and the figures."""
+    os.chdir(config["folder"])
+    _print_to(Path(config["job"].output, f"job-rank-{os.environ['RANK']}.log"))
+    train = getattr(importlib.import_module(config["module"]), config["function"])
     try:
-        return None, train(told["job"])
-    except SystemExit as leaving:
+        return None, train(config["job"])
+    except SystemExit as leaving:  # in a thread of Ray's worker it would count as a failure and cause a restart
         return leaving.code, {}
 
 
 def _print_to(log: Path) -> None:
-    """All that this process prints, from here on; added to what an earlier one printed."""
+    """Append everything that this process prints from now on to a log file."""
+    # The file descriptors are replaced, not sys.stdout: NCCL and other native libraries print to them directly.
     with log.open("ab") as file:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -114,7 +118,7 @@ def _print_to(log: Path) -> None:
 
 
 class _EndAtOnce(UserCallback):
-    """An error of ours ends the training: started again it would come again."""
+    """Ends the training after a MaskSearchError, because it would occur again after a restart."""
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
         for error in worker_exceptions.values():
@@ -126,20 +130,20 @@ def _reason(error: Exception, job: TrainingJob) -> MaskSearchError:
     if isinstance(error, ControllerError) and isinstance(error.controller_failure, MaskSearchError):
         return error.controller_failure
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    why = f"({lines[-1] if lines else repr(error)}); their logs are {job.output}/job-rank-*.log; run again to go on"
+    why = f"({lines[-1] if lines else repr(error)}): see {job.output}/job-rank-*.log; run again to continue"
     if isinstance(error, ControllerError | RayError):
-        # Ray Train itself failed, over a rank that died before it was looked at once, say: no restart was used up.
-        return JobLost(f"the ranks failed as they were started {why}")
+        # Ray Train itself failed, for example because a rank died before its first health check: no restart was used.
+        return JobLost(f"the ranks failed during their start {why}")
     return RunFailed(f"the ranks failed, with {job.placement.restarts} restarts allowed {why}")
 
 
 def _needs(job: TrainingJob) -> list[Need]:
-    """What the job takes in the cluster: the ranks, and what the first of them starts beside itself."""
+    """The job's resources in the cluster: the ranks, and the processes that rank 0 starts."""
     placement = job.placement
     ranks = Need("rank", job.ranks, placement.cpus_per_rank, placement.gpus_per_rank)
     if not isinstance(job, DapoJob):
         return [ranks]
     beside = [searchers.need_of(placement)]
-    if not placement.takes_turns:  # else engines live by what the ranks have
+    if not placement.takes_turns:  # in `shared` engines use the ranks' resources
         beside.append(worker_actor.need_of(job.engine, placement))
     return [ranks, *beside]

@@ -1,7 +1,8 @@
-"""The wish to stop, noted: a training ends at the next place from which it can go on.
+"""Stop requests: a training ends at the next point from which it can continue later.
 
-A process is told by SIGTERM. Ranks that share a job's folder and nothing else (threads of Ray's processes, other
-machines) are told by a file in it: a request to stop the job, or the word of its main process that this was told to.
+A process receives the request as SIGTERM. Ranks that share only the job's folder (threads of Ray's processes, other
+machines) see it as a file in that folder. There are two files: STOP is a request to stop the job; STOP_RANKS is written
+by the job's main process when it has received SIGTERM.
 """
 
 import signal
@@ -13,16 +14,16 @@ from tasks.jobs.folder import STOP, STOP_RANKS
 
 
 class Interrupted(Exception):
-    """The process received the request to stop while it generated rollouts."""
+    """A stop was requested while rollouts were generated."""
 
 
 class StopSignal:
-    """Whether this process or its job was told to stop, from the time this is made. A look costs two `stat`."""
+    """Whether a stop of this process or its job was requested. Reading `received` costs two `stat` calls."""
 
     def __init__(self, output: str) -> None:
         self._requests = (Path(output, STOP), Path(output, STOP_RANKS))
         self._signalled = False
-        if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
+        if threading.current_thread() is threading.main_thread():  # other threads cannot install signal handlers
             signal.signal(signal.SIGTERM, self._note)
 
     @property
@@ -34,5 +35,8 @@ class StopSignal:
 
 
 def request_stop(output: str) -> None:
-    """Tell all ranks of the job of this folder to stop, from its main process; that is nobody's wish to end the job."""
+    """Ask all ranks of a job to stop, from its main process.
+
+    It writes STOP_RANKS, not STOP, because STOP records that somebody asked to end the job.
+    """
     Path(output, STOP_RANKS).touch()

@@ -73,7 +73,7 @@ def test_a_damaged_one_is_set_aside_until_the_training_has_come_past_it(
     with caplog.at_level(logging.WARNING):
         assert _step(checkpoints.restore()) == 10
     (told,) = caplog.messages
-    assert "step-00000020 is damaged (missing or changed: weights): set aside as damaged-step-00000020" in told
+    assert "step-00000020 is damaged (missing or changed: weights): renamed to damaged-step-00000020" in told
     assert _names(tmp_path) == ["damaged-step-00000020", "step-00000010"]
     checkpoints.save(15, {})
     assert _names(tmp_path) == ["damaged-step-00000020", "step-00000010", "step-00000015"]
@@ -93,7 +93,7 @@ def test_where_none_is_whole_the_training_does_not_begin_anew_in_silence(tmp_pat
     _saved(tmp_path, 15, 20)
     _damage(tmp_path, 15, 20)
     for _ in range(2):  # nothing is set aside, or the second time there would seem to be none
-        with pytest.raises(RunFailed, match=r"none of 2 checkpoints is whole \(step-00000020: .*: put .* or remove"):
+        with pytest.raises(RunFailed, match=r"all 2 checkpoints are damaged \(step-00000020: .*: restore .* or remove"):
             _checkpoints(tmp_path).restore()
 
 
