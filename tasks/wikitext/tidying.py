@@ -1,8 +1,8 @@
-"""Tidying what removal left behind: "(; born 1900)", "word ,", "(, uchi)".
+"""Tidies punctuation that is left over where markup was removed: "(; born 1900)", "word ,", "(, uchi)".
 
-Only what stands beside a mark (marks.py) is touched: empty brackets or doubled commas that an author wrote stay. So
-the patterns are tried on the few characters around each mark, not on the whole text. These may still be many: no
-pattern is tried again from within a run that it has failed on.
+Only punctuation beside a mark (marks.py) is changed: empty brackets and doubled commas of an author stay. The patterns
+are therefore tried on the characters around each mark and not on the whole text. A run of such characters may still be
+long, so lookbehinds and possessive quantifiers keep a pattern from being tried again within a run where it has failed.
 """
 
 import re
@@ -24,11 +24,11 @@ _DANGLING = re.compile(rf"–({_MARK}+)(?=[ ,.;]|$)")
 _BEFORE_STOP = re.compile(rf"(?<! ) +({_MARK}+)([.,;](?:\s|$))")
 _WITH_SPACES = re.compile(rf"(?<! ) *+(?:{_MARK} *+)++")
 _BESIDE = frozenset(" ,;:/–.()[]（）")
-"""What the patterns above match besides marks: whatever else stands before or behind ends their reach."""
+"""The characters that the patterns above match besides marks: any other character ends a neighbourhood."""
 
 
 def tidy(text: str) -> str:
-    """Text without gaps and without the brackets, separators and spaces that are left over beside marks."""
+    """The text without gaps, and without the brackets, separators and spaces that are left over beside marks."""
     if GAP not in text and LOST_OPEN not in text:
         return text.strip()
     pieces: list[str] = []
@@ -42,7 +42,7 @@ def tidy(text: str) -> str:
 
 
 def _neighbourhoods(text: str) -> Iterator[tuple[int, int]]:
-    """Marks with all that is beside them, each with a character between it and the next that is left alone."""
+    """Spans of marks and the punctuation beside them; at least one character that stays separates two spans."""
     begin = end = -2
     for mark in _HAS_MARK.finditer(text):
         start, stop = mark.span()
@@ -73,20 +73,20 @@ def _tidied(text: str) -> str:
 
 
 def _without_doubled(run: re.Match[str]) -> str:
-    """A run of separators with one for those that are doubled; from within it the pattern would find no more."""
+    """A run of separators in which doubled separators are one. A second match within the run is impossible."""
     found = _DOUBLED.match(run[0])
     return run[0] if found is None else _if_marked(found, found[2], found[1], "") + run[0][found.end() :]
 
 
 def _if_marked(found: re.Match[str], left_over: str, before: str, after: str) -> str:
-    """The marks of what is left over instead of all of it; what no mark is part of stays as it is."""
+    """The losses among left-over characters instead of all of them; characters without a mark stay as they are."""
     if not _HAS_MARK.search(left_over):
         return found[0]
     return f"{before}{''.join(_HAS_MARK.findall(left_over))}{after}"
 
 
 def _with_one_space(run: re.Match[str]) -> str:
-    """Losses with at most one space beside them, and none at an edge of the text."""
+    """Losses with at most one space beside them, and without a space at an edge of the text."""
     losses = "".join(_LOST.findall(run[0]))
     if run.start() == 0 or run.end() == len(run.string) or " " not in run[0]:
         return losses
