@@ -1,7 +1,7 @@
 """Redirects by the page they lead to: gathered once for a whole wiki, looked up for the titles of one part.
 
-English Wikipedia has more redirects than pages: as Python objects they would take gigabytes in every worker. They stay
-Arrow columns; what becomes objects is what a part asks for.
+English Wikipedia has more redirects than pages, which would take gigabytes as Python objects in every worker. They
+stay Arrow columns; only the rows that a part needs become objects.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,16 +20,16 @@ _NO_REPEATS: Mapping[int, Kept] = {}
 
 
 def by_target(paths: Sequence[str], repeats: Repeats = _NO_REPEATS) -> Iterator[tuple[str, list[str]]]:
-    """Of the redirects of these Parquet files: each target, in order, with the titles that lead to it, in order.
+    """Each target in the redirects of these Parquet files, in order, with the titles that lead to it, in order.
 
-    Of pages that the dump has more than once (``repeats``), only the revision that is kept counts.
+    If the dump has a page more than once (``repeats``), only the revision that is kept counts.
     """
     for target, pairs in groupby(_in_order(paths, repeats), key=itemgetter(0)):
         yield target, [title for title, _ in groupby(title for _, title in pairs)]
 
 
 def _in_order(paths: Sequence[str], repeats: Repeats) -> Iterator[tuple[str, str]]:
-    """Targets and titles. In memory are the two columns once, their order, and objects of one batch."""
+    """Targets and titles. Memory holds the two columns, their order, and the objects of one batch."""
     redirects = pa.concat_tables(_table(path, repeats) for path in paths)
     order = pc.sort_indices(redirects, [("target", "ascending"), ("title", "ascending")])
     for start in range(0, len(order), _BATCH):
@@ -48,12 +48,15 @@ def _table(path: str, repeats: Repeats) -> pa.Table:
 
 
 def aliases_of(paths: Sequence[str], titles: pa.Array | pa.ChunkedArray) -> dict[str, list[str]]:
-    """Redirects of those of these pages that have any; ``paths`` are the parts of the aliases."""
+    """The redirects of these pages by title, without pages that have none; ``paths`` are the parts of aliases."""
     return _aliases_of(paths, titles, _titled)
 
 
 def aliases_around(passages: str, paths: Sequence[str]) -> dict[str, list[str]]:
-    """Redirects of the pages that a part of passages is of, or links to, be it by the title of a redirect."""
+    """The redirects, by title, of the pages that a part of passages comes from or links to.
+
+    A link may also name the title of a redirect.
+    """
     table = storage.read_table(passages, columns=["title", "links"])
     targets = pc.struct_field(pc.list_flatten(table["links"]), "target")
     titles = pa.chunked_array([*table["title"].chunks, *targets.chunks], pa.string())
@@ -63,13 +66,13 @@ def aliases_around(passages: str, paths: Sequence[str]) -> dict[str, list[str]]:
 def _aliases_of(
     paths: Sequence[str],
     titles: pa.Array | pa.ChunkedArray,
-    is_asked: Callable[[pa.RecordBatch, pa.Array], pa.Array],
+    is_wanted: Callable[[pa.RecordBatch, pa.Array], pa.Array],
 ) -> dict[str, list[str]]:
     wanted = pc.unique(titles)
     found: dict[str, list[str]] = {}
     for path in paths:
         for batch in storage.read_batches(path, columns=["title", "redirects"]):
-            rows = batch.filter(is_asked(batch, wanted))
+            rows = batch.filter(is_wanted(batch, wanted))
             found |= zip(rows["title"].to_pylist(), rows["redirects"].to_pylist(), strict=True)
     return found
 
@@ -79,17 +82,17 @@ def _titled(rows: pa.RecordBatch, wanted: pa.Array) -> pa.Array:
 
 
 def _led_to(rows: pa.RecordBatch, wanted: pa.Array) -> pa.Array:
-    """Of each row, whether one of its redirects is among these titles."""
+    """For each row, whether one of its redirects is among these titles."""
     redirects = rows["redirects"]
     among = pc.is_in(pc.list_flatten(redirects), value_set=wanted)
-    found = np.zeros(len(rows), dtype=bool)
-    found[pc.list_parent_indices(redirects).filter(among).to_numpy()] = True
-    return pa.array(found)
+    leads = np.zeros(len(rows), dtype=bool)
+    leads[pc.list_parent_indices(redirects).filter(among).to_numpy()] = True
+    return pa.array(leads)
 
 
 def with_redirects(paths: Sequence[str], pages: pa.Table) -> pa.Table:
-    """A part of pages, its column of redirects filled in."""
-    place = pages.schema.get_field_index("redirects")
+    """A part of pages with its column of redirects filled in."""
+    index = pages.schema.get_field_index("redirects")
     found = aliases_of(paths, pages["title"])
     column = [found.get(title, []) for title in pages["title"].to_pylist()]
-    return pages.set_column(place, pages.schema.field(place), pa.array(column, pages.schema.field(place).type))
+    return pages.set_column(index, pages.schema.field(index), pa.array(column, pages.schema.field(index).type))

@@ -1,12 +1,12 @@
-"""Passages that say nearly the same, found by MinHash and kept once.
+"""Near-duplicate passages, found by MinHash; one passage of each group is kept.
 
-A map gives every passage a signature, whose agreement with another estimates how alike their shingles are (Jaccard),
-and hashes of bands of it: passages that agree in a band are compared. The reduction then goes through the passages in
-the order of the dump and drops each that is as alike as the threshold to one that was kept. So what is dropped is alike
-to what stands for it, never only to something in between.
+A map computes a signature for every passage, and hashes of the signature's bands. The agreement of two signatures
+estimates the Jaccard similarity of the passages' shingles. Passages that agree in a band are compared. The reduction
+goes through the passages in the order of the dump and drops a passage if its similarity to a kept passage reaches the
+threshold. A dropped passage is therefore similar to the passage kept for it, and not only to one between the two.
 
-The reduction holds some 40 bytes a passage for one band at a time, and the signatures of those passages alone that
-agree in a band with another.
+The reduction holds about 40 bytes per passage for one band at a time, and the signatures only of passages that agree in
+a band with another passage.
 """
 
 import re
@@ -25,11 +25,11 @@ _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 """Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
 _MORE_CANDIDATES = (0.3, 0.7)
-"""What a pair too many costs, a comparison, against what a missed one does: they choose the bands."""
+"""Weights of false positives, which cost a comparison, and of false negatives, which are lost: they set the bands."""
 
 
 def shingles(text: str, settings: NearDuplicateSettings) -> set[bytes]:
-    """Runs of words, in small letters; of text in a script without spaces, runs of characters."""
+    """Runs of words in lower case; runs of characters if most of the text is in a script without spaces."""
     words = _WORD.findall(text.lower())
     letters = "".join(words)
     if 2 * len(_UNSPACED.findall(letters)) > len(letters):
@@ -40,7 +40,7 @@ def shingles(text: str, settings: NearDuplicateSettings) -> set[bytes]:
 
 
 def signatures_of(passages: Iterable[Passage], settings: NearDuplicateSettings) -> Iterator[Signature]:
-    """Of every passage that has words."""
+    """The signature of every passage that has words."""
     bands, rows = _bands(settings)
     empty = MinHash(
         num_perm=settings.permutations, seed=settings.seed, hashfunc=xxhash.xxh32_intdigest, scheme="affine32"
@@ -61,13 +61,13 @@ def signatures_of(passages: Iterable[Passage], settings: NearDuplicateSettings) 
 
 
 def _bands(settings: NearDuplicateSettings) -> tuple[int, int]:
-    """How many bands, and of how many values each."""
+    """The number of bands, and the number of values in each."""
     index = MinHashLSH(threshold=settings.threshold, num_perm=settings.permutations, weights=_MORE_CANDIDATES)
     return index.b, index.r
 
 
 def _hash(values: np.ndarray) -> int:
-    """63 bits, which a column of integers holds."""
+    """A hash of 63 bits, which fit a column of signed integers."""
     return xxhash.xxh3_64_intdigest(values.astype("<u4").tobytes()) >> 1
 
 
@@ -75,7 +75,7 @@ def _hash(values: np.ndarray) -> int:
 
 
 def duplicates_of(paths: Sequence[str], settings: NearDuplicateSettings, snapshot: str) -> Iterator[Duplicate]:
-    """The passages that are dropped, each with the one that is kept for it; ``paths`` are the parts of signatures."""
+    """The dropped passages, each with the passage that is kept for it; ``paths`` are the parts of signatures."""
     pairs = _candidates(paths, _bands(settings)[0])
     known = _Signatures.read(paths, np.unique(pairs))
     kept_for: dict[int, int] = {}
@@ -92,7 +92,7 @@ def duplicates_of(paths: Sequence[str], settings: NearDuplicateSettings, snapsho
 
 
 def _candidates(paths: Sequence[str], bands: int) -> np.ndarray:
-    """Pairs of rows, int64 [n, 2], that agree in a band: each with the row before it and with the first."""
+    """Pairs of rows, int64 [n, 2], that agree in a band: each row with the row before it and with the first row."""
     pairs = [np.empty((0, 2), np.int64)]
     for band in range(bands):
         hashes = np.concatenate([np.empty(0, np.int64), *(_column(path, band, bands) for path in paths)])
@@ -106,12 +106,12 @@ def _candidates(paths: Sequence[str], bands: int) -> np.ndarray:
 
 
 def _column(path: str, band: int, bands: int) -> np.ndarray:
-    flat = storage.read_table(path, columns=["bands"])["bands"].combine_chunks().flatten().to_numpy()
+    flat: np.ndarray = storage.read_table(path, columns=["bands"])["bands"].combine_chunks().flatten().to_numpy()
     return flat.reshape(-1, bands)[:, band]
 
 
 class _Signatures(NamedTuple):
-    """Of some rows, by number: their passages' ids and their values, uint32."""
+    """Passage ids and signature values (uint32) of some rows, by row number."""
 
     ids: dict[int, str]
     values: dict[int, np.ndarray]
@@ -131,5 +131,5 @@ class _Signatures(NamedTuple):
         return found
 
     def similarity(self, one: int, other: int) -> float:
-        """The share of values that agree, an estimate of the Jaccard similarity."""
+        """The share of values that agree, which estimates the Jaccard similarity."""
         return float((self.values[one] == self.values[other]).mean())

@@ -18,15 +18,17 @@ from tasks.wikitext.wikis import Wiki, wiki_of_site
 
 _DEFAULTS = CleaningSettings()
 _NO_REPEATS: Mapping[int, Kept] = {}
+# A page may be a redirect only if it has the element, or its text begins with the "#" of "#REDIRECT". Other pages are
+# not parsed.
 _MAY_REDIRECT = re.compile(rb"<redirect\b|<text[^<>]*>\s*#")
 
 
 def read_redirects(
     dump_range: DumpRange, snapshot: str, numbers: PageNumbers | None = None
 ) -> Iterator[Redirect | Reject]:
-    """Titles of the range that lead to another article as a whole; of everything else, why it does not.
+    """The redirects of the range that lead to another article as a whole; a reject with its reason for other redirects.
 
-    ``numbers`` notes all pages of the range.
+    ``numbers`` notes the ids of all pages of the range.
     """
     site = read_site(dump_range)
     wiki = wiki_of_site(site, language_of(snapshot))
@@ -57,9 +59,9 @@ def read_pages(
 ) -> Iterator[Page | Reject]:
     """The articles of the range, without the redirects that lead to them (`tasks.corpus.aliases.with_redirects`).
 
-    Redirects are passed over in silence: `read_redirects` accounts for them. What cleaning gave for the same revision
-    in ``earlier``, made with these settings, is taken from there. Of ``repeats`` one page is read, and the others are
-    rejected, redirects among them.
+    Redirects are skipped without a reject, because `read_redirects` accounts for them. A page whose revision is in
+    ``earlier``, which was built with the same settings, is taken from there. Of a page in ``repeats`` one occurrence
+    is read and the others are rejected, even if they are redirects.
     """
     site = read_site(dump_range)
     wiki = wiki_of_site(site, language_of(snapshot))
@@ -80,8 +82,8 @@ def read_pages(
             yield reject(snapshot, str(raw.page_id), Reason.NAMESPACE, f"{raw.title} ({raw.namespace})")
         elif _redirect_target(raw, site, wiki) is None:
             known = earlier.find(raw) if earlier is not None else None
-            again = {"snapshot": snapshot, "redirects": []}
-            yield known.model_copy(update=again) if known else _page(raw, snapshot, wiki, kinds)
+            renewed = {"snapshot": snapshot, "redirects": []}
+            yield known.model_copy(update=renewed) if known else _page(raw, snapshot, wiki, kinds)
 
 
 def _page(raw: RawPage, snapshot: str, wiki: Wiki, kinds: PageKinds) -> Page | Reject:
@@ -111,11 +113,11 @@ def _page(raw: RawPage, snapshot: str, wiki: Wiki, kinds: PageKinds) -> Page | R
 
 
 def _redirect_target(raw: RawPage, site: Site, wiki: Wiki) -> str | None:
-    """The target, with its section; None for a page of its own.
+    """The target with its section; None if the page is not a redirect.
 
-    Where MediaWiki names the target in an element of its own, that is the target, and the text tells no more than the
-    section. Older schemas leave it to the text. A page without the element where others have it is a redirect only if
-    it has nothing else: MediaWiki takes it for an article, which would be one line.
+    If the page has an element that names the target, only the section is read from the text. In older schemas the text
+    has both. In a dump with such elements, MediaWiki takes a page without one for an article: it is a redirect here
+    only if its text has nothing else, since the article would be one line.
     """
     if raw.redirect is None and not raw.text.lstrip().startswith("#"):
         return None

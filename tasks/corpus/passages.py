@@ -1,4 +1,4 @@
-"""Passages: the prose paragraphs of a page, cut at a sentence end where they are long."""
+"""Passages: the prose paragraphs of a page; long paragraphs are cut at sentence ends."""
 
 import re
 from bisect import bisect_left
@@ -11,20 +11,21 @@ from tasks.corpus.sentences import sentences
 from tasks.wikitext.blocks import HEADING
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+# A Chinese or Japanese character is a word. Otherwise a word is a run without spaces that has a letter or a digit.
 _WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]*[^\W{_CJK}][^\s{_CJK}]*")
 _BLOCK = re.compile(r"[^\n]+(?:\n[^\n]+)*")
 _PROSE_END = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")
 _LONG = 20
-"""Words from which a paragraph counts as prose without ending in a full stop: one that leads to a list, or a quote."""
+"""Fewest words of a paragraph that counts as prose without a full stop at its end: it introduces a list, or quotes."""
 
 
 def n_words(text: str) -> int:
-    """Words between spaces; of Chinese and Japanese every character."""
+    """The number of words between spaces; each Chinese or Japanese character is a word."""
     return len(_WORD.findall(text))
 
 
 def passages_of(page: Page, settings: PassageSettings) -> Iterator[Passage]:
-    """The page's passages in order. List items and headings are none; a passage names the heading it stands under."""
+    """The page's passages in order, each with the heading above it. List items and headings are not passages."""
     language = language_of(page.snapshot)
     links = _Links(page)
     section, ordinal = "", 0
@@ -51,14 +52,14 @@ def passages_of(page: Page, settings: PassageSettings) -> Iterator[Passage]:
 
 
 class _Links:
-    """A page's links, found by place."""
+    """A page's links, found by offset."""
 
     def __init__(self, page: Page) -> None:
         self._links = page.links
         self._starts = [link.start for link in page.links]
 
     def within(self, start: int, end: int) -> list[Link]:
-        """The links of ``start`` to ``end``, counted from ``start``."""
+        """The links within ``start`` to ``end``, with offsets from ``start``."""
         found = self._links[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
         return [
             Link(start=link.start - start, end=link.end - start, target=link.target, anchor=link.anchor)
@@ -78,7 +79,7 @@ def _is_prose(block: str) -> bool:
 
 
 def _cut(text: str, start: int, end: int, max_words: int, language: str) -> Iterator[tuple[int, int]]:
-    """Whole sentences, as evenly as they come, of at most ``max_words``; a longer sentence is cut between words."""
+    """Spans of whole sentences, evenly long, of at most ``max_words``; a longer sentence is cut between words."""
     total = n_words(text[start:end])
     if total <= max_words:
         yield start, end
@@ -95,7 +96,7 @@ def _cut(text: str, start: int, end: int, max_words: int, language: str) -> Iter
 
 
 def _pieces(text: str, start: int, end: int, max_words: int, language: str) -> Iterator[tuple[int, int]]:
-    """The sentences of ``start`` to ``end``; one that is too long by itself in pieces of whole words."""
+    """The sentences within ``start`` to ``end``; a sentence that is too long is cut into pieces of whole words."""
     for first, last in sentences(text[start:end], language):
         sentence = text[start + first : start + last]
         begun = 0

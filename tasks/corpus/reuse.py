@@ -1,8 +1,8 @@
 """Cleaned pages of an earlier snapshot, for pages whose revision has not changed since.
 
-What is reused is what cleaning gives: text, links and losses. Redirects are those of the snapshot at hand: they change
-without the page. Parts are known by the numbers of their pages, and one of them at a time is in memory: dumps are in
-the order of those numbers, as the pages that are asked for are.
+The results of cleaning are reused: text, links and losses. Redirects are those of the new snapshot, because they change
+without the page. A part is chosen by the page ids that it covers, and one part at a time is in memory: a dump is in the
+order of page ids, and so are the lookups.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from tasks.ledger import storage
 
 
 class EarlierPart(NamedTuple):
-    """A part of pages, and the numbers of its first and last page."""
+    """A part of pages, and the ids of its first and last page."""
 
     path: str
     first: int
@@ -24,24 +24,27 @@ class EarlierPart(NamedTuple):
 
 
 def earlier_part(path: str) -> EarlierPart | None:
-    """None for a part without pages."""
-    found = storage.range_of(path, "page_id")
-    return None if found is None else EarlierPart(path, *found)
+    """The part at a path; None if it has no pages."""
+    ids = storage.range_of(path, "page_id")
+    return None if ids is None else EarlierPart(path, *ids)
 
 
 class EarlierPages:
-    """Pages by number and revision, as an earlier snapshot has them."""
+    """The pages of an earlier snapshot by id and revision."""
 
     def __init__(self, parts: Sequence[EarlierPart]) -> None:
         self._parts = parts
         self.counts = {"reused": 0, "read_anew": 0}
-        """Of the pages that were asked for; grows."""
+        """Results of the lookups so far."""
         self._loaded: str | None = None
         self._table = pa.table({})
         self._rows: dict[tuple[int, int], int] = {}
 
     def find(self, raw: RawPage) -> Page | None:
-        """The page of this number, revision and title, if it was kept; what was hidden since has no text any more."""
+        """The earlier page with this id, revision and title, if there is one.
+
+        None if the text has been hidden since, because the page must not show it any more.
+        """
         found = self._find(raw) if raw.text else None
         known = found if found is not None and found.title == raw.title else None
         self.counts["reused" if known else "read_anew"] += 1

@@ -1,8 +1,8 @@
-"""Where the sentences of a paragraph are.
+"""The sentences of a paragraph, by rules.
 
-A rule-based splitter: a stop, then whatever closes quotes and brackets, then a space and something that begins a
-sentence; but not after an abbreviation, an initial, or (in languages that write ordinals so) a number. In Chinese and
-Japanese a full-width stop ends a sentence wherever it stands outside of quotes and brackets.
+A sentence ends at a stop that is followed by closing quotes or brackets, if any, then a space and the beginning of a
+sentence. The stop of an abbreviation, of an initial or, in languages with ordinals such as "19.", of a number does not
+end a sentence. In Chinese and Japanese a full-width stop ends a sentence unless it is within quotes or brackets.
 """
 
 import re
@@ -13,11 +13,15 @@ from typing import NamedTuple
 import yaml
 
 _CLOSING = "\"'”’»)\\]"
+# The lookbehind and the possessive `++` let a long run of dots match only from its first dot, in linear time.
 _STOP = re.compile(rf"(?<![.!?…])[.!?…]++[{_CLOSING}]*+(?=\s)|[。！？]+[」』”’）》〉】]*|\n")
+# The word before a stop begins behind an opening bracket or quote, a dash or a slash: "(e.g.", "vol./no.".
 _LAST_WORD = re.compile(r"[^(\[\"“‘«„–—/]*$")
+# A first word with a stop in or behind it is an abbreviation: it is not looked up among words that begin sentences.
 _FIRST_WORD = re.compile(r"\w+(?![.\w])")
 _ROMAN = re.compile(r"[IVX]{1,5}")
 _OPENING = "\"'“‘«([„¿¡—– "
+# Single letters with stops between them: "U.S", but not "Ph.D".
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 _LOOKAHEAD = 40
 _LOOKBACK = 40
@@ -26,7 +30,7 @@ _PAIRS = {"「": "」", "『": "』", "“": "”", "（": "）", "《": "》", 
 
 
 class _Words(NamedTuple):
-    """Of one language (sentences.yaml)."""
+    """The lists of one language (sentences.yaml)."""
 
     within: frozenset[str]
     either: frozenset[str]
@@ -82,7 +86,7 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], language: str) ->
 
 
 def _is_within_pair(sentence: str) -> bool:
-    """Whether a quote or bracket is open; one that stays open this long was never closed."""
+    """Whether a quote or bracket is open. In a long sentence it counts as never closed, so that it hides no stops."""
     if len(sentence) > _LONGEST_PAIR:
         return False
     return any(sentence.count(opening) > sentence.count(closing) for opening, closing in _PAIRS.items())

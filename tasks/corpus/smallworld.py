@@ -1,9 +1,9 @@
 """A small made-up encyclopedia, written as a real multistream MediaWiki dump with its index.
 
-Families of towns, people, firms and works: no link leaves a family, a family belongs to one split, and no word of a
-name of one split stands in a name of another. Each entity has a short page with all its facts; longer pages with
-neutral titles retell facts of several entities of one family in other words (tasks/corpus/worldtext.py). The same
-settings and snapshot give the same bytes.
+The world has families of towns, people, firms and works. No link leaves a family, a family belongs to one split, and
+names of different splits share no word. Each entity has a short page with all its facts; longer pages with neutral
+titles retell facts of several entities of one family in other words (tasks/corpus/worldtext.py). The same settings and
+snapshot give the same bytes.
 """
 
 import bz2
@@ -28,7 +28,10 @@ _PARAGRAPHS = (4, 6)
 _SPANS = (4, 4)
 _REDIRECTS = 0.1
 _SHARED_WORDS = 0.05
-"""The share of people with another's surname, and of firms named after a town and a person: they make search work."""
+"""The share of people with the surname of another person, and of firms named after a town and a person.
+
+Their names make search ambiguous.
+"""
 
 
 class WorldPage(NamedTuple):
@@ -92,30 +95,30 @@ def make_family(settings: WorldSettings, words: list[str], rng: random.Random) -
 def _edit(family: list[Entity], share: float, rng: random.Random) -> None:
     """Give a share of the entities another year or number, and leave everything else as it is.
 
-    No paragraph names a word twice. So that no retelling tells something else instead, only what stands once in the
-    family is edited, and becomes what stands nowhere in it.
+    A paragraph never repeats a word, so a repeated year would change which facts a retelling has. Therefore only years
+    and numbers that are unique in the family are edited, and their new values are new to the family.
     """
-    told = Counter(_number(fact) for entity in family for fact in entity.facts.values() if isinstance(fact, str))
+    uses = Counter(_number(fact) for entity in family for fact in entity.facts.values() if isinstance(fact, str))
     for entity in family:
         written = {key: fact for key, fact in sorted(entity.facts.items()) if isinstance(fact, str)}
-        single = [key for key, fact in written.items() if told[_number(fact)] == 1]
+        single = [key for key, fact in written.items() if uses[_number(fact)] == 1]
         if rng.random() < share and single:
             key = rng.choice(single)
             old = _number(written[key])
-            new = _another(old, told, rng)
-            told[new] += 1
+            new = _another(old, uses, rng)
+            uses[new] += 1
             entity.facts[key] = written[key].removesuffix(old) + new
 
 
 def _number(fact: str) -> str:
-    """The year or the number at the end of what is written."""
+    """The year or the number at the end of a fact."""
     return fact.rpartition(" ")[2]
 
 
-def _another(number: str, told: Collection[str], rng: random.Random) -> str:
+def _another(number: str, used: Collection[str], rng: random.Random) -> str:
     while True:
         other = _year(rng) if int(number) < 2000 else str(rng.randint(2100, 9999))
-        if other not in told:
+        if other not in used:
             return other
 
 
@@ -135,7 +138,7 @@ def family_pages(number: int, split: Split, settings: WorldSettings, words: list
 
 
 def world_pages(settings: WorldSettings) -> list[WorldPage]:
-    """All pages, shuffled, so that every part of the dump has its share of each split."""
+    """All pages in random order, so that every part of the dump has pages of each split."""
     rng = random.Random(f"{settings.seed} world")
     names = NameWords(rng)
     a_family = settings.towns + settings.firms + 2 * settings.people + settings.works
@@ -169,7 +172,7 @@ _FOOTER = "</mediawiki>\n"
 
 
 def _revisions(pages: list[WorldPage], settings: WorldSettings) -> list[int]:
-    """A page that was edited has another revision than before."""
+    """Revision ids; an edited page has a different revision than in the world without edits."""
     before = world_pages(settings.model_copy(update={"edits": 0.0})) if settings.edits else pages
     same = [page.text == earlier.text for page, earlier in zip(pages, before, strict=True)]
     return [page_id + (1_000_000 if is_same else 2_000_000) for page_id, is_same in enumerate(same, 1)]
@@ -191,7 +194,7 @@ def _page_xml(page_id: int, page: WorldPage, revision: int, date: str) -> str:
 def write_world(settings: WorldSettings, snapshot: str, folder: str) -> None:
     """Write ``{wiki}-{date}-pages-articles-multistream.xml.bz2``, its index, and ``splits.parquet``.
 
-    The last has the columns page_id (int64) and split. Each file is written whole; the dump itself comes last.
+    ``splits.parquet`` has the columns page_id (int64) and split. Each file is written whole, the dump last.
     """
     pages = world_pages(settings)
     revisions = _revisions(pages, settings)

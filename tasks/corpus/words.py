@@ -1,6 +1,6 @@
-"""Words, their borders and names, as the rules of masking and the queries of evidence read them.
+"""Words, word boundaries and names, for the rules of masking and the queries of evidence.
 
-Scripts that write no spaces (Chinese, Japanese, Korean particles) have no word borders: any place may begin a word.
+Scripts without spaces (Chinese, Japanese, Korean particles) have no word boundaries: a word may begin at any character.
 """
 
 import re
@@ -14,6 +14,7 @@ from rapidfuzz.distance import Prefix
 _UNSPACED = re.compile(r"[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0002fa1f]")
 _PART = re.compile(r"[^\W_]+")
 _ACCENT = re.compile(r"[\u0300-\u036f]")
+# Compounds, contractions and abbreviations with inner stops are one word: "Swedish-born", "O'Brien", "U.S".
 _WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
 _WORD_BEFORE = re.compile(r"([^\W_]+\.?)[ \u00a0]\Z")
 _WORD_BEHIND = re.compile(r"[ \u00a0]([^\W_]+)")
@@ -52,14 +53,14 @@ januar februar märz mai juni juli oktober dezember montag dienstag mittwoch don
 """
 
 FUNCTION_WORDS = {"en": frozenset(_EN_FUNCTION.split()), "de": frozenset(_DE_FUNCTION.split())}
-"""Words that a sentence may begin with, or a title hold, without being part of a name, by language."""
+"""By language, words that may begin a sentence or be in a title without being part of a name."""
 PREPOSITIONS = {"en": frozenset(_EN_PREPOSITIONS.split()), "de": frozenset(_DE_PREPOSITIONS.split())}
 CALENDAR_WORDS = frozenset(_CALENDAR.split())
 _CONNECTORS = frozenset(_CONNECTING.split())
 
 
 def has_unspaced(text: str) -> bool:
-    """Whether a character of the text is of a script that writes no spaces between words."""
+    """Whether a character of the text is of a script without spaces between words."""
     return _UNSPACED.search(text) is not None
 
 
@@ -67,18 +68,18 @@ def count_unspaced(text: str) -> int:
     return len(_UNSPACED.findall(text))
 
 
-def cuts_word(text: str, place: int) -> bool:
-    """Whether a cut before ``text[place]`` parts letters or digits of one word."""
-    if not 0 < place < len(text):
+def cuts_word(text: str, offset: int) -> bool:
+    """Whether a cut before ``text[offset]`` separates letters or digits of one word."""
+    if not 0 < offset < len(text):
         return False
-    before, after = text[place - 1], text[place]
+    before, after = text[offset - 1], text[offset]
     return before.isalnum() and after.isalnum() and not has_unspaced(before + after)
 
 
 def is_whole(text: str, start: int, end: int) -> bool:
     """Whether ``text[start:end]`` is whole words: not part of a word, of a compound, or of a longer number.
 
-    ``Swedish`` in "Swedish-born" and ``198`` in "1,198" are not; ``Einstein`` in "Einstein's" is.
+    ``Einstein`` in "Einstein's" is a whole word; ``Swedish`` in "Swedish-born" and ``198`` in "1,198" are not.
     """
     return not (
         cuts_word(text, start) or cuts_word(text, end) or _joined_before(text, start) or _joined_after(text, end)
@@ -104,12 +105,12 @@ def _joined_after(text: str, end: int) -> bool:
 
 
 def occurrences(text: str, surface: str) -> int:
-    """How often a surface stands in a text in whole words, whatever the case; compounds and longer names count too."""
+    """How often a surface occurs in a text in whole words of any case, also within compounds and longer names."""
     text, surface = text.casefold(), surface.casefold()
-    count, place = 0, text.find(surface)
-    while place >= 0:
-        count += not (cuts_word(text, place) or cuts_word(text, place + len(surface)))
-        place = text.find(surface, place + 1)
+    count, offset = 0, text.find(surface)
+    while offset >= 0:
+        count += not (cuts_word(text, offset) or cuts_word(text, offset + len(surface)))
+        offset = text.find(surface, offset + 1)
     return count
 
 
@@ -119,7 +120,7 @@ def words_of(text: str) -> list[str]:
 
 
 def content_words(text: str, language: str) -> list[str]:
-    """The words of a text that carry its matter, as they are written: no function words, none of under four letters.
+    """The content words of a text as written: without function words, and without words of fewer than four letters.
 
     In a script without spaces every two neighbouring characters are a word.
     """
@@ -127,31 +128,31 @@ def content_words(text: str, language: str) -> list[str]:
     found: list[str] = []
     for word in _WORD.findall(text):
         if has_unspaced(word):
-            found += [word[place : place + 2] for place in range(len(word) - 1)]
+            found += [word[at : at + 2] for at in range(len(word) - 1)]
         elif (len(word) > 3 or word.isdigit()) and word.casefold() not in ignored:
             found.append(word)
     return found
 
 
 def stems(text: str, language: str) -> frozenset[str]:
-    """Content words, case folded and cut to five letters, so that "visited" meets "visitors"."""
+    """Content words, case folded and cut to five letters, so that "visited" matches "visitors"."""
     return frozenset(_POSSESSIVE.sub("", word.casefold())[:5] for word in content_words(text, language))
 
 
 @lru_cache(maxsize=256)
 def main_words(title: str, language: str) -> frozenset[str]:
-    """What names a title's subject: its words without function words and what stands in parentheses."""
+    """The words of a title that name its subject: without function words and without text in parentheses."""
     ignored = FUNCTION_WORDS.get(language, frozenset())
     return frozenset(word for word in plain_words(bare_title(title)) if word not in ignored and len(word) > 1)
 
 
 def plain_words(text: str) -> list[str]:
-    """The words of a text, case folded, compounds parted, without accents: ``ampere`` and ``law`` of "Ampère-Law"."""
+    """The words of a text, case folded, compounds split, without accents: ``ampere`` and ``law`` for "Ampère-Law"."""
     return _PART.findall(_ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold())))
 
 
 def are_kin(one: str, other: str) -> bool:
-    """Whether one plain word tells the other: the same, one begins with the other, or most of both is the same.
+    """Whether one plain word gives away the other: they are equal, one begins with the other, or most of both is equal.
 
     "albania" and "albanian", "afghan" and "afghanistan", "animation" and "animators".
     """
@@ -161,7 +162,7 @@ def are_kin(one: str, other: str) -> bool:
 
 
 def begins_as_name(surface: str, language: str) -> bool:
-    """Whether the first word, behind an article, has a capital or a digit, or is of a script without capitals."""
+    """Whether the first word, not counting an article, begins with a capital or a digit or has no capitals."""
     ignored = FUNCTION_WORDS.get(language, frozenset())
     first = next((word for word in _WORD.findall(surface) if word not in _ARTICLES & ignored), "")
     return any(character.isupper() or character.isdigit() for character in first[:1]) or has_unspaced(first)
@@ -173,15 +174,15 @@ def is_acronym(word: str) -> bool:
 
 
 def initials(name: str, language: str) -> set[str]:
-    """The acronyms that a name of several words may have: of all its words, and of those that are no function words."""
+    """The possible acronyms of a name of several words: of all its words, and of its words without function words."""
     ignored = FUNCTION_WORDS.get(language, frozenset())
     words = _PART.findall(name)
-    told = [words, [word for word in words if word.casefold() not in ignored]]
-    return {"".join(word[0] for word in of).upper() for of in told if len(of) > 1}
+    choices = [words, [word for word in words if word.casefold() not in ignored]]
+    return {"".join(word[0] for word in chosen).upper() for chosen in choices if len(chosen) > 1}
 
 
 def spelled_out(text: str, language: str) -> str:
-    """First letters of the capitalised words of a text, in order, with a space wherever another word stands between."""
+    """The first letters of the capitalised words of a text, in order, with a space for each other word."""
     ignored = FUNCTION_WORDS.get(language, frozenset())
     words = [word for word in _PART.findall(text) if word not in ignored]
     return "".join(word[0] if word[0].isupper() and len(word) > 1 else " " for word in words)
@@ -216,9 +217,9 @@ def _words(text: str) -> Iterator[_Word]:
 
 
 def names_in(text: str, language: str) -> list[Name]:
-    """Runs of capitalised words, connectors within ("Bank of Ostel"), without leading function words or calendar words.
+    """Runs of capitalised words, with connectors ("Bank of Ostel"), without leading function words or calendar words.
 
-    A single letter is no name, nor is a function word that has its capital from the beginning of a sentence.
+    A single letter is not a name, nor is a function word that has its capital because it begins a sentence.
     """
     ignored = FUNCTION_WORDS.get(language, frozenset()) | CALENDAR_WORDS
     names: list[Name] = []
@@ -255,7 +256,7 @@ def _goes_on(gap: str, before: _Word, word: _Word) -> bool:
 
 
 def is_inside_name(text: str, start: int, end: int, language: str) -> bool:
-    """Whether a capitalised word of the same name stands right before or behind: ``1998`` in "1998 World Cup"."""
+    """Whether a capitalised word of the same name is right before or behind: ``1998`` in "1998 World Cup"."""
     ignored = FUNCTION_WORDS.get(language, frozenset()) | CALENDAR_WORDS
     before = word_before(text, start)
     behind = _WORD_BEHIND.match(text, end)
@@ -263,7 +264,7 @@ def is_inside_name(text: str, start: int, end: int, language: str) -> bool:
     return any(word[:1].isupper() and word.casefold() not in ignored for word in neighbours)
 
 
-def word_before(text: str, place: int) -> str:
-    """The word that a single space parts from ``place``; empty where there is none."""
-    found = _WORD_BEFORE.search(text, max(0, place - _LONGEST_WORD), place)
+def word_before(text: str, offset: int) -> str:
+    """The word before ``offset``, if a single space separates them; otherwise empty."""
+    found = _WORD_BEFORE.search(text, max(0, offset - _LONGEST_WORD), offset)
     return found[1] if found else ""

@@ -1,8 +1,8 @@
-"""How the small world is written about: names, short pages (one an entity), and sentences that retell.
+"""The texts of the small world: names, a short page for each entity, and sentences that retell facts.
 
-A retelling says the same in other words than the short page. Each of its sentences starts from an entity that is named
-plainly and goes along facts; every other entity is linked where it stands, once. So what a masked span needs is on the
-page of the entity that governs it, which the sentence names, or which an earlier mask of it stands for.
+A retelling says the same as the short pages in other words. Each of its sentences starts from an entity that is named
+without a link, and follows facts; every other entity is linked and occurs once. The value of a masked span is thus on
+the page of the entity that the span is a fact of, which the sentence names or hides behind an earlier mask.
 """
 
 import random
@@ -13,9 +13,9 @@ from schemas.errors import BadInput
 
 Kind = Literal["town", "person", "firm", "work"]
 
-# A word of a name is one of the first syllables and one of the last. There are more ends of a first syllable than
-# of a last one, and more beginnings of a last than of a first: byte pair encoding then cuts between the two. No two
-# words have the same English stem: an index that stems keeps them apart.
+# A word of a name is a first and a last syllable. First syllables have more endings than last syllables, and last
+# syllables more beginnings than first ones, so that byte pair encoding cuts between the two. No two words have the same
+# English stem, so that an index that stems can tell them apart.
 _ENDS = ["al", "ar", "el", "en", "er", "il", "in", "ir", "ol", "on", "or", "ul", "un", "ur"]
 _FIRST = [start + end for start in "BDGKLMNST" for end in _ENDS]
 _STARTS = ["b", "d", "f", "g", "h", "k", "m", "p", "s", "t", "v", "w", "z", "ch", "sh", "th"]
@@ -43,7 +43,7 @@ _NO_NAMES = {"Delhi", "Gordo", "Martha", "Santa"}
 
 @dataclass(eq=False)
 class Entity:
-    """``facts``: another entity, or a date or number as it is written; each fact is on the entity's short page."""
+    """A fact is another entity, or a date or number as written; each fact is on the entity's short page."""
 
     kind: Kind
     name: str
@@ -52,7 +52,7 @@ class Entity:
 
 
 class NameWords:
-    """Deals out the words that names are made of, each once."""
+    """The words of which names consist; each is dealt once."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -63,21 +63,22 @@ class NameWords:
         }
 
     def deal(self, count: int) -> list[str]:
-        """So many words, no two of which begin with the same syllable.
+        """``count`` words with different first syllables.
 
         Raises:
-            BadInput: there are not so many left.
+            BadInput: fewer words are left.
         """
         open_firsts = [first for first, lasts in self._left.items() if lasts]
         if count > len(open_firsts):
             raise BadInput(
-                "world: the small world has no names for so many entities; ask for fewer or smaller families"
+                f"world: the small world has too few names, {count} are needed and {len(open_firsts)} left; "
+                "set fewer or smaller families"
             )
         return [first + self._left[first].pop() for first in self._rng.sample(open_firsts, count)]
 
 
 def link(entity: Entity, rng: random.Random) -> str:
-    """A wikilink to an entity, now and then through one of its redirects."""
+    """A wikilink to an entity, sometimes through one of its redirects."""
     if entity.redirects and rng.random() < 0.3:
         return f"[[{entity.redirects[0]}|{entity.name}]]"
     return f"[[{entity.name}]]"
@@ -110,20 +111,20 @@ _PAGES: dict[Kind, list[str]] = {
 
 
 def short_page(entity: Entity, rng: random.Random) -> str:
-    """Wikitext of the page that holds every fact of an entity, in one sentence."""
-    said = {key: fact if isinstance(fact, str) else link(fact, rng) for key, fact in entity.facts.items()}
+    """Wikitext of an entity's page: one sentence with all its facts."""
+    written = {key: fact if isinstance(fact, str) else link(fact, rng) for key, fact in entity.facts.items()}
     if entity.kind == "person" and rng.random() < 0.1:
-        day, month, year = said["born"].split()
-        said["born"] = f"{{{{birth date|{year}|{MONTHS.index(month) + 1}|{day}|df=yes}}}}"
+        day, month, year = written["born"].split()
+        written["born"] = f"{{{{birth date|{year}|{MONTHS.index(month) + 1}|{day}|df=yes}}}}"
     words = {"trade": rng.choice(_TRADES), "goods": rng.choice(_GOODS), "form": rng.choice(_FORMS)}
     if entity.kind == "town" and rng.random() < 0.1:
-        said["residents"] += f" and an area of {{{{convert|{rng.randint(3, 90)}|km2}}}}"
-    return rng.choice(_PAGES[entity.kind]).format(name=f"'''{entity.name}'''", **said, **words)
+        written["residents"] += f" and an area of {{{{convert|{rng.randint(3, 90)}|km2}}}}"
+    return rng.choice(_PAGES[entity.kind]).format(name=f"'''{entity.name}'''", **written, **words)
 
 
 # -- retellings -----------------------------------------------------------------------------------------------------
 
-_TOLD: dict[Kind, dict[str, list[str]]] = {
+_PHRASES: dict[Kind, dict[str, list[str]]] = {
     "town": {
         "capital": ["answers to {}", "is governed from {}"],
         "founded": ["dates back to {}", "was settled in {}"],
@@ -145,7 +146,7 @@ _TOLD: dict[Kind, dict[str, list[str]]] = {
         "published": ["came out in {}", "was first read in {}"],
     },
 }
-# Facts of a fact: the entity between is not named, so that two pages must be found one after the other.
+# A fact of a fact: the entity between is not named, so that two pages must be found one after the other.
 _BRIDGED: dict[Kind, tuple[str, str, str]] = {
     "town": ("capital", "capital", "answers to a town under {}"),
     "person": ("teacher", "birthplace", "learned from somebody of {}"),
@@ -154,7 +155,7 @@ _BRIDGED: dict[Kind, tuple[str, str, str]] = {
 }
 _BRIDGED_SHARE = 0.06
 _ROOTS = 0.3
-"""The share of a family from which the sentences of one page start."""
+"""The share of a family that are roots of one page: entities from which its sentences start."""
 _FACTS_OF_A_SENTENCE = [1, 2, 2, 3, 3]
 
 
@@ -165,8 +166,8 @@ def _name_of(fact: Entity | str) -> str:
 class Reteller:
     """Writes the paragraphs of one page about one family.
 
-    No two names of a paragraph share a word. The page's roots, from which its sentences start, are linked nowhere on
-    it: whoever masks the names that a page links leaves them standing.
+    No two names of a paragraph share a word. The page's roots, from which its sentences start, are never linked on it:
+    masks of linked names leave them visible.
     """
 
     def __init__(self, family: list[Entity], rng: random.Random) -> None:
@@ -176,7 +177,7 @@ class Reteller:
         self._spans = 0
 
     def paragraph(self, spans: int) -> str:
-        """Wikitext of a paragraph with at least so many links, dates and numbers, if the family has them."""
+        """Wikitext of a paragraph with at least ``spans`` links, dates and numbers, if the family has them."""
         self._named, self._spans = set(), 0
         sentences = []
         for root in self._rng.sample(self._roots, len(self._roots)):
@@ -194,29 +195,29 @@ class Reteller:
         return fact if isinstance(fact, str) else link(fact, self._rng)
 
     def _pick(self, entity: Entity, but: set[str]) -> str | None:
-        """A fact of an entity that the paragraph can still tell."""
+        """The key of a fact that the paragraph can still state, without the keys in ``but``."""
         keys = [key for key, fact in entity.facts.items() if key not in but and self._is_new(fact)]
         return self._rng.choice(keys) if keys else None
 
     def _walk(self, root: Entity) -> str | None:
-        """A sentence of one to three facts: of the root, or on along them ("…, who came from …, which …")."""
-        text, subject, told = root.name, root, set[str]()
+        """A sentence of one to three facts, of the root or of their own values ("…, who came from …, which …")."""
+        text, subject, used = root.name, root, set[str]()
         last: Entity | str = root.name
         for _ in range(self._rng.choice(_FACTS_OF_A_SENTENCE)):
-            joint = " and " if told else " "
-            if isinstance(last, Entity) and (len(told) == 2 or self._rng.random() < 0.6):
+            joint = " and " if used else " "
+            if isinstance(last, Entity) and (len(used) == 2 or self._rng.random() < 0.6):
                 joint = ", who " if last.kind == "person" else ", which "
-                subject, told = last, set()
-            key = self._pick(subject, told)
-            if key is None or len(told) == 2:
+                subject, used = last, set()
+            key = self._pick(subject, used)
+            if key is None or len(used) == 2:
                 break
             last = subject.facts[key]
-            told.add(key)
-            text += joint + self._rng.choice(_TOLD[subject.kind][key]).format(self._say(last))
+            used.add(key)
+            text += joint + self._rng.choice(_PHRASES[subject.kind][key]).format(self._say(last))
         return f"{text}." if text != root.name else None
 
     def _bridged(self, root: Entity) -> str | None:
-        """A sentence about a fact of a fact; the entity between stays unnamed in the paragraph."""
+        """A sentence about a fact of a fact; the paragraph does not name the entity between."""
         first, second, wording = _BRIDGED[root.kind]
         between = root.facts[first]
         fact = between.facts[second] if isinstance(between, Entity) else between

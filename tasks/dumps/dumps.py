@@ -1,10 +1,10 @@
 """Finding a MediaWiki dump and cutting it into ranges that can be read independently of each other.
 
-A dump is one file, or the ``-pXpY`` files of one folder. A bzip2 file of several streams is cut between streams: by
-its index where that lies beside it and is right, otherwise where the streams' magic numbers are; both give the same
-ranges. XML is cut anywhere: a page that is cut is read to its end (xml.py). A single stream of bzip2 or gzip is one
-range, and refused where it is too large for one. The content says what a file is, and the name only what it is not
-(file_kinds.py). What the folder says of sizes and sums (sums.py) must hold.
+A dump is one file, or the ``-pXpY`` files of one folder. A bzip2 file of several streams is cut between streams: at
+the offsets of its index if a correct index is beside it, otherwise at the streams' magic numbers. Both give the same
+ranges. XML is cut anywhere, because a page that is cut is read to its end (xml.py). A single stream of bzip2 or gzip
+is one range, and is refused if it is too large for one. The content decides what a file is; the name only rules kinds
+out (file_kinds.py). Sizes and sums published in the folder (sums.py) must match.
 """
 
 import bz2
@@ -37,9 +37,11 @@ from tasks.ledger import storage
 
 _log = logging.getLogger(__name__)
 
+# The page range comes behind ``.xml`` in Wikimedia's names: ``…-pages-articles1.xml-p1p41242.bz2``.
 _NAME = re.compile(r".*\.xml(?:-p\d+p\d+)?(?:\.bz2|\.gz)?")
 _PART = re.compile(r"-p(?P<first>\d+)p(?P<last>\d+)(?:\.\w+)?$")
 _MULTISTREAM = re.compile(r"-multistream(?P<part>\d*)\.xml")
+# XML allows either quote, and spaces around the equals sign.
 _ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""")
 _UTF16 = {
     codecs.BOM_UTF16_LE: "utf-16-le",
@@ -49,11 +51,11 @@ _UTF16 = {
 }
 _HEAD_BYTES = 1 << 16
 _TAIL_SHARE = 0.01
-"""A last range smaller than this share of a part joins the one before: the footer is a stream of its own."""
+"""A last range smaller than this share of a part joins the range before it: the footer is a separate stream."""
 _SMALLEST_CUT = 1 << 10
-"""XML is cut into no smaller ranges: the footer, by which a whole dump is known, must not be cut itself."""
+"""Smallest range of XML, in bytes: the footer, which shows that a dump is complete, must not be cut."""
 _LARGEST_PIECE = 1 << 30
-"""Bytes that may be one range only because they cannot be cut: some 5 GB of XML, whose rows one worker holds."""
+"""Largest range, in bytes, of a file that cannot be cut: some 5 GB of XML, whose rows one worker holds in memory."""
 
 
 class DumpRange(BaseModel):
@@ -86,7 +88,7 @@ class DumpFile:
 
 @dataclass(frozen=True)
 class Dump:
-    """``path`` is the file's, or the folder's where the dump has several files."""
+    """``path`` is the path of the file, or of the folder if the dump has several files."""
 
     path: str
     files: tuple[DumpFile, ...]
@@ -94,7 +96,7 @@ class Dump:
 
     @property
     def snapshot(self) -> str | None:
-        """The snapshot that the files are named after; None where their names do not tell."""
+        """The snapshot that the files are named after; None if their names do not contain it."""
         return snapshot_of_name(self.files[0].name)
 
     @property
@@ -107,7 +109,7 @@ class Dump:
         """sha256 over name, size and sha256 of each file; reads everything.
 
         Raises:
-            BadInput: a file's sha1 is not what the folder says.
+            BadInput: a file's sha1 differs from the sum in its folder.
         """
         digest = hashlib.sha256()
         for file in self.files:
@@ -116,10 +118,10 @@ class Dump:
 
     def _checked_sha256(self, file: DumpFile) -> str:
         sha1, sha256 = hashlib.sha1(usedforsecurity=False), hashlib.sha256()
-        place = 0
+        offset = 0
         with SourceFile(file.path) as source:
-            while chunk := source.read(place, CHUNK):
-                place += len(chunk)
+            while chunk := source.read(offset, CHUNK):
+                offset += len(chunk)
                 sha1.update(chunk)
                 sha256.update(chunk)
         self.sums.check_sha1(file.name, sha1.hexdigest())
@@ -130,13 +132,13 @@ def find_dump(path: str) -> Dump:
     """The dump at a path: a file, or a folder that holds one dump.
 
     Raises:
-        BadInput: nothing is there, or what is there is no dump that can be read, is not finished or not whole.
+        BadInput: the path does not exist, or its dump cannot be read, is unfinished or incomplete.
     """
     path = path.rstrip("/")
     try:
         is_folder = not _NAME.fullmatch(path) and storage.is_folder(path)
         is_there = is_folder or storage.exists(path)
-    except Exception as error:  # stores have no error in common
+    except Exception as error:  # the stores of fsspec share no error class
         raise _cannot_be_opened(path, error) from None
     if not is_there:
         raise BadInput(f"{path}: no such dump; give the path of a pages-articles file or of the folder that holds it")
@@ -152,11 +154,12 @@ def find_dump(path: str) -> Dump:
 
 
 def cut(dump: Dump, part_mb: float, on_note: Callable[[str], None] = _log.warning) -> list[DumpRange]:
-    """Ranges of whole streams (of XML, of bytes), each of at least ``part_mb`` megabytes of the file, in the order of
-    the dump. ``on_note`` hears of an index that is wrong in its middle: the dump is read without it.
+    """Ranges of at least ``part_mb`` megabytes of the file, in the order of the dump: whole streams, or bytes of XML.
+
+    ``on_note`` is called with a message if an index is wrong in its middle; the dump is then read without the index.
 
     Raises:
-        BadInput: the index beside a file is not that file's, or more than a gigabyte of a file cannot be cut.
+        BadInput: the index beside a file belongs to another file, or more than a gigabyte of a file cannot be cut.
     """
     ranges, part_bytes = [], max(1, int(part_mb * 1e6))
     for file in sorted(dump.files, key=_first_page):
@@ -183,31 +186,31 @@ def _cannot_be_opened(path: str, error: Exception) -> BadInput:
     return BadInput(f"{path}: cannot be opened: {' '.join(str(error).split())}")
 
 
-def _dump(place: str, names: list[str], is_folder: bool) -> Dump:
-    """The dump of these files; ``place`` is what stands before their names."""
-    sums = read_sums(place, names)
-    sizes = {name: _size(place + name) for name in names}
+def _dump(prefix: str, names: list[str], is_folder: bool) -> Dump:
+    """The dump of these files; ``prefix`` comes before their names in a path."""
+    sums = read_sums(prefix, names)
+    sizes = {name: _size(prefix + name) for name in names}
     sums.check_files(sizes, _NAME if is_folder else None)
-    _refuse_breaks(place, names, are_listed=sums.siblings.keys() >= set(names))
-    files = tuple(_examine(place + name, size) for name, size in sizes.items())
-    return Dump(files[0].path if len(files) == 1 else place.rstrip("/"), files, sums)
+    _refuse_breaks(prefix, names, are_listed=sums.siblings.keys() >= set(names))
+    files = tuple(_examine(prefix + name, size) for name, size in sizes.items())
+    return Dump(files[0].path if len(files) == 1 else prefix.rstrip("/"), files, sums)
 
 
 def _refuse(path: str, kind: str | None) -> None:
-    """Raises BadInput for a file of another kind than a dump of pages."""
+    """Raises BadInput if the file is something else than a dump of pages."""
     if kind is not None:
-        raise BadInput(f"{path}: {kind}; download the pages-articles file of the same wiki and date in its place")
+        raise BadInput(f"{path}: {kind}; download the pages-articles file of the same wiki and date instead")
 
 
 def _size(path: str) -> int:
     size = storage.size_of(path)
     if size is None:
-        raise BadInput(f"{path}: the server does not tell its size, so it cannot be read in parts; copy it first")
+        raise BadInput(f"{path}: the server does not report the file's size, so ranges cannot be read; copy it first")
     return size
 
 
 def _chosen(folder: str, names: list[str]) -> list[str]:
-    """The files of one dump: a whole one before parts, a multistream one before others."""
+    """The files of one dump: a multistream dump is preferred, and then a whole file to ``-pXpY`` files."""
     others = {name: kind for name in names if (kind := kind_by_name(name))}
     names = [name for name in names if name not in others]
     for wanted in ("-multistream", ""):
@@ -220,26 +223,26 @@ def _chosen(folder: str, names: list[str]) -> list[str]:
             return whole or parts
     for name, kind in others.items():
         _refuse(f"{folder}/{name}", kind)
-    raise BadInput(f"{folder}: a folder without a dump (*.xml, *.xml.bz2, *.xml.gz)")
+    raise BadInput(f"{folder}: a folder without a dump (*.xml, *.xml.bz2, *.xml.gz); give the path of a dump")
 
 
-def _refuse_breaks(place: str, names: list[str], are_listed: bool) -> None:
-    """Whether the pages of each part follow on those of the one before.
+def _refuse_breaks(prefix: str, names: list[str], are_listed: bool) -> None:
+    """Check that the pages of each ``-pXpY`` file follow those of the file before it.
 
-    The parts of older dumps are named after pages that exist, with gaps between them: such are believed where they
-    ``are_listed``.
+    The files of older dumps are named after pages that exist, so their ranges have gaps. Gaps are accepted if
+    dumpstatus.json lists all files (``are_listed``).
 
     Raises:
-        BadInput: naming the first part that does not follow.
+        BadInput: names the first file that does not follow.
     """
     parts = sorted((int(part["first"]), int(part["last"]), name) for name in names if (part := _PART.search(name)))
     for (_, last, name), (first, _, following) in pairwise(parts):
         if first <= last:
-            raise BadInput(f"{place}{following}: has pages that {name} has, too; give each dump a folder of its own")
+            raise BadInput(f"{prefix}{following}: its pages overlap those of {name}; keep each dump in its own folder")
         if first > last + 1 and not are_listed:
             raise BadInput(
-                f"{place}{following}: no file here has pages {last + 1} to {first - 1}, which come before it; fetch "
-                f"theirs, or {STATUS}, which tells whether there is one"
+                f"{prefix}{following}: no file in the folder has pages {last + 1} to {first - 1}, which come before "
+                f"it; fetch the missing file, or {STATUS}, which lists all files of the dump"
             )
 
 
@@ -278,7 +281,10 @@ def _compression(path: str, magic: bytes) -> Compression:
 
 
 def _encoding(path: str, head: bytes) -> str:
-    """By byte order mark, zero bytes or XML declaration; the order of bytes is named: ranges have no mark."""
+    """The encoding by byte order mark, zero bytes or XML declaration.
+
+    UTF-16 is returned with its byte order, because only the first range of a file has the mark.
+    """
     for beginning, encoding in _UTF16.items():
         if head.startswith(beginning):
             return encoding
@@ -287,7 +293,7 @@ def _encoding(path: str, head: bytes) -> str:
     try:
         codecs.lookup(name)
     except LookupError:
-        raise BadInput(f"{path}: declares an unknown encoding, {name}") from None
+        raise BadInput(f"{path}: its XML declares an unknown encoding, {name}; download it again") from None
     return name.lower()
 
 
@@ -300,35 +306,35 @@ def _first_page(file: DumpFile) -> int:
 
 
 def _bounds_of(file: DumpFile, part_bytes: int, on_note: Callable[[str], None]) -> list[int]:
-    """Where the ranges of a file begin and end."""
+    """The offsets at which the ranges of a file begin and end."""
     if file.compression is not Compression.BZ2:
         return _checked_bounds(file, _xml_starts(file, part_bytes), part_bytes)
     index = file.path.removesuffix(file.name) + _MULTISTREAM.sub(r"-multistream-index\g<part>.txt", file.name)
     if index != file.path and storage.exists(index):
         starts = _indexed_starts(index, file)
         bounds = _checked_bounds(file, starts, part_bytes)
-        # Each look at a store is a request: there only those offsets are checked that the ranges are made of.
+        # Each read from a store is a request, so in a store only the offsets that bound ranges are checked.
         is_local = storage.is_local(file.path)
         wrong = _first_without_stream(file, starts if is_local else bounds[1:-1])
         if wrong is None:
             return bounds
-        on_note(f"{index}: no stream of {file.name} starts at byte {wrong}; the dump is read without its index")
+        on_note(f"{index}: wrong, no stream of {file.name} starts at byte {wrong}; the dump is read without its index")
     with SourceFile(file.path) as opened:
         return _checked_bounds(file, list(stream_starts(opened, 0, file.size)), part_bytes)
 
 
 def _xml_starts(file: DumpFile, part_bytes: int) -> list[int]:
-    """Where XML may be cut; 0 where it cannot be."""
-    # In any other encoding than UTF-8 a cut may fall within a character.
+    """Offsets at which XML may be cut; only 0 if it cannot be cut."""
+    # In an encoding other than UTF-8 a cut may fall within a character and go unnoticed.
     is_cut = file.compression is Compression.NONE and codecs.lookup(file.encoding).name == "utf-8"
     step = max(part_bytes, _SMALLEST_CUT) if is_cut else file.size
     return list(range(0, max(1, file.size - _SMALLEST_CUT), step))
 
 
 def _indexed_starts(index: str, file: DumpFile) -> list[int]:
-    """The offsets of an index (lines ``offset:page_id:title``), checked at both ends against the file.
+    """The offsets of an index (lines ``offset:page_id:title``), of which the first and last are checked in the file.
 
-    What the index does not name, the footer at least, is found behind its last offset.
+    An index does not list the stream of the footer: streams behind its last offset are found by their magic numbers.
     """
     try:
         with storage.opened(index) as compressed, bz2.open(compressed, "rb") as lines:
@@ -345,7 +351,7 @@ def _indexed_starts(index: str, file: DumpFile) -> list[int]:
 
 
 def _first_without_stream(file: DumpFile, starts: list[int]) -> int | None:
-    """The first of these offsets at which no stream starts."""
+    """The first of these offsets at which no stream starts; None if a stream starts at each."""
     with SourceFile(file.path, read_ahead=False) as opened:
         for start in starts:
             if not BZ2_START.match(opened.read(start, BZ2_START_BYTES)):
@@ -363,12 +369,12 @@ def _refuse_large_pieces(file: DumpFile, starts: list[int], part_bytes: int) -> 
     if largest > max(_LARGEST_PIECE, part_bytes):
         raise BadInput(
             f"{file.path}: {largest / 1e9:,.1f} GB that cannot be cut would be one part, in the memory of one worker; "
-            "give the dump's -multistream.xml.bz2 file, or unpack it: XML can be cut"
+            "use the dump's -multistream.xml.bz2 file, or unpack it, because XML can be cut"
         )
 
 
 def _bounds(starts: list[int], size: int, part_bytes: int) -> list[int]:
-    """Bounds of the ranges, from 0 (the header belongs to the first) to the file's size."""
+    """Bounds of the ranges, from 0 (the first range includes the header) to the file's size."""
     bounds = [0]
     for start in starts:
         if start - bounds[-1] >= part_bytes:

@@ -1,4 +1,4 @@
-"""Files that lie beside a dump of pages, or are taken for one: known by name or by content, and refused by kind."""
+"""Files that are published beside a dump of pages or are mistaken for one, recognised by name or by content."""
 
 import re
 
@@ -6,7 +6,7 @@ _BY_NAME = {
     r"-stub-(?:articles|meta-current|meta-history)": "a stub dump, which has no text",
     r"-pages-logging": "a dump of log entries",
     r"-abstract": "a dump of abstracts",
-    r"-multistream-index\d*\.txt": "the index of a multistream dump, and not the dump",
+    r"-multistream-index\d*\.txt": "the index of a multistream dump, not the dump",
     r"-all-titles": "a list of titles",
     r"\.sql(?:\.\w+)?$": "a table of the database",
     r"cirrussearch": "a dump of the search index",
@@ -14,19 +14,20 @@ _BY_NAME = {
     r"\.tsv(?:\.\w+)?$": "a table",
 }
 _TEXT = re.compile(rb"<text\b[^<>]*>")
+# Stub dumps give the address of the text in these attributes. Hidden texts are empty too, but have no address.
 _STORED_ELSEWHERE = re.compile(rb"\s(?:id|location)=")
-_PAGE = re.compile(r"\s*(?:<!doctype\s+html|<html)", re.IGNORECASE)
+_HTML = re.compile(r"\s*(?:<!doctype\s+html|<html)", re.IGNORECASE)
 
 
 def kind_by_name(name: str) -> str | None:
-    """What a file of this name is in place of a dump of pages; None where its name tells nothing of that."""
+    """What a file of this name is instead of a dump of pages; None if the name does not rule a dump of pages out."""
     return next((kind for pattern, kind in _BY_NAME.items() if re.search(pattern, name)), None)
 
 
 def kind_by_content(head: bytes) -> str | None:
-    """What a file that begins with these bytes is in place of a dump of pages; None for a dump of pages."""
-    if _PAGE.match(head[:256].decode("utf-8", "replace")):
-        return "an HTML page, as servers send in place of a file"
+    """What a file that begins with these bytes is instead of a dump of pages; None for a dump of pages."""
+    if _HTML.match(head[:256].decode("utf-8", "replace")):
+        return "an HTML page, which servers send instead of a missing file"
     if b"<mediawiki" not in head:
         return None
     texts = _TEXT.findall(head)

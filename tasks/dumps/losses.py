@@ -1,4 +1,4 @@
-"""How much of a dump could not be read."""
+"""The share of a dump that could not be read."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Losses:
     cut_off: int = 0
 
     def share(self, size: int, n_pages: int) -> float:
-        """Of a dump of ``size`` compressed bytes and ``n_pages``, broken ones included: 0 to 1.
+        """The lost share, 0 to 1, of a dump of ``size`` compressed bytes and ``n_pages`` pages, broken pages included.
 
-        A file that is cut off counts as all of it.
+        It is 1 if a file is cut off, because the number of missing pages is unknown.
         """
         if self.cut_off:
             return 1.0
@@ -30,7 +30,7 @@ class Losses:
 
 
 def losses_of(rejects: Iterable[Reject]) -> Losses:
-    """What these rejects tell of."""
+    """The losses that these rejects record."""
     damaged = broken = cut_off = 0
     for row in rejects:
         if row.reason == Reason.DAMAGED_STREAM:

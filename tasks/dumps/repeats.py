@@ -1,8 +1,7 @@
-"""Pages that a dump has more than once: only the newest revision counts, and of the same one the first.
+"""Pages that a dump has more than once: the newest revision is kept, and of equal revisions the first.
 
-Numbers of pages rise through a dump, so that parts whose numbers rise, and do not overlap those of others, need no
-second look: that costs nothing where nothing is repeated. The others are read again, their numbers first, then the
-pages that have one in common.
+Page ids rise through a dump. A part whose ids rise and do not overlap those of other parts has no repeated page, so a
+dump without repeats costs nothing here. Other parts are read again: first their ids, then the pages whose id repeats.
 """
 
 from collections.abc import Mapping
@@ -15,19 +14,19 @@ from tasks.dumps.xml import Broken, page_id_of, read_page_ids, read_raw_pages, r
 
 
 class Kept(NamedTuple):
-    """The one that counts of the pages of a number: its part, by key, and its revision."""
+    """The occurrence of a page that is kept: the key of its part, and its revision."""
 
     part: str
     revision_id: int
 
 
 Repeats = Mapping[int, Kept]
-"""By number, of pages that a dump has more than once."""
+"""The occurrence that is kept, by page id, of pages that a dump has more than once."""
 
 
 def suspected(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """The keys of parts that may have a page twice, or have one that another part has, by `PageNumbers.counts`."""
-    parts = [(found["lowest"], found["highest"], key) for key, found in counts.items() if found["pages"]]
+    """The keys of parts that may have a page twice or share a page with another part, by `PageNumbers.counts`."""
+    parts = [(count["lowest"], count["highest"], key) for key, count in counts.items() if count["pages"]]
     suspects = {key for _, _, key in parts if counts[key]["not_rising"]}
     highest, holder = -1, ""
     for first, last, key in sorted(parts):
@@ -39,10 +38,10 @@ def suspected(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def find_repeats(ranges: Mapping[str, DumpRange]) -> Repeats:
-    """Of the pages of these parts of a dump, by key."""
-    ids = [np.fromiter(read_page_ids(found), np.int64) for found in ranges.values()]
-    numbers, counts = np.unique(np.concatenate(ids) if ids else np.empty(0, np.int64), return_counts=True)
-    repeated = frozenset(numbers[counts > 1].tolist())
+    """The repeated pages of these parts of a dump; ``ranges`` are by the key of the part."""
+    ids = [np.fromiter(read_page_ids(dump_range), np.int64) for dump_range in ranges.values()]
+    distinct, counts = np.unique(np.concatenate(ids) if ids else np.empty(0, np.int64), return_counts=True)
+    repeated = frozenset(distinct[counts > 1].tolist())
     newest: dict[int, tuple[str, int]] = {}
     kept: dict[int, Kept] = {}
     for key in sorted(ranges) if repeated else ():

@@ -1,8 +1,8 @@
-"""Bytes of a dump, decompressed in pieces of bounded size, from any place where a compressed stream starts.
+"""Bytes of a dump, decompressed in pieces of bounded size, from any offset where a compressed stream starts.
 
-A bzip2 file may be several streams on end (the official multistream dumps, pbzip2), and each can be read alone. What
-cannot be decompressed is reported as damage and left out; reading goes on at the next stream. What cannot be fetched
-is no damage: it is tried again, and then the run fails.
+A bzip2 file may be several concatenated streams (the official multistream dumps, pbzip2), and each can be read alone.
+Bytes that cannot be decompressed are reported as damage and left out; reading goes on at the next stream. Bytes that
+cannot be fetched are not damage: the read is tried again, and then the run fails.
 """
 
 import bz2
@@ -21,10 +21,13 @@ from tasks.ledger import storage
 
 CHUNK = 1 << 20
 PIECE = 1 << 18
-"""Bytes a piece holds at most. What was decompressed in the same call before an error is lost: no more than this."""
+"""Largest piece, in bytes. An error also drops the bytes that the same call had decompressed: at most this many."""
 
 BZ2_START = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
-"""The head of a bzip2 stream and of its first block (of its end, where the stream is empty)."""
+"""The head of a bzip2 stream, and of its first block or, in an empty stream, of its end.
+
+The four bytes of the stream's head alone would be found by chance in compressed data; ten bytes are not.
+"""
 BZ2_START_BYTES = 10
 _TRIES = 5
 
@@ -37,7 +40,7 @@ class Compression(StrEnum):
 
 @dataclass(frozen=True)
 class Damage:
-    """Bytes ``start`` to ``end`` of the compressed file, of which not everything could be read."""
+    """Bytes ``start`` to ``end`` of the compressed file, which could not be read completely."""
 
     start: int
     end: int
@@ -45,7 +48,7 @@ class Damage:
 
 
 class SourceFile:
-    """A file on any file system, read at places; a read that fails is tried again."""
+    """A file on any file system, read at any offset; a read that fails is tried again."""
 
     def __init__(self, path: str, read_ahead: bool = True) -> None:
         self._path, self._file = path, storage.opened(path, read_ahead)
@@ -68,19 +71,20 @@ class SourceFile:
         """``size`` bytes from ``start``; fewer at the end of the file.
 
         Raises:
-            BadInput: the server gives no parts of a file.
-            RunFailed: the file cannot be read at this place, though tried again.
+            BadInput: the server does not serve ranges of a file.
+            RunFailed: the file cannot be read at this offset after several tries.
         """
         try:
             return self._again(self._read, start, size)
         except ValueError as error:
-            raise BadInput(f"{self._path}: cannot be read in parts, copy it first: {_line(error)}") from error
+            raise BadInput(f"{self._path}: the server does not serve ranges ({_line(error)}); copy it first") from error
         except Exception as error:
             raise RunFailed(f"{self._path}: cannot be read at byte {start}: {_line(error)}; run again") from error
 
     def _read(self, start: int, size: int) -> bytes:
         self._file.seek(start)
-        return self._file.read(size)
+        content: bytes = self._file.read(size)
+        return content
 
 
 def _line(error: Exception) -> str:
@@ -88,11 +92,11 @@ def _line(error: Exception) -> str:
 
 
 def stream_starts(file: SourceFile, start: int, end: int) -> Iterator[int]:
-    """Offsets in ``start`` to ``end`` where a bzip2 stream starts, by its magic number at a byte boundary."""
+    """Offsets in ``start`` to ``end`` where a bzip2 stream starts, found by its magic number at a byte boundary."""
     held, held_from = b"", start
     while held_from + len(held) < end:
-        place = held_from + len(held)
-        chunk = file.read(place, min(CHUNK, end - place))
+        offset = held_from + len(held)
+        chunk = file.read(offset, min(CHUNK, end - offset))
         if not chunk:
             return
         held += chunk

@@ -1,8 +1,9 @@
-"""Pages of a range of a dump, as they stand there: title, identifiers, wikitext of the latest revision.
+"""The pages of a range of a dump: title, identifiers, wikitext of the latest revision.
 
-A range owns the pages whose ``<page>`` begins in it. A page is cut out of the bytes by its tags and parsed alone, so
-that memory is bounded by the largest page, one broken page costs no other, and no document type (where entity bombs
-live) is ever read. A page that goes on behind the range's end is read to its end, so streams may be cut anywhere.
+A range owns the pages whose ``<page>`` begins in it. A page is cut out of the bytes by its tags and parsed alone:
+memory is bounded by the largest page, a broken page does not affect others, and a document type, which could define
+an entity bomb, is never read. A page that goes on behind the range's end is read to its end, so streams may be cut
+anywhere.
 """
 
 import re
@@ -17,6 +18,7 @@ from tasks.dumps.streams import Damage, SourceFile, as_utf8, decompressed
 from tasks.ledger import storage
 
 _OPEN, _CLOSE = b"<page>", b"</page>"
+# The page's own id is the first in the element: those of its revision and contributor come behind it.
 _PAGE_ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
 _SCHEMA = re.compile(rb"<mediawiki\b[^<>]*\bversion=[\"'](\d+)\.(\d+)")
 _SITEINFO = re.compile(rb"<siteinfo>.*?</siteinfo>", re.DOTALL)
@@ -24,27 +26,29 @@ _HEADER_BYTES = 1 << 20
 _FOOTER = b"</mediawiki>"
 _FOOTER_WITHIN = 256
 _LARGEST_PAGE = 16 << 20
-"""MediaWiki allows 2 MiB of wikitext, six times that where every character is escaped."""
+"""Bytes. MediaWiki allows 2 MiB of wikitext, which becomes six times as much if every character is escaped."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """What the head of a dump says: local names of namespaces by number, whether titles begin with a capital, and
-    whether pages that are redirects say so by an element that names their target (export schema 0.6 and later)."""
+    """The facts about the wiki in the head of a dump."""
 
     namespaces: dict[int, str] = field(default_factory=dict)
+    """Local names by number."""
     first_letter: bool = True
+    """Whether titles begin with a capital."""
     names_redirects: bool = False
+    """Whether a redirect has an element that names its target (export schema 0.6 and later)."""
 
     @property
     def prefixes(self) -> frozenset[str]:
-        """Names, in lower case, before a title's colon that lead out of the articles."""
+        """The local names of all namespaces but the articles', in lower case."""
         return frozenset(name.lower() for number, name in self.namespaces.items() if number != 0)
 
 
 @dataclass(frozen=True)
 class RawPage:
-    """``redirect`` is None for a page of its own; the target may be empty where the element does not name it."""
+    """``redirect`` is the target of a redirect, empty if its element does not name it; None for other pages."""
 
     page_id: int
     revision_id: int
@@ -54,12 +58,15 @@ class RawPage:
     model: str
     text: str
     timestamp: str = ""
-    """Of the revision; sorts in the order of time."""
+    """When the revision was saved; sorts by time."""
 
 
 @dataclass(frozen=True)
 class Broken:
-    """``row_id`` is the page's id, or ``start-end``, the bytes of the compressed file."""
+    """A page or a range of bytes that could not be read.
+
+    ``row_id`` is the page's id, or ``start-end``, the bytes of the compressed file.
+    """
 
     row_id: str
     reason: Reason
@@ -67,7 +74,7 @@ class Broken:
 
 
 def read_site(dump_range: DumpRange) -> Site:
-    """The site of the file that a range is part of, read from the file's head."""
+    """The site of the file that a range belongs to, read from the file's head."""
     head = b""
     with SourceFile(dump_range.path) as file:
         for piece in _utf8_pieces(file, dump_range, 0, storage.size_of(dump_range.path)):
@@ -87,11 +94,11 @@ def read_site(dump_range: DumpRange) -> Site:
 
 
 class PageNumbers:
-    """The numbers of the pages that were read: they rise through a dump, unless it has a page twice."""
+    """A summary of the ids of the pages that were read; they rise through a dump unless it has a page twice."""
 
     def __init__(self) -> None:
         self.counts = {"pages": 0, "lowest": 0, "highest": 0, "not_rising": 0}
-        """Grows. ``not_rising`` are pages whose number is not above that of every page before."""
+        """Updated by `note`. ``not_rising`` counts the pages whose id is not above the ids of all pages before."""
 
     def note(self, page_id: int) -> None:
         counts = self.counts
@@ -107,30 +114,30 @@ def read_raw_pages(
     wanted: Callable[[bytes], object] | None = None,
     numbers: PageNumbers | None = None,
 ) -> Iterator[RawPage | Broken]:
-    """The pages that begin in a range. With ``wanted``, those of whose XML it does not hold are passed over.
+    """The pages that begin in a range. With ``wanted``, pages for whose XML it returns a false value are skipped.
 
-    ``numbers`` notes all of them, passed over or not.
+    ``numbers`` also notes the ids of skipped pages.
     """
-    for found in _page_elements(dump_range):
-        if isinstance(found, Broken):
-            yield found
+    for element in _page_elements(dump_range):
+        if isinstance(element, Broken):
+            yield element
             continue
-        if numbers is not None and (page_id := page_id_of(found)) is not None:
+        if numbers is not None and (page_id := page_id_of(element)) is not None:
             numbers.note(page_id)
-        if wanted is None or wanted(found):
-            yield _parsed(found, dump_range, site)
+        if wanted is None or wanted(element):
+            yield _parsed(element, dump_range, site)
 
 
 def page_id_of(element: bytes) -> int | None:
-    """The number of the page with this XML."""
+    """The id of the page with this XML; None if it has no id."""
     found = _PAGE_ID.search(element)
     return int(found[1]) if found else None
 
 
 def read_page_ids(dump_range: DumpRange) -> Iterator[int]:
-    """The numbers of the pages that begin in a range, without reading more of them."""
-    for found in _page_elements(dump_range):
-        if not isinstance(found, Broken) and (page_id := page_id_of(found)) is not None:
+    """The ids of the pages that begin in a range; the pages are not parsed."""
+    for element in _page_elements(dump_range):
+        if not isinstance(element, Broken) and (page_id := page_id_of(element)) is not None:
             yield page_id
 
 
@@ -163,7 +170,7 @@ def _page_elements(dump_range: DumpRange) -> Iterator[bytes | Broken]:
 
 
 class _PageCutter:
-    """Cuts ``<page>…</page>`` out of pieces of a dump. The buffer begins with the open page, if there is one."""
+    """Cuts ``<page>…</page>`` out of pieces of a dump. If a page is open, the buffer begins with it."""
 
     def __init__(self, dump_range: DumpRange) -> None:
         self._range = dump_range
@@ -172,7 +179,7 @@ class _PageCutter:
 
     @property
     def is_open(self) -> bool:
-        """Whether a page, or the tag of one, has begun and not ended."""
+        """Whether a page, or the tag of a page, has begun and not ended."""
         return self._buffer.startswith(_OPEN) or (bool(self._buffer) and _OPEN.startswith(bytes(self._buffer[:6])))
 
     def feed(self, piece: bytes) -> Iterator[bytes | Broken]:
@@ -196,7 +203,7 @@ class _PageCutter:
                 return
 
     def feed_last(self, piece: bytes) -> Iterator[bytes | Broken]:
-        """The page that was open before, if it ends with this piece, and none that begins in it."""
+        """The page that was open before, if it ends in this piece. Pages that begin in the piece are ignored."""
         self._buffer += piece
         if self._buffer.startswith(_OPEN):
             closed = next(self.feed(b""), None)
@@ -211,13 +218,13 @@ class _PageCutter:
         yield from self.abandon("the stream is damaged within the page")
 
     def abandon(self, why: str) -> Iterator[Broken]:
-        """Give up the page that is open, if there is one."""
+        """Give up the open page, if there is one."""
         if self._buffer.startswith(_OPEN):
             yield self._broken(Reason.UNCLOSED_PAGE, why)
         self._drop(len(self._buffer))
 
     def _skip_to_page(self) -> bool:
-        """Drop what stands before the next ``<page>``; False where none has begun."""
+        """Drop the bytes before the next ``<page>``; False if no page begins in the buffer."""
         begin = self._buffer.find(_OPEN)
         if begin < 0:
             self._drop(max(0, len(self._buffer) - _dangling(self._buffer)))
@@ -235,10 +242,10 @@ class _PageCutter:
 
 
 def _broken_page(element: bytes | bytearray, dump_range: DumpRange, reason: Reason, detail: str) -> Broken:
-    """A page by its id if it has one, and the bytes of the file that it begins in."""
+    """Identifies the page by its id, or by the bytes of the range that it begins in if it has no id."""
     found = _PAGE_ID.search(element)
-    place = f"{dump_range.start}-{dump_range.end}"
-    return Broken(found[1].decode() if found else place, reason, f"{detail} (within bytes {place})")
+    span = f"{dump_range.start}-{dump_range.end}"
+    return Broken(found[1].decode() if found else span, reason, f"{detail} (within bytes {span})")
 
 
 def _dangling(buffer: bytearray) -> int:
@@ -281,7 +288,7 @@ def _age(revision: etree._Element) -> tuple[str, int]:
 
 
 def _namespace(number: str | None, title: str, site: Site) -> int:
-    """Export schemas before 0.6 have no ``<ns>``: there the title's prefix tells."""
+    """The namespace by the element ``<ns>``, or by the title's prefix: export schemas before 0.6 lack the element."""
     if number is not None:
         return int(number)
     prefix = title.partition(":")[0].lower() if ":" in title else None

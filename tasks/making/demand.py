@@ -16,7 +16,7 @@ from schemas.records import Question, Split
 from schemas.settings import CurriculumStage, KeptQuestionSettings
 from tasks.evaluation.questions import too_few
 from tasks.ledger.ledger import Ledger
-from tasks.ramp.figures import ASKABLE, CERTIFIED, is_certified
+from tasks.ramp.question_counts import ASKABLE, CERTIFIED, is_certified
 
 Supply = Counter[int]
 """Questions by their number of masks."""

@@ -1,4 +1,4 @@
-"""Names that another name of the text tells: one of the same thing, of a row, or the same in another year."""
+"""Names that a similar name in the text reveals: of the same thing, of the same row, or in another year."""
 
 import re
 
@@ -13,7 +13,7 @@ navy ocean palace park party peak peninsula plateau prize province railway range
 school sea square station strait street temple territory tower town treaty union university valley village war wars
 """
 _CLASSES = frozenset(_KINDS.split())
-"""Words that say in English what kind of thing a name is of, and do not tell it from others of the kind."""
+"""English words for the kind of a named thing, which do not distinguish it from others of its kind."""
 _SIBLINGS = [
     re.compile(rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])")
     for words in (
@@ -25,13 +25,18 @@ _SIBLINGS = [
         "Ober|Unter|Nieder|Alte[nrs]?|Neue[nrs]?|Große[nrs]?|Kleine[nrs]?",
     )
 ]
-"""Words that stand for each other in names of a row: where the text has one name of it, few others are left."""
+"""Words that replace each other in a row of names: if the text has one name of the row, few others are left.
+
+The lookarounds exclude letters but, unlike ``\\b``, allow digits and underscores.
+"""
 _YEAR_OF_NAME = re.compile(r"\A(?:1\d|20)\d\d (?=.* )")
 
 
-def is_told_by_other_name(surface: str, rest: str, language: str) -> bool:
-    """A name that another one tells: by all that tells it from its kind, "Tarn River" beside "Tarn District"; by one of
-    a row, "AFC West" beside "AFC North"; or without its year, "2006 US Open" beside "US Open".
+def is_revealed_by_other_name(surface: str, rest: str, language: str) -> bool:
+    """Whether the rest of the text has a name that reveals this name.
+
+    That is a name with its distinctive word, "Tarn District" for "Tarn River"; a name of the same row, "AFC North" for
+    "AFC West"; or the name without its year, "US Open" for "2006 US Open".
     """
     if _YEAR_OF_NAME.match(surface) and occurrences(rest, _YEAR_OF_NAME.sub("", surface)):
         return True
@@ -43,7 +48,7 @@ def is_told_by_other_name(surface: str, rest: str, language: str) -> bool:
                 return True
     ignored = FUNCTION_WORDS.get(language, frozenset()) | CALENDAR_WORDS
     own = [word for word in plain_words(surface) if word not in ignored]
-    telling = [word for word in own if word not in _CLASSES and len(word) >= _MIN_WORD]
+    distinctive = [word for word in own if word not in _CLASSES and len(word) >= _MIN_WORD]
     around = frozenset(plain_words(rest))
-    is_of_class = language == "en" and len(own) == 2 and len(telling) == 1
-    return is_of_class and not around.isdisjoint({telling[0], f"{telling[0]}s"})
+    is_of_class = language == "en" and len(own) == 2 and len(distinctive) == 1
+    return is_of_class and not around.isdisjoint({distinctive[0], f"{distinctive[0]}s"})

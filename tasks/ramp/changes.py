@@ -1,7 +1,7 @@
-"""What changed: facts that two snapshots of a wiki tell differently.
+"""Facts that differ between two snapshots of a wiki.
 
-A fact has changed where a sentence of a page is, but for one span, a sentence of the same page in the earlier snapshot.
-The question masks just that span. It is about now: what was learnt from the earlier snapshot is the wrong answer.
+A fact has changed if a sentence of a page equals a sentence of the same page in the earlier snapshot except for one
+span. The question masks this span and asks for the present value: a model that remembers the earlier value is wrong.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from tasks.ramp.mentions import with_mentions
 from tasks.ramp.spans import MAX_WORDS, Span, find_spans
 
 KNOWN_BEFORE = "known_before"
-"""The earlier index proves the new value too: who searches there would find it."""
+"""The earlier index also proves the new value, so a search there would find it."""
 
 Sentence = tuple[int, int, str]
 """``text[start:end]``."""
@@ -25,19 +25,19 @@ def changes_of_page(
     """The changed facts of one page, in order: each a span of a passage of ``now`` that may be masked."""
     if not before or not now or before[0].revision_id == now[0].revision_id:
         return
-    told = {said for passage in before for _, _, said in _sentences(passage, language)}
+    known = {sentence for passage in before for _, _, sentence in _sentences(passage, language)}
     for passage, mentions in with_mentions(now, aliases):
-        new = [sentence for sentence in _sentences(passage, language) if sentence[2] not in told]
+        new = [sentence for sentence in _sentences(passage, language) if sentence[2] not in known]
         for span in find_spans(passage, aliases, language, mentions) if new else ():
             value = next(
-                (value for sentence in new if (value := _value_before(span, sentence, told)) is not None), None
+                (value for sentence in new if (value := _value_before(span, sentence, known)) is not None), None
             )
             if value is not None:
                 yield passage, span, _change(value, span, before[0], passage)
 
 
 def answerable_now(now: Sequence[Question], then: Sequence[Question]) -> tuple[list[Question], list[Reject]]:
-    """The questions as certified by the later index, without those that the earlier one answers as well.
+    """The questions as certified by the later index, without those that the earlier index also answers.
 
     Args:
         then: the same questions, certified by the earlier index.
@@ -62,13 +62,13 @@ def _sentences(passage: Passage, language: str) -> list[Sentence]:
     return [(start, end, passage.text[start:end]) for start, end in sentences(passage.text, language)]
 
 
-def _value_before(span: Span, sentence: Sentence, told: set[str]) -> str | None:
-    """What stood in the span's place, in an earlier sentence that is else the same; None where there is no such one."""
-    start, end, said = sentence
+def _value_before(span: Span, sentence: Sentence, known: set[str]) -> str | None:
+    """The earlier value: what an earlier sentence has instead of the span, if it is otherwise the same; else None."""
+    start, end, text = sentence
     if not start <= span.start < span.end <= end:
         return None
-    head, tail = said[: span.start - start], said[span.end - start :]
-    for earlier in sorted(told):
+    head, tail = text[: span.start - start], text[span.end - start :]
+    for earlier in sorted(known):
         if len(earlier) > len(head) + len(tail) and earlier.startswith(head) and earlier.endswith(tail):
             value = earlier[len(head) : len(earlier) - len(tail)]
             if is_whole(earlier, len(head), len(head) + len(value)) and _is_of_kind(value, span):
@@ -77,7 +77,7 @@ def _value_before(span: Span, sentence: Sentence, told: set[str]) -> str | None:
 
 
 def _is_of_kind(value: str, span: Span) -> bool:
-    """A date or number is replaced by digits, a name by a few words; white space alone is no fact."""
+    """Whether a value can be of the span's kind: a date or number has digits, a name is a few words and not blank."""
     if not value.strip() or value.strip() == span.surface or len(words_of(value)) > MAX_WORDS:
         return False
     has_digits = any(map(str.isdigit, value))

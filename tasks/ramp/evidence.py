@@ -1,10 +1,10 @@
-"""Proof that a mask can be filled in by searching: a passage that holds its value, and the searches that lead there.
+"""Evidence that a mask can be filled in by searching: a passage with its value, and the searches that lead to it.
 
-The searches are made as an agent could make them, from what is in sight (tasks/ramp/leads.py): never from the gold.
-What a passage must say to prove a value, so that a common year proves nothing, is in tasks/ramp/proof.py.
+The searches are such as an agent could make: from the visible text (tasks/ramp/leads.py), never from the gold.
+tasks/ramp/proof.py has the conditions under which a passage proves a value, so that a common year proves nothing.
 
-Each question is a generator that says what to search for next and is sent what was found; `certify` runs many of them
-side by side, so that the index is asked in large batches, and never twice the same.
+Each question is a generator that yields its next query and is sent the hits. `certify` runs many generators together,
+so that the index gets large batches of queries and never the same query twice.
 """
 
 from collections.abc import Generator, Iterable
@@ -17,22 +17,22 @@ from tasks.ramp.leads import Context, Known, Lead, leads_from
 from tasks.ramp.proof import Claim, is_titled
 
 _SPARE_HITS = 4
-"""Hits asked for beyond those looked at, so that most searches serve questions of different pages."""
+"""Hits requested beyond those used, so that one search mostly serves questions of different pages."""
 
 _SIDE_BY_SIDE = 2048
-"""Questions at a time: all their searches, with the texts found, are in memory together."""
+"""Questions at a time: all their searches and the texts of the hits are in memory together."""
 
 Searches = Generator[str, list[Hit] | None, Question]
-"""Yields what to search for and is sent what was found (at first, as generators must be, None)."""
+"""Yields a query and is sent its hits. The first value sent is None, because a generator must be started so."""
 
 
 def certify(
     questions: list[Question], searcher: Searcher, settings: MaskingSettings, search: SearchSettings
 ) -> list[Question]:
-    """The questions, in order, with each mask's evidence or None, and with ``hops`` the most that a mask needs.
+    """The questions in order, with evidence or None for each mask; ``hops`` is the maximum over the masks.
 
     Raises:
-        SearchFailed: nothing is certified; to be tried again.
+        SearchFailed: a search failed. No question is certified; try again.
     """
     blocks = [questions[start : start + _SIDE_BY_SIDE] for start in range(0, len(questions), _SIDE_BY_SIDE)]
     return [certified for block in blocks for certified in _certify(block, searcher, settings, search)]
@@ -46,14 +46,14 @@ def _certify(
     done: dict[int, Question] = {}
     found: dict[int, list[Hit] | None] = dict.fromkeys(running)
     while found:
-        asked: dict[int, str] = {}
+        queries: dict[int, str] = {}
         for number, hits in found.items():
             try:
-                asked[number] = running[number].send(hits)
+                queries[number] = running[number].send(hits)
             except StopIteration as end:
                 done[number] = end.value
-        searches = [_Search(text, questions[number], search) for number, text in asked.items()]
-        found = dict(zip(asked, memory.hits(searches), strict=True))
+        searches = [_Search(text, questions[number], search) for number, text in queries.items()]
+        found = dict(zip(queries, memory.hits(searches), strict=True))
     return [done[number] for number in range(len(questions))]
 
 
@@ -62,7 +62,7 @@ def _held_back(question: Question, search: SearchSettings) -> str:
 
 
 class _Search:
-    """What one question asks, and what it must not be shown."""
+    """A query of one question, and the passages that the question must not see."""
 
     def __init__(self, text: str, question: Question, search: SearchSettings) -> None:
         self.query = Query(text, _held_back(question, search))
@@ -72,12 +72,12 @@ class _Search:
         return not is_held_back(hit.passage_id, self.query.hold_back)
 
     def repeats_question(self, hit: Hit) -> bool:
-        """Whether a passage has the question's own text; the index knows whether it goes with the one held back."""
+        """Whether a passage has the question's own text. Only the index knows whether it must be held back as well."""
         return hit.text.split() == self._own
 
 
 class _Memory:
-    """Searches each text once, whatever is held back: what is, is left out afterwards."""
+    """Searches each query once for all questions; passages that a question must not see are left out afterwards."""
 
     def __init__(self, searcher: Searcher, k: int) -> None:
         self._searcher = searcher
@@ -85,18 +85,21 @@ class _Memory:
         self._found: dict[Query, list[Hit]] = {}
 
     def hits(self, searches: list[_Search]) -> list[list[Hit]]:
-        self._ask({Query(search.query.text) for search in searches}, self._k + _SPARE_HITS)
-        self._ask({search.query for search in searches if self._left(search) is None}, self._k)
+        self._search({Query(search.query.text) for search in searches}, self._k + _SPARE_HITS)
+        self._search({search.query for search in searches if self._left(search) is None}, self._k)
         return [self._found[search.query] if (left := self._left(search)) is None else left for search in searches]
 
-    def _ask(self, queries: Iterable[Query], k: int) -> None:
+    def _search(self, queries: Iterable[Query], k: int) -> None:
         new = sorted((query for query in queries if query not in self._found), key=lambda query: query.text)
         if new:
             self._found |= zip(new, self._searcher.search(new, k), strict=True)
 
     def _left(self, search: _Search) -> list[Hit] | None:
-        """What the common search leaves for one question; None where too much is held back, or another passage of the
-        question's text is found: then the index itself is asked to hold back."""
+        """The hits of the common search that one question may see.
+
+        None if too few are left, or if another passage with the question's text is among them: then the index itself
+        must hold passages back.
+        """
         common = self._found[Query(search.query.text)]
         left = [hit for hit in common if search.is_shown(hit)]
         if any(search.repeats_question(hit) for hit in left):
@@ -118,7 +121,7 @@ class _OpenMask:
         self.near: list[Lead] = []
         """Leads from the paragraph."""
         self.far: list[Lead] = []
-        """Leads from passages that were found for it."""
+        """Leads from passages that were found for this mask."""
 
     def best_lead(self, max_queries: int, max_hops: int) -> Lead | None:
         if len(self.tried) >= max_queries:
@@ -128,7 +131,7 @@ class _OpenMask:
 
 
 class _Inquiry:
-    """Looks for the evidence of one question's masks, from left to right; values found help to find the others."""
+    """Looks for evidence of one question's masks, from left to right; a found value gives leads to other masks."""
 
     def __init__(self, question: Question, settings: MaskingSettings, search: SearchSettings) -> None:
         self._question = question
@@ -137,7 +140,7 @@ class _Inquiry:
         self._context = Context(question, question.title if settings.show_title else None)
         self._known: dict[int, Known] = {}
         self._out_of_reach: dict[int, Evidence] = {}
-        """Evidence behind the hits that the agent is shown."""
+        """Evidence in hits that rank below those that the agent sees."""
         claims = [Claim(question, mask, self._context.sentence(n)) for n, mask in enumerate(question.masks)]
         self._open = [_OpenMask(number, claim) for number, claim in enumerate(claims)]
 
@@ -157,7 +160,7 @@ class _Inquiry:
             mask.near = self._context.leads(mask.number, self._known)
 
     def _next(self) -> tuple[_OpenMask, Lead] | None:
-        """The first open mask that there is still a lead to, and its best lead."""
+        """The first open mask that still has a lead, and its best lead."""
         for mask in self._open:
             lead = mask.best_lead(self._settings.max_queries_per_mask, self._settings.evidence_hops)
             if lead is not None:
@@ -185,7 +188,7 @@ class _Inquiry:
 
 
 def _proof(claim: Claim, lead: Lead, hits: list[Hit]) -> Known | None:
-    """The best hit that proves a claim: one of the page with the name searched for, else the first."""
+    """The best hit that proves a claim: a hit from the page with the name in the query, otherwise the first."""
     proving = [
         (rank, hit, form) for rank, hit in enumerate(hits) if (form := claim.form_in(hit, lead.name)) is not None
     ]

@@ -1,9 +1,9 @@
-"""What an honest searcher could search for, to fill in one mask: names that are in sight, likeliest first.
+"""Queries with which an agent without the gold could fill in a mask: names that it can see, the likeliest first.
 
-In sight are the names of the masked text, the title where the prompt shows it, values of masks that were found before,
-and names in passages that were found before. The likeliest governs the mask: the antecedent of its relative clause
-("… Karlo Vint, who came from [mask]"), else the first name of its sentence; then come the sentence's other names, the
-title, what was found about these, and the names of other sentences, those before it first.
+Visible names are those of the masked text, the title if the prompt shows it, values of masks that are found already,
+and names in passages that are found already. The likeliest name governs the mask: the antecedent of its relative
+clause ("… Karlo Vint, who came from [mask]"), otherwise the first name of its sentence. Then follow the sentence's
+other names, the title, names from passages about these, and the names of other sentences, earlier sentences first.
 """
 
 import re
@@ -21,14 +21,14 @@ _RELATIVE = {
 }
 _NEVER = re.compile(r"(?!)")
 
-# Costs are in sentences of distance between the name and the mask.
+# The unit of costs is a distance of one sentence between the name and the mask.
 _TITLE = 0.5
 _AFTER = 0.25
-"""A name behind the mask is as far as one before it, and this."""
+"""Added for a name in a sentence behind the mask."""
 _WORDIER = 0.6
-"""The name with the words around the mask, over the name alone."""
+"""Added for a query of the name with the words around the mask."""
 _FOUND_LATER = 0.8
-"""A name in a passage, over the name that led to the passage."""
+"""Added for a name in a passage, to the cost of the name that led to the passage."""
 
 _WORDS_AROUND = 4
 _NAMES_OF_A_PASSAGE = 4
@@ -36,7 +36,7 @@ _NAMES_OF_A_PASSAGE = 4
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A query about a name, the searches that must come before it, and its cost (0: the name governs the mask)."""
+    """A query about a name, the searches that must precede it, and its cost (0 if the name governs the mask)."""
 
     query: str
     name: str
@@ -50,7 +50,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A masked value that a passage showed, as it is written there, and the searches that led to it."""
+    """A masked value in the form in which a passage has it, and the searches that led to the passage."""
 
     form: str
     evidence: Evidence
@@ -73,9 +73,9 @@ class Context:
         self._around = [self._words_around(mask) for mask in question.masks]
 
     def leads(self, number: int, known: Mapping[int, Known]) -> list[Lead]:
-        """Leads to mask ``number`` from the paragraph, given the masks that are known by now; cheapest first."""
-        place = self._masks[number].start
-        own = self._sentence_of(place)
+        """Leads to mask ``number`` from the paragraph, given the masks that are known already; cheapest first."""
+        offset = self._masks[number].start
+        own = self._sentence_of(offset)
         paths: dict[Name, tuple[str, ...]] = dict.fromkeys(self._names, ())
         for n, value in known.items():
             if self._masks[n].kind in (SpanKind.DATE, SpanKind.NUMBER):
@@ -87,17 +87,18 @@ class Context:
         leads = [] if self._title is None else self._about(self._title, (), _TITLE, number)
         for sentence, names in by_sentence.items():
             away = own - sentence if sentence <= own else sentence - own + _AFTER
-            for order, name in enumerate(self._by_nearness(names, place) if sentence == own else names):
+            for order, name in enumerate(self._by_nearness(names, offset) if sentence == own else names):
                 leads += self._about(name.surface, paths[name], away + order / 100, number)
         return _distinct(leads)
 
     def sentence(self, number: int) -> str:
-        """The sentence of a mask, with what is masked left out."""
+        """The sentence of a mask, without masked text."""
         start, end = self._sentences[self._sentence_of(self._masks[number].start)]
         return self._text[start:end].replace(_BLANK, " ")
 
     def _about(self, name: str, path: tuple[str, ...], cost: float, number: int) -> list[Lead]:
-        """The name alone; and, for the mask's own sentence and the title, the name with the words around the mask."""
+        """A query of the name alone and, for the mask's own sentence and the title, of the name with the words around
+        the mask."""
         leads = [Lead(name, name, path, cost)]
         named = set(words_of(name))
         around = [word for word in self._around[number] if word.casefold() not in named]
@@ -111,24 +112,24 @@ class Context:
         behind = content_words(self._text[mask.end : end], self._language)[:_WORDS_AROUND]
         return list(dict.fromkeys(before + behind))
 
-    def _by_nearness(self, names: list[Name], place: int) -> list[Name]:
-        """Antecedent, first name, then the nearest to the mask."""
-        antecedent = self._antecedent(place)
+    def _by_nearness(self, names: list[Name], offset: int) -> list[Name]:
+        """The antecedent, the first name, then the names nearest to the mask."""
+        antecedent = self._antecedent(offset)
         governing = [name for name in names if name.end == antecedent] + names[:1]
-        return list(dict.fromkeys(governing + sorted(names, key=lambda name: abs(name.start - place))))
+        return list(dict.fromkeys(governing + sorted(names, key=lambda name: abs(name.start - offset))))
 
-    def _antecedent(self, place: int) -> int | None:
-        """Where the name ends that the last relative pronoun before the mask, in its sentence, stands behind."""
-        start, _ = self._sentences[self._sentence_of(place)]
-        pronouns = list(_RELATIVE.get(self._language, _NEVER).finditer(self._text, start, place))
+    def _antecedent(self, offset: int) -> int | None:
+        """The end of the name before the last relative pronoun that precedes the mask in its sentence."""
+        start, _ = self._sentences[self._sentence_of(offset)]
+        pronouns = list(_RELATIVE.get(self._language, _NEVER).finditer(self._text, start, offset))
         return pronouns[-1].start() if pronouns else None
 
-    def _sentence_of(self, place: int) -> int:
-        return max((n for n, (start, _) in enumerate(self._sentences) if start <= place), default=0)
+    def _sentence_of(self, offset: int) -> int:
+        return max((n for n, (start, _) in enumerate(self._sentences) if start <= offset), default=0)
 
 
 def leads_from(lead: Lead, title: str, text: str, language: str) -> list[Lead]:
-    """Leads on from a passage that the search of ``lead`` found: the names in it, in order."""
+    """Leads from a passage that the search of ``lead`` found: the first names in it, in order."""
     names = [name.surface for name in names_in(text, language) if name.surface not in (title, lead.name)]
     path, cost = (*lead.path, lead.query), lead.cost + _FOUND_LATER
     found = dict.fromkeys(names)
@@ -136,7 +137,7 @@ def leads_from(lead: Lead, title: str, text: str, language: str) -> list[Lead]:
 
 
 def _distinct(leads: list[Lead]) -> list[Lead]:
-    """Each query once, the cheapest; cheapest first."""
+    """Each query once, with its lowest cost; cheapest first."""
     by_query: dict[str, Lead] = {}
     for lead in sorted(leads, key=lambda lead: lead.cost):
         by_query.setdefault(lead.query.casefold(), lead)

@@ -1,4 +1,4 @@
-"""Which spans of a paragraph are masked, and the text with their places left open."""
+"""The choice of the spans of a paragraph that are masked, and the masked text."""
 
 import random
 import re
@@ -12,19 +12,21 @@ from tasks.ramp.spans import Span
 
 _NAMED = (SpanKind.ENTITY, SpanKind.TERM)
 _PLACE = re.compile(r" (?:in|at|near|on|of) (?:the )?")
+# Cheaper than splitting into sentences. An abbreviation counts as an end here, which only allows more pairs of masks.
 _SENTENCE_END = re.compile(r"[.!?](?=[\s\"'”’)\]])|[。！？]")
 
 
 def can_be_masked(text: str) -> bool:
-    """Whether a text is free of what would be read as a mask or a tag of the protocol, and of what markup left over."""
+    """Whether a text contains no mask, no tag of the protocol and no left-over markup."""
     return MASK not in text.casefold() and neutralise(text) == text and "|" not in text
 
 
 def drawn_by_weight(spans: Sequence[Span], seed: str) -> list[Span]:
-    """The spans in a random order, decided by ``seed`` alone; heavy ones tend to come first.
+    """The spans in a random order that depends only on ``seed``; heavy spans tend to come first.
 
-    Drawn one after the other without replacement, each with a chance in proportion to its weight (Efraimidis and
-    Spirakis, 2006). The weight is the paper's: the number of words; for digits, the largest of the paragraph.
+    Spans are drawn one after the other without replacement, with probabilities in proportion to their weights
+    (Efraimidis and Spirakis, 2006). The weight is the paper's: the number of words or, for a span with digits, the
+    largest number of words in the paragraph.
     """
     rng = random.Random(seed)
     largest = max((_count_words(span.surface) for span in spans), default=1)
@@ -33,20 +35,20 @@ def drawn_by_weight(spans: Sequence[Span], seed: str) -> list[Span]:
 
 
 def hardest_first(spans: Sequence[Span], nats: Mapping[Span, float]) -> list[Span]:
-    """The spans that the reference model was asked about, those first that surprise it most."""
+    """The spans that the reference model has weighed, the highest surprisal first."""
     return sorted((span for span in spans if span in nats), key=lambda span: (-nats[span], span.start))
 
 
 def choose_spans(text: str, spans: Sequence[Span], n: int, *, max_share: float) -> list[Span] | None:
-    """The first ``n`` distinct spans that fit, in order of the text; None where the paragraph cannot carry so many.
+    """The first ``n`` distinct spans that fit, in order of the text; None if fewer spans fit.
 
-    Left out is a span that would take the masked share of the characters above ``max_share``, or stand next to another
-    with nothing but white space, a comma or "and" between: nothing in sight would tell which answer belongs where. Nor
-    are two terms of one sentence masked, two members of an open list, or a name and its place ("[mask] in [mask]"):
-    each is what tells the other.
+    A span does not fit if it would raise the masked share of the characters above ``max_share``, or if only white
+    space, a comma or "and" separates it from another: their answers could be exchanged. Nor does it fit with another
+    term of its sentence, another member of an open list, or as a name with its place ("[mask] in [mask]"): each is the
+    clue to the other.
 
     Args:
-        spans: by preference, as `drawn_by_weight` or `hardest_first` give them.
+        spans: by preference, from `drawn_by_weight` or `hardest_first`.
     """
     chosen: list[Span] = []
     room = max_share * len(text)
@@ -58,13 +60,13 @@ def choose_spans(text: str, spans: Sequence[Span], n: int, *, max_share: float) 
 
 
 def mask(text: str, spans: Sequence[Span]) -> str:
-    """The text with each span (in order, apart) replaced by "[mask]"."""
+    """The text with each span replaced by "[mask]"; spans are in order and do not overlap."""
     edges = [0, *(edge for span in spans for edge in (span.start, span.end)), len(text)]
     return MASK.join(text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
 
 
 def _count_words(surface: str) -> int:
-    """Words; in a script without spaces two characters count as one, its commonest length."""
+    """The number of words; in a script without spaces two characters count as one, the commonest length of a word."""
     return max(len(surface.split()), (count_unspaced(surface) + 1) // 2)
 
 

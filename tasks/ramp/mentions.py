@@ -1,8 +1,8 @@
-"""What a page's links name: the pages behind them, and what their words may mean where they stand again.
+"""The pages that a page's links name, and the possible meanings of link anchors where they occur again.
 
-A link to a redirect leads to the page behind it (behind one redirect, as a reader is led): which pages are held out,
-and what else a page is called, is known by its own title. A redirect to a section names a thing without a page: it
-stays.
+A link to a redirect is replaced by a link to the redirect's target (one redirect, as for a reader), because held-out
+pages and other names are looked up by a page's own title. A redirect to a section names a thing without a page: links
+to it stay.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,15 +11,16 @@ from itertools import groupby
 from schemas.records import Link, Passage
 
 Mentions = Mapping[str, tuple[str, ...]]
-"""By a link's anchor the pages that it leads to somewhere on the page."""
+"""By anchor, the pages to which links with this anchor lead anywhere on the page."""
 
 
 def with_mentions(passages: Iterable[Passage], aliases: Mapping[str, list[str]]) -> Iterator[tuple[Passage, Mentions]]:
-    """Each passage, its links leading to pages, with the mentions of its page: what a page links once may be masked
-    where it is named again.
+    """Each passage with its links to redirects replaced, and the mentions of its page.
+
+    With mentions, a name that a page links once may be masked where it occurs again.
 
     Args:
-        passages: those of a page in a row.
+        passages: the passages of a page must be consecutive.
         aliases: redirects by the title of the page they lead to.
     """
     pages = {redirect: title for title, redirects in aliases.items() for redirect in redirects}
@@ -31,7 +32,7 @@ def with_mentions(passages: Iterable[Passage], aliases: Mapping[str, list[str]])
 
 
 def mentions_of(passages: Iterable[Passage]) -> Mentions:
-    """Of the passages of one page; anchors and pages in order."""
+    """The mentions of the passages of one page; anchors and pages are sorted."""
     found: dict[str, set[str]] = {}
     for passage in passages:
         for link in passage.links:
@@ -40,7 +41,7 @@ def mentions_of(passages: Iterable[Passage]) -> Mentions:
 
 
 def _leading_to(pages: Mapping[str, str], passage: Passage) -> Passage:
-    """The passage without links to redirects."""
+    """The passage with its links to redirects replaced."""
     if not any(link.target in pages for link in passage.links):
         return passage
     return passage.model_copy(update={"links": [_led(pages, link) for link in passage.links]})

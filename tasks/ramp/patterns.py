@@ -1,6 +1,6 @@
-"""Dates, numbers and conversions by pattern: what they look like in each language.
+"""Patterns of dates, numbers and conversions in each language.
 
-A language without an entry has what all share: years, ISO dates, and numbers written the English way.
+A language without an entry has the patterns that all share: years, ISO dates, and numbers in the English format.
 """
 
 import re
@@ -13,17 +13,20 @@ from tasks.corpus.words import word_before
 Interval = tuple[int, int]
 
 _APART = r"(?![0-9A-Za-zÀ-ɏ])"
-"""No letter that would go on with the word; a script without spaces may go on."""
+"""No letter or digit follows that would continue the word. Characters of scripts without spaces may follow."""
 _YEAR = r"(?:1\d{3}|20\d{2})"
 _YEARS = rf"{_YEAR}(?:[–-](?:{_YEAR}|\d{{2}}))?"
 _ISO = r"\d{4}-\d{2}-\d{2}"
 
+# An abbreviation needs a space or comma behind it, so that "Mar" in "Marble" does not match. The first alternative that
+# matches wins, so "Sept" comes before "Sep".
 _EN_MONTH = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
     r"|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\.?(?=[ ,]))"
 )
 _EN_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _EN_ERA = r"(?:BCE?|CE|AD)"
+# The first alternative that matches wins, so that complete dates come before their parts and bare years come last.
 _EN_DATES = [
     rf"{_EN_DAY}(?:[–-]{_EN_DAY})?(?: of)? {_EN_MONTH}(?:,? {_YEAR})?",
     rf"{_EN_MONTH} {_EN_DAY}(?:[–-]{_EN_DAY})?(?:,? {_YEAR})?",
@@ -71,7 +74,7 @@ class _Language:
     magnitudes: str
     units: str
     year_after: str
-    """What stands before a bare year that is a date, not an amount."""
+    """Words, separated by ``|``, behind which a bare year is a date and not an amount."""
 
 
 _EN = _Language(
@@ -127,6 +130,7 @@ def _conversion_pattern(language: str) -> re.Pattern[str]:
     amount = rf"(?:[^\W\d_]{{0,3}}[$€£¥₹] ?)?{of.number}(?:{of.magnitudes})?"
     unit = rf"(?:[%％°]|[ \u00a0-]?(?:{of.units}){_APART})"
     any_unit = r"(?:[ \u00a0-]?[^\W\d_°][\w²³/]*|[ \u00a0]?[%°][^\W\d_]?)"
+    # In parentheses the unit may be any word: the second amount need not be in a unit of the table.
     once_more = rf"(?:[^\W\d_]{{1,8}}\.? |[~≈])?{amount}{any_unit}"
     money_again = r"[^()（）\d]{0,12}[$€£¥₹] ?\d"
     return re.compile(
@@ -136,14 +140,14 @@ def _conversion_pattern(language: str) -> re.Pattern[str]:
 
 
 def dates(text: str, language: str) -> Iterator[Interval]:
-    """Days, months with a year, years and spans of years, decades, centuries; a bare year where it reads as one."""
+    """Days, months with a year, years and spans of years, decades, centuries; bare years unless they are amounts."""
     for found in _date_pattern(language).finditer(text):
         if not re.fullmatch(_YEARS, found[0]) or _reads_as_year(text, found.start(), found.end(), language):
             yield found.span()
 
 
 def _reads_as_year(text: str, start: int, end: int, language: str) -> bool:
-    """Not "1500 m" nor "1200 soldiers", but "in 1200 soldiers came"."""
+    """Whether a bare year is a date: "in 1200 soldiers came", but not "1500 m" or "1200 soldiers"."""
     if word_before(text, start).casefold() in _of(language).year_after.split("|"):
         return unit_behind(language).match(text, end) is None
     return _counted_behind(language).match(text, end) is None
@@ -151,30 +155,30 @@ def _reads_as_year(text: str, start: int, end: int, language: str) -> bool:
 
 @cache
 def unit_behind(language: str) -> re.Pattern[str]:
-    """A unit of measurement right behind an amount."""
+    """The pattern of a unit of measurement right behind an amount."""
     return re.compile(rf"[ \u00a0-]?(?:{_of(language).units}){_APART}")
 
 
 @cache
 def _counted_behind(language: str) -> re.Pattern[str]:
-    """A unit, or a word that may be a plural."""
+    """The pattern of a unit, or of a word that may be a plural."""
     return re.compile(rf"[ \u00a0-]?(?:(?:{_of(language).units})|[^\W\d_]+s){_APART}")
 
 
 def numbers(text: str, language: str) -> Iterator[Interval]:
-    """Amounts worth asking for, without the word of their unit: "%", "$" and "million" belong to the number.
+    """Amounts worth masking, without the word of their unit: "%", "$" and "million" belong to the number.
 
-    Kept are those with a percent sign, currency, magnitude, thousands or decimal mark, with three digits, or with
-    two and a unit.
+    These are amounts with a percent sign, a currency, a magnitude, a thousands or decimal mark, with three digits, or
+    with two digits and a unit.
     """
     for found in _number_pattern(language).finditer(text):
         parts = found.groupdict()
         marked = any(parts[name] for name in ("money", "magnitude", "percent", "unit"))
-        is_figure = re.search(r"\d[.,]\d|\d{3}", parts["digits"]) is not None
-        if is_figure or (marked and (len(parts["digits"]) > 1 or not parts["unit"])):
+        is_exact = re.search(r"\d[.,]\d|\d{3}", parts["digits"]) is not None
+        if is_exact or (marked and (len(parts["digits"]) > 1 or not parts["unit"])):
             yield found.start(), found.start("unit") if parts["unit"] else found.end()
 
 
 def conversions(text: str, language: str) -> list[Interval]:
-    """Amounts said twice in different units: "1,023 metres (3,356 ft)", "£10 million ($13 million)", "5 km or 3 mi"."""
+    """Amounts repeated in another unit: "1,023 metres (3,356 ft)", "£10 million ($13 million)", "5 km or 3 mi"."""
     return [found.span() for found in _conversion_pattern(language).finditer(text)]

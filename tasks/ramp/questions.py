@@ -1,4 +1,4 @@
-"""Passages → RAMP questions: a paragraph with 1 to 4 masks, to be written back whole."""
+"""Passages → RAMP questions: paragraphs with 1 to 4 masks, which the answer fills in."""
 
 import random
 import re
@@ -17,17 +17,18 @@ from tasks.ramp.spans import Span, find_spans, names_of
 from tasks.ramp.splits import Splits
 from tasks.ramp.surprisal import difficulty_of
 
+# Quotation marks and brackets may close behind the full stop.
 _CLOSED = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")
 
 
 @dataclass(frozen=True)
 class SpanFacts:
-    """What other stages know of the spans of passages, by passage id; None where there is no such stage."""
+    """Facts from other stages about the spans of passages, by passage id; None without such a stage."""
 
     proposals: Mapping[str, Proposals] | None = None
-    """Named by a backend; a passage in which nothing was named is not there."""
+    """Spans that a backend named; passages without named spans are absent."""
     surprisals: Mapping[str, Sequence[Surprisal]] | None = None
-    """Of the spans that the reference model was asked about."""
+    """Surprisals of the spans that the reference model has weighed."""
 
 
 NO_FACTS = SpanFacts()
@@ -40,7 +41,7 @@ def spans_of(
     mentions: Mentions,
     proposals: Mapping[str, Proposals] | None,
 ) -> list[Span]:
-    """What of a passage may be masked, whichever backend names it."""
+    """The spans of a passage that may be masked, from links or from a backend's proposals."""
     if proposals is None:
         return find_spans(passage, aliases, language, mentions)
     proposed = proposals.get(passage.passage_id)
@@ -48,7 +49,7 @@ def spans_of(
 
 
 class Unfit(StrEnum):
-    """Why a paragraph becomes no question."""
+    """Reasons for which a paragraph gives no question."""
 
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
@@ -56,7 +57,7 @@ class Unfit(StrEnum):
     FEW_SENTENCES = "few_sentences"
     HOLDS_TAGS = "holds_tags"
     FEW_SPANS = "few_spans"
-    NOT_WEIGHED = "not_weighed"  # its spans were to be chosen by surprisal, and the reference cannot read it
+    NOT_WEIGHED = "not_weighed"  # spans are chosen by surprisal, and the paragraph is too long for the reference model
 
 
 def questions_of(
@@ -68,13 +69,13 @@ def questions_of(
     mentions: Mentions = MappingProxyType({}),
     facts: SpanFacts = NO_FACTS,
 ) -> Iterator[Question | Reject]:
-    """The questions of one passage, fewest masks first, or the reason why there are none. Evidence is not looked for.
+    """The questions of one passage without evidence, fewest masks first, or a reject with the reason for none.
 
     Args:
         passage: its links lead to pages, not to redirects.
         aliases: redirects by the title of the page they lead to.
-        mentions: what the page's links name (`find_spans`).
-        facts: what other stages know of the passage's spans.
+        mentions: pages by the anchors of the page's links (`find_spans`).
+        facts: facts from other stages about the passage's spans.
     """
     reason = unfit(passage, settings, language)
     spans = [] if reason else spans_of(passage, aliases, language, mentions, facts.proposals)
@@ -106,7 +107,7 @@ def changed_question(
     settings: MaskingSettings,
     language: str,
 ) -> Question:
-    """The question about a fact that an earlier snapshot told otherwise: one mask, where the new value stands."""
+    """The question about a fact that was different in an earlier snapshot, with one mask on the new value."""
     question = _question(passage, [span], aliases, splits, settings, language)
     marked = {"question_id": f"{passage.passage_id}-c{span.start}", "source": "changed", "change": change}
     return flagged(question.model_copy(update=marked), passage.title if settings.show_title else None)
@@ -120,13 +121,13 @@ def questions_of_pages(
     language: str,
     facts: SpanFacts = NO_FACTS,
 ) -> Iterator[Question | Reject]:
-    """`questions_of` all passages, those of a page in a row."""
+    """`questions_of` for all passages; the passages of a page must be consecutive."""
     for passage, mentions in with_mentions(passages, aliases):
         yield from questions_of(passage, aliases, splits, settings, language, mentions, facts)
 
 
 def unfit(passage: Passage, settings: ParagraphSettings, language: str) -> Unfit | None:
-    """Why a paragraph is none to ask about, whatever may be masked in it; None for one that is fit."""
+    """The reason for which a paragraph is unfit for questions, whatever its spans; None if it is fit."""
     if passage.n_words < settings.min_words:
         return Unfit.TOO_SHORT
     if passage.n_words > settings.max_words:
@@ -141,10 +142,10 @@ def unfit(passage: Passage, settings: ParagraphSettings, language: str) -> Unfit
 
 
 def with_proven_terms(questions: Iterable[Question]) -> Iterator[Question | Reject]:
-    """The certified questions without those that mask a term which no passage proves.
+    """The certified questions; a question that masks an unproven term becomes a reject.
 
-    A name, a date and a number are facts, found or not. In the place of a term a common noun may be as right, and what
-    tells that it is not is the passage that says so.
+    A name, a date or a number is a fact even without evidence. Instead of a term another common noun may be as right,
+    unless a passage proves the term.
     """
     for question in questions:
         unproven = [mask.surface for mask in question.masks if mask.kind == SpanKind.TERM and mask.evidence is None]
@@ -162,7 +163,7 @@ def _unproven(question: Question, terms: Sequence[str]) -> Reject:
 
 
 def _strategy(passage_id: str, settings: MaskingSettings) -> str:
-    """Of one paragraph, whatever number of masks: where strategies are mixed, by a draw of its own."""
+    """The strategy of a paragraph, the same for every number of masks. It is drawn if strategies are mixed."""
     if settings.strategy != "mixed":
         return settings.strategy
     draw = random.Random(f"{settings.seed} strategy {passage_id}").random()
@@ -170,14 +171,14 @@ def _strategy(passage_id: str, settings: MaskingSettings) -> str:
 
 
 def _weights(spans: Iterable[Span], surprisals: Iterable[Surprisal]) -> dict[Span, Surprisal]:
-    by_place = {(found.start, found.end): found for found in surprisals}
-    return {span: by_place[span.start, span.end] for span in spans if (span.start, span.end) in by_place}
+    by_offsets = {(row.start, row.end): row for row in surprisals}
+    return {span: by_offsets[span.start, span.end] for span in spans if (span.start, span.end) in by_offsets}
 
 
 def _choose(
     passage: Passage, spans: list[Span], n: int, settings: MaskingSettings, weights: Mapping[Span, Surprisal] | None
 ) -> list[Span] | None:
-    """By surprisal where there are weights, else drawn."""
+    """Chosen by surprisal if there are weights, otherwise at random."""
     if weights is None:
         ordered = drawn_by_weight(spans, f"{settings.seed} masks {passage.passage_id} {n}")
     else:
@@ -186,13 +187,13 @@ def _choose(
 
 
 def _drawn(carried: list[int], passage_id: str, settings: MaskingSettings) -> list[int]:
-    """Which numbers of masks are asked, each of those that the paragraph can carry as likely as any other."""
+    """The numbers of masks of the paragraph's questions, drawn with equal chances from the possible numbers."""
     rng = random.Random(f"{settings.seed} numbers {passage_id}")
     return sorted(rng.sample(carried, min(settings.masks_per_paragraph, len(carried))))
 
 
 def _with_difficulty(question: Question, weights: Sequence[Surprisal | None]) -> Question:
-    """With each mask's surprisal, their mean, and the flag of those that the reference model knows."""
+    """The question with each mask's surprisal, their mean, and a flag on masks that the reference model knows."""
     masks = [
         found.model_copy(
             update={
@@ -251,7 +252,7 @@ def _mask(span: Span, aliases: Mapping[str, list[str]]) -> Mask:
 
 
 def _equal_names(span: Span, aliases: Mapping[str, list[str]]) -> list[str]:
-    """Other names of the target, if the span is one: where "American" links to a country, they are no answer."""
+    """Other names of the target if the span is one of its names; none if "American" links to a country."""
     names = names_of(span.target, aliases) if span.target else []
     surface = span.surface.casefold()
     if surface not in {name.casefold() for name in names}:

@@ -1,4 +1,4 @@
-"""Questions of an earlier snapshot, asked of this one: their masks stay, and their evidence is looked for anew."""
+"""Questions of an earlier snapshot in a later one: their masks stay, and evidence is searched again."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -10,19 +10,19 @@ from tasks.corpus.words import plain_words
 from tasks.ledger import storage
 
 ALIKE = 0.5
-"""The share of common words (Jaccard) from which a passage is the question's own, edited since."""
+"""Smallest Jaccard similarity of words at which a passage counts as the question's paragraph, edited since."""
 
 
 def moved(
     questions: Iterable[Question], passages: Mapping[int, Sequence[Passage]], snapshot: str
 ) -> Iterator[Question]:
-    """The questions as of ``snapshot``, each pointing at its own passage there, which search must hold back.
+    """The questions for ``snapshot``, each with the id of its own passage there, which search must hold back.
 
-    Passages are counted anew in every snapshot: under the old id another paragraph may stand. A paragraph that is gone
-    has no passage to hold back, and keeps its id.
+    Passages are numbered again in every snapshot, so the old id may belong to another paragraph. A question whose
+    paragraph is gone has no passage to hold back and keeps its id.
 
     Args:
-        passages: of ``snapshot``, by page id.
+        passages: the passages of ``snapshot``, by page id.
     """
     for question in questions:
         own = _own_passage(question, passages.get(question.page_id or 0, ()))
@@ -31,7 +31,7 @@ def moved(
 
 
 def read_passages(paths: Iterable[str], page_ids: Iterable[int]) -> dict[int, list[Passage]]:
-    """The passages of these pages, by page id; of a file without any, little more than its footer is read."""
+    """The passages of these pages, by page id. Of a file without such pages little more than the footer is read."""
     wanted = pc.field("page_id").isin(list(page_ids))
     found: dict[int, list[Passage]] = {}
     for path in paths:

@@ -1,8 +1,8 @@
-"""What of a paragraph may be masked: names and terms that are linked, dates, numbers.
+"""The spans of a paragraph that may be masked: linked names and terms, dates, numbers.
 
-Every link, later mention of a link, date and number is a candidate, or whatever another backend proposed
-(`tasks.ramp.proposals`); of those that overlap the longest stays; and `_RULES` then refuse what would be given away,
-cut, or unanswerable. Nothing here needs a model.
+Candidates are links, later mentions of links, dates and numbers, or the spans that another backend proposed
+(`tasks.ramp.proposals`). Of overlapping candidates the longest stays. `_RULES` then refuse candidates that the
+paragraph reveals, that are cut, or that have no definite answer. No rule needs a model.
 """
 
 import re
@@ -35,30 +35,38 @@ from tasks.corpus.words import (
     words_of,
 )
 from tasks.ramp import patterns
-from tasks.ramp.alike import is_told_by_other_name
-from tasks.ramp.arithmetic import is_told_by_dates, is_told_by_figure, is_told_by_sum
+from tasks.ramp.alike import is_revealed_by_other_name
+from tasks.ramp.arithmetic import is_revealed_by_dates, is_revealed_by_digits, is_revealed_by_sum
 from tasks.ramp.lists import is_listed
 from tasks.ramp.mentions import Mentions
-from tasks.ramp.told import is_told_by_compound, is_told_by_other_form, is_told_by_short_form, is_told_by_words
 from tasks.ramp.vague import is_vague
+from tasks.ramp.word_forms import (
+    is_revealed_by_compound,
+    is_revealed_by_other_form,
+    is_revealed_by_short_form,
+    is_revealed_by_words,
+)
 
 MAX_WORDS = 10
 """Longer anchors are phrases, not names."""
 MIN_RARE_LETTERS = 11
-"""A linked lower-case word alone is a term only if so long: the shorter, the commoner (Zipf's law of abbreviation)."""
+"""Shortest single lower-case word that is a term: short words are common words (Zipf's law of abbreviation)."""
 
 _NAME_MARKS = re.compile(r"[·•A-Za-z]")
-"""What a name in a script without capitals may have, and a term has not: a dot between names, a Latin letter."""
+"""Marks of a name in a script without capitals, which a term does not have: a dot between names, a Latin letter."""
 
+# Before a date: the date is when the text was written, which no passage proves.
 _AS_OF = re.compile(r"\b[Aa]s (?:of|at) \Z|\bStand:? \Z|截至\Z")
 _CAPITAL_NOUNS = frozenset({"de", "lb"})
+# Characters that pair up or are markup: a mask with one half of a pair would leave the other half in the text.
 _UNCLEAN = re.compile(r"[\n\[\]()<>{}|\"“”„«»]")
+# A stop or colon, closing quotes or brackets, space, and possibly an opening quote or bracket of the next sentence.
 _SENTENCE_BEFORE = re.compile(r"(?:[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """``text[start:end] == surface``. ``target`` is the page that the span's own link names; None where it has none."""
+    """``text[start:end] == surface``. ``target`` is the page that the span's own link names; None without a link."""
 
     start: int
     end: int
@@ -66,29 +74,29 @@ class Span:
     kind: SpanKind
     target: str | None
     may_mean: tuple[str, ...] = ()
-    """Other pages that it may be about: too unsure to score by, and sure enough to hold a question out."""
+    """Other pages that the span may be about: too uncertain for scoring, but enough to hold a question out."""
 
     @property
     def pages(self) -> tuple[str, ...]:
-        """The page that it is about, as far as that is known, and those that it may be about."""
+        """The page that the span is about, if known, and the pages that it may be about."""
         return self.may_mean if self.target is None else (self.target, *self.may_mean)
 
 
 class Refusal(StrEnum):
-    """Why a span is never masked."""
+    """Reasons for which a span is never masked."""
 
-    UNCLEAN = "unclean"  # brackets or quotation marks in it, or nothing else
+    UNCLEAN = "unclean"  # it has brackets or quotation marks, or no letter or digit
     CUT = "cut"  # a part of a word, of a compound, of a longer number
-    SEVERAL = "several"  # it stands in its paragraph more than once
-    TITLE = "title"
+    SEVERAL = "several"  # its paragraph has it more than once
+    TITLE = "title"  # it reveals or is revealed by the page's title
     LOST = "lost"  # something was removed from its sentence
-    LISTED = "listed"
+    LISTED = "listed"  # a member of a list
     SHORTER = "shorter"  # "Albert Einstein" beside "Einstein"
     KIN = "kin"  # "Greek" beside "Greeks"
-    INITIALS = "initials"
-    OTHER_WORDS = "other_words"
-    VAGUE = "vague"
-    NOT_ASKED = "not_asked"  # no name, a common term, one side of a conversion, a part of a name
+    INITIALS = "initials"  # "NIOSH" beside its long name
+    OTHER_WORDS = "other_words"  # revealed by other words or numbers
+    VAGUE = "vague"  # other answers would be as right
+    NOT_ASKED = "not_asked"  # not a name, a common term, one side of a conversion, a part of a name
 
 
 def find_spans(
@@ -113,14 +121,16 @@ def judged_spans(
     mentions: Mentions = MappingProxyType({}),
     proposed: Proposals | None = None,
 ) -> list[tuple[Span, Refusal | None]]:
-    """Every candidate of a passage that no longer one overlaps, in order, and why it is never masked, if it is not.
+    """The candidates of a passage in order, each with the reason for which it is never masked, or None.
+
+    Of overlapping candidates only the longest is included.
 
     Args:
         passage: its links lead to pages, not to redirects (`tasks.ramp.mentions.with_mentions`).
         aliases: redirects by the title of the page they lead to.
-        mentions: anchors of the page's other passages: a page links a name once, and may name it again here. Such a
-            mention may be masked, but which page it means is not certain: it has no target.
-        proposed: what another backend named in the passage, in place of links, dates and numbers.
+        mentions: anchors of the page's other passages, because a page links a name once and may repeat it here. Such a
+            mention may be masked, but has no target, because it is not certain which page it means.
+        proposed: spans that another backend named, instead of links, dates and numbers.
     """
     paragraph = _Paragraph(passage, aliases, language)
     if proposed is None:
@@ -131,7 +141,7 @@ def judged_spans(
 
 
 def names_of(target: str, aliases: Mapping[str, list[str]]) -> list[str]:
-    """The names that a page is known by: its title and its redirects, without disambiguation."""
+    """The names of a page: its title and its redirects, without disambiguation."""
     return list(dict.fromkeys(map(bare_title, [target, *aliases.get(target, [])])))
 
 
@@ -149,23 +159,24 @@ def _candidates(passage: Passage, language: str, mentions: Mentions) -> Iterator
     for start, end in patterns.numbers(text, language):
         yield Span(start, end, text[start:end], SpanKind.NUMBER, None)
     for anchor, pages in mentions.items():
-        place = text.find(anchor) if len(anchor) > 2 else -1
-        if place >= 0 and _is_mention(text, place, place + len(anchor), language):
-            yield Span(place, place + len(anchor), anchor, SpanKind.ENTITY, None, pages)
+        start = text.find(anchor) if len(anchor) > 2 else -1
+        if start >= 0 and _is_mention(text, start, start + len(anchor), language):
+            yield Span(start, start + len(anchor), anchor, SpanKind.ENTITY, None, pages)
 
 
 def _proposed(passage: Passage, proposed: Proposals, mentions: Mentions) -> Iterator[Span]:
-    """A span that meets a link has its target: which pages are held out must be known, whoever names the span."""
-    for found in proposed.spans:
-        met = [link.target for link in passage.links if link.start < found.end and found.start < link.end]
-        may_mean = (*met[1:], *mentions.get(found.surface, ()))
-        yield Span(found.start, found.end, found.surface, SpanKind(found.kind), next(iter(met), None), may_mean)
+    """The proposed spans. A span that overlaps a link has the link's target, so that held-out pages are recognised."""
+    for named in proposed.spans:
+        targets = [link.target for link in passage.links if link.start < named.end and named.start < link.end]
+        may_mean = (*targets[1:], *mentions.get(named.surface, ()))
+        yield Span(named.start, named.end, named.surface, SpanKind(named.kind), next(iter(targets), None), may_mean)
 
 
 def _is_mention(text: str, start: int, end: int, language: str) -> bool:
-    """A whole name that stands again; but not where it begins a sentence: from there a search for the others begins.
+    """Whether a repeated anchor is a whole name that does not begin a sentence, where searches for other masks begin.
 
-    Without spaces nothing tells whether a name ends there; where nouns have capitals, one word is not surely a name.
+    Without spaces it is unknown whether the name ends here. If a language writes nouns with capitals, one word is not
+    certainly a name.
     """
     anchor = text[start:end]
     if has_unspaced(anchor) or (language in _CAPITAL_NOUNS and " " not in anchor):
@@ -179,10 +190,11 @@ def _begins_sentence(text: str, start: int) -> bool:
 
 
 def _kind_of_link(text: str, start: int, end: int, language: str) -> SpanKind:
-    """A name has a capital letter that does not come from the beginning of a sentence.
+    """The kind of a link's anchor. A name has a capital letter that is not due to the beginning of a sentence.
 
-    Where all nouns have capitals one word is taken for a term, and so is what a script without capitals does not mark
-    as a name: what may be a common noun is asked only with a proof (`tasks.ramp.questions.with_proven_terms`).
+    In a language with capitals on all nouns one word counts as a term. So does an anchor that a script without capitals
+    does not mark as a name. A possible common noun is thus masked only with proof
+    (`tasks.ramp.questions.with_proven_terms`).
     """
     anchor = text[start:end]
     if re.fullmatch(r"[\d.,]+", anchor):
@@ -193,13 +205,13 @@ def _kind_of_link(text: str, start: int, end: int, language: str) -> SpanKind:
     if language in _CAPITAL_NOUNS and re.fullmatch(r"[^\W\d_]+", anchor) and not anchor.isupper():
         return SpanKind.TERM
     if language == "en" and re.search(r" [a-z]+\Z", anchor):
-        return SpanKind.TERM  # "German culture", where a name would end in a capitalised word
-    telling = anchor[1:] if _begins_sentence(text, start) else anchor
-    return SpanKind.ENTITY if any(map(str.isupper, telling)) else SpanKind.TERM
+        return SpanKind.TERM  # "German culture": a name would end in a capitalised word
+    letters = anchor[1:] if _begins_sentence(text, start) else anchor
+    return SpanKind.ENTITY if any(map(str.isupper, letters)) else SpanKind.TERM
 
 
 def _apart(candidates: Iterator[Span]) -> list[Span]:
-    """Of candidates that overlap the longest; of equal ones that with a target. In order of the text."""
+    """The candidates without overlaps, in order of the text: the longest stays, and of equals one with a target."""
     taken: list[Span] = []
     for span in sorted(candidates, key=lambda span: (span.start - span.end, span.target is None, span.start)):
         if span.end > span.start and all(span.end <= other.start or other.end <= span.start for other in taken):
@@ -211,7 +223,7 @@ def _apart(candidates: Iterator[Span]) -> list[Span]:
 
 
 class _Paragraph:
-    """What one passage tells of its spans: each rule says whether a span breaks it."""
+    """The rules of masking on one passage: each method says whether a span breaks its rule."""
 
     def __init__(self, passage: Passage, aliases: Mapping[str, list[str]], language: str) -> None:
         self._passage = passage
@@ -219,7 +231,7 @@ class _Paragraph:
         self._language = language
 
     def is_unclean(self, span: Span) -> bool:
-        """A border of white space, or a bracket, quotation mark or tag that a mask would confuse."""
+        """White space at an edge, a bracket, quotation mark or tag that a mask would break, or no letter or digit."""
         surface = span.surface
         is_plain = surface == surface.strip() and _UNCLEAN.search(surface) is None
         return not (is_plain and any(map(str.isalnum, surface)))
@@ -227,10 +239,10 @@ class _Paragraph:
     def is_cut(self, span: Span) -> bool:
         return not is_whole(self._passage.text, span.start, span.end)
 
-    def is_told_again(self, span: Span) -> bool:
+    def is_repeated(self, span: Span) -> bool:
         return occurrences(self._passage.text, span.surface) != 1
 
-    def tells_title(self, span: Span) -> bool:
+    def reveals_title(self, span: Span) -> bool:
         """The title, a part of it, another name of the page, or a name with a main word of the title."""
         title = self._passage.title
         own = {name.casefold() for name in names_of(title, self._aliases)}
@@ -239,8 +251,8 @@ class _Paragraph:
         if has_unspaced(span.surface):
             bare = bare_title(title)
             return span.surface in bare or bare in span.surface
-        told = main_words(title, self._language)
-        return any(are_kin(word, of_title) for word in plain_words(span.surface) for of_title in told)
+        of_title = main_words(title, self._language)
+        return any(are_kin(word, other) for word in plain_words(span.surface) for other in of_title)
 
     @cached_property
     def _sentences(self) -> list[tuple[int, int]]:
@@ -249,10 +261,10 @@ class _Paragraph:
     @cached_property
     def _lost_sentences(self) -> list[tuple[int, int]]:
         lost = [mark.start for mark in self._passage.lost]
-        return [(start, end) for start, end in self._sentences if any(start <= place <= end for place in lost)]
+        return [(start, end) for start, end in self._sentences if any(start <= offset <= end for offset in lost)]
 
     def is_lost(self, span: Span) -> bool:
-        """In a sentence from which something was removed: what is left may not read, or not be true."""
+        """The sentence has lost something, so the rest may be unreadable or untrue."""
         return any(start < span.end and span.start < end for start, end in self._lost_sentences)
 
     def _sentence_of(self, span: Span) -> tuple[int, int]:
@@ -260,7 +272,7 @@ class _Paragraph:
         return next(around, (0, len(self._passage.text)))
 
     def is_one_of_list(self, span: Span) -> bool:
-        """One of a list, whose members could change places: nothing in sight asks for this one."""
+        """The span is a member of a list, whose members could be exchanged: the text does not ask for this one."""
         start, end = self._sentence_of(span)
         return is_listed(self._passage.text[start:end], span.start - start, span.end - start)
 
@@ -269,8 +281,8 @@ class _Paragraph:
         names = names_in(self._passage.text, self._language)
         return [(name, frozenset(words_of(name.surface))) for name in names]
 
-    def is_told_shorter(self, span: Span) -> bool:
-        """A shorter form of the name stands elsewhere: "Einstein", where "Albert Einstein" would be masked."""
+    def is_revealed_by_shorter_name(self, span: Span) -> bool:
+        """The text has a shorter form of the name elsewhere: "Einstein" for "Albert Einstein"."""
         words = frozenset(words_of(span.surface))
         return span.kind is SpanKind.ENTITY and any(
             shorter < words and (name.end <= span.start or span.end <= name.start) for name, shorter in self._names
@@ -280,8 +292,8 @@ class _Paragraph:
     def _plain_words(self) -> list[str]:
         return plain_words(self._passage.text)
 
-    def is_told_by_kin(self, span: Span) -> bool:
-        """Another form of a one-word name or term stands elsewhere: "Greeks", where "Greek" would be masked."""
+    def is_revealed_by_kin(self, span: Span) -> bool:
+        """The text has another form of a one-word name or term elsewhere: "Greeks" for "Greek"."""
         words = plain_words(span.surface)
         if span.kind not in (SpanKind.ENTITY, SpanKind.TERM) or len(words) != 1:
             return False
@@ -289,37 +301,37 @@ class _Paragraph:
         kin = [word for word in self._plain_words if word.startswith(own) or (len(word) > 3 and own.startswith(word))]
         return len(own) > 3 and len(kin) > 1
 
-    def is_told_by_initials(self, span: Span) -> bool:
-        """ "NIOSH" stands beside its long name, or the long name beside it."""
+    def is_revealed_by_initials(self, span: Span) -> bool:
+        """The text has the long name of an acronym, "NIOSH", or the acronym of a long name."""
         if span.kind is SpanKind.ENTITY and is_acronym(span.surface):
             return span.surface in spelled_out(self._passage.text, self._language)
         short = initials(span.surface, self._language)
         return any(is_acronym(form) and re.search(rf"\b{form}\b", self._passage.text) for form in short)
 
-    def is_told_in_other_words(self, span: Span) -> bool:
-        """By its words in another form, another name, a country's people, as part of a compound, by other figures."""
+    def is_revealed_by_other_words(self, span: Span) -> bool:
+        """The text has a form of the words, a similar name, a country's people, a compound, or numbers that give it."""
         before, behind = self._passage.text[: span.start], self._passage.text[span.end :]
         rest = f"{before} {behind}"
         if span.kind is SpanKind.NUMBER:
-            rules = (is_told_by_figure, is_told_by_sum)
-            return any(is_told(span.surface, rest, self._language) for is_told in rules)
+            rules = (is_revealed_by_digits, is_revealed_by_sum)
+            return any(is_revealed(span.surface, rest, self._language) for is_revealed in rules)
         if span.kind is SpanKind.DATE:
-            return is_told_by_dates(span.surface, before, behind)
+            return is_revealed_by_dates(span.surface, before, behind)
         if has_unspaced(span.surface):
             return False
-        if is_told_by_short_form(span.surface, before, behind):
+        if is_revealed_by_short_form(span.surface, before, behind):
             return True
         around = frozenset(plain_words(rest))
         return (
             occurrences(rest, f"{span.surface}s") > 0
-            or is_told_by_words(span.surface, around, self._language)
-            or (span.kind is SpanKind.ENTITY and is_told_by_other_name(span.surface, rest, self._language))
-            or (self._language == "en" and is_told_by_other_form(span.surface, around))
-            or (self._language in _CAPITAL_NOUNS and is_told_by_compound(span.surface, around))
+            or is_revealed_by_words(span.surface, around, self._language)
+            or (span.kind is SpanKind.ENTITY and is_revealed_by_other_name(span.surface, rest, self._language))
+            or (self._language == "en" and is_revealed_by_other_form(span.surface, around))
+            or (self._language in _CAPITAL_NOUNS and is_revealed_by_compound(span.surface, around))
         )
 
     def is_vague(self, span: Span) -> bool:
-        """Others would be as right: a century or decade, a plan, the end of a range, "and other devices"."""
+        """Other answers would be as right: a century or decade, a plan, the end of a range, "and other devices"."""
         text, (start, end) = self._passage.text, self._sentence_of(span)
         before, behind = text[: span.start], text[span.end :]
         return is_vague(span.kind, span.surface, text[start:end], before, behind, self._language)
@@ -342,14 +354,17 @@ class _Paragraph:
         return not converted and not tells_when_written and not self._is_part_of_name(span)
 
     def _is_part_of_name(self, span: Span) -> bool:
-        """ "1998 World Cup" and "Apollo 11", but not "in 1998 Ostel grew": there a preposition stands before it."""
+        """The span is part of a name: "1998 World Cup", "Apollo 11".
+
+        With a preposition before it, a name behind it is separate: "in 1998 Ostel grew".
+        """
         text, language = self._passage.text, self._language
         is_after_preposition = word_before(text, span.start).casefold() in PREPOSITIONS.get(language, frozenset())
         end = len(text) if is_after_preposition else span.end
         return is_inside_name(text, span.start, end, language)
 
     def _is_term(self, span: Span) -> bool:
-        """Several words or a rare one; and a link must be called what its page is called."""
+        """Whether a term is several words or a rare word. The anchor of a link must also be a name of its page."""
         if span.target is not None and not self._is_called(span):
             return False
         words = words_of(span.surface)
@@ -360,7 +375,7 @@ class _Paragraph:
         return len(words) <= MAX_WORDS and words[0] not in FUNCTION_WORDS.get(self._language, frozenset())
 
     def _is_called(self, span: Span) -> bool:
-        """Whether a link is called what its page is called: "his assassination in April 1865" is not."""
+        """Whether a link's anchor is a name of its page; "his assassination in April 1865" is not."""
         if span.target is None:
             return False
         surface = span.surface.casefold()
@@ -371,18 +386,18 @@ class _Paragraph:
 _RULES: tuple[tuple[Refusal, Callable[[_Paragraph, Span], bool]], ...] = (
     (Refusal.UNCLEAN, _Paragraph.is_unclean),
     (Refusal.CUT, _Paragraph.is_cut),
-    (Refusal.SEVERAL, _Paragraph.is_told_again),
-    (Refusal.TITLE, _Paragraph.tells_title),
+    (Refusal.SEVERAL, _Paragraph.is_repeated),
+    (Refusal.TITLE, _Paragraph.reveals_title),
     (Refusal.LOST, _Paragraph.is_lost),
     (Refusal.LISTED, _Paragraph.is_one_of_list),
-    (Refusal.SHORTER, _Paragraph.is_told_shorter),
-    (Refusal.KIN, _Paragraph.is_told_by_kin),
-    (Refusal.INITIALS, _Paragraph.is_told_by_initials),
-    (Refusal.OTHER_WORDS, _Paragraph.is_told_in_other_words),
+    (Refusal.SHORTER, _Paragraph.is_revealed_by_shorter_name),
+    (Refusal.KIN, _Paragraph.is_revealed_by_kin),
+    (Refusal.INITIALS, _Paragraph.is_revealed_by_initials),
+    (Refusal.OTHER_WORDS, _Paragraph.is_revealed_by_other_words),
     (Refusal.VAGUE, _Paragraph.is_vague),
     (Refusal.NOT_ASKED, _Paragraph.is_not_asked),
 )
-"""Cheap ones first: a span is refused for the first that it breaks."""
+"""Cheap rules first: a span is refused for the first rule that it breaks."""
 
 
 def _refusal(paragraph: _Paragraph, span: Span) -> Refusal | None:

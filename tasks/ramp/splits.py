@@ -1,8 +1,9 @@
-"""Which split a question belongs to, and which page's text may be trained on.
+"""The split of a question, and of a page's text.
 
-Two ways (`SplitSettings.splits`): a **table** of pages, written with the small world, whose families never meet; or, on
-Wikipedia, **held out** pages, told by a hash of the title, so that a later snapshot holds out the same ones; by another
-hash a share of the other pages is kept for `rl`, whose questions no teacher is asked.
+`SplitSettings.splits` chooses the method. **table** reads a table of pages, which is written with the small world: its
+families never mix. **held_out** is for Wikipedia: a hash of the title decides whether a page is held out, so that a
+later snapshot holds out the same pages. Another hash keeps a share of the other pages for `rl`, whose questions no
+teacher gets.
 """
 
 import io
@@ -22,7 +23,7 @@ TABLE = "splits.parquet"
 
 @dataclass(frozen=True)
 class Splits:
-    """Either ``table`` (split by page id) or, where that is None, titles held out by their hash."""
+    """Splits by ``table`` (split by page id) or, if that is None, by a hash of the title."""
 
     table: Mapping[int, Split] | None
     held_out_share: float
@@ -30,16 +31,16 @@ class Splits:
 
     @classmethod
     def of(cls, settings: SplitSettings, dump_folder: str) -> "Splits":
-        """As the settings say; the table lies beside the dump.
+        """The splits of the settings; the table is beside the dump.
 
         Raises:
-            BadInput: there is no table.
+            BadInput: the table does not exist.
         """
         table = read_table(storage.join(dump_folder, TABLE)) if settings.splits == "table" else None
         return cls(table, settings.held_out_share, settings.rl_share)
 
     def of_page(self, page_id: int, title: str) -> Split:
-        """The split of a page's text: what may train the tokenizer and the base model is `train`."""
+        """The split of a page's text. Only `train` may train the tokenizer and the base model."""
         if self.table is None:
             if is_held_out(title, self.held_out_share):
                 return Split.TEST
@@ -47,13 +48,16 @@ class Splits:
         try:
             return self.table[page_id]
         except KeyError:
-            raise RunFailed(f"page {page_id} ({title}) is not in {TABLE}: it was not written with this dump") from None
+            raise RunFailed(
+                f"page {page_id} ({title}) is not in {TABLE}, which belongs to another dump; "
+                f"put the dump's own table beside it, or set ramp.splits: held_out"
+            ) from None
 
     def of_question(self, page_id: int, title: str, masked: Iterable[str]) -> Split:
-        """The split of a question: `test` if its page, or one that its masks are or may be about, is held out.
+        """The split of a question: `test` if its page, or a page that its masks are or may be about, is held out.
 
         Args:
-            masked: titles of pages: those of redirects are hashed otherwise.
+            masked: titles of pages, not of redirects, whose hash is different.
         """
         own = self.of_page(page_id, title)
         if self.table is None and any(is_held_out(page, self.held_out_share) for page in masked):
@@ -62,7 +66,7 @@ class Splits:
 
 
 def is_held_out(title: str, share: float) -> bool:
-    """Whether a title is among the held-out share: the same answer for every snapshot and machine."""
+    """Whether a title is in the held-out share; the same for every snapshot and machine."""
     return _is_drawn("held out", title, share)
 
 
@@ -74,10 +78,12 @@ def read_table(path: str) -> dict[int, Split]:
     """The split of each page id.
 
     Raises:
-        BadInput: there is no such table.
+        BadInput: the table does not exist.
     """
     try:
         table = pq.read_table(io.BytesIO(storage.read_bytes(path)))
     except FileNotFoundError:
-        raise BadInput(f"{path}: no table of splits; for a dump without one set ramp.splits: held_out") from None
+        raise BadInput(
+            f"{path}: the table of splits does not exist; for a dump without it set ramp.splits: held_out"
+        ) from None
     return dict(zip(table["page_id"].to_pylist(), map(Split, table["split"].to_pylist()), strict=True))

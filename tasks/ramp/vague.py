@@ -11,21 +11,28 @@ _CENTURY = re.compile(
     rf"(?:{_ORDINAL} (?:and|or|to) )?{_ORDINAL}[ -]centur(?:y|ies)(?: (?:BCE?|CE|AD))?"
     r"|\d{1,2}\. Jahrhunderts?(?: [vn]\.\s?Chr\.)?|(?:公元前|西元前)?\d{1,2}世[纪紀]"
 )
+# A decade may lack its century, "the '30s"; German "1930er" may lack "Jahre".
 _DECADE = re.compile(r"(?:early |mid-?|late )?(?:1\d|20)?\d0(?:['’]?s|er(?:[ -]Jahren?)?|年代)", re.IGNORECASE)
 _PLAN = re.compile(
     r"\b(?:will|(?:is|are|was|were) (?:expected|scheduled|planned|projected) to)\b"
     r"|\bsoll(?:en)?\b(?!.*\b(?:sein|haben|worden)\b)|\b(?:geplant|vorgesehen)\b|预计|預計|计划于|計劃於"
 )
-"""German says by the same word what is planned and what is told: "soll 1820 gestorben sein" is no plan."""
+"""German "soll" means a plan or hearsay: "soll 1820 gestorben sein" is hearsay and not a plan."""
 _ROUND_YEAR = re.compile(r"(?:1\d|20)?\d{1,2}0(?: (?:BCE?|CE|AD))?|AD \d+0")
 _ROUGHLY = re.compile(r"\b(?:[Uu]m|[Cc]irca|[Cc]a?\.|[Aa]round|[Aa]bout|[Aa]pproximately)(?: das Jahr| the year)? \Z")
 _INTENT = re.compile(r"\b(?:plans?|planned|aims?|intends?|hopes?) to\b|\benvisages?\b")
+# The amount is one end of a range whose other end is behind it, or before it. A word may separate "to" from the first
+# end: "5 km to".
 _RANGE_GOES_ON = re.compile(r"\s?[–—-]\s?[$€£¥]?\d|\s(?:to|bis)\s[$€£¥]?\d")
 _RANGE_BEGAN = re.compile(r"\d\s?[%°]?\s?[–—-]\s?\Z|\d[%°]?\s(?:[^\W\d]+\s)?(?:to|bis)\s[$€£¥]?\Z")
 _OTHERS = re.compile(r",? (?:and|or) (?:[^\W\d]+ )?others?\b|,? (?:und|oder|sowie) (?:[^\W\d]+ )?andere[nr]?\b")
+# A hyphen with a space behind it stands for a shared second half: "north- and southbound".
 _HANGING = re.compile(r"[-‐]\s|[/／]")
+# A Latin name in parentheses right behind a Chinese one is its original; a few characters may complete the name.
 _ORIGINAL = re.compile(r"[^，。；（）()]{0,6}[（(][A-Za-zÀ-ɏ]")
+# In parentheses: a name in another script, or "literally" with the meaning.
 _GLOSS = re.compile(r" \((?:[^()A-Za-z]*[Ͱ-Ͽἀ-῿Ѐ-ӿ֐-ۿऀ-ॿ一-鿿]|[^()]*\bliterally\b)")
+# All parts are optional, so that one pattern matches every direction and adjective: "West", "South-East", "Northern".
 _DIRECTION = re.compile(r"(?:North|South)?-?(?:[Ee]ast|[Ww]est)?(?:ern)?|(?:Nord|Süd)?(?:[Oo]st|[Ww]est)?(?:en)?")
 _ALSO_CALLED = re.compile(r" \([A-ZÀ-Þ][\w'’-]*(?: (?:of|the|[A-ZÀ-Þ][\w'’-]*))*\)")
 _BETWEEN = re.compile(r"\b(?:[Bb]etween|[Zz]wischen)\b[^.;]*\Z")
@@ -43,6 +50,7 @@ _CITED_BEHIND = re.compile(r"\)|, pp?\. |: \d")
 _LONGEST_PHRASE = 60
 _NAME_OPENS = re.compile(r"(?<![^\W\d_])[^\W\d_a-z][\w'’.-]* \(\Z")
 _LONGEST_WORD = 40
+# The amount is repeated in another unit behind it, "5 km (3 mi)", or before it. A year in parentheses is no amount.
 _AGAIN = re.compile(r"[ \u00a0]?[^\s\d]{1,10} ?(?:or|[(=]) ?[~≈]?(?!(?:1\d|20)\d\d\b)\d")
 _AGAIN_BEFORE = re.compile(r"\d [^\s\d]{1,10} ?(?:or |[(=] ?)\Z")
 _DAYS_APART = re.compile(r"\b(?:days?|weeks?|months?|years?) (?:after|before|later|earlier)\b")
@@ -57,15 +65,16 @@ _HEDGE = re.compile(
 )
 _LONGEST_HEDGE = 24
 _NEXT_SENTENCE = 250
-"""Characters in which the sentence behind a date begins."""
+"""The number of characters behind a date that are searched for the next sentence."""
 _OF_A_PEOPLE = re.compile(r"[A-Z]\w+(?:ian|ean|can|ish|ese|ic)|Greek|French|Dutch|German|Roman|Swiss|Thai|Czech")
 
 
 def is_vague(kind: SpanKind, surface: str, sentence: str, before: str, behind: str, language: str) -> bool:
-    """Whether nothing tells a span from others that would be as right.
+    """Whether other answers would be as right as the span.
 
     Args:
-        sentence: that of the span; ``before`` and ``behind`` are what stands around the span in the whole text.
+        sentence: the sentence of the span.
+        before, behind: the whole text on either side of the span.
     """
     if before[-1:] in ("/", "／") or _HANGING.match(behind):
         return True
@@ -86,16 +95,16 @@ def _is_vague_name(kind: SpanKind, surface: str, before: str, behind: str) -> bo
     if kind is SpanKind.TERM and _OTHERS.match(behind):
         return True
     if kind is SpanKind.ENTITY and behind.startswith(")") and _NAME_OPENS.search(before[-_LONGEST_WORD:]):
-        return True  # what another name means, or one more name of the same: "De Anima (On the Soul)"
+        return True  # the meaning of a name, or another name of the same thing: "De Anima (On the Soul)"
     if (_ORIGINAL if has_unspaced(surface) else _GLOSS).match(behind):
-        return True  # beside the name in its own language, or what it means
+        return True  # the name in its own language, or its meaning, is beside it
     if _DIRECTION.fullmatch(surface) or _ALSO_CALLED.match(behind):
         return True  # "46° East"; "Iran (Persia)"
     if _OFFICE.fullmatch(surface) and _NAME_FOLLOWS.match(behind):
-        return True  # "President Karzai": what he was is no secret
+        return True  # "President Karzai": the name reveals the office
     if before.endswith("(") and _REFERENCE_GOES_ON.match(behind):
         return True  # "(IG II² 1617)"
-    # "Greek tradition": local, ancient or Delphic would do
+    # "Greek tradition": "local", "ancient" or "Delphic" would be as right
     return _OF_A_PEOPLE.fullmatch(surface) is not None and re.match(r" [a-z]", behind) is not None
 
 

@@ -1,7 +1,7 @@
 """``python -m tasks.ramp.weigh CONFIG.json`` (`schemas.jobs.SurprisalJob`): the reference model weighs every span.
 
-One row a span that may be masked, in small parts: whatever ends the process, the next run weighs only what is in no
-part. Masking then stays a map over passages that needs no engine.
+Each span that may be masked gets a row. Parts are small: if the process ends early, the next run weighs only the
+missing parts. Masking needs no engine then and stays a map over passages.
 """
 
 import logging
@@ -38,11 +38,11 @@ TOO_LONG = "too_long_for_reference"
 
 Item = TypeVar("Item")
 Mentioned = tuple[Passage, Mentions]
-"""A passage with what its page's links name."""
+"""A passage with the mentions of its page."""
 
 
 def weigh_spans(job: SurprisalJob) -> dict[str, Any]:
-    """Weigh what is in no part yet; gives back the figures of all parts."""
+    """Weigh the missing parts; returns the figures of all parts."""
     parts = Parts(job.output, job.fingerprint, Surprisal, job.snapshot)
     missing = _layout(job).keys() - parts.done().keys()
     if missing:
@@ -51,14 +51,14 @@ def weigh_spans(job: SurprisalJob) -> dict[str, Any]:
 
 
 def _layout(job: SurprisalJob) -> dict[str, int]:
-    """The keys of all parts, with the number of passages up to the end of each."""
-    found, total = {}, 0
+    """The keys of all parts, with the number of passages up to the end of each part."""
+    ends, total = {}, 0
     for key, path in job.passages.items():
         rows = count_passages([path])
         for start in range(0, rows, PASSAGES_A_PART):
-            found[part_key(key, start)] = total + min(start + PASSAGES_A_PART, rows)
+            ends[part_key(key, start)] = total + min(start + PASSAGES_A_PART, rows)
         total += rows
-    return found
+    return ends
 
 
 class _Scales:
@@ -66,7 +66,7 @@ class _Scales:
 
     def __init__(self, job: SurprisalJob, parts: Parts) -> None:
         if not job.engine.loads_models:
-            raise BadInput("the reference model is asked in the job itself: runtime.engine.kind must be vllm")
+            raise BadInput("the job runs the reference model itself: runtime.engine.kind must be vllm")
         self._job, self._parts = job, parts
         self._folder = job.model
         self._max_tokens = min(job.max_tokens, ModelFacts.read(job.model).longest - 1)
@@ -92,11 +92,11 @@ class _Scales:
 
     def _weigh_part(self, part: str, key: str, batch: list[Mentioned], engine: VllmEngine) -> PartManifest:
         started = time.time()
-        found = [(passage, span, self._text(passage, span)) for passage, span in self._spans(key, batch)]
-        short = [told for told in found if len(told[2].token_ids) <= self._max_tokens]
+        items = [(passage, span, self._text(passage, span)) for passage, span in self._spans(key, batch)]
+        short = [item for item in items if len(item[2].token_ids) <= self._max_tokens]
         scores = engine.score_all([text.token_ids for _, _, text in short])
-        rows = [weighed(*told, scored) for told, scored in zip(short, scores, strict=True)]
-        rejects = [_too_long(*told) for told in found if len(told[2].token_ids) > self._max_tokens]
+        rows = [weighed(*item, scored) for item, scored in zip(short, scores, strict=True)]
+        rejects = [_too_long(*item) for item in items if len(item[2].token_ids) > self._max_tokens]
         inputs = {"passages": storage.digest_of_file(self._job.passages[key])}
         return self._parts.commit(part, rows, rejects, inputs, started)
 
@@ -112,14 +112,14 @@ class _Scales:
 
 
 def tokenizer_of(folder: str) -> Tokenizer:
-    """The reference model's own, which reads every text as text.
+    """The reference model's tokenizer, which reads control tokens as text.
 
     Raises:
-        BadInput: its folder holds none.
+        BadInput: the model's folder has no tokenizer.
     """
     path = Path(folder) / "tokenizer.json"
     if not path.is_file():
-        raise BadInput(f"{folder}: no tokenizer.json there, which a reference model needs beside its weights")
+        raise BadInput(f"{folder}: no tokenizer.json, which the reference model needs; put it beside the weights")
     return literal(Tokenizer.from_file(str(path)))
 
 
@@ -134,7 +134,7 @@ def _too_long(passage: Passage, span: Span, text: Text) -> Reject:
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[tuple[int, list[Item]]]:
-    """Consecutive lists of ``size`` (the last may be shorter), each with the place of its first item."""
+    """Consecutive lists of ``size`` items (the last may be shorter), each with the index of its first item."""
     iterator, start = iter(items), 0
     while batch := list(islice(iterator, size)):
         yield start, batch

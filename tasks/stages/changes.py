@@ -19,7 +19,7 @@ from tasks.making.context import Making, Output, no_failed_rows
 from tasks.making.searching import searcher_of
 from tasks.making.stage import DataStage
 from tasks.ramp.changes import answerable_now, changes_of_page
-from tasks.ramp.figures import figures_of
+from tasks.ramp.question_counts import figures_of
 from tasks.ramp.questions import changed_question, unfit
 from tasks.ramp.recertify import read_passages
 from tasks.ramp.splits import Splits

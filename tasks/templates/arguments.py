@@ -1,7 +1,7 @@
 """Parameters of a template call, and which of them its rule has read.
 
-A rule that reads a parameter answers for it. What is given and stays unread was seen by the reader of the wiki and is
-missing here: `Arguments.unread` names it, and the caller marks the loss.
+A rule that reads a parameter is responsible for showing it. A parameter that is given and not read is visible on the
+wiki and missing here: `Arguments.unread` names it, and the caller marks the loss.
 """
 
 import re
@@ -9,12 +9,14 @@ from collections.abc import Iterable
 
 from tasks.templates.marks import GAP
 
+# Possessive: a link that nothing closes fails at once instead of being tried at every length.
 _LINK = re.compile(r"\[\[[^\[\]]*+\]\]")
 _HIDDEN_PIPE = "\x07"
+"""Stands for a pipe within a link: XML does not allow this character, so dumps do not contain it."""
 
 
 class Arguments:
-    """Stripped values by name; those without a name are called "1", "2", … as MediaWiki counts them."""
+    """Stripped values by name; parameters without a name are called "1", "2", … as MediaWiki counts them."""
 
     def __init__(self, values: dict[str, str], n_positional: int) -> None:
         self._values = values
@@ -22,7 +24,7 @@ class Arguments:
         self._read: set[str] = set()
 
     def get(self, *names: str) -> str:
-        """The first of these parameters that is given and not empty, else ""; all of them count as read.
+        """The first of these parameters that is given and not empty, otherwise ""; all of them count as read.
 
         "-1" is the last parameter without a name.
         """
@@ -37,7 +39,7 @@ class Arguments:
         return found
 
     def all(self, start: int = 1) -> list[str]:
-        """The parameters "1", "2", … from ``start``, empty ones included, up to the first that is missing."""
+        """The parameters "1", "2", … from ``start`` up to the first that is missing, including empty parameters."""
         found: list[str] = []
         while (name := str(start + len(found))) in self._values:
             self._read.add(name)
@@ -54,14 +56,14 @@ class Arguments:
         return self._values.get(name, "no").lower() not in ("no", "n", "off", "0", "")
 
     def ignore(self, names: Iterable[str]) -> None:
-        """Count parameters as read that show nothing of their own."""
+        """Count parameters as read because a reader does not see them."""
         self._read.update(names)
 
     def ignore_all(self) -> None:
         self._read.update(self._values)
 
     def unread(self, invisible: frozenset[str]) -> list[str]:
-        """The given parameters that nobody read, without those of which readers never see anything."""
+        """The given parameters that the rule has not read, except the ``invisible`` ones, which readers never see."""
         if len(self._values) == len(self._read & self._values.keys()):
             return []
         return [
@@ -72,9 +74,9 @@ class Arguments:
 
 
 def parse_arguments(body: str, with_names: bool = True) -> Arguments:
-    """The parameters in what follows a template's name, nested templates already being replaced.
+    """The parameters in the text behind a template's name, in which nested templates are already replaced.
 
-    Those of parser functions have no names: ``with_names`` is false.
+    Parameters of parser functions have no names: ``with_names`` is False.
     """
     values: dict[str, str] = {}
     count = 0
@@ -93,7 +95,7 @@ def no_arguments() -> Arguments:
 
 
 def _split(body: str) -> list[str]:
-    """Pieces between pipes, but for the pipes of links."""
+    """The pieces between pipes, except pipes within links."""
     if "[[" not in body:
         return body.split("|")
     hidden = _LINK.sub(lambda link: link[0].replace("|", _HIDDEN_PIPE), body)

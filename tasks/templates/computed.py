@@ -1,8 +1,8 @@
-"""The registry of computed templates: what makes a template's words from its parameters, by the name in the tables.
+"""The registry of computed templates: functions that compute a template's words, by the kinds that the tables name.
 
-A kind gets the wiki's `Language` and a template's name in lower case; it gives the function of a call's parameters.
-That gives wikitext, or None where the words cannot be computed from the parameters alone (an age today, a price in
-today's money).
+A kind takes the wiki's `Language` and a template's name in lower case, and returns a function of a call's parameters.
+That function returns wikitext, or None if the words cannot be computed from the parameters alone (an age today, a
+price in today's money).
 """
 
 import re
@@ -19,19 +19,19 @@ Computed = Callable[[Arguments], str | None]
 
 @dataclass(frozen=True)
 class Language:
-    """What a wiki's table says of its language."""
+    """The words and shapes of a wiki's language, from its table."""
 
     numerals: Numerals
     calendar: dates.Calendar | None
     names: Mapping[str, str]
-    """Of languages, by code, as {{lang-xx}} puts them before its words."""
+    """Names of languages by code, as {{lang-xx}} puts them before its words."""
     foreign: Mapping[str, str]
     """Shapes: ``labelled`` ("{}: {}"), ``romanized``, ``literal``."""
     labels: Mapping[str, Mapping[str, str]]
-    """By template kind, what stands before each parameter."""
+    """By template kind, the label before each parameter."""
     units: conversions.Units
     shapes: Mapping[str, str] = field(default_factory=dict)
-    """Other words: of centuries, quotations, enumerations."""
+    """Other shapes: for centuries, quotations, enumerations."""
 
 
 Kind = Callable[[Language, str], Computed]
@@ -51,10 +51,10 @@ def _convert(language: Language, name: str) -> Computed:
     return lambda arguments: conversions.convert(arguments, wording)
 
 
-def _foreign(arguments: Arguments, code: str, place: int, language: Language) -> str | None:
-    """The words behind their language's name; a loss is marked where the table has no name for it."""
+def _foreign(arguments: Arguments, code: str, position: int, language: Language) -> str | None:
+    """The words behind the name of their language; a loss is marked if the table does not name the language."""
     label = language.names.get(code) or language.names.get(code.partition("-")[0])
-    words = naming.foreign(arguments, label or "", place, language.foreign)
+    words = naming.foreign(arguments, label or "", position, language.foreign)
     if words is None or label or arguments.get("label"):
         return words
     return words + lost(f"template:lang-{code}")
@@ -72,7 +72,7 @@ def _language_short(language: Language, name: str) -> Computed:
 
 
 def _language_by_name(language: Language, name: str) -> Computed:
-    """``{{russo|Москва}}``: the template is called what its language is called."""
+    """``{{russo|Москва}}``: the template has the name of its language."""
     return lambda arguments: naming.foreign(arguments, name, 1, language.foreign)
 
 
@@ -104,7 +104,7 @@ def _century(kind: str) -> Kind:
 
 
 def _century_by_name(language: Language, name: str) -> Computed:
-    """``{{XIXe siècle}}``: its own name, with the number in capitals."""
+    """``{{XIXe siècle}}``: the template's name, with the number in capitals."""
     words = _ROMAN.sub(lambda found: found[0].upper(), name, count=1)
     return lambda _: words
 
@@ -143,13 +143,13 @@ def _if(arguments: Arguments) -> str | None:
 
 def _if_equal(arguments: Arguments) -> str | None:
     """``{{#ifeq: a | b | then | else}}``"""
-    first, second, then, otherwise = (arguments.get(place) for place in "1234")
+    first, second, then, otherwise = (arguments.get(name) for name in "1234")
     return (then if first == second else otherwise) or GAP
 
 
 def _plural(arguments: Arguments) -> str | None:
     """``{{plural: 5 | page | pages}}``"""
-    number, one, several = (arguments.get(place) for place in "123")
+    number, one, several = (arguments.get(name) for name in "123")
     return one if number == "1" else several or one or None
 
 

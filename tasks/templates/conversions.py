@@ -1,8 +1,8 @@
 """{{convert}}: the measured value with its unit, "1,023 metres".
 
-The converted value is the template's arithmetic, and two values of one fact would give each other away: it is not
-shown. A call whose joiner or unit is unknown, or that shows the converted value alone, has no words here: a wrong unit
-would be worse than a marked loss.
+The converted value is not shown: the template computes it, and a second value of the same fact would give away the
+first when that is masked. A call with an unknown joiner or unit, or that shows only the converted value, is a marked
+loss: a wrong unit would be worse.
 """
 
 import re
@@ -17,8 +17,10 @@ from tasks.templates.arguments import Arguments
 from tasks.templates.numerals import Numerals, spelled
 
 Units = Mapping[str, list[str]]
-"""Names by code: of one, and of several."""
+"""Singular and plural names by code."""
 
+# A number in any form that {{convert}} takes: with separators, an exponent, or a fraction. Fractions are `2+1/2` or,
+# with a horizontal bar, `2+1//2`; a fraction character ends a number (`2½`).
 _AMOUNT = re.compile(
     r"[+\-−]?(?:[\d.,]*\d[\d.,]*(?:[eE][+\-−]?\d+)?(?:[+\-−]\d+//?\d+|//?\d+)?|\.\d+)|[+\-−]?[\d,]*[¼½¾⅓⅔⅛⅜⅝⅞]"
 )
@@ -50,6 +52,8 @@ _JOINERS = {
     ", and": ", and ",
     ", or": ", or ",
 }
+# A range in one parameter, `5-10`. A hyphen separates two amounts only if the text behind it is a plain number to the
+# end; otherwise it is the sign of an exponent (`1e-5`) or of a fraction (`2-1/2`).
 _IN_ONE = re.compile(r"(?<=[\d½¼¾])\s*(–|x|×|(?<![eE])-(?=\d+(?:\.\d+)?$)|to|and|or|by|±|\+/-)\s*(?=[\d.])")
 _PARTS = {
     "mi": ("yd", "ft", "chain", "fur", "furlong"),
@@ -64,11 +68,13 @@ _PARTS = {
     "km": ("m",),
     "m": ("cm",),
 }
-"""Units that one amount may be given in together: ``{{convert|5|ft|6|in}}``."""
+"""Smaller units that may follow a unit in the same amount: ``{{convert|5|ft|6|in}}``."""
 _SCALES = {"e3": "thousand", "e6": "million", "e9": "billion", "e12": "trillion"}
 _SCALED = re.compile(r"(e(?:3|6|9|12))(.+)")
 _OF_CONVERTED = frozenset({"out", "output only", "output number only", "number", "unit2", "u2"})
 _WORD = re.compile("[a-z]")
+# The spaces on either side of a joiner that is a word: `5 to 10` becomes `5-to-10` before a hyphen. Lookbehinds of
+# Python have one width, hence one alternative for "and".
 _JOINING_WORD = re.compile(r" (?=(?:to|by|or|and)\b)|(?<=\bto|\bby|\bor) |(?<=\band) ")
 _WITHOUT_WORDS = (
     *(
@@ -107,12 +113,13 @@ _WITHOUT_WORDS = (
 
 @lru_cache(maxsize=1)
 def english_units() -> Units:
-    return yaml.safe_load(Path(__file__).with_name("units.yaml").read_text("utf-8"))
+    units: Units = yaml.safe_load(Path(__file__).with_name("units.yaml").read_text("utf-8"))
+    return units
 
 
 @dataclass(frozen=True)
 class Wording:
-    """How a wiki writes quantities: its names of units, its numbers, and both together ("{} {}")."""
+    """How a wiki writes quantities: names of units, numbers, and the shape of both together ("{} {}")."""
 
     units: Units
     numerals: Numerals
@@ -122,7 +129,7 @@ class Wording:
 def convert(arguments: Arguments, wording: Wording) -> str | None:
     """``{{convert|5|to|10|km|mi}}``: "5 to 10 kilometres".
 
-    Joiners that are English words have no words here on other wikis.
+    On other wikis a call whose joiner is an English word is a loss.
     """
     arguments.ignore(_WITHOUT_WORDS)
     given = [piece for piece in arguments.all() if piece]
@@ -147,7 +154,7 @@ def _in_one(piece: str) -> list[str]:
 
 
 def _amounts(given: list[str]) -> tuple[list[str], list[str]]:
-    """Amounts with the joiners between them, and what follows; no amounts where the first piece is no number."""
+    """The amounts with the joiners between them, and the rest; no amounts if the first piece is not a number."""
     if not given or not _AMOUNT.fullmatch(given[0]):
         return [], given
     amounts, rest = given[:1], given[1:]
@@ -166,7 +173,7 @@ class _Call:
         self._american = arguments.get("sp").lower() == "us"
 
     def shown(self, amounts: list[str], unit: str, rest: list[str]) -> str | None:
-        """The amounts with their unit, and the smaller units of the same amount: "5 feet 6 inches"."""
+        """The amounts with their unit, then smaller units of the same amount: "5 feet 6 inches"."""
         as_adjective = self._adjective in ("on", "mid")
         is_singular = as_adjective or self._adjective == "1"
         name = self._name(unit, is_singular or _is_one(amounts))
@@ -185,8 +192,8 @@ class _Call:
 
     def _joined(self, amounts: list[str]) -> str:
         return "".join(
-            _JOINERS[piece] if place % 2 else self._number(piece, is_first=place == 0)
-            for place, piece in enumerate(amounts)
+            _JOINERS[piece] if index % 2 else self._number(piece, is_first=index == 0)
+            for index, piece in enumerate(amounts)
         )
 
     def _number(self, amount: str, is_first: bool = False) -> str:
@@ -199,7 +206,7 @@ class _Call:
         return self._wording.numerals.grouped(f"0{plain}" if plain[0] == "." else plain)
 
     def _name(self, code: str, is_one: bool) -> str | None:
-        """A unit's name; of ``kg/ha`` made of both, of ``e6km2`` with its scale."""
+        """A unit's name: ``kg/ha`` is "kilograms per hectare", ``e6km2`` "million square kilometres"."""
         units = self._wording.units
         if scaled := _SCALED.fullmatch(code):
             name = self._name(scaled[2], is_one)
@@ -214,7 +221,7 @@ class _Call:
         return name.replace("metre", "meter").replace("litre", "liter") if self._american else name
 
     def _own_text(self, rest: list[str]) -> tuple[str, list[str]]:
-        """The text that ``adj=mid``, ``adj=pre`` and ``disp=preunit`` put beside the unit, and the other parameters."""
+        """The text that ``adj=mid``, ``adj=pre`` or ``disp=preunit`` puts beside the unit, and the other parameters."""
         if self._adjective not in ("mid", "pre") and self._display != "preunit":
             return "", rest
         texts = [piece for piece in rest if piece not in self._wording.units and not _AMOUNT.fullmatch(piece)]

@@ -1,6 +1,6 @@
 """Dates and ages as templates show them, in the words of a wiki.
 
-An age today depends on the day of reading: it has no words here.
+An age today is a loss, because it depends on the day of reading.
 """
 
 import re
@@ -27,16 +27,17 @@ _EVENTS = {
 
 @dataclass(frozen=True)
 class Calendar:
-    """``day_month`` etc. are patterns with {day}, {month}, {year}; ``first``: the first day of a month."""
+    """``full``, ``day_month`` and ``month_year`` are patterns with {day}, {month}, {year}."""
 
     months: tuple[str, ...]
     full: str
     day_month: str
     month_year: str
     first: str = "1"
+    """How the first day of a month is written."""
 
     def spelled(self, year: str, month: str, day: str) -> str:
-        """Year, month and day each may be empty; the month is a number or a name."""
+        """The date in words. Year, month and day may each be empty; the month is a number or a name."""
         if month.isdecimal() and 1 <= int(month) <= 12:
             month = self.months[int(month) - 1]
         if day.isdecimal():
@@ -59,9 +60,9 @@ _SWITCHES = ("df", "mf", "dm", "br", "TZ", "p", "paren", "sortable", "abbr", "fm
 
 
 def date(arguments: Arguments) -> str | None:
-    """``{{birth date|1879|3|14|df=y}}``: "14 March 1879"; of {{birth date and age}} the date alone."""
+    """``{{birth date|1879|3|14|df=y}}``: "14 March 1879"; only the date for {{birth date and age}}."""
     arguments.ignore(_SWITCHES)
-    year, month, day = (arguments.get(place) for place in "123")
+    year, month, day = (arguments.get(name) for name in "123")
     if not year.isdecimal():
         return year or None
     style = arguments.get("format").lower()
@@ -69,7 +70,7 @@ def date(arguments: Arguments) -> str | None:
 
 
 def _age(years: list[str]) -> str | None:
-    """Full years from the first (year, month, day) to the second."""
+    """Full years from the first three numbers (year, month, day) to the next three."""
     if len(years) < 6 or not all(piece.isdecimal() for piece in years[:6]):
         return None
     born, then = tuple(map(int, years[:3])), tuple(map(int, years[3:6]))
@@ -101,7 +102,7 @@ def age(arguments: Arguments) -> str | None:
 def as_of(arguments: Arguments) -> str | None:
     """``{{as of|2010|5|lc=y}}``: "as of May 2010"."""
     arguments.ignore(("url", "df", "since", "lc", "bare", "pre"))
-    year, month, day = (arguments.get(place) for place in "123")
+    year, month, day = (arguments.get(name) for name in "123")
     after = arguments.get("post")
     if alternative := arguments.get("alt"):
         return alternative
@@ -116,7 +117,7 @@ def as_of(arguments: Arguments) -> str | None:
 def marriage(arguments: Arguments) -> str | None:
     """``{{marriage|Ann|1990|1995|end=div}}``: "Ann (m. 1990; div. 1995)"."""
     arguments.ignore(("show", "()"))
-    name, begun, ended = (arguments.get(place) for place in "123")
+    name, begun, ended = (arguments.get(name) for name in "123")
     event = arguments.get("end", "reason")
     event = _EVENTS.get(event.lower().rstrip("."), event)
     if ended and event:
@@ -129,8 +130,8 @@ def marriage(arguments: Arguments) -> str | None:
 
 
 def date_of_wiki(arguments: Arguments, calendar: Calendar) -> str | None:
-    """``{{date|14|mars|1879}}``, day first as most wikis write it, or a date in one parameter."""
-    day, month, year = (arguments.get(place) for place in "123")
+    """``{{date|14|mars|1879}}`` with the day first, as most wikis write it, or a date in one parameter."""
+    day, month, year = (arguments.get(name) for name in "123")
     if not month and not year:
         return day or None
     if not day.isdecimal():
@@ -140,12 +141,13 @@ def date_of_wiki(arguments: Arguments, calendar: Calendar) -> str | None:
     return calendar.spelled(year, month, day)
 
 
+# Roman or Arabic, with the ordinal ending of French in the same parameter: "XIX", "19", "XIXe".
 _CENTURY = re.compile(r"([IVXLC]+|\d{1,2}|[ivxlc]+)(?:er|e|ème)?")
 _ENDINGS = frozenset(("e", "er", "è", "ème", "re", "s", "º", ""))
 
 
 def century(arguments: Arguments, kind: str, shapes: Mapping[str, str]) -> str | None:
-    """``{{s|XIX}}``, ``{{sp|XVIII|e|et|XIX|e}}``: numbers of centuries, with words between them, in a wiki's shape."""
+    """``{{s|XIX}}``, ``{{sp|XVIII|e|et|XIX|e}}``: centuries, and the words between them, in a wiki's shape."""
     numbers: list[str] = []
     joiner, era = shapes["century_joiner"], ""
     given = arguments.all()

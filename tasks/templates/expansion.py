@@ -1,11 +1,11 @@
-"""Templates of wikitext, replaced by what a reader sees of them; which ones and how is data (tables/).
+"""Templates of wikitext, replaced by the words that a reader sees; the rules are data (tables/).
 
-Every wiki has a table of its own beside the one for all: the same name is another template elsewhere. Calls are
-replaced from the innermost outwards, so that a template's parameters never hold another template. What a template
-stands for is wikitext again. A template that no table knows, and a parameter that its rule does not place, leave marks
-of a loss (marks.py), alone on their line too (blocks.py).
+Each wiki has its own table beside the table for all wikis, because the same name is a different template elsewhere.
+Calls are replaced from the innermost outwards, so that a template's parameters never contain a call. The replacement
+is wikitext again. A template that is in no table, and a parameter that its rule does not use, are marked as losses
+(marks.py), even on a line that has nothing else (blocks.py).
 
-Names are compared without case: a wiki's redirects give nearly all spellings of a name to the same template.
+Names are compared without case, because wikis redirect nearly all spellings of a name to the same template.
 """
 
 import fnmatch
@@ -28,16 +28,20 @@ from tasks.templates.patterns import compiled
 
 _TABLES = Path(__file__).with_name("tables")
 _SAME_TABLE = {"simple": "en"}
-"""Wikis in the language, and with the templates, of another."""
+"""Wikis in the same language and with the same templates as another wiki."""
 
+# A call without braces in it, except single braces. Atomic and possessive: in text with many unclosed "{{" the pattern
+# would otherwise try every division of what follows, which takes quadratic time and more.
 _INNERMOST = re.compile(r"\{\{((?>[^{}]+|\{(?!\{)|\}(?!\}))*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{[^{}]*\}\}\}")
+# Both widths of brackets, since Chinese and Japanese use the wide ones.
 _ASIDE = re.compile(r"(?:'''|[(（][^()（）\n]*)\s*$")
 _ASIDE_WITHIN = 300
+# The name of a parser function ends at the first colon, "#if:" or "formatnum:", and its first parameter follows.
 _MAGIC = re.compile(r"(#?[^\W\d_]+(?: [^\W\d_]+)*) ?:")
 _SUBSTITUTED = re.compile(r"(?:safesubst|subst|msgnw|msg|raw):")
 _DEPTH = 40
-"""Templates nested deeper than this are left to the scanner, which drops them."""
+"""Templates nested deeper than this are left in the text; the scanner drops them."""
 
 Rules = Mapping[str, Any]
 
@@ -71,7 +75,7 @@ class TemplateTable:
         return name
 
     def function(self, name: str) -> Computed | None:
-        """What makes a template's words; None where it is unknown."""
+        """The function that computes a template's words; None for an unknown template."""
         if name not in self._known:
             self._known[name] = self._find(name)
         return self._known[name]
@@ -106,7 +110,7 @@ def _loaded(name: str) -> Rules:
 
 
 def _merged(common: Rules, own: Rules) -> Rules:
-    """Both tables; of a name that both have the wiki's own rule holds."""
+    """Both tables in one; the wiki's own rule replaces the common rule of the same name."""
     owned = set(own.get("silent", ()))
     for key in ("text", "computed"):
         owned.update(*own.get(key, {}).values())
@@ -135,7 +139,7 @@ def _language(wiki: str, rules: Rules) -> Language:
 
 
 def expand(text: str, table: TemplateTable) -> tuple[str, set[str]]:
-    """Wikitext without templates, and their names."""
+    """The wikitext with its templates replaced, and the templates' names."""
     names: set[str] = set()
     if "{{" not in text:
         return text, names
@@ -168,23 +172,26 @@ def expand(text: str, table: TemplateTable) -> tuple[str, set[str]]:
 
 
 def _with_loss(shown: str, reason: str) -> str:
-    """The words with a mark behind them that some of their own are missing."""
+    """The words with the mark of a loss behind them, before a line break at their end."""
     body = shown.rstrip("\n")
     return f"{body}{lost(reason)}{shown[len(body) :]}"
 
 
 def _as_value(shown: str) -> str:
-    """Words whose signs of equality name no parameter of the template around them; those of tags stay."""
+    """Words whose equals signs do not name a parameter of the template around them.
+
+    Equals signs in tags and in several lines (tables, headings) are left, because they are markup.
+    """
     return shown if "<" in shown or "\n" in shown else shown.replace("=", "&#61;")
 
 
 def _without_outer_gaps(text: str) -> str:
-    """Nothing of gaps at an edge of a line: a heading or table behind a gap is still one."""
+    """Without gaps at the edges of lines, because a heading or table is recognised only at the start of its line."""
     return "\n".join([line.strip(GAP) for line in text.split("\n")])
 
 
 def _is_aside(call: re.Match[str]) -> bool:
-    """Whether a call stands within brackets, or behind a name in bold."""
+    """Whether a call is within brackets, or follows a name in bold."""
     before = call.string[max(0, call.start() - _ASIDE_WITHIN) : call.start()]
     return bool(_ASIDE.search(before))
 
@@ -198,7 +205,7 @@ def _any_of(names: Iterable[str]) -> re.Pattern[str]:
 
 
 def _always(words: Computed, _: str) -> Computed:
-    """The same words whatever the template's name."""
+    """Words that do not depend on the template's name."""
     return words
 
 

@@ -1,8 +1,8 @@
-"""Marks that travel within a text while it is cleaned, so that offsets are counted once, when everything is done.
+"""Marks within a text that is being cleaned, so that offsets are counted only once, at the end.
 
-Made of control characters that XML does not allow, hence none are in a dump: a gap is where something without words
-of its own was removed, ``lost`` where words were; a link surrounds its anchor. Whatever is cut out of the text takes
-its marks along; whatever is put before them moves them.
+Marks are control characters that XML does not allow, so dumps do not contain them. A gap replaces markup that shows no
+words, a loss replaces words that cannot be shown, and a link mark surrounds an anchor. A mark moves with the text
+around it and disappears with it.
 """
 
 import re
@@ -39,7 +39,7 @@ def without_controls(text: str) -> str:
 
 
 class LinkMarks:
-    """Numbers the links of one page and remembers their targets, and the categories that links put it into."""
+    """The targets of one page's links, by the number in their mark, and the categories that its links name."""
 
     def __init__(self) -> None:
         self.targets: list[str] = []
@@ -51,7 +51,7 @@ class LinkMarks:
 
 
 def unmark(text: str, targets: list[str]) -> Marked:
-    """The text without its marks, and where they were, counted in code points."""
+    """The text without its marks, and the links and losses with their offsets in code points."""
     pieces = _ANY.split(text)
     spans: list[tuple[int, int, str]] = []
     losses: list[dict[str, Any]] = []

@@ -12,17 +12,18 @@ _WITHOUT_WORDS = (
 )
 
 
-def foreign(arguments: Arguments, language: str, place: int, shape: Mapping[str, str]) -> str | None:
+def foreign(arguments: Arguments, language: str, position: int, shape: Mapping[str, str]) -> str | None:
     """``{{lang-ru|Москва|Moskva|lit=x}}``: "Russian: Москва, romanized: Moskva, lit. 'x'".
 
-    ``language`` is its name in the wiki's words; the text is parameter ``place``, its transcription the next.
+    ``language`` is the language's name on the wiki. The text is the parameter at ``position``, followed by its
+    transcription and its meaning.
     """
     arguments.ignore(_WITHOUT_WORDS)
     label = arguments.get("label") or language
-    text = arguments.get(str(place), "text")
+    text = arguments.get(str(position), "text")
     arguments.ignore(("p", "a", "audio"))
-    romanized = arguments.get("translit", "r", str(place + 1))
-    literal = arguments.get("lit", "literal", "translation", str(place + 2))
+    romanized = arguments.get("translit", "r", str(position + 1))
+    literal = arguments.get("lit", "literal", "translation", str(position + 2))
     if not text:
         return None
     pieces = [text]
@@ -72,7 +73,7 @@ def interlanguage(arguments: Arguments) -> str | None:
 
 
 def sortname(arguments: Arguments) -> str | None:
-    """``{{sortname|Ann|Elm|dab=poet}}``: the whole name, linked to its page."""
+    """``{{sortname|Ann|Elm|dab=poet}}``: the full name, linked to its page."""
     arguments.ignore(("sort", "nolink", "4"))
     name = " ".join(piece for piece in (arguments.get("1"), arguments.get("2")) if piece)
     title, kind = arguments.get("3"), arguments.get("dab")
@@ -82,8 +83,8 @@ def sortname(arguments: Arguments) -> str | None:
 
 
 def verse(arguments: Arguments) -> str | None:
-    """``{{bibleverse|1|Cor|13:4|KJV}}``: "1 Cor 13:4"; the version only says where it leads."""
-    first, second, third, version, own = (arguments.get(place) for place in "12345")
+    """``{{bibleverse|1|Cor|13:4|KJV}}``: "1 Cor 13:4"; the version only chooses the link's target."""
+    first, second, third, version, own = (arguments.get(name) for name in "12345")
     if own:
         return own
     if not first or first in ("1", "2", "3", "4", "I", "II", "III", "IV"):
@@ -92,11 +93,11 @@ def verse(arguments: Arguments) -> str | None:
 
 
 def ship(arguments: Arguments, prefix: str) -> str | None:
-    """``{{USS|Enterprise|CV-6}}``: "USS Enterprise (CV-6)"; a last parameter says which parts are shown."""
+    """``{{USS|Enterprise|CV-6}}``: "USS Enterprise (CV-6)"; a last parameter chooses the parts that are shown."""
     arguments.ignore(("up", "sub"))
-    place = 1 if prefix else 2
+    position = 1 if prefix else 2
     prefix = prefix or arguments.get("1")
-    name, number, shape = (arguments.get(str(place + offset)) for offset in range(3))
+    name, number, shape = (arguments.get(str(position + offset)) for offset in range(3))
     if not name:
         return None
     whole = f"{prefix} {name} ({number})" if number else f"{prefix} {name}"
@@ -108,7 +109,7 @@ _COUNTRY_CODE = re.compile(r"[A-Z]{2,3}")
 
 
 def country(arguments: Arguments, shape: str, countries: Mapping[str, str]) -> str | None:
-    """``{{flag|Italy}}``, ``{{fb|ITA}}``: the country's name in a shape; None for an unknown code."""
+    """``{{flag|Italy}}``, ``{{fb|ITA}}``: the country's name in the given shape; None for an unknown code."""
     arguments.ignore(("2", "variant", "altlink", "altvar", "avar", "size"))
     given, own = arguments.get("1"), arguments.get("name")
     if _COUNTRY_CODE.fullmatch(given):
@@ -119,20 +120,20 @@ def country(arguments: Arguments, shape: str, countries: Mapping[str, str]) -> s
 
 
 def author_year(arguments: Arguments) -> str | None:
-    """``{{harvtxt|Elm|Oak|2000|p=5}}``, a part of its sentence: "Elm & Oak (2000, p. 5)"."""
+    """``{{harvtxt|Elm|Oak|2000|p=5}}``, a citation within the sentence: "Elm & Oak (2000, p. 5)"."""
     *authors, year = [piece for piece in arguments.all() if piece] or [""]
-    page, pages, place = arguments.get("p"), arguments.get("pp"), arguments.get("loc")
+    page, pages, location = arguments.get("p"), arguments.get("pp"), arguments.get("loc")
     if not authors:
         return None
     names = (
         f"{authors[0]} et al." if len(authors) > 3 else " & ".join(filter(None, (", ".join(authors[:-1]), authors[-1])))
     )
-    details = [year, f"p. {page}" if page else "", f"pp. {pages}" if pages else "", place]
+    details = [year, f"p. {page}" if page else "", f"pp. {pages}" if pages else "", location]
     return f"{names} ({', '.join(filter(None, details))})"
 
 
 def coordinates(arguments: Arguments) -> str | None:
-    """Shown at the head of the page they are no part of a sentence; within it they are lost."""
+    """Empty for coordinates at the head of the page, which belong to no sentence; a loss within the text."""
     arguments.ignore_all()
     at_head = arguments.get("display") in ("title", "t") or (arguments.get("article") and not arguments.get("text"))
     return "" if at_head else None
@@ -168,7 +169,7 @@ _QUOTE_OFF = ("multiline", "qid", "oldid", "lang", "Sprache", "lingua", "langue"
 
 
 def quoted(arguments: Arguments, shape: str) -> str | None:
-    """Words in the wiki's quotation marks, not in two pairs of them, and behind them who said so and where."""
+    """The words in one pair of the wiki's quotation marks, followed by their author and source."""
     words, credit = _quote(arguments)
     opening, closing = shape.split("{}")
     if not words:
@@ -179,7 +180,7 @@ def quoted(arguments: Arguments, shape: str) -> str | None:
 
 
 def quote_block(arguments: Arguments) -> str | None:
-    """A quotation as a paragraph; who said so stands below it."""
+    """A quotation as a paragraph, with its author and source below it."""
     words, credit = _quote(arguments)
     if not words:
         return None

@@ -1,17 +1,19 @@
-"""Numbers as a wiki writes them: separators and groups by its language (numerals.yaml), powers, English number words.
+"""Numbers as a wiki writes them: separators and groups by language (numerals.yaml), powers, English number words.
 
-The rules are those of MediaWiki's ``formatnum``, whose no-break spaces are plain ones here.
+The rules are those of MediaWiki's ``formatnum``, with plain spaces instead of its no-break spaces.
 """
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 _PLAIN = re.compile(r"([+\-−]?)(\d*)(?:\.(\d+))?")
 _SCIENTIFIC = re.compile(r"([+\-−]?[\d.,]*\d)[eE]([+\-−]?\d+)")
+# A fraction with or without a whole number before it. In {{convert}} two slashes stand for a horizontal bar.
 _MIXED = re.compile(r"([+\-−]?)(?:([\d,]+)[+\-−])?(\d+)//?(\d+)")
 _SUPERSCRIPTS = str.maketrans("0123456789+-−–=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-−–=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₋₌₍₎")
@@ -19,17 +21,21 @@ _SUBSCRIPTS = str.maketrans("0123456789+-−–=()", "₀₁₂₃₄₅₆₇�
 
 @dataclass(frozen=True)
 class Numerals:
-    """``shortest``: digits of the first group without which four digits stay together; ``digits``: ten, or none."""
+    """How a wiki writes numbers."""
 
     group: str = ","
+    """Between groups of digits."""
     decimal: str = "."
+    """Before the decimals."""
     shortest: int = 1
+    """The fewest digits of the first group: with 2, four digits stay together."""
     size: int = 3
-    """Digits of each group but the last, which has three: two in India."""
+    """Digits of each group except the last, which has three; 2 in India."""
     digits: str = ""
+    """The ten digits of another script; empty for 0 to 9."""
 
     def grouped(self, number: str) -> str:
-        """``1234567.8`` with the wiki's separators; what is no plain number with a decimal point stays as it is.
+        """``1234567.8`` with the wiki's separators; text that is not a number with a decimal point is left as it is.
 
         Fractions and powers of ten are written out: ``2+1/2`` is "2 1/2", ``1.5e6`` "1.5×10⁶".
         """
@@ -47,11 +53,11 @@ class Numerals:
         return number.replace("-", "−", 1) if number[:1] == "-" and number[1:2].isdigit() else number
 
     def ungrouped(self, number: str) -> str:
-        """A number that is written with the wiki's separators, as a computer reads it."""
+        """A number with the wiki's separators as a plain number with a decimal point."""
         return number.replace(self.group, "").replace(self.decimal, ".")
 
     def written(self, number: str) -> str:
-        """In the wiki's digits."""
+        """The number in the wiki's digits."""
         return number.translate(str.maketrans("0123456789", self.digits)) if self.digits else number
 
     def _in_groups(self, digits: str) -> str:
@@ -69,14 +75,15 @@ def _minus(sign: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _data() -> list[dict[str, str]]:
-    return yaml.safe_load(Path(__file__).with_name("numerals.yaml").read_text("utf-8"))
+def _data() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("numerals.yaml").read_text("utf-8"))
+    return rows
 
 
 @lru_cache(maxsize=64)
 def numerals_of(language: str) -> Numerals:
-    """The rules of a wiki; English ones where the table has none for it."""
-    fields: dict = {}
+    """The rules of a wiki; the English rules for a wiki that is not in the table."""
+    fields: dict[str, Any] = {}
     for row in _data():
         if language in str(row["wikis"]).split():
             fields |= {name: value for name, value in row.items() if name != "wikis"}
@@ -84,7 +91,7 @@ def numerals_of(language: str) -> Numerals:
 
 
 def raised_digits(text: str) -> str:
-    """Digits and signs as superscripts; other characters stay."""
+    """The text with digits and signs as superscripts; other characters stay."""
     return text.translate(_SUPERSCRIPTS)
 
 

@@ -1,6 +1,6 @@
-"""Which pages only tell apart pages of similar names, and which are lists: by title, templates and categories.
+"""Recognises disambiguation pages and lists by title, templates and categories.
 
-What marks them differs from wiki to wiki and is data (page_kinds.yaml), to which a config adds.
+Their marks differ from wiki to wiki and are data (page_kinds.yaml); a config can add marks.
 """
 
 import fnmatch
@@ -33,24 +33,27 @@ class _Patterns(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _data() -> dict[Kind, dict[str, dict[str, list[str]]]]:
-    return yaml.safe_load(Path(__file__).with_name("page_kinds.yaml").read_text("utf-8"))
+    data: dict[Kind, dict[str, dict[str, list[str]]]] = yaml.safe_load(
+        Path(__file__).with_name("page_kinds.yaml").read_text("utf-8")
+    )
+    return data
 
 
 def disambiguating_templates(language: str) -> list[str]:
-    """Of one wiki: what such a template shows is no part of a sentence."""
+    """The disambiguation templates of one wiki. The words that they show belong to no sentence."""
     known = _data()["disambiguation"]
     return [name for wiki in ("all", language) for name in known.get(wiki, {}).get("templates", [])]
 
 
 class PageKinds:
-    """The marks of one wiki and one config."""
+    """The marks of one wiki, with those that a config adds."""
 
     def __init__(self, language: str, settings: CleaningSettings) -> None:
         self._disambiguation = _patterns("disambiguation", language, settings.disambiguation)
         self._lists = _patterns("lists", language, settings.lists) if settings.list_pages == "dropped" else None
 
     def unwanted(self, title: str, templates: Iterable[str], categories: Iterable[str]) -> Kind | None:
-        """The kind for which a page is dropped; None for one that is kept."""
+        """The kind for which a page is dropped; None for a page that is kept."""
         if self._disambiguation.match(title, templates, categories):
             return "disambiguation"
         return "lists" if self._lists is not None and self._lists.match(title, templates, categories) else None

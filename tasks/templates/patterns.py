@@ -1,11 +1,11 @@
-"""The small language in which a template's words are written in the tables (template_tables/).
+"""The small language in which the tables (tables/) write a template's words.
 
     {1}, {name}      a parameter
-    {lt|1}           the first of these that is given; {-1} is the last one without a name
-    ‹, born {2}›     shown only where a parameter within it is given
-    {!2|reason}      parameters of which the reader sees nothing; {!*} all others
+    {lt|1}           the first of these parameters that is given; {-1} is the last parameter without a name
+    ‹, born {2}›     shown only if a parameter within it is given
+    {!2|reason}      parameters that a reader does not see; {!*} stands for all others
 
-A sign that a parameter brings along is not written twice: "US${1}" of "$5" and of "5" is "US$5".
+A sign that a parameter already has is not written twice: "US${1}" is "US$5" for both "$5" and "5".
 """
 
 import re
@@ -20,6 +20,8 @@ Words = Callable[[Arguments], str]
 _HIDDEN = re.compile(r"\{!([^{}]+)\}")
 _OPTIONAL = re.compile(r"‹([^‹›]*)›")
 _PLACE = re.compile(r"\{([^{}!][^{}]*)\}")
+# The signs that editors repeat in the parameter: a currency, alone or behind its country ("US$"), a short word with a
+# full stop ("c.", "fl."), and "AD". Only at the start or behind a space or bracket, so that no end of a word matches.
 _SIGN_BEFORE = re.compile(r"(?:^|(?<=[\s(\[‹]))([^\W\d_]{0,4}[$€£¥₹₩₱₺₽−±]|[^\W\d_]{1,6}\.|AD)\s*$")
 _SIGN_AFTER = re.compile(r"\s*([%‰°€$£¥]|percent|kr|BCE?|CE|siècle)(?!\w)")
 _CURRENCY = "$€£¥₹₩₱₺₽"

@@ -8,9 +8,13 @@ from tasks.templates.numerals import Numerals, ordinal, raised_digits
 
 _RANGES = {"-": "–", "–": "–", "to": " to ", "by": " by ", "and": " and ", "or": " or ", "x": " × ", "×": " × "}
 _UNITS = {"C": "°C", "degC": "°C", "F": "°F", "degF": "°F", "deg": "°", "um": "μm"}
+# A power is a number right behind the letters of its unit: "km2", "s-1".
 _POWER = re.compile(r"(?<=[A-Za-zμΩ°])([-−]?\d+)(?!\w)")
+# A number that has no separators yet, among other words.
 _NUMBER_WITHIN = re.compile(r"(?<![\d.,])\d{4,}(?:\.\d+)?(?![\d,])")
 _INTEGER = re.compile(r"[+\-−]?\d+")
+# A number, which may be grouped with spaces of any kind, and the unit behind it. Before a unit the number must end in
+# a digit, so that no separator or space becomes part of the unit.
 _NUMBER_FIRST = re.compile(r"([+\-−]?\d[\d.,\s\xa0\u202f]*?)(?:(?<=\d)\s*(?![\d.,\s])(.*))?", re.DOTALL)
 _WORDS_BETWEEN = {"à", "et", "ou", "et de", "au", "a", "y", "o", "e", "bis", "und", "oder", "to", "and", "by", "par"}
 _SIGNS_BETWEEN = {"-": "–", "–": "–", "x": " × ", "×": " × ", "±": " ± ", "/": "/"}
@@ -44,7 +48,7 @@ def _unit(code: str) -> str:
 
 
 def with_unit(number: str, unit: str) -> str:
-    """ "5 km"; a degree or percent sign stands as its wiki writes it, and a unit that is there is not doubled."""
+    """ "5 km"; no space before a sign of degrees or minutes, and no unit behind a number that ends with it."""
     if not unit or number.endswith(unit):
         return number
     return f"{number}{'' if unit in ('°', '′', '″') else ' '}{unit}".strip()
@@ -63,12 +67,12 @@ def fraction(arguments: Arguments) -> str | None:
 
 
 def _grouped_sum(part: str) -> str:
-    """A part of a fraction that is more than one number or word, in brackets."""
+    """The numerator or denominator of a fraction, in brackets if it is a sum, a product or several words."""
     return f"({part})" if re.search(r"\S\s*[+−×/ -]\s*\S", part) and not part.startswith("(") else part
 
 
 def formatted(arguments: Arguments, numerals: Numerals) -> str | None:
-    """``{{formatnum:1234.5}}``: "1,234.5" in the wiki's signs; ``|R`` is the way back, ``|NOSEP`` ungrouped."""
+    """``{{formatnum:1234.5}}``: "1,234.5" with the wiki's separators; ``|R`` removes them, ``|NOSEP`` the groups."""
     number, option = arguments.get("1"), arguments.get("2").upper()
     arguments.ignore(("prefix", "suffix", "format", "quick", "debug"))
     before, after = arguments.get("prefix"), arguments.get("suffix")
@@ -84,7 +88,7 @@ def formatted(arguments: Arguments, numerals: Numerals) -> str | None:
 
 
 def in_pieces(arguments: Arguments, numerals: Numerals) -> str | None:
-    """``{{gaps|12|345}}``, whose gaps are no characters: "12,345"."""
+    """``{{gaps|12|345}}``, whose gaps are only styled on the wiki: "12,345" with the wiki's separators."""
     arguments.ignore(("lhs", "rhs"))
     number = numerals.grouped("".join(arguments.all()))
     power = f"×{arguments.get('base') or '10'}{raised_digits(arguments.get('e'))}" if arguments.get("e") else ""
@@ -93,7 +97,7 @@ def in_pieces(arguments: Arguments, numerals: Numerals) -> str | None:
 
 
 def quantity(arguments: Arguments, numerals: Numerals) -> str | None:
-    """``{{unité|1234.5|km|2}}``: "1 234,5 km²"; ranges "5 à 10 km"; several units with their powers in turn."""
+    """``{{unité|1234.5|km|2}}``: "1 234,5 km²"; also ranges, "5 à 10 km", and several units, each with its power."""
     arguments.ignore(("fmt", "lang", "label"))
     given = arguments.all()
     if not given or not given[0]:
@@ -160,7 +164,7 @@ _INDIAN_SCALES |= {"t": "trillion"}
 
 
 def rupees(arguments: Arguments) -> str | None:
-    """``{{INRConvert|5|c}}``: "₹5 crore"; the dollars are a conversion and not shown (conversions.py)."""
+    """``{{INRConvert|5|c}}``: "₹5 crore"; the converted dollars are not shown, for the reason in conversions.py."""
     arguments.ignore(("lk", "nolink", "to", "mode", "year", "about"))
     amount, scale = arguments.get("1").lstrip("₹"), arguments.get("2").lower()
     if not amount or (scale and scale not in _INDIAN_SCALES):
@@ -170,11 +174,12 @@ def rupees(arguments: Arguments) -> str | None:
 
 
 _CHARGE = re.compile(r"\d*[+\-−]")
+# A charge in brackets, or a sign at the end of a formula. A sign between two formulas has spaces around it.
 _CHARGE_WITHIN = re.compile(r"\((\d*[+\-−])\)|(?<=[A-Za-z\]\d])([+\-−])(?=$|\s)")
 
 
 def formula(arguments: Arguments) -> str | None:
-    """``{{chem|SO|4|2-}}``: "SO4²⁻", the charge raised."""
+    """``{{chem|SO|4|2-}}``: "SO4²⁻", with the charge raised."""
     arguments.ignore(("link", "auto"))
     return "".join(raised_digits(piece) if _CHARGE.fullmatch(piece) else piece for piece in arguments.all()) or None
 

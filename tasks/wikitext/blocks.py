@@ -1,6 +1,6 @@
 """Lines of wikitext → blocks of text: paragraphs, headings, list items.
 
-Text here may hold marks (marks.py); they are no part of what a reader sees.
+The text may contain marks (marks.py), which a reader does not see.
 """
 
 import re
@@ -10,23 +10,26 @@ from tasks.wikitext.tidying import tidy
 
 HEADING = re.compile(r"^(={1,6})[ \t]*(.+?)[ \t]*\1[ \t]*$")
 _ITEM = re.compile(r"[*#:;]+[ \t]*")
+# A line on which only punctuation is left beside marks showed nothing but what was removed: "({{cn}})", "* {{x}}".
 _ONLY_MARKS = re.compile(rf"(?:{MARK}|[\s.,;:*#·•|–—-])*")
 _ODD_SPACE = re.compile(r"[\xa0\u2000-\u200a\u202f\u205f\u3000]")
 _SPACES = re.compile(r"  +")
+# Zero-width spaces, marks of direction and soft hyphens: they would make equal words unequal.
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\xad\u2066-\u2069]")
 _LOST = re.compile(LOST)
 _LOST_TEMPLATE = re.compile(rf"{LOST_OPEN}template:[^\x03]*\x03")
 _MARKS = re.compile(MARK)
+# Quotation marks and brackets may close behind the full stop.
 _ENDED = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*\s*$")
 _HAS_TEXT = re.compile(rf"(?:{MARK}|[\W_])*+[^\W_]")
 
 
 def assemble(text: str) -> str:
-    """Blocks with a blank line between them. Headings without text below them go.
+    """Blocks with a blank line between them. Headings without text below them are dropped.
 
-    A loss alone on its line belongs to the sentence that it interrupts, where the line before has not ended it. Else
-    it takes nothing from the paragraphs beside it: a template's mark then stands on the blank line between two blocks,
-    within neither (at the very start or end of a page, at its edge); a formula or code set apart leaves none.
+    A loss alone on its line belongs to the sentence of the line before it, unless that line ends the sentence. Then
+    the paragraphs beside it have lost nothing: the mark of a template is put on the blank line between the two blocks
+    (or at the start or end of the page), and a displayed formula or block of code leaves no mark.
     """
     blocks: list[str] = []
     paragraph: list[str] = []
@@ -71,7 +74,7 @@ def assemble(text: str) -> str:
 
 
 def _joined(blocks: list[str]) -> str:
-    """Blocks of text with a blank line between them, on which the marks stand that belong to neither."""
+    """Blocks of text with a blank line between them, which holds the marks that belong to neither block."""
     pieces: list[str] = []
     apart = ""
     for block in blocks:
@@ -84,9 +87,9 @@ def _joined(blocks: list[str]) -> str:
 
 
 def _with_text(blocks: list[str]) -> list[str]:
-    """Without empty blocks and without headings that no text follows before one of the same or a higher level.
+    """The blocks without empty blocks, and without headings that have no text before the next of their level or above.
 
-    Marks that stand apart are kept, and are no text below a heading.
+    Separate marks are kept, and do not count as text below a heading.
     """
     kept: list[str] = []
     bare: list[tuple[int, list[str]]] = []  # headings without text so far: the level, the block and the marks below it

@@ -1,9 +1,9 @@
-"""Wikitext → plain text with links and marks of what was lost, at offsets in code points.
+"""Wikitext → plain text, with links and losses at offsets in code points.
 
-A page is rewritten step by step, each step over the whole text: comments and elements without prose (elements.py),
-templates, tables, links, quotes, variants, tags, switches, entities, lines. Links and losses travel as marks
-(marks.py), and are counted at the end. The text has paragraphs, ``== headings ==`` and list items (``* ``, ``: ``), a
-line each; a blank line stands between blocks.
+A page is rewritten in steps, each over the whole text: comments and elements without prose (elements.py), templates,
+tables, links, quotes, variants, tags, switches, entities, lines. Links and losses are marks in the text (marks.py)
+until the last step computes their offsets. The text has paragraphs, ``== headings ==`` and list items (``* ``,
+``: ``), each on one line; a blank line separates blocks.
 """
 
 import re
@@ -22,18 +22,24 @@ from tasks.wikitext.titles import without_entities
 from tasks.wikitext.variants import in_one_variant
 from tasks.wikitext.wikis import Wiki
 
+# The patterns of tables begin with a newline in place of `^`, since a literal first character is found much faster. The
+# body of a table contains no start of another table, so that nested tables are removed from the innermost outwards.
 _TABLE = re.compile(r"\n[ \t:*#]*+\{\|[^\n]*+(?:\n(?![ \t:*#]*+\{\||[ \t]*+\|\})[^\n]*+)*+\n[ \t]*+\|\}")
-"""It begins with a newline in place of ``^``: patterns with a literal first character are found much faster."""
+# A table that nothing closes ends at the next heading, so that it does not take the rest of the page along.
 _UNCLOSED_TABLE = re.compile(r"\n[ \t:*#]*+\{\|.*?(?=\n==|\Z)", re.DOTALL)
 _HTML_TABLE = re.compile(r"<table\b(?:(?!<table\b).)*?</table\s*>", re.DOTALL | re.IGNORECASE)
+# Rows whose table's start is missing, for example because a template writes it.
 _TABLE_LINE = re.compile(r"\n[ \t]*\|[^\n]*")
+# The words of an external link may contain single brackets. Possessive quantifiers keep text with many unclosed
+# brackets linear.
 _EXTERNAL = re.compile(
     r"\[(?:(?:https?:|ftps?:|irc:)?//|mailto:|news:)[^\s\[\]<>]++[ \t]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\]",
     re.IGNORECASE,
 )
 _QUOTES = re.compile(r"''+")
+# A bracket within brackets, as chemical names have it, is text: "[[2-ethoxy]phenyl]" and not the end of a link. The
+# pattern has no groups, so that the search can skip to the next bracket.
 _LEFT_OVER = re.compile(r"\{\{[^\n]*|\}\}|\[[^\[\]\n]*+\[[^\[\]\n]*+\]\]|\]\]")
-"""The third is kept: brackets of a formula, not of a link. No groups, for the search then skips to the next bracket."""
 _PASSES = 10
 
 
@@ -44,11 +50,11 @@ class Cleaned(NamedTuple):
     templates: set[str]
     """Names of the templates that the page calls, in lower case."""
     categories: list[str]
-    """Names, without namespace, of the categories that the page puts itself into."""
+    """Names of the page's categories, without the namespace."""
 
 
 def clean(wikitext: str, wiki: Wiki) -> Cleaned:
-    """What a reader of the page sees as running text."""
+    """The running text that a reader of the page sees."""
     text = without_elements(without_controls(wikitext))
     text, templates = expand(text, template_table(wiki.language))
     text = _without_tables(text)
@@ -76,7 +82,7 @@ def _without_tables(text: str) -> str:
     return _TABLE_LINE.sub("\n", text)
 
 
-# -- quotes and what is left over -----------------------------------------------------------------------------------
+# -- quotes and unclosed markup -------------------------------------------------------------------------------------
 
 
 def _without_quotes(text: str) -> str:
@@ -88,13 +94,13 @@ def _without_quotes(text: str) -> str:
 
 
 def _quote(found: re.Match[str]) -> str:
-    """Four are bold and an apostrophe; of more than five, five are markup."""
+    """The apostrophes that remain of a run: four are bold and an apostrophe; of more than five, five are markup."""
     length = len(found[0])
     return "'" if length == 4 else "'" * (length - 5)
 
 
 def _with_apostrophe(line: str) -> str:
-    """MediaWiki's rule for ``''Titanic'''s``: where bold and italics are both left open, a bold is an apostrophe."""
+    """MediaWiki's rule for ``''Titanic'''s``: if bold and italics are both left open, one bold is an apostrophe."""
     runs = list(_QUOTES.finditer(line))
     bold = [run for run in runs if len(run[0]) in (3, 4)]
     both = sum(len(run[0]) >= 5 for run in runs)
@@ -109,7 +115,7 @@ def _with_apostrophe(line: str) -> str:
 
 
 def _without_left_overs(text: str) -> str:
-    """Without what no pattern closed. An open template's parameters are no prose: its line ends with it."""
+    """The text without unclosed markup. An unclosed template takes the rest of its line along: its parameters."""
     if "{" not in text and "}" not in text and "]" not in text:
         return text
     return _LEFT_OVER.sub(_left_over, text)

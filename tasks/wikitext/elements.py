@@ -1,7 +1,7 @@
-"""What MediaWiki reads before anything else: comments, and elements whose content is no wikitext of this page.
+"""Comments, and elements whose content is not wikitext of this page: MediaWiki reads them before anything else.
 
-They are found in one scan from the left, so that whichever opens first holds all up to its own end: a comment's sign in
-a block of code is code, and a block of code in a comment is a comment.
+They are found in one scan from the left. Whichever opens first reaches to its own end: a comment within a block of
+code is code, and a block of code within a comment is a comment.
 """
 
 import re
@@ -9,21 +9,24 @@ import re
 from tasks.templates.marks import GAP, lost
 
 _LOSSES = "math|chem|ce|hiero|score|graph|syntaxhighlight|source|pre|del|strike"
-"""What a reader sees of them is lost."""
+"""Elements that show words or formulas, which are lost."""
 _SILENT = (
     "gallery|timeline|imagemap|mapframe|maplink|templatestyles|templatedata|inputbox|categorytree|dynamicpagelist|"
     "references|section|indicator|phonos|charinsert|rss|ref"
 )
-"""What a reader sees of them is no part of a sentence."""
+"""Elements whose output belongs to no sentence."""
 _UNSEEN = "includeonly"
-"""Part of the pages that include this one, not of this one; to the end of the page where nothing closes it."""
+"""The content belongs to pages that include this page. Unclosed, the element reaches to the end of the page."""
 _PLAIN = "noinclude|onlyinclude"
-"""On the page itself only the tags vanish."""
+"""Only the tags are removed; the content belongs to this page."""
 _STRUCK = r"s(?=\s*+/?>|\s[^<>]*=)"
-"""Its name may be a letter of a formula (tags.py)."""
+"""The tag ``<s>``. Without a closing bracket or an attribute, ``<s`` compares a letter (tags.py)."""
 _SILENT_NAMES = frozenset(_SILENT.split("|"))
 ELEMENTS = frozenset(f"nowiki|s|{_LOSSES}|{_SILENT}|{_UNSEEN}|{_PLAIN}".split("|"))
 
+# One pattern, because alternatives of one search find whatever opens first. An element without a tag in its body, the
+# usual case, is matched as a whole: `body` spares the search for its closing tag. Its group is possessive, so that an
+# unclosed element is read once. An element that ends in "/>" has no body.
 _OPENING = re.compile(
     r"<(?:(?P<comment>!--)"
     rf"|/?(?:{_PLAIN})\s*+/?>"
@@ -31,15 +34,18 @@ _OPENING = re.compile(
     r"(?:(?<!/>)(?P<body>[^<]*+)</(?P=name)\s*+>)?+)",
     re.IGNORECASE,
 )
+# Comments in a row count as one when their line is checked for other text. An unclosed comment reaches to the end of
+# the page.
 _COMMENTS = re.compile(r"<!--(?:.*?-->(?:[ \t]*+<!--.*?-->)*+|.*)", re.DOTALL)
 _REST_OF_LINE = re.compile(r"[ \t]*+\n")
 _REFERENCE = r"<ref(?=[\s>])[^<>]*+(?<!/)>"
 _DEEPEST = 10
+"""References nested deeper than this are not followed."""
 _ESCAPED = {ord(sign): f"&#{ord(sign)};" for sign in "[]{}|<>='*#:;&_-~"}
 
 
 def without_elements(text: str) -> str:
-    """Wikitext without comments and elements, each with the mark of what it leaves."""
+    """Wikitext without comments and elements; an element leaves a gap, a loss or its words."""
     return _Scan(text).result() if "<" in text else text
 
 
@@ -48,7 +54,7 @@ class _Scan:
         self._text = text
         self._pieces: list[str] = []
         self._ahead: dict[str, tuple[int, re.Match[str] | None]] = {}
-        """By pattern, from where it was looked for and what was found."""
+        """By pattern, the offset from which it was searched, and the match."""
 
     def result(self) -> str:
         place = 0
@@ -60,7 +66,7 @@ class _Scan:
         return "".join(self._pieces)
 
     def _element(self, opening: re.Match[str]) -> tuple[str, int]:
-        """What is left of the element that opens here, and where it ends."""
+        """The replacement of the element that opens here, and the offset of its end."""
         if opening["comment"]:
             return "", self._end_of_comment(opening.start())
         if opening["name"] is None:
@@ -82,7 +88,7 @@ class _Scan:
         if name == _UNSEEN:
             return ""
         if name == "nowiki":
-            # It ends the words of a link before it.
+            # The gap keeps these words from joining the link before them as its trail.
             before = GAP if not body or self._text.endswith("]]", 0, start) else ""
             return before + body.translate(_ESCAPED).replace("\n", " ")
         return lost(name) if body else ""
@@ -90,13 +96,13 @@ class _Scan:
     def _unclosed(self, name: str, opening: re.Match[str]) -> tuple[str, int]:
         if name == _UNSEEN:
             return "", len(self._text)
-        if name == "ref":  # most likely its note is that of one line
+        if name == "ref":  # the note is most likely the rest of its line
             end = self._text.find("\n", opening.end())
             return lost(name), end if end >= 0 else len(self._text)
         return opening[0], opening.end()
 
     def _end_of_comment(self, start: int) -> int:
-        """Behind a comment; behind its line where nothing else stands on it."""
+        """The offset behind a comment, or behind its line if the comment is alone on it, as MediaWiki reads it."""
         found = _COMMENTS.match(self._text, start)
         assert found is not None
         while start and self._text[start - 1] in " \t":
@@ -106,11 +112,11 @@ class _Scan:
         return rest.end() if rest else found.end()
 
     def _closing(self, name: str, start: int) -> re.Match[str] | None:
-        """The tag that closes an element whose content begins here.
+        """The tag that closes an element whose content begins at ``start``.
 
-        MediaWiki takes the first. A reference within a reference, which it does not know, goes with the outer one
-        where both are closed within a paragraph. Where the next reference opens on a later line instead, this one was
-        never closed.
+        MediaWiki takes the first closing tag. It does not nest references: here a reference within a reference is
+        dropped with the outer one if both are closed within a paragraph. If they are not, and the next reference opens
+        on a later line, this reference was never closed.
         """
         closing = self._next(rf"</{name}\s*>", start)
         if name != "ref" or closing is None:
@@ -124,7 +130,7 @@ class _Scan:
         return outer or closing
 
     def _closing_of_nested(self, inner: re.Match[str] | None, first: re.Match[str]) -> re.Match[str] | None:
-        """The tag that closes a reference as well as all within it, the first of which opens at ``inner``."""
+        """The tag that closes a reference and all references within it, the first of which opens at ``inner``."""
         closing: re.Match[str] | None = first
         depth = 1
         while closing is not None and depth < _DEEPEST:
@@ -140,7 +146,10 @@ class _Scan:
         return None
 
     def _next(self, pattern: str, start: int) -> re.Match[str] | None:
-        """The first match from ``start`` on. What was found for a start before this one is not looked for again."""
+        """The first match from ``start`` on. A match from an earlier search is used again if it still is the first.
+
+        Without this, many unclosed references would each search the whole page: quadratic time.
+        """
         searched, found = self._ahead.get(pattern, (len(self._text) + 1, None))
         if searched <= start and (found is None or start <= found.start()):
             return found

@@ -1,4 +1,4 @@
-"""Links of wikitext, replaced by their words within marks (marks.py)."""
+"""Links of wikitext, replaced by their words between marks (marks.py)."""
 
 import re
 from functools import lru_cache
@@ -11,27 +11,29 @@ from tasks.wikitext.wikis import Wiki
 _OF_TITLE = r"[^\s#%_:<>\[\]{}|&\x01-\x07\u200e\u200f\u202a-\u202e]"
 _OF_WORDS = r"[^\s\x01-\x07]"
 _PLAIN = re.compile(rf"([^\W_]{_OF_TITLE}*+(?: {_OF_TITLE}++)*+)(?:\|({_OF_WORDS}++(?: {_OF_WORDS}++)*+))?")
-"""Most links: a title without prefix or section, and words without marks. Nothing in them needs a closer look."""
+"""Most links: a title without prefix or section, and words without marks, which need no further parsing."""
 _ADDRESS = re.compile(r"(?:(?:https?|ftps?|irc):)?//|mailto:|news:", re.IGNORECASE)
 _UNCLOSED = re.compile(
     r"(?P<formula>\[\[[^\[\]|\n]*+\][^\[\]\n]*+\](?!\]))"
     r"|\[\[(?:[^\[\]|\n]*\|)?(?P<words>[^\[\]|\n]*+)(?:\](?!\]))?"
 )
-"""``[[Elm|the elm`` and ``[[Elm|the elm]``; the brackets of ``[[2-ethoxy]phenyl]`` are no link's."""
+"""``[[Elm|the elm`` and ``[[Elm|the elm]`` keep their words; ``[[2-ethoxy]phenyl]`` is text and not a link."""
 _LETTER = r"[^\W\d_]"
 _PASSES = 10
 
 
 @lru_cache(maxsize=8)
 def _pattern(trail: str, is_prefixed: bool) -> re.Pattern[str]:
-    # Letters before a link are tried from the first of them only: from within the run it would fail again.
+    # Letters before a link are matched from the first letter of a word only. Without the lookbehind a long word that no
+    # link follows would be tried from each of its letters, in quadratic time; `++` and `?+` do not give letters back.
     before = rf"(?:(?<!{_LETTER})(?P<before>{_LETTER}++))?+" if is_prefixed else ""
+    # The body may contain single brackets, but no double ones, so that inner links are replaced first.
     link = rf"\[\[(?P<body>[^\[\]]*+(?:(?:\[[^\[\]]*+\]|\](?!\]))[^\[\]]*+)*+)\]\](?P<trail>{trail})?"
     return re.compile(before + link + ("" if is_prefixed else "(?P<before>)"))
 
 
 def with_links(text: str, wiki: Wiki, links: LinkMarks) -> str:
-    """Links as marks, from the innermost: links in a file's caption come before the file, and go with it."""
+    """The text with links as marks. Inner links are replaced first: those in a file's caption are dropped with it."""
 
     def shown(found: re.Match[str]) -> str:
         body, before, trail = found.group("body", "before", "trail")
@@ -59,10 +61,10 @@ def with_links(text: str, wiki: Wiki, links: LinkMarks) -> str:
 
 
 def _read(body: str, wiki: Wiki, links: LinkMarks) -> tuple[str | None, str]:
-    """The article that a link leads to, if it leads to one, and the words that it shows."""
+    """The title of the article that a link leads to, or None, and the words that it shows."""
     written, _, words = body.partition("|")
     written = tidy(written)
-    if _ADDRESS.match(written):  # not a link: an address in brackets, once too often
+    if _ADDRESS.match(written):  # an external link in one pair of brackets too many
         return None, words or written.partition(" ")[2]
     target = decoded(written)
     prefix, colon, name = target.partition(":")

@@ -1,8 +1,8 @@
 """Raised and lowered text, ``<sup>`` and ``<sub>``, on one line of plain text.
 
-What stands in a number's power must not become a part of the number: "10<sup>6</sup>" is "10⁶", "2<sup>k</sup>" is
-"2^k". Endings of ordinals and abbreviations are no powers: "19<sup>th</sup>" is "19th", "M<sup>me</sup>" "Mme".
-Lowered text follows directly, "H2O", but for what stands beside a digit: "log₂8".
+A power must not become a part of its base: "10<sup>6</sup>" is "10⁶", "2<sup>k</sup>" is "2^k". Endings of ordinals
+and abbreviations are not powers: "19<sup>th</sup>" is "19th", "M<sup>me</sup>" is "Mme". Lowered text is written like
+other text, "H2O", unless digits would meet: "log₂8".
 """
 
 import html
@@ -11,6 +11,8 @@ import re
 from tasks.templates.marks import MARK
 from tasks.templates.numerals import lowered_digits, raised_digits
 
+# The innermost element: tags other than sup and sub may be within it. The lookahead gives the next character, which
+# decides whether the text is a power. Unrolled with possessive quantifiers, because the naive form backtracks.
 _ELEMENT = re.compile(
     r"<(su[pb])\b(?:[^<>]*[^<>/])?>([^<]*+(?:<(?!/?su[pb]\b)[^<]*+)*+)</\1\s*>(?=(.?))", re.IGNORECASE | re.DOTALL
 )
@@ -26,13 +28,13 @@ _ENDINGS = frozenset(
         *("mgr", "lle", "mlle", "mlles", "gr", "rs", "té", "te", "ts", "le", "la", "ᵉ"),
     )
 )
-"""Of ordinals and abbreviations in the languages that raise them."""
+"""Endings of ordinals and abbreviations in the languages that raise them."""
 _SYMBOLS = re.compile(r"[^\w\s]+")
 _SIMPLE = re.compile(r"[+\-−]?[\w.,]+")
 
 
 def in_line(text: str) -> str:
-    """The text without ``<sup>`` and ``<sub>``, from the innermost outwards."""
+    """The text with ``<sup>`` and ``<sub>`` replaced, from the innermost outwards."""
     if "<" not in text:
         return text
     for _ in range(_NESTED):
@@ -62,7 +64,7 @@ def _placed(found: re.Match[str]) -> str:
 
 
 def superscript(text: str, before: str = "", after: str = "") -> str:
-    """Raised text behind ``before`` and in front of ``after``: "⁶", "^k", "^(n/2)", "th"."""
+    """Raised text between ``before`` and ``after``: "⁶", "^k", "^(n/2)", "th"."""
     raised = raised_digits(text)
     if raised != text and not any(sign.isascii() or sign in text for sign in raised):
         return raised
@@ -72,7 +74,7 @@ def superscript(text: str, before: str = "", after: str = "") -> str:
 
 
 def _is_base(before: str, after: str, text: str) -> bool:
-    """Whether the text is a power of what stands before it: a number, a bracket, or a letter that is no word."""
+    """Whether the text is a power of what is before it: a number, a bracket, or a single letter."""
     last = before[-1:]
     if last.isdigit() or last in (")", "]", "π"):
         return True
@@ -81,7 +83,7 @@ def _is_base(before: str, after: str, text: str) -> bool:
 
 
 def subscript(text: str, before: str = "", after: str = "") -> str:
-    """Lowered text: as it is, but for digits beside other digits."""
+    """Lowered text: unchanged, except digits beside other digits."""
     if (before[-1:].isdigit() and text[:1].isdigit()) or (after.isdigit() and text[-1:].isdigit()):
         lowered = lowered_digits(text)
         return lowered if not any(sign.isascii() for sign in lowered) else f"_{text}"

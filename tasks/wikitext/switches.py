@@ -1,19 +1,21 @@
-"""Behaviour switches: ``__NOTOC__`` and what it is called in the wiki's own language."""
+"""Behaviour switches: ``__NOTOC__`` and its names in the wiki's own language."""
 
 import re
 from collections.abc import Set
 
 from tasks.wikitext.titles import folded
 
+# Words joined by single underscores, since `__A__B__` is the switch A and then `B__`. Japanese and Chinese also write
+# the wide underscore. Possessive quantifiers keep text with many underscores linear.
 _WORD = r"[^\s_＿<>\[\]{}|\x00-\x1f]++"
 _SWITCHES = {bars: re.compile(rf"{bars}({_WORD}(?:_{_WORD})*+){bars}") for bars in ("__", "＿＿")}
 
 
 def without_switches(text: str, names: Set[str]) -> str:
-    """Text without the switches of these names, and without those in other scripts than Latin.
+    """The text without switches: names that are known, and any name in a script other than Latin.
 
-    No table holds all names of all wikis. In Latin letters only known names are switches, for ``__init__`` and
-    ``__FILE__`` are words; in other scripts nobody writes such words, unless in small letters.
+    The table does not contain all names of all wikis. In Latin letters only known names are switches, because
+    ``__init__`` and ``__FILE__`` are words. In other scripts such words are not written, except in small letters.
     """
 
     def shown(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""HTML tags of wikitext. Only those that MediaWiki knows are tags: ``x<y and z>w`` is text."""
+"""HTML tags of wikitext. Only names that MediaWiki knows are tags: ``x<y and z>w`` is text."""
 
 import re
 
@@ -11,7 +11,8 @@ _INLINE = (
 _BLOCKS = "div|center|blockquote|poem|ul|ol|dl|h[1-6]|table|caption|thead|tbody|tfoot|tr|td|th"
 _KNOWN = ELEMENTS.union(_INLINE.split(" "))
 
-# ``p<q and r>s`` compares letters that are names of tags: those have attributes with values, or none.
+# ``p<q and r>s`` compares letters that are also names of tags. A tag of one letter must end at once or have an
+# attribute with a value.
 _LETTER = r"(?=\s*+/?>|\s[^<>]*=)"
 _TAG = re.compile(rf"</?(?:([a-zA-Z][a-zA-Z0-9]++)(?=[\s/>])|[abisuABISU]{_LETTER})[^<>]*+>")
 _BREAK = re.compile(r"</?(?:br|hr)(?=[\s/>\\])[^<>]*>", re.IGNORECASE)
@@ -24,12 +25,12 @@ _READING = re.compile(r"<rt(?=[\s>])[^<>]*>([^<>]*)(?:</rt\s*>)?", re.IGNORECASE
 
 
 def without_tags(text: str) -> str:
-    """Text with blank lines where blocks begin and end, a line for each item of a list, and marks of quotation."""
+    """The text with blank lines around blocks, list items on their own lines, and quotation marks for ``<q>``."""
     if "<" not in text:
         return text
     text = _HEADING.sub(_heading, text)
     text = _ITEM.sub("\n* ", _BLOCK.sub("\n\n", _BREAK.sub(" ", text)))
-    if "<r" in text or "<R" in text:  # letters with their reading above them
+    if "<r" in text or "<R" in text:  # ruby: characters with their reading above them
         text = _READING.sub(lambda found: f"({found[1].strip()})" if found[1].strip() else "", _BRACKET.sub("", text))
     return _TAG.sub(_known, _QUOTE.sub('"', text))
 

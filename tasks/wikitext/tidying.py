@@ -1,8 +1,8 @@
-"""Tidying what removal left behind: "(; born 1900)", "word ,", "(, uchi)".
+"""Tidies punctuation that is left over where markup was removed: "(; born 1900)", "word ,", "(, uchi)".
 
-Only what stands beside a mark (marks.py) is touched: empty brackets or doubled commas that an author wrote stay. So
-the patterns are tried on the few characters around each mark, not on the whole text. These may still be many: no
-pattern is tried again from within a run that it has failed on.
+Only punctuation beside a mark (marks.py) is changed: empty brackets and doubled commas of an author stay. The patterns
+are therefore tried on the characters around each mark and not on the whole text. A run of such characters may still be
+long, so lookbehinds and possessive quantifiers keep a pattern from being tried again within a run where it has failed.
 """
 
 import re
@@ -15,21 +15,30 @@ _MARK = rf"(?:{GAP}|{LOST})"
 _LOST = re.compile(LOST)
 _HAS_MARK = re.compile(_MARK)
 
+# "({{IPA|x}}; )": brackets around nothing but marks and separators, with the space before them.
 _EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{_MARK}|[ ,;:/–])*)[)）]")
+# "({{IPA|x}}; born 1900)": separators right behind an opening bracket.
 _AFTER_BRACKET = re.compile(rf"([(\[（])((?:{_MARK}|[ ,;:/–])+)")
+# "(born 1900, {{IPA|x}})": separators right before a closing bracket. The lookbehind lets a run match only from its
+# first character; the two control characters in it are the ends of marks.
 _BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–{GAP}\x03])((?:{_MARK}|[ ,;:/–])++)([)\]）])")
 _BRACKET = re.compile(r"[()\[\]（）]")
+# "a, {{x}}, b": a run of separators, and two or more at its beginning with only marks and spaces between. A space must
+# follow, as it does in prose.
 _SEPARATORS = re.compile(rf"[,;](?:{_MARK}|[ ,;])*+")
 _DOUBLED = re.compile(rf"([,;])((?:{_MARK}| )*(?:[,;](?:{_MARK}| )*)+)(?= )")
+# "1900–{{x}}.": a dash whose second half was removed.
 _DANGLING = re.compile(rf"–({_MARK}+)(?=[ ,.;]|$)")
+# "word {{cn}}.": the space before a mark would be left before the full stop. Like the next pattern, this one begins only
+# at the first space of a run.
 _BEFORE_STOP = re.compile(rf"(?<! ) +({_MARK}+)([.,;](?:\s|$))")
 _WITH_SPACES = re.compile(rf"(?<! ) *+(?:{_MARK} *+)++")
 _BESIDE = frozenset(" ,;:/–.()[]（）")
-"""What the patterns above match besides marks: whatever else stands before or behind ends their reach."""
+"""The characters that the patterns above match besides marks: any other character ends a neighbourhood."""
 
 
 def tidy(text: str) -> str:
-    """Text without gaps and without the brackets, separators and spaces that are left over beside marks."""
+    """The text without gaps, and without the brackets, separators and spaces that are left over beside marks."""
     if GAP not in text and LOST_OPEN not in text:
         return text.strip()
     pieces: list[str] = []
@@ -43,7 +52,7 @@ def tidy(text: str) -> str:
 
 
 def _neighbourhoods(text: str) -> Iterator[tuple[int, int]]:
-    """Marks with all that is beside them, each with a character between it and the next that is left alone."""
+    """Spans of marks and the punctuation beside them; at least one character that stays separates two spans."""
     begin = end = -2
     for mark in _HAS_MARK.finditer(text):
         start, stop = mark.span()
@@ -76,20 +85,20 @@ def _tidied(text: str) -> str:
 
 
 def _without_doubled(run: re.Match[str]) -> str:
-    """A run of separators with one for those that are doubled; from within it the pattern would find no more."""
+    """A run of separators in which doubled separators are one. A second match within the run is impossible."""
     found = _DOUBLED.match(run[0])
     return run[0] if found is None else _if_marked(found, found[2], found[1], "") + run[0][found.end() :]
 
 
 def _if_marked(found: re.Match[str], left_over: str, before: str, after: str) -> str:
-    """The marks of what is left over instead of all of it; what no mark is part of stays as it is."""
+    """The losses among left-over characters instead of all of them; characters without a mark stay as they are."""
     if not _HAS_MARK.search(left_over):
         return found[0]
     return f"{before}{''.join(_HAS_MARK.findall(left_over))}{after}"
 
 
 def _with_one_space(run: re.Match[str]) -> str:
-    """Losses with at most one space beside them, and none at an edge of the text."""
+    """Losses with at most one space beside them, and without a space at an edge of the text."""
     losses = "".join(_LOST.findall(run[0]))
     if run.start() == 0 or run.end() == len(run.string) or " " not in run[0]:
         return losses

@@ -1,4 +1,4 @@
-"""Titles of pages as MediaWiki writes them, from what stands in a link or a redirect."""
+"""Titles of pages as MediaWiki writes them, from the targets of links and redirects."""
 
 import html
 import re
@@ -7,10 +7,13 @@ from functools import lru_cache
 from html.entities import html5
 from urllib.parse import unquote_to_bytes
 
+# Entities without a semicolon are not decoded, because MediaWiki shows them as text. The lengths are the longest that a
+# code point and a name of HTML can have.
 _ENTITY = re.compile(r"&(?:(#\d{1,7}|#[xX][0-9a-fA-F]{1,6})|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
 _SPACES = re.compile(r"[ _\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _DIRECTIONS = re.compile(r"[\u200e\u200f\u202a-\u202e]")
+# Forbidden characters, percent-encoding, signatures, entities and relative paths.
 _ILLEGAL = re.compile(r"[<>\[\]{}|\x00-\x1f\x7f\ufffd]|%[0-9a-fA-F]{2}|~~~|&[#\w]+;|(?:^|/)\.{1,2}(?:/|$)")
 _MOST_BYTES = 255
 _DOTTED_I = frozenset({"tr", "az", "kaa"})
@@ -18,7 +21,7 @@ _IJ_IS_A_LETTER = frozenset({"nl"})
 
 
 def without_entities(text: str) -> str:
-    """Text with ``&amp;`` and ``&#38;`` as the characters they stand for. Without a semicolon it is no entity."""
+    """Text with ``&amp;`` and ``&#38;`` replaced by their characters. An entity must end in a semicolon."""
     return _ENTITY.sub(_character, text) if "&" in text else text
 
 
@@ -27,7 +30,7 @@ def _character(entity: re.Match[str]) -> str:
 
 
 def decoded(target: str) -> str:
-    """A link's target without percent-encoding and entities; bytes that are not UTF-8 stay encoded."""
+    """A link's target with percent-encoding and entities decoded; unchanged if its bytes are not UTF-8."""
     if "%" in target and _PERCENT.search(target):
         try:
             target = unquote_to_bytes(target).decode()
@@ -37,13 +40,13 @@ def decoded(target: str) -> str:
 
 
 def spaced(name: str) -> str:
-    """A name with single spaces, whatever it was written with, and without marks of direction."""
+    """A name with single spaces instead of underscores and other white space, and without marks of direction."""
     return _SPACES.sub(" ", _DIRECTIONS.sub("", name)).strip(" ")
 
 
 @lru_cache(maxsize=1024)
 def folded(name: str) -> str:
-    """A name of a namespace or a switch for comparison: in small letters, those with and without a dot being one."""
+    """The name of a namespace or a switch for comparison: in lower case, with dotted and dotless i as one letter."""
     return unicodedata.normalize("NFC", spaced(name).replace("İ", "i").replace("ı", "i").lower())
 
 
@@ -53,9 +56,9 @@ def is_legal(title: str) -> bool:
 
 
 def capitalised(title: str, language: str) -> str:
-    """A title with a capital as a wiki of this language writes it.
+    """A title with a capital first letter, as a wiki of this language writes it.
 
-    A letter whose capital is two letters (ß) stays, and so does Georgian, whose capitals Wikipedia does not use.
+    A letter whose capital is two letters (ß) stays. So does a Georgian letter: Wikipedia does not use its capitals.
     """
     first = title[0]
     if first in "iI":

@@ -1,7 +1,7 @@
 """Text in several scripts or spellings: ``-{zh-hans:计算机; zh-hant:電腦}-``, on wikis that convert between them.
 
-https://www.mediawiki.org/wiki/Writing_systems/Syntax has the flags. Which variant is shown is the first of the wiki's
-list (wikis.yaml) that the text has.
+https://www.mediawiki.org/wiki/Writing_systems/Syntax describes the flags. The text of the first variant in the wiki's
+list (wikis.yaml) that the markup has is shown.
 """
 
 import re
@@ -23,7 +23,7 @@ def _rule(variants: Sequence[str]) -> re.Pattern[str]:
 
 
 def in_one_variant(text: str, variants: Sequence[str]) -> str:
-    """Text as its readers see it in the first of these variants that it has."""
+    """The text as readers see it; each conversion shows the first of these variants that it has."""
     if not variants or "-{" not in text:
         return text
     for _ in range(_DEPTH):
@@ -49,7 +49,7 @@ def _shown(body: str, variants: Sequence[str]) -> str:
 
 
 def _texts(body: str, variants: Sequence[str]) -> dict[str, str]:
-    """By variant, its text; empty where the body is one text for all."""
+    """Texts by variant; empty if the body is one text for all variants."""
     pieces = _rule(tuple(variants)).split(body)
     if pieces[0].strip(" \n;"):
         return {}

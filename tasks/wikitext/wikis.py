@@ -1,5 +1,5 @@
-"""What differs between the Wikipedias: names of namespaces, prefixes, switches and variants (wikis.yaml), and letters
-that belong to the words of a link (trails.yaml)."""
+"""Differences between the Wikipedias: names of namespaces, prefixes, switches and variants (wikis.yaml), and the
+letters that belong to the words of a link (trails.yaml)."""
 
 import re
 from collections.abc import Iterator
@@ -19,12 +19,14 @@ _MEDIA, _ARTICLES, _FILES, _CATEGORIES = -2, 0, 6, 14
 
 @lru_cache(maxsize=1)
 def _data() -> dict[str, dict[str, list[str]]]:
-    return yaml.safe_load(Path(__file__).with_name("wikis.yaml").read_text("utf-8"))
+    data: dict[str, dict[str, list[str]]] = yaml.safe_load(Path(__file__).with_name("wikis.yaml").read_text("utf-8"))
+    return data
 
 
 @lru_cache(maxsize=1)
 def _trails() -> dict[str, Any]:
-    return yaml.safe_load(Path(__file__).with_name("trails.yaml").read_text("utf-8"))
+    trails: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("trails.yaml").read_text("utf-8"))
+    return trails
 
 
 @lru_cache(maxsize=1)
@@ -34,21 +36,23 @@ def _files_of_any_wiki() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Wiki:
-    """The prefixes of link targets, in lower case, by what becomes of the link."""
+    """The prefixes of link targets, in lower case, by the treatment of the link, and other facts about a wiki."""
 
     language: str
     files: frozenset[str]
-    """Nothing of the link is shown; of ``categories`` neither."""
+    """The link is not shown."""
     categories: frozenset[str]
+    """The link is not shown."""
     outside: frozenset[str]
-    """Other namespaces and projects: the words are shown, but they are no link to an article."""
+    """Other namespaces and projects: the words are shown, without a link to an article."""
     languages: frozenset[str]
-    """Other wikis of the same project: nothing is shown."""
+    """Other wikis of the same project: the link is not shown."""
     switches: frozenset[str]
     """Behaviour switches without their underscores, in lower case."""
     variants: tuple[str, ...]
-    """Of the language, the one to show first; none where the wiki does not convert between variants."""
+    """Variants of the language, the preferred first; empty if the wiki does not convert between variants."""
     redirects: re.Pattern[str]
+    """The beginning of a redirect's text; its group is the target."""
     trail: str
     """A pattern of the letters behind a link that belong to its words."""
     is_prefixed: bool
@@ -56,7 +60,7 @@ class Wiki:
     first_letter: bool
 
     def article(self, target: str) -> str | None:
-        """The title that a link or a redirect, decoded (titles.py), leads to; None where it leads to no article."""
+        """The title that a decoded target (titles.py) of a link or redirect leads to; None if it is not an article."""
         title = spaced(target.partition("#")[0]).removeprefix(":").strip()
         prefix, colon, rest = title.partition(":")
         if colon and self.is_own(prefix):
@@ -71,7 +75,7 @@ class Wiki:
         return capitalised(name, self.language) if self.first_letter else name
 
     def is_file(self, prefix: str, name: str) -> bool:
-        """Also of a picture whose link was copied from another wiki."""
+        """Whether the link is to a file; also true for a picture whose link was copied from another wiki."""
         known = folded(prefix)
         return known in self.files or (known in _files_of_any_wiki() and bool(_PICTURE.search(name)))
 
@@ -82,7 +86,7 @@ class Wiki:
         return folded(prefix) in self.languages
 
     def is_own(self, prefix: str) -> bool:
-        """Whether a prefix names this very wiki, so that what follows is a title here."""
+        """Whether a prefix names this wiki itself, so that a title of this wiki follows."""
         return folded(prefix) == self.language
 
     def _leads_out(self, prefix: str, name: str) -> bool:
@@ -95,13 +99,16 @@ class Wiki:
 
     @cached_property
     def unclosed(self) -> re.Pattern[str]:
-        """A link to a file or a category that nothing closes: it ends with its line, or at a single bracket."""
+        """An unclosed link to a file or a category; it ends with its line, or at a single closing bracket.
+
+        Possessive quantifiers keep a page with many unclosed links linear.
+        """
         names = "|".join(sorted(re.escape(name).replace(r"\ ", "[ _]") for name in self.files | self.categories))
         return re.compile(rf"\[\[[ _]*(?:{names})[ _]*:(?:[^\n\[\]]|\[\[?[^\n\[\]]*+\]?)*+\]?", re.IGNORECASE)
 
 
 def _languages_of(language: str) -> Iterator[str]:
-    """The language itself and those whose names its wiki also accepts."""
+    """The language itself, and the languages whose names its wiki also accepts."""
     yield language
     for other in _data().get(language, {}).get("fallback", []):
         yield from _languages_of(other)

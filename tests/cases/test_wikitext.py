@@ -1,4 +1,4 @@
-"""Lines of wikitext and what a reader sees of them: the project's own (*.jsonl here), and shared ones where at hand."""
+"""Wikitext and the words that a reader sees: cases of this folder (*.jsonl), and of the shared test data if present."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def _cases() -> list[Any]:
 
 @pytest.mark.parametrize("case", _cases())
 def test_a_reader_sees_these_words(case: dict[str, Any]) -> None:
-    """``text``: what is accepted; ``links``: targets, or targets and anchors; ``lost``: whether a loss is marked."""
+    """``text``: accepted texts; ``links``: targets, or targets and anchors; ``lost``: whether a loss is marked."""
     page = clean(case["wikitext"], wiki_of_site(SITE, case["language"]))
     assert page.text in case["text"]
     assert bool(page.lost) == case["lost"]

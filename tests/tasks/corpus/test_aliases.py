@@ -1,4 +1,4 @@
-"""Redirects by target, and the column of a part of pages that they fill."""
+"""Redirects by target, and the redirects column of a part of pages."""
 
 import pyarrow as pa
 
@@ -42,7 +42,7 @@ def test_a_part_of_pages_gets_the_redirects_that_lead_to_its_own(tmp_path):
     assert aliases_of([table], pa.array(["Other", "Nowhere", "Other"])) == {"Other": ["Else"]}
 
 
-def test_a_part_of_passages_looks_up_its_pages_and_what_they_link_to_by_whatever_title(tmp_path):
+def test_a_part_of_passages_looks_up_its_pages_and_their_link_targets_by_any_title(tmp_path):
     table, path = str(tmp_path / "aliases.parquet"), str(tmp_path / "passages.parquet")
     titles = [("Far land", ["Farland"]), ("Old town", ["O. town"]), ("Other", ["Else"]), ("Third", ["III", "3rd"])]
     storage.write_rows(table, Alias, [Alias(snapshot=SNAPSHOT, title=t, redirects=r) for t, r in titles])

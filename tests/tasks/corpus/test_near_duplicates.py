@@ -1,4 +1,4 @@
-"""Passages that say nearly the same: found whatever the parts, kept once, and never for what is only like a third."""
+"""Near duplicates: found in any division into parts, kept once, and dropped only for a similar passage."""
 
 import random
 from itertools import pairwise
@@ -54,7 +54,7 @@ def jaccard(one: str, other: str) -> float:
     return len(first & second) / len(first | second)
 
 
-def test_of_nearly_the_same_passages_the_first_is_kept_however_they_are_parted(tmp_path: Path) -> None:
+def test_the_first_of_near_duplicates_is_kept_in_any_division_into_parts(tmp_path: Path) -> None:
     texts = [
         text_of(1),
         text_of(2),
@@ -71,8 +71,8 @@ def test_of_nearly_the_same_passages_the_first_is_kept_however_they_are_parted(t
     assert duplicates(tmp_path, [[]]) == []
 
 
-def test_what_is_dropped_is_alike_to_what_is_kept_for_it_not_to_one_between(tmp_path: Path) -> None:
-    """A chain in which every passage is alike to the next, and the last not at all to the first."""
+def test_a_dropped_passage_is_similar_to_the_passage_kept_for_it(tmp_path: Path) -> None:
+    """A chain in which every passage is similar to the next, and the last is unlike the first."""
     chain = [text_of(1, 100)]
     for place in range(2, 100, 4):
         chain.append(changed(chain[-1], place))
@@ -95,7 +95,7 @@ def test_scripts_without_spaces_are_compared_by_characters(tmp_path: Path) -> No
 
 
 def test_the_small_world_s_retellings_are_all_kept(tmp_path: Path) -> None:
-    """They tell the same facts on purpose, in other words."""
+    """Retellings state the same facts on purpose, in other words."""
     write_world(WorldSettings(families={Split.TRAIN: 2}), "smallworld-20260101", str(tmp_path))
     pages = [row for row in pages_of(tmp_path, snapshot="smallworld-20260101") if isinstance(row, Page)]
     passages = [row for page in pages for row in passages_of(page, PassageSettings())]

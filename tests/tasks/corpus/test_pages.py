@@ -53,7 +53,7 @@ def test_a_page_has_its_identifiers_text_and_links(tmp_path: Path) -> None:
     assert [(link.target, page.text[link.start : link.end]) for link in page.links] == [("Far land", "the land")]
 
 
-def test_what_is_no_article_is_rejected_with_its_reason(tmp_path: Path) -> None:
+def test_a_page_that_is_not_an_article_is_rejected_with_its_reason(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         page_xml(1, "Talk:Town", "Words.", namespace=1),
@@ -95,7 +95,7 @@ def test_redirects_lead_to_whole_articles_only(tmp_path: Path) -> None:
     assert kept(pages_of(path)) == ["Numbered"]
 
 
-def test_the_element_names_the_target_whatever_the_text_says(tmp_path: Path) -> None:
+def test_the_redirect_element_names_the_target_not_the_text(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         page_xml(1, "Old", "#REDIRECT [[Renamed]]", redirect="Elm"),
@@ -129,7 +129,7 @@ def test_old_schemas_leave_redirects_to_the_text(tmp_path: Path) -> None:
     assert pages_of(path) == []
 
 
-def test_the_latest_revision_counts_whatever_the_order(tmp_path: Path) -> None:
+def test_the_latest_revision_counts_in_any_order(tmp_path: Path) -> None:
     revisions = revision_xml(9, "The new text.", "2020-05-01T00:00:00Z") + revision_xml(
         12, "The old text.", "2009-05-01T00:00:00Z"
     )
@@ -137,7 +137,7 @@ def test_the_latest_revision_counts_whatever_the_order(tmp_path: Path) -> None:
     assert isinstance(page, Page) and (page.text, page.revision_id) == ("The new text.", 9)
 
 
-def test_a_broken_page_costs_no_other(tmp_path: Path) -> None:
+def test_a_broken_page_does_not_affect_others(tmp_path: Path) -> None:
     good = page_xml(1, "Good", "A good page.")
     unclosed = page_xml(2, "Unclosed", "Words.").replace("</page>", "")
     crossed = page_xml(3, "Crossed", "Words.").replace("</title>", "</text>", 1)
@@ -162,7 +162,7 @@ def streams_of_pages() -> list[list[str]]:
 
 
 _BLOCK_SUM = 10
-"""Where the sum of a bzip2 stream's first block stands: all data can be decompressed, and is not what was written."""
+"""Offset of the checksum of a bzip2 stream's first block: with damage here all data decompresses, to wrong content."""
 
 
 @pytest.mark.parametrize(("part_mb", "at"), [(1e-6, 60), (99, 60), (99, _BLOCK_SUM)])
@@ -177,7 +177,7 @@ def test_a_damaged_stream_is_rejected_and_all_others_are_read(tmp_path: Path, pa
     assert rejected(rows) == [(f"{second.start}-{second.end}", "damaged_stream")]
 
 
-def test_a_truncated_file_gives_what_is_there(tmp_path: Path) -> None:
+def test_a_truncated_file_gives_its_whole_pages(tmp_path: Path) -> None:
     path = write_multistream(tmp_path, streams_of_pages(), with_index=False)
     third = cut(find_dump(str(path)), 1e-6)[3]
     path.write_bytes(path.read_bytes()[: third.end - 30])
@@ -188,8 +188,8 @@ def test_a_truncated_file_gives_what_is_there(tmp_path: Path) -> None:
     assert rejected(redirects_of(path)) == rejected(rows), "neither stage loses it in silence"
 
 
-def test_a_file_that_ends_between_two_streams_is_told_to_be_cut_off(tmp_path: Path) -> None:
-    """Every stream that is there is whole: only the missing end of the document tells."""
+def test_a_file_that_ends_between_two_streams_is_reported_as_cut_off(tmp_path: Path) -> None:
+    """All remaining streams are whole: only the missing end of the document shows the loss."""
     path = write_multistream(tmp_path, streams_of_pages(), with_index=False)
     third = cut(find_dump(str(path)), 1e-6)[3]
     path.write_bytes(path.read_bytes()[: third.start])
@@ -296,7 +296,7 @@ def test_real_dumps_of_other_languages_and_schemas(
     "name", ["pyrus.xml", "pyrus.xml.gz", "pyrus.xml.bz2", "pyrus-utf16.xml", "pyrus-utf16.xml.bz2"]
 )
 def test_a_real_page_of_six_revisions_is_read_in_every_packing(test_data: Path, name: str) -> None:
-    """Without ``<ns>`` and ``<redirect>``; an older revision is no redirect, the latest is."""
+    """Without ``<ns>`` and ``<redirect>``; an older revision is not a redirect, the latest is."""
     path = test_data / "wiki" / "pywikibot-xml" / f"article-{name}"
     (row,) = redirects_of(path)
     assert isinstance(row, Redirect) and (row.title, row.target) == ("Pyrus", "Pear")

@@ -57,7 +57,7 @@ def test_paragraphs_are_numbered_and_name_their_section() -> None:
     assert (found[0].title, found[0].page_id, found[0].revision_id, found[0].n_words) == ("Town", 42, 7, 4)
 
 
-def test_a_fragment_without_a_full_stop_is_no_passage() -> None:
+def test_a_fragment_without_a_full_stop_is_not_a_passage() -> None:
     assert passages("Some caption\n\n" + "word " * 25 + "as follows:") == passages("word " * 25 + "as follows:")
 
 
@@ -90,7 +90,7 @@ def test_chinese_is_counted_by_characters_and_cut_at_its_own_stops() -> None:
     ),
     st.integers(1, 12),
 )
-def test_nothing_is_lost_or_moved_whatever_the_text(pieces: list[str], max_words: int) -> None:
+def test_any_text_keeps_its_words_and_offsets(pieces: list[str], max_words: int) -> None:
     page = page_of(" ".join(pieces))
     found = list(passages_of(page, PassageSettings(max_words=max_words)))
     assert all(is_whole(row, page) and row.text == row.text.strip() for row in found)

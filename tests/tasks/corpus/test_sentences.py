@@ -1,4 +1,4 @@
-"""Sentences of several languages, with the stops that end none."""
+"""Sentences of several languages, with stops that do not end a sentence."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The small world: a true dump, deterministic, whose splits share nothing and whose retellings can be looked up."""
+"""The small world: a real dump, deterministic, whose splits share nothing and whose retellings can be looked up."""
 
 import bz2
 import re
@@ -65,7 +65,7 @@ def test_the_dump_is_xml_with_siteinfo_and_every_page(dump: Path, pages: list[Wo
     assert [None if one is None else one.get("title") for one in redirects] == [page.redirect for page in pages]
 
 
-def test_an_edited_world_differs_in_dates_and_numbers_alone_and_tells_so_by_its_revisions(tmp_path: Path) -> None:
+def test_an_edited_world_differs_only_in_dates_numbers_and_revisions(tmp_path: Path) -> None:
     later = SETTINGS.model_copy(update={"edits": 0.2})
     for name, settings in [("before", SETTINGS), ("after", later)]:
         write_world(settings, SNAPSHOT, str(tmp_path / name))
@@ -84,7 +84,7 @@ def test_an_edited_world_differs_in_dates_and_numbers_alone_and_tells_so_by_its_
     edited = [title for title in before if before[title] != after[title]]
     share = sum(not title.startswith("Chronicle ") for title in edited) / len(shorts(world_pages(SETTINGS)))
     assert 0.1 < share < 0.3
-    assert any(title.startswith("Chronicle ") for title in edited), "what is retold changes with it"
+    assert any(title.startswith("Chronicle ") for title in edited), "the retellings change with the facts"
     for title in edited:
         (old_revision, old), (new_revision, new) = before[title], after[title]
         assert old_revision != new_revision
@@ -104,13 +104,13 @@ def test_a_stream_of_the_index_decompresses_alone(dump: Path) -> None:
         assert titles == [line.split(":", 2)[2] for line in lines if line.startswith(f"{offset}:")]
 
 
-def test_splits_are_told_for_every_page(dump: Path, pages: list[WorldPage]) -> None:
+def test_every_page_has_a_split(dump: Path, pages: list[WorldPage]) -> None:
     table = pq.read_table(dump / "splits.parquet")
     assert table["page_id"].to_pylist() == list(range(1, len(pages) + 1))
     assert table["split"].to_pylist() == [page.split for page in pages]
 
 
-def test_no_word_of_a_name_stands_in_another_split(pages: list[WorldPage]) -> None:
+def test_names_of_different_splits_share_no_word(pages: list[WorldPage]) -> None:
     words: dict[str, set[str]] = {}
     for page in shorts(pages).values():
         words.setdefault(page.split, set()).update(page.title.split())
@@ -127,8 +127,8 @@ def test_every_link_leads_to_a_page_or_redirect_of_the_same_split(pages: list[Wo
     assert all(by_title[target].split == page.split for page, target in links)
 
 
-def test_what_a_retelling_says_stands_on_the_page_of_a_name_before_it_or_one_link_on(pages: list[WorldPage]) -> None:
-    """So every span of a paragraph can be looked up, in at most two steps."""
+def test_a_retold_fact_is_on_the_page_of_a_name_before_it_or_one_link_further(pages: list[WorldPage]) -> None:
+    """Every span of a paragraph can thus be looked up in at most two steps."""
     short = shorts(pages)
     names = re.compile(rf"\b(?:{'|'.join(sorted(short, key=len, reverse=True))})\b")
     checked = 0

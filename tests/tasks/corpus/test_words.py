@@ -1,4 +1,4 @@
-"""Borders of words, and names in running text."""
+"""Word boundaries, and names in running text."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_whole_words(text, surface, whole):
     assert is_whole(text, start, start + len(surface)) is whole
 
 
-def test_an_occurrence_counts_whatever_its_case_and_within_compounds_but_not_within_words():
+def test_an_occurrence_counts_in_any_case_and_within_compounds_but_not_within_words():
     assert occurrences("The Swedish king, swedish-born, met Swedishers.", "Swedish") == 2
     assert occurrences("北京大学在北京", "北京") == 2
 

@@ -1,4 +1,4 @@
-"""Finding dumps and cutting them: what a user may point at, and ranges that lose and double nothing."""
+"""Finding dumps and cutting them: paths that a user may give, and ranges that neither lose nor repeat a page."""
 
 import bz2
 import gzip
@@ -23,7 +23,7 @@ def titles(path: Path, part_mb: float) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "message"),
     [
         ("dump.xml.bz2", b"PK\x03\x04 an archive", "neither bzip2, gzip nor XML"),
         ("dump.xml.bz2", b"", "neither bzip2, gzip nor XML"),
@@ -34,10 +34,12 @@ def titles(path: Path, part_mb: float) -> list[str]:
         ("dump.xml", b'<?xml version="1.0" encoding="klingon"?><mediawiki/>', "unknown encoding"),
     ],
 )
-def test_what_is_no_dump_is_refused_in_one_line(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+def test_a_file_that_is_not_a_dump_is_refused_in_one_line(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=says) as error:
+    with pytest.raises(BadInput, match=message) as error:
         find_dump(str(path))
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
@@ -52,7 +54,7 @@ def test_a_missing_dump_and_a_folder_without_one_are_named(tmp_path: Path) -> No
         find_dump("nosuchprotocol://bucket/dump.xml.bz2")
 
 
-def test_a_folder_stands_for_the_dump_that_it_holds(tmp_path: Path) -> None:
+def test_the_path_of_a_folder_finds_the_dump_in_it(tmp_path: Path) -> None:
     path = write_multistream(tmp_path, STREAMS)
     assert find_dump(str(tmp_path)).path == str(path)
     (tmp_path / "dewiki-20240101-pages-articles-multistream.xml.bz2").write_bytes(path.read_bytes())
@@ -75,7 +77,7 @@ def test_every_cut_reads_every_page_once_with_and_without_an_index(tmp_path: Pat
 
 
 def test_streams_may_be_cut_within_pages_and_tags(tmp_path: Path) -> None:
-    """As pbzip2 writes them: a stream ends anywhere, also within ``<page>``."""
+    """pbzip2 writes such files: a stream may end anywhere, also within ``<page>``."""
     content = xml_dump(PAGES)
     tag = content.index(b"<page>", 2000)
     bounds = [0, 700, tag + 3, tag + 300, tag + 4000, len(content)]
@@ -104,7 +106,7 @@ def test_every_packing_and_encoding_reads_the_same(tmp_path: Path, name: str, en
 
 
 def test_xml_is_cut_anywhere_and_reads_the_same(tmp_path: Path) -> None:
-    """Letters of several bytes, tags and pages are cut, and nothing is lost of them; a file that ends early is told."""
+    """Cuts within a character, a tag or a page lose nothing; a file that ends early is reported."""
     texts = [f"Größe {number}, 東京都. " * (10 * number) for number in range(1, 9)]
     path = tmp_path / "dump.xml"
     path.write_bytes(xml_dump([page_xml(number, f"Page {number}", text) for number, text in enumerate(texts, 1)]))
@@ -116,7 +118,7 @@ def test_xml_is_cut_anywhere_and_reads_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "packed"), [("dump.xml.gz", gzip.compress), ("dump.xml.bz2", bz2.compress)])
-def test_what_cannot_be_cut_and_is_too_large_for_one_worker_is_refused(
+def test_a_file_that_cannot_be_cut_and_is_too_large_for_one_worker_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, packed
 ) -> None:
     path = tmp_path / name
@@ -125,7 +127,7 @@ def test_what_cannot_be_cut_and_is_too_large_for_one_worker_is_refused(
     with pytest.raises(BadInput, match=r"cannot be cut would be one part.*multistream") as error:
         cut(find_dump(str(path)), 1e-6)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
-    assert len(cut(find_dump(str(path)), 1)) == 1, "whoever asks for parts as large has them"
+    assert len(cut(find_dump(str(path)), 1)) == 1, "a file within the requested part size is not refused"
     (tmp_path / "streams").mkdir()
     assert cut(find_dump(str(write_multistream(tmp_path / "streams", STREAMS))), 1e-6)
 
@@ -142,19 +144,21 @@ def test_part_files_are_one_dump_in_the_order_of_their_pages(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("names", "says"),
+    ("names", "message"),
     [
-        (["1.xml-p1p100", "3.xml-p201p300"], r"3.xml-p201p300.bz2: no file here has pages 101 to 200"),
-        (["1.xml-p1p100", "2.xml-p50p300"], r"2.xml-p50p300.bz2: has pages that .*1.xml-p1p100.bz2 has, too"),
+        (["1.xml-p1p100", "3.xml-p201p300"], r"3.xml-p201p300.bz2: no file in the folder has pages 101 to 200"),
+        (["1.xml-p1p100", "2.xml-p50p300"], r"2.xml-p50p300.bz2: its pages overlap those of .*1.xml-p1p100.bz2"),
     ],
 )
-def test_part_files_that_do_not_follow_on_each_other_are_refused(tmp_path: Path, names: list[str], says: str) -> None:
+def test_part_files_that_do_not_follow_on_each_other_are_refused(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
     for name in names:
         (tmp_path / f"enwiki-20240101-pages-articles{name}.bz2").write_bytes(bz2.compress(xml_dump(PAGES)))
-    with pytest.raises(BadInput, match=says) as error:
+    with pytest.raises(BadInput, match=message) as error:
         find_dump(str(tmp_path))
     assert "\n" not in str(error.value)
-    assert find_dump(str(tmp_path / f"enwiki-20240101-pages-articles{names[1]}.bz2")).files, "one alone is itself"
+    assert find_dump(str(tmp_path / f"enwiki-20240101-pages-articles{names[1]}.bz2")).files, "a single file is a dump"
 
 
 def test_the_index_of_another_dump_is_refused(tmp_path: Path) -> None:
@@ -190,9 +194,9 @@ def test_an_index_that_is_wrong_in_its_middle_is_not_used_and_loses_nothing(
     ranges = cut(find_dump(str(path)), 1e-6, notes.append)
     assert len(notes) == 1 and INDEX in notes[0] and "read without its index" in notes[0]
     assert titles(path, 1e-6) == titles(path, 99) == [f"Page {number}" for number in range(1, 13)]
-    assert INDEX in caplog.text, "where nobody listens for notes they are logged"
+    assert INDEX in caplog.text, "notes are logged by default"
     (tmp_path / INDEX).unlink()
-    assert ranges == cut(find_dump(str(path)), 1e-6), "the ranges are those that the streams give"
+    assert ranges == cut(find_dump(str(path)), 1e-6), "the ranges are found by the streams' magic numbers"
 
 
 def test_an_index_that_lacks_entries_loses_nothing(tmp_path: Path) -> None:
@@ -207,7 +211,7 @@ def without_text(page: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "message"),
     [
         ("enwiki-20240101-stub-articles.xml.gz", b"any", "a stub dump, which has no text; download the pages-articles"),
         ("enwiki-20240101-stub-meta-history12.xml.gz", b"any", "a stub dump"),
@@ -220,23 +224,25 @@ def without_text(page: str) -> str:
             "a dump of log entries",
         ),
         ("enwiki-20240101-abstract.xml.gz", b"any", "a dump of abstracts"),
-        (INDEX, bz2.compress(b"600:10:Elm\n"), "the index of a multistream dump, and not the dump"),
+        (INDEX, bz2.compress(b"600:10:Elm\n"), "the index of a multistream dump, not the dump"),
         ("enwiki-20240101-all-titles-in-ns0.gz", b"any", "a list of titles"),
         ("enwiki-20240101-page.sql.gz", b"any", "a table of the database"),
         ("enwiki-20240101-cirrussearch-content.json.gz", b"any", "a dump of the search index"),
-        ("dump.xml.bz2", b"<!DOCTYPE html>\n<html><body>404", "an HTML page, as servers send"),
+        ("dump.xml.bz2", b"<!DOCTYPE html>\n<html><body>404", "an HTML page, which servers send"),
         ("dump.xml.bz2", b"", "an empty file"),
     ],
 )
-def test_files_beside_a_dump_are_refused_by_what_they_are(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+def test_other_files_of_a_dump_folder_are_refused_by_their_kind(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=says) as error:
+    with pytest.raises(BadInput, match=message) as error:
         find_dump(str(path))
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_folder_with_a_stub_dump_stands_for_the_dump_of_pages_or_for_none(tmp_path: Path) -> None:
+def test_a_stub_dump_is_ignored_beside_a_dump_of_pages_and_refused_alone(tmp_path: Path) -> None:
     stub = tmp_path / "enwiki-20240101-stub-articles.xml.gz"
     stub.write_bytes(gzip.compress(xml_dump([without_text(page) for page in PAGES])))
     with pytest.raises(BadInput, match=r"stub-articles.xml.gz: a stub dump"):
@@ -246,7 +252,7 @@ def test_a_folder_with_a_stub_dump_stands_for_the_dump_of_pages_or_for_none(tmp_
     assert find_dump(str(tmp_path)).path == str(pages)
 
 
-def test_pages_whose_text_is_hidden_make_no_stub_dump(tmp_path: Path) -> None:
+def test_a_dump_with_hidden_texts_is_not_taken_for_a_stub_dump(tmp_path: Path) -> None:
     path = tmp_path / "dump.xml"
     hidden = re.sub(r"<text>.*?</text>", '<text bytes="12" deleted="deleted" />', PAGES[0])
     path.write_bytes(xml_dump([hidden]))

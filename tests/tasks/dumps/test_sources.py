@@ -1,4 +1,4 @@
-"""Where a dump lies (HTTP, object stores), what its folder says of it, and which snapshot it is."""
+"""Where a dump is stored (HTTP, object stores), the facts published in its folder, and which snapshot it is."""
 
 import hashlib
 import json
@@ -25,13 +25,13 @@ def rows_of(path: str) -> list:
 
 def write_status(dump: Path, status: str = "done", **changed: object) -> None:
     content = dump.read_bytes()
-    told = {"size": len(content), "sha1": hashlib.sha1(content).hexdigest(), "url": "/x", "md5": "y", **changed}
-    job = {"status": status, "updated": "2024-01-03 01:00:00", "files": {dump.name: told}}
+    listed = {"size": len(content), "sha1": hashlib.sha1(content).hexdigest(), "url": "/x", "md5": "y", **changed}
+    job = {"status": status, "updated": "2024-01-03 01:00:00", "files": {dump.name: listed}}
     document = {"version": "0.8", "jobs": {"articlesmultistreamdumprecombine": job, "other": {"status": "waiting"}}}
     dump.with_name("dumpstatus.json").write_text(json.dumps(document))
 
 
-# -- places ---------------------------------------------------------------------------------------------------------
+# -- storage --------------------------------------------------------------------------------------------------------
 
 
 def test_a_dump_on_a_web_server_is_read_in_ranges_by_file_and_by_folder(tmp_path: Path) -> None:
@@ -73,21 +73,21 @@ def test_a_dump_in_an_object_store_is_read_like_a_local_one(tmp_path: Path) -> N
     store.rm("/dumps", recursive=True)
 
 
-# -- what the folder says -------------------------------------------------------------------------------------------
+# -- published sizes and sums ---------------------------------------------------------------------------------------
 
 
-def test_a_file_that_is_not_as_its_folder_says_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_differs_from_its_published_size_or_sum_is_refused(tmp_path: Path) -> None:
     path = write_multistream(tmp_path, STREAMS)
     write_status(path)
     digest = find_dump(str(tmp_path)).digest
     write_status(path, size=12)
-    with pytest.raises(BadInput, match="should have 12; fetch it again"):
+    with pytest.raises(BadInput, match=r"dumpstatus.json lists 12; fetch it again"):
         find_dump(str(path))
     write_status(path, sha1="0" * 40)
-    with pytest.raises(BadInput, match=r"its sha1 is .* should be 0{40}"):
+    with pytest.raises(BadInput, match=r"its sha1 is .* published sha1 is 0{40}"):
         _ = find_dump(str(path)).digest
     write_status(path, status="in-progress")
-    with pytest.raises(BadInput, match="says that it is in-progress; wait for it"):
+    with pytest.raises(BadInput, match=r"its status in dumpstatus.json is in-progress; wait until it is done"):
         find_dump(str(path))
     (tmp_path / "dumpstatus.json").write_text("{")
     with pytest.raises(BadInput, match=r"dumpstatus.json: cannot be read") as error:
@@ -117,16 +117,16 @@ def test_a_folder_that_lacks_a_part_of_its_dump_is_refused(tmp_path: Path) -> No
     (tmp_path / "dumpstatus.json").write_text(json.dumps({"jobs": {"articlesdump": job}}))
     with pytest.raises(BadInput, match=f"{second}: missing"):
         find_dump(str(tmp_path))
-    assert find_dump(str(first)).files, "one file alone may be asked for"
+    assert find_dump(str(first)).files, "a single file may be read alone"
 
 
-def test_parts_that_are_named_after_pages_that_exist_are_whole_where_the_folder_says_so(tmp_path: Path) -> None:
+def test_files_with_gaps_between_their_pages_are_a_whole_dump_if_the_status_lists_them(tmp_path: Path) -> None:
     path = write_multistream(tmp_path, STREAMS, with_index=False)
     names = [f"enwiki-20180401-pages-articles{part}.bz2" for part in ("1.xml-p10p30302", "2.xml-p30304p88444")]
     for name in names:
         (tmp_path / name).write_bytes(path.read_bytes())
     path.unlink()
-    with pytest.raises(BadInput, match=r"no file here has pages 30303 to 30303, .* or dumpstatus.json"):
+    with pytest.raises(BadInput, match=r"no file in the folder has pages 30303 to 30303, .* or dumpstatus.json"):
         find_dump(str(tmp_path))
     job = {"status": "done", "files": {name: {} for name in names}}
     (tmp_path / "dumpstatus.json").write_text(json.dumps({"jobs": {"articlesdump": job}}))
@@ -138,11 +138,11 @@ def test_parts_that_are_named_after_pages_that_exist_are_whole_where_the_folder_
 
 def config_file(folder: Path, *lines: str) -> Path:
     path = folder / "config.yaml"
-    path.write_text("\n".join(["name: told", f"runtime: {{root: {folder / 'root'}}}", *lines]))
+    path.write_text("\n".join(["name: named", f"runtime: {{root: {folder / 'root'}}}", *lines]))
     return path
 
 
-def test_the_snapshot_is_told_from_the_dump_where_the_config_names_none(tmp_path: Path) -> None:
+def test_the_snapshot_is_read_from_the_dump_s_name_if_the_config_names_no_snapshot(tmp_path: Path) -> None:
     write_multistream(tmp_path, STREAMS)
     config = config_file(tmp_path, f"dump: {tmp_path}")
     assert configured(str(config)).snapshot == "enwiki-20240101"

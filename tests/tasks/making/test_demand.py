@@ -15,7 +15,7 @@ from tasks.making.context import Making
 from tasks.making.demand import demand_of, is_kept_for_evolution
 from tasks.pipeline.graph import stages_of
 from tasks.pipeline.readiness import refuse_unready
-from tasks.ramp.figures import figures_of
+from tasks.ramp.question_counts import figures_of
 from tasks.stages.dapo import DapoStage
 from tasks.stages.teacher import TeacherStage
 from tests.support.examples import SNAPSHOT, ramp_question

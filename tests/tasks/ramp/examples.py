@@ -1,4 +1,4 @@
-"""Passages for the tests of RAMP, a searcher without an index, and what honest evidence is."""
+"""Passages for the tests of RAMP, a searcher without an index, and a check that evidence does not use the gold."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from tasks.agent.scoring import holds
 
 
 def passage_of(wikitext: str, title: str = "Elsewhere", page_id: int = 7, ordinal: int = 0) -> Passage:
-    """A passage from text with ``[[target|anchor]]`` links; ``{{?}}`` is where something was lost."""
+    """A passage from text with ``[[target|anchor]]`` links; ``{{?}}`` marks a loss."""
     text, links, lost, last = "", [], [], 0
     for found in re.finditer(r"\[\[([^\]|]+)(?:\|([^\]]+))?\]\]|\{\{\?\}\}", wikitext):
         text += wikitext[last : found.start()]
@@ -60,7 +60,7 @@ class WordSearcher:
 
 
 def assert_honest(question: Question, searcher: Searcher, agent: AgentSettings) -> None:
-    """Replay every mask's searches: words come from the prompt or from what was found; the last finds the value."""
+    """Replay every mask's searches: query words come from the prompt or hits, and the last search finds the value."""
     for mask in question.masks:
         if mask.evidence is None:
             continue

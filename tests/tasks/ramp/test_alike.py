@@ -1,12 +1,12 @@
-"""Names that other names of the text tell."""
+"""Names that other names of the text reveal."""
 
 import pytest
 
-from tasks.ramp.alike import is_told_by_other_name
+from tasks.ramp.alike import is_revealed_by_other_name
 
 
 @pytest.mark.parametrize(
-    ("surface", "rest", "told"),
+    ("surface", "rest", "revealed"),
     [
         ("Tarn River", "The Tarn District is old.", True),
         ("Lake Tarn", "It lies by Tarn.", True),
@@ -25,5 +25,5 @@ from tasks.ramp.alike import is_told_by_other_name
         ("2006 US Open", "He plays golf again.", False),
     ],
 )
-def test_a_name_is_told_by_one_like_it(surface, rest, told):
-    assert is_told_by_other_name(surface, rest, "en") == told
+def test_a_name_is_revealed_by_a_similar_name(surface, rest, revealed):
+    assert is_revealed_by_other_name(surface, rest, "en") == revealed

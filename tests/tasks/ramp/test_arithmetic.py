@@ -1,12 +1,12 @@
-"""Dates and amounts that what stands around them gives, and what does so by chance alone."""
+"""Dates and amounts that others around them reveal, and agreements by chance."""
 
 import pytest
 
-from tasks.ramp.arithmetic import is_told_by_dates, is_told_by_figure, is_told_by_sum
+from tasks.ramp.arithmetic import is_revealed_by_dates, is_revealed_by_digits, is_revealed_by_sum
 
 
 @pytest.mark.parametrize(
-    ("amount", "around", "language", "told"),
+    ("amount", "around", "language", "revealed"),
     [
         ("732", "Es gibt 916 Brücken, die restlichen 184 sind kleiner.", "de", True),
         ("1,100", "Of 3,500 people 2,400 left.", "en", True),
@@ -26,12 +26,12 @@ from tasks.ramp.arithmetic import is_told_by_dates, is_told_by_figure, is_told_b
         ("732", "Version 1.2.3 has 916 pages.", "en", False),
     ],
 )
-def test_an_amount_is_told_by_two_whose_sum_or_difference_it_is(amount, around, language, told):
-    assert is_told_by_sum(amount, around, language) == told
+def test_an_amount_is_revealed_as_the_sum_or_difference_of_two_others(amount, around, language, revealed):
+    assert is_revealed_by_sum(amount, around, language) == revealed
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "revealed"),
     [
         ("On June 21 the floods of 2013 began, and after [June 21, 2013] they ended.", True),
         ("On June 22 the floods of 2013 began, and after [June 21, 2013] they ended.", False),
@@ -47,14 +47,14 @@ def test_an_amount_is_told_by_two_whose_sum_or_difference_it_is(amount, around, 
         ("It won in [1989]. One year later, in 1990, it lost.", False),
     ],
 )
-def test_a_date_is_told_by_its_parts_and_a_year_by_a_row_of_years_in_even_steps(text, told):
+def test_a_date_is_revealed_by_its_parts_and_a_year_by_an_even_row_of_years(text, revealed):
     before, _, rest = text.partition("[")
     date, _, behind = rest.partition("]")
-    assert is_told_by_dates(date, before, behind) == told
+    assert is_revealed_by_dates(date, before, behind) == revealed
 
 
 @pytest.mark.parametrize(
-    ("amount", "around", "told"),
+    ("amount", "around", "revealed"),
     [
         ("37°N", "a small area is north of 37° there", True),
         ("12,500", "all 12,500 of them", True),
@@ -65,5 +65,5 @@ def test_a_date_is_told_by_its_parts_and_a_year_by_a_row_of_years_in_even_steps(
         ("4.4 million", "that is 440,000 a day", False),
     ],
 )
-def test_an_amount_is_told_by_its_digits(amount, around, told):
-    assert is_told_by_figure(amount, around, "en") == told
+def test_an_amount_is_revealed_by_its_digits(amount, around, revealed):
+    assert is_revealed_by_digits(amount, around, "en") == revealed

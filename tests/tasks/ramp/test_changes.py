@@ -1,4 +1,4 @@
-"""What two snapshots tell differently: found sentence by sentence, and answerable by the later one's index alone."""
+"""Facts that differ between two snapshots: found by sentence, and answerable only with the later index."""
 
 import bz2
 from itertools import pairwise
@@ -43,7 +43,7 @@ def changes(before, now, language="en"):
         ("It has 4,512 people.", "It has 4,512 people. It fell in 1931.", []),
     ],
 )
-def test_a_span_that_was_replaced_in_a_sentence_that_is_else_the_same_has_changed(before, now, found):
+def test_a_span_replaced_in_an_otherwise_equal_sentence_has_changed(before, now, found):
     assert changes([before], [now]) == found
 
 
@@ -57,7 +57,7 @@ def test_chinese_facts_change_too():
     assert changes(["他于1931年在那里去世。"], ["他于1932年在那里去世。"], "zh") == [("1931年", "1932年")]
 
 
-def test_what_changed_in_the_small_world_is_answerable_in_the_later_index_alone(tmp_path: Path):
+def test_changes_of_the_small_world_are_answerable_only_with_the_later_index(tmp_path: Path):
     world = WorldSettings(families={Split.TRAIN: 1}, retellings=8)
     found = {}
     for name, edits in ((BEFORE, 0.0), (NOW, 0.4)):
@@ -91,14 +91,14 @@ def test_what_changed_in_the_small_world_is_answerable_in_the_later_index_alone(
         assert question.change.new_revision_id == question.revision_id != question.change.old_revision_id
 
 
-def test_what_the_earlier_index_answers_as_well_is_rejected():
+def test_a_question_that_the_earlier_index_also_answers_is_rejected():
     passage = passage_of("Vint Works opened in 1931 with a fair.", "Chronicle 9").model_copy(update={"revision_id": 71})
     before = passage_of("Vint Works opened in 1930 with a fair.", "Chronicle 9")
     ((now, span, change),) = changes_of_page([before], [passage], {}, "en")
     settings, agent = RampSettings(show_title=False), AgentSettings(hold_back="page")
     question = changed_question(now, span, change, {}, Splits({7: Split.TRAIN}, 0), settings, "en")
-    told = [("1-0", "Vint Works", "Vint Works is a maker of boats. It opened in 1931.")]
-    (known,) = certify([question], WordSearcher(told), settings, agent)
+    passages = [("1-0", "Vint Works", "Vint Works is a maker of boats. It opened in 1931.")]
+    (known,) = certify([question], WordSearcher(passages), settings, agent)
     (unknown,) = certify([question], WordSearcher([]), settings, agent)
     assert answerable_now([known], [unknown]) == ([known], [])
     rows, (reject,) = answerable_now([known], [known])
@@ -106,7 +106,7 @@ def test_what_the_earlier_index_answers_as_well_is_rejected():
 
 
 def test_real_revisions_that_only_move_marks_around_have_changed_no_fact(test_data: Path, tmp_path: Path):
-    """Of the shared exports one page has several revisions with prose: links and categories differ, no word does."""
+    """One page of the shared exports has several revisions with prose; only their links and categories differ."""
     revisions = list(_revisions(test_data / "wiki" / "pywikibot-xml" / "article-pear.xml", tmp_path))
     assert len({passages[0].revision_id for passages in revisions}) == 4
     for older, newer in pairwise(revisions):
@@ -114,7 +114,7 @@ def test_real_revisions_that_only_move_marks_around_have_changed_no_fact(test_da
 
 
 def _revisions(path: Path, folder: Path):
-    """Passages of each revision of the first page of an export, oldest first: one dump a revision."""
+    """The passages of each revision of an export's first page, oldest first: one dump per revision."""
     tree = etree.parse(str(path))
     (space,) = {element.tag.partition("}")[0] + "}" for element in [tree.getroot()]}
     page = tree.getroot().find(f"{space}page")

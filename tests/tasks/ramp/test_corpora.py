@@ -47,7 +47,7 @@ def assert_fair(question: Question) -> None:
 
 
 class Counting:
-    """A searcher that counts what it is asked."""
+    """A searcher that counts its queries."""
 
     def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher
@@ -67,7 +67,7 @@ def world(tmp_path_factory) -> tuple[list[Passage], Splits, RampSettings]:
     return passages_in(folder, "smallworld-20260101"), Splits.of(ramp, str(folder)), ramp
 
 
-def test_nearly_every_mask_of_the_small_world_is_certified_by_honest_searches(world, tmp_path):
+def test_nearly_every_mask_of_the_small_world_is_certified_by_searches_without_the_gold(world, tmp_path):
     passages, splits, settings = world
     agent = AgentSettings(hits=2, hold_back="page")
     index = str(tmp_path / "index")
@@ -83,7 +83,7 @@ def test_nearly_every_mask_of_the_small_world_is_certified_by_honest_searches(wo
         assert_honest(question, searcher, agent)
 
 
-def test_numbers_of_masks_are_balanced_and_both_splits_are_there(world):
+def test_numbers_of_masks_are_balanced_and_both_splits_have_questions(world):
     passages, splits, settings = world
     questions = questions_in(passages, splits, settings)
     assert {question.split for question in questions} == {Split.TRAIN, Split.TEST}

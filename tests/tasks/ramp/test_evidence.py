@@ -1,4 +1,4 @@
-"""Evidence: found where it can be, by searches that use nothing but what is in sight."""
+"""Evidence: found if possible, by searches that use only visible text."""
 
 import pytest
 
@@ -26,7 +26,7 @@ WORLD = [
 
 
 def question_of(wikitext: str, masked: list[str], title: str = "Chronicle 9") -> Question:
-    """A question about a paragraph with just these surfaces masked."""
+    """A question about a paragraph with exactly these surfaces masked."""
     passage = passage_of(wikitext, title)
     settings = SETTINGS.model_copy(update={"masks": [len(masked)], "max_masked_share": 1.0})
     for seed in range(500):
@@ -79,7 +79,7 @@ def test_no_more_hops_than_the_settings_allow():
 
 
 @pytest.mark.parametrize(
-    ("masked", "told", "is_proof"),
+    ("masked", "passage", "is_proof"),
     [
         ("the Rio", "Vint Works was sold at Rio some years before 1931.", True),
         ("the Rio", "Vint Works was sold at sea some years before 1931.", False),
@@ -88,9 +88,9 @@ def test_no_more_hops_than_the_settings_allow():
         ("The Who", "Vint Works was sold by a man who was there some years before 1931.", False),
     ],
 )
-def test_a_value_is_proven_with_or_without_an_article_in_front_and_by_no_other_article(masked, told, is_proof):
+def test_a_value_is_proven_with_or_without_an_article_in_front_and_by_no_other_article(masked, passage, is_proof):
     question = question_of(f"Vint Works was sold some years later at [[{masked}]].", [masked])
-    (queries,) = queries_of(certified(question, [("1-0", "Vint Works", told)]))
+    (queries,) = queries_of(certified(question, [("1-0", "Vint Works", passage)]))
     assert (queries is not None) is is_proof
 
 
@@ -107,7 +107,7 @@ def test_an_alias_proves_and_is_searched_for_in_the_form_that_was_shown():
     assert queries_of(certified(named)) == [["Vint Works"], ["Vint Works", "Karlo Brim"]]
 
 
-def test_the_source_itself_is_no_evidence():
+def test_the_source_passage_is_not_evidence():
     text = "Zorn Hall was opened for a great fair on 4 June 1950."
     question = question_of(text, ["4 June 1950"])
     assert queries_of(certified(question)) == [None]
@@ -126,14 +126,14 @@ def test_the_source_itself_is_no_evidence():
         ("The hall of Mr Zorn was opened in 1950 by the mayor.", False),
     ],
 )
-def test_a_common_year_proves_nothing_unless_the_passage_speaks_of_the_same_thing(text, proves):
+def test_a_common_year_proves_nothing_unless_the_passage_is_about_the_same_fact(text, proves):
     question = question_of("The hall known as Zorn Hall was opened in 1950 for a fair.", ["1950"])
     done = certified(question, [("20-3", "A long history", text)])
     assert (done.masks[0].evidence is not None) is proves
 
 
 @pytest.mark.parametrize(
-    ("said", "proves"),
+    ("sentence", "proves"),
     [
         ("It was opened by the mayor in 1950.", True),
         ("An old fair left the town for good with the flood of 1950.", False),
@@ -141,31 +141,31 @@ def test_a_common_year_proves_nothing_unless_the_passage_speaks_of_the_same_thin
     ],
     ids=["a word beside it", "a word far from it", "two words"],
 )
-def test_a_long_opening_must_say_it_of_the_same_thing(said, proves):
+def test_a_long_opening_must_be_about_the_same_fact(sentence, proves):
     text = "The hall known as Zorn Hall draws people to a fair with boats, bread and salt, and was opened in 1950."
-    opening = f"Zorn Hall is a hall in the town. {said} " + "It has a tower and a garden, both of them grey. " * 8
+    opening = f"Zorn Hall is a hall in the town. {sentence} " + "It has a tower and a garden, both of them grey. " * 8
     done = certified(question_of(text, ["1950"]), [("20-0", "Zorn Hall", opening)])
     assert (done.masks[0].evidence is not None) is proves
 
 
 @pytest.mark.parametrize(
-    ("said", "proves"),
+    ("sentence", "proves"),
     [
         ("Near Ostel, Zorn Hall and its great fair draw people from Mavia.", True),
         ("Near Tovi, the hall of Ostel and its great fair draw people from Mavia.", False),
     ],
 )
-def test_a_passage_of_a_third_page_must_name_what_the_sentence_is_about(said, proves):
+def test_a_passage_of_a_third_page_must_name_the_subject_of_the_sentence(sentence, proves):
     text = "Zorn Hall near Ostel has a great fair, to which people come from [[Mavia]]."
     by_pronoun = "Zorn Hall is a hall. It is old. It has a great fair near Ostel, to which people come from [[Mavia]]."
     for asked in (text, by_pronoun):
         question = question_of(asked, ["Mavia"]).model_copy(update={"title": "Zorn Hall"})
-        done = certified(question, [("20-3", "A long history", said)])
+        done = certified(question, [("20-3", "A long history", sentence)])
         assert (done.masks[0].evidence is not None) is proves
 
 
 @pytest.mark.parametrize(
-    ("said", "proves"),
+    ("sentence", "proves"),
     [
         ("At the great fair of 1950, Zorn Hall was opened by somebody from Mavia.", True),
         ("At the great fair of 1948–50, Zorn Hall was opened by somebody from Mavia.", True),
@@ -173,9 +173,9 @@ def test_a_passage_of_a_third_page_must_name_what_the_sentence_is_about(said, pr
         ("At the great fair, Zorn Hall was opened by somebody from Mavia.", True),
     ],
 )
-def test_sentences_of_different_years_tell_of_different_times(said, proves):
+def test_sentences_with_different_years_are_about_different_times(sentence, proves):
     text = "Zorn Hall was opened in 1950 for a great fair by somebody from [[Mavia]]."
-    done = certified(question_of(text, ["Mavia"]), [("20-3", "A long history", said)])
+    done = certified(question_of(text, ["Mavia"]), [("20-3", "A long history", sentence)])
     assert (done.masks[0].evidence is not None) is proves
 
 
@@ -203,7 +203,7 @@ def test_long_sentences_share_two_words_by_chance(text, proves):
     assert (done.masks[0].evidence is not None) is proves
 
 
-def test_figures_of_an_amount_are_no_words_that_two_sentences_share():
+def test_digits_of_an_amount_do_not_count_as_shared_words():
     question = question_of("After that, enlistments from [[Dunzy]] and Korlas rose by 40,000 soldiers.", ["Dunzy"])
     elsewhere = ("20-3", "Somebody", "Sal had 40,000 paid men throughout Korlas, Dunzy and Ostel.")
     assert queries_of(certified(question, [elsewhere])) == [None]
@@ -215,7 +215,7 @@ def test_few_digits_prove_only_with_what_they_count():
     assert queries_of(certified(question, [("20-0", "Zorn Hall", "Zorn Hall lies 40 km off.")])) == [["Zorn Hall"]]
 
 
-def test_a_year_found_is_nothing_to_search_for():
+def test_a_found_year_is_not_a_query():
     question = question_of("Vint Works opened in 1931 and was sold to [[Nobody Known]].", ["1931", "Nobody Known"])
     searcher = WordSearcher(WORLD)
     certify([question], searcher, SETTINGS, AGENT)
@@ -223,7 +223,7 @@ def test_a_year_found_is_nothing_to_search_for():
     assert "1931" not in [query.text for query in searcher.asked]
 
 
-def test_what_the_agent_would_not_be_shown_is_evidence_but_leads_nowhere():
+def test_a_hit_that_the_agent_would_not_see_is_evidence_but_not_a_lead():
     text = "Vint Works was set up by [[Karlo Brim]], who first saw light on 3 May 1898."
     distractors = [(f"0-{n}", f"Vint Works {n}", "Vint Works is a name of Vint Works.") for n in range(3)]
     done = certified(question_of(text, ["Karlo Brim", "3 May 1898"]), [*distractors, *WORLD])
@@ -247,7 +247,7 @@ def test_no_more_queries_than_the_settings_allow():
     assert len(searcher.asked) == 5
 
 
-def test_a_failed_search_is_not_taken_for_nothing_found():
+def test_a_failed_search_is_not_an_empty_result():
     class Broken:
         def search(self, queries, k):
             raise SearchFailed("gone")
@@ -273,26 +273,26 @@ def test_chinese_paragraphs_are_searched_by_their_title():
         ("Vint Works was set up by somebody taught by [[Sal Morvis]].", ["Sal Morvis"]),
     ],
 )
-def test_queries_use_only_words_in_sight_and_lead_to_the_value(wikitext, masked):
+def test_queries_use_only_visible_words_and_lead_to_the_value(wikitext, masked):
     searcher = WordSearcher(WORLD)
     (done,) = certify([question_of(wikitext, masked)], searcher, SETTINGS, AGENT)
     assert all(mask.evidence for mask in done.masks)
     assert_honest(done, searcher, AGENT)
 
 
-def test_a_term_is_asked_only_where_a_passage_proves_it_and_a_name_in_any_case():
+def test_a_term_is_masked_only_with_proof_and_a_name_in_any_case():
     text = "Ostel Light was driven by [[steam turbine|steam turbines]] somewhere, says [[Karlo Brim]] of it."
-    told = [("1-0", "Ostel Light", "Ostel Light was driven by steam turbines for many years.")]
+    passages = [("1-0", "Ostel Light", "Ostel Light was driven by steam turbines for many years.")]
     term, name = question_of(text, ["steam turbines"]), question_of(text, ["Karlo Brim"])
-    proven, (unproven, named) = [certified(term, told)], (certified(row, []) for row in (term, name))
+    proven, (unproven, named) = [certified(term, passages)], (certified(row, []) for row in (term, name))
     assert list(with_proven_terms([*proven, named])) == [*proven, named]
     (reject,) = with_proven_terms([unproven])
     assert (reject.reason, reject.row_id, reject.detail) == ("unproven_term", term.question_id, "steam turbines")
     assert not reject.failed
 
 
-def test_the_same_paragraph_on_another_page_is_no_evidence(tmp_path):
-    """The index holds it back with the question's own, whatever page is held back."""
+def test_the_same_paragraph_on_another_page_is_not_evidence(tmp_path):
+    """The index holds it back together with the question's own passage."""
     question = question_of("Vint Works was set up by [[Karlo Brim]].", ["Karlo Brim"])
     own = (question.passage_id, question.title, question.text)
     copy = ("9-0", "Vint Works", f"  {question.text} ")

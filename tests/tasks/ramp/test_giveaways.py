@@ -1,4 +1,4 @@
-"""Answers that are in sight."""
+"""Flags on masks whose answer is visible."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def flags_of(text, gold, aliases=(), title="Elsewhere", already=None):
         ("They came from the United States, or the Union.", ["Union"], "Elsewhere", ["text"]),
     ],
 )
-def test_another_name_of_the_answer_in_sight_gives_it_away(text, aliases, title, flags):
+def test_a_visible_name_of_the_answer_gives_it_away(text, aliases, title, flags):
     gold = "United States" if "United" in text else "Ostel"
     assert flags_of(text, gold, aliases, title) == flags
 
@@ -36,5 +36,5 @@ def test_a_title_that_is_not_shown_gives_nothing_away():
     assert flags_of("They came from the United States.", "United States", ["USA"], title=None) == []
 
 
-def test_what_is_flagged_already_stays_so():
+def test_existing_flags_stay():
     assert flags_of("It is Ostel.", "Ostel", already=["reference"]) == [GivenAway.REFERENCE]

@@ -1,4 +1,4 @@
-"""Which names are members of a list."""
+"""Names that are members of a list."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def listed(marked):
         "Musiker wie Karlo Vint, Sal Morvis oder die Band [Tarn] sangen viele Jahre lang in der Stadt.",
     ],
 )
-def test_a_member_of_a_list_whatever_its_place(sentence):
+def test_a_member_of_a_list_in_any_position(sentence):
     assert listed(sentence)
 
 
@@ -76,7 +76,7 @@ def test_a_member_of_a_list_whatever_its_place(sentence):
         "Karlo Vint, a smith, came from [Ostel], where he had learnt it.",
     ],
 )
-def test_an_aside_a_pair_and_a_triple_are_none(sentence):
+def test_an_aside_a_pair_and_a_triple_are_not_lists(sentence):
     assert not listed(sentence)
 
 
@@ -98,7 +98,7 @@ def test_an_aside_a_pair_and_a_triple_are_none(sentence):
         "、奥斯特尔和",
     ],
 )
-def test_what_tells_two_answers_apart_by_nothing_but_their_order(between):
+def test_two_answers_that_only_their_order_distinguishes_are_exchangeable(between):
     assert are_exchangeable(between)
 
 
@@ -115,5 +115,5 @@ def test_what_tells_two_answers_apart_by_nothing_but_their_order(between):
         " and so ends the long day, and ",
     ],
 )
-def test_a_word_of_its_own_tells_them_apart(between):
+def test_two_answers_that_a_word_distinguishes_are_not_exchangeable(between):
     assert not are_exchangeable(between)

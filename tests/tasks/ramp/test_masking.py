@@ -1,4 +1,4 @@
-"""Properties that every masked paragraph has."""
+"""Properties of every masked paragraph."""
 
 from collections import Counter
 from dataclasses import replace
@@ -43,7 +43,9 @@ def test_masks_are_whole_distinct_and_give_the_paragraph_back_when_filled_in(pas
         assert is_whole(passage.text, span.start, span.end)
         assert span.surface.casefold() not in masked.casefold().split()
     assert sum(len(span.surface) for span in chosen) <= 0.6 * len(passage.text)
-    assert all(gap.strip() for gap in gaps[1:-1]), "two masks with nothing between them cannot be told apart"
+    assert all(gap.strip() for gap in gaps[1:-1]), (
+        "the answers of two masks without text between them could be exchanged"
+    )
     assert chosen == choose_spans(passage.text, drawn_by_weight(spans, str(seed)), n, max_share=0.6)
 
 
@@ -61,7 +63,7 @@ def test_long_names_and_digits_are_drawn_more_often():
     assert drawn["1931"] / 1200 == pytest.approx(4 / 9, abs=0.04)
 
 
-def test_a_paragraph_that_cannot_carry_so_many_masks_has_none():
+def test_a_paragraph_with_too_few_fitting_spans_gets_no_masks():
     text = "Santa Maria del Mar was Ostel."
     spans = spans_in(text, ["Santa Maria del Mar", "Ostel"])
     assert choose_spans(text, spans, 3, max_share=1) is None
@@ -100,7 +102,7 @@ def test_a_name_and_its_place_or_two_members_of_an_open_list_are_not_masked_toge
     assert (choose_spans(text, spans, 2, max_share=1) is not None) == together
 
 
-def test_the_hardest_come_first_and_those_never_weighed_not_at_all():
+def test_the_hardest_spans_come_first_and_unweighed_spans_are_left_out():
     text = "Ostel was then, by all means, Santa Maria del Mar since 1931 or so."
     ostel, santa, year = spans_in(text, ["Ostel", "Santa Maria del Mar", "1931"])
     assert hardest_first([ostel, santa, year], {ostel: 4.5, year: 9.0}) == [year, ostel]

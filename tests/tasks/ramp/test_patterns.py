@@ -1,4 +1,4 @@
-"""Dates, numbers and conversions as they are written."""
+"""Dates, numbers and conversions in text."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_dates(language, text, dates):
         ("zh", "人口约300万，占12％的人，高40公里的山，8848米。", ["300万", "12％", "40", "8848"]),
     ],
 )
-def test_numbers_worth_asking_for(language, text, numbers):
+def test_numbers_worth_masking(language, text, numbers):
     assert found(patterns.numbers(text, language), text) == numbers
 
 

@@ -1,4 +1,4 @@
-"""Passages to questions: what is fit, how many masks, and what a question says."""
+"""Passages to questions: fit paragraphs, numbers of masks, and the content of a question."""
 
 from collections import Counter
 
@@ -44,7 +44,7 @@ def test_one_question_for_each_number_of_masks_with_everything_in_place():
         assert every["Karlo Vint"].aliases == []
 
 
-def test_names_of_the_target_are_no_answer_where_the_anchor_is_none_of_them():
+def test_names_of_the_target_are_not_answers_if_the_anchor_is_not_one_of_them():
     wikitext = "There they met the [[United Kingdom|British]]. It was long ago and far away."
     (question,) = rows_of(wikitext, aliases={"United Kingdom": ["UK", "Great Britain"]})
     assert question.gold == ["British"]
@@ -74,7 +74,7 @@ def test_an_unfit_paragraph_is_rejected_with_its_reason(wikitext, reason):
     assert (row.row_id, row.reason, row.failed) == ("7-0", reason, False)
 
 
-def test_a_paragraph_is_asked_only_what_it_can_carry():
+def test_a_paragraph_gets_only_numbers_of_masks_that_fit():
     few = "Around here [[Karlo Vint]] sold boats. It was on 3 May 1931, before they came."
     assert [row.n_masks for row in rows_of(few)] == [1, 2]
     (row,) = rows_of(few, SETTINGS.model_copy(update={"masks": [3, 4]}))
@@ -92,7 +92,7 @@ def test_numbers_of_masks_come_out_about_equally_often():
     assert set(drawn) == {1, 2, 3, 4}
 
 
-def test_questions_do_not_depend_on_what_else_is_made():
+def test_questions_do_not_depend_on_other_numbers_of_masks():
     first, second = passage_of(GOOD, page_id=7), passage_of(GOOD, page_id=8)
     settings = SETTINGS.model_copy(update={"masks_per_paragraph": 2})
     together = list(questions_of_pages([first, second], {}, SPLITS, settings, "en"))
@@ -116,7 +116,7 @@ LATER = "Many years on there was Karlo Vint again. Nobody knew why he came."
 
 
 @pytest.mark.parametrize("target", [SECRET, "Secret town"])
-def test_what_a_page_links_to_a_held_out_page_is_held_out_wherever_it_is_named_again(target):
+def test_a_later_mention_of_a_link_to_a_held_out_page_is_held_out(target):
     assert not is_held_out("Elsewhere", 0.02) and not is_held_out("Secret town", 0.02)
     page = [passage_of(f"Here [[{target}|Karlo Vint]] was born.", ordinal=0), passage_of(LATER, ordinal=1)]
     rows = questions_of_pages(page, {SECRET: ["Secret town"]}, HELD_OUT, SETTINGS, "en")
@@ -125,7 +125,7 @@ def test_what_a_page_links_to_a_held_out_page_is_held_out_wherever_it_is_named_a
     assert question.split == Split.TEST
 
 
-def test_what_a_model_names_is_held_out_with_any_page_that_it_may_be_about():
+def test_a_proposed_span_is_held_out_with_any_page_that_it_may_be_about():
     page = [passage_of(f"Here [[{SECRET}|Karlo Vint]] was born.", ordinal=0), passage_of(LATER, ordinal=1)]
     proposals = {"7-1": proposals_of(page[1], [Named("Karlo Vint", SpanKind.ENTITY)])}
     rows = questions_of_pages(page, {}, HELD_OUT, SETTINGS, "en", SpanFacts(proposals=proposals))
@@ -136,7 +136,7 @@ def test_what_a_model_names_is_held_out_with_any_page_that_it_may_be_about():
     assert (question.masks[0].target, question.split) == ("Karlo", Split.TEST)
 
 
-def test_a_link_to_a_redirect_is_held_out_and_called_as_the_page_behind_it():
+def test_a_link_to_a_redirect_is_held_out_and_named_as_its_target():
     names = {SECRET: ["Secret town", "The Secret Town", "Old Secret"]}
     text = "Many years on they came to [[The Secret Town]] again. Nobody knew [[Secret town|their reasons]]."
     (question,) = questions_of_pages([passage_of(text)], names, HELD_OUT, SETTINGS, "en")
@@ -145,7 +145,7 @@ def test_a_link_to_a_redirect_is_held_out_and_called_as_the_page_behind_it():
     assert mask.aliases == [SECRET, "Secret town", "Old Secret"]
 
 
-def test_a_page_is_not_masked_where_it_links_to_itself_by_a_redirect():
+def test_a_link_of_a_page_to_itself_by_a_redirect_is_not_masked():
     text = "Many years on [[The Old Lady|Karlo Vint]] came again. Nobody knew why."
     (row,) = questions_of_pages([passage_of(text)], {"Elsewhere": ["The Old Lady"]}, SPLITS, SETTINGS, "en")
     assert row.reason == Unfit.FEW_SPANS
@@ -156,7 +156,7 @@ NATS = {"Karlo Vint": 3.0, "12,500": 8.0, "Ostel": 1.0, "3 May 1931": 9.0, "Brim
 
 
 def weights(text, nats=NATS, known=()):
-    """What a stub of the reference model says of the spans of a text."""
+    """The results of a stub of the reference model for the spans of a text."""
     return [
         Surprisal(
             snapshot="testwiki-20260101",
@@ -179,7 +179,7 @@ def weighed_rows(settings, known=(), nats=NATS, ordinal=0):
     return list(questions_of(passage, {}, SPLITS, settings, "en", facts=SpanFacts(surprisals=found)))
 
 
-def test_by_perplexity_the_hardest_spans_are_masked_and_the_difficulty_is_their_mean_surprisal():
+def test_perplexity_masks_the_hardest_spans_and_the_difficulty_is_their_mean_surprisal():
     settings = SETTINGS.model_copy(update={"strategy": "perplexity", **REFERENCE})
     rows = weighed_rows(settings)
     assert [sorted(row.gold) for row in rows] == [
@@ -192,7 +192,7 @@ def test_by_perplexity_the_hardest_spans_are_masked_and_the_difficulty_is_their_
     assert {row.strategy for row in rows} == {"perplexity"}
 
 
-def test_a_drawn_mask_has_its_difficulty_too_and_what_the_reference_knows_is_flagged():
+def test_a_randomly_drawn_mask_has_a_difficulty_and_a_flag_if_the_reference_knows_it():
     settings = SETTINGS.model_copy(update=REFERENCE)
     rows = weighed_rows(settings, known=["Ostel"])
     assert rows == [
@@ -210,7 +210,7 @@ def test_without_a_reference_there_is_no_difficulty():
     assert {mask.surprisal for row in rows_of(GOOD) for mask in row.masks} == {None}
 
 
-def test_mixed_masks_a_share_of_the_paragraphs_by_perplexity_and_the_others_as_if_alone():
+def test_mixed_masks_a_share_of_the_paragraphs_by_perplexity_and_the_others_as_random_does():
     update = {"strategy": "mixed", "perplexity_share": 0.25, "masks": [1], **REFERENCE}
     mixed = SETTINGS.model_copy(update=update)
     rows = [row for ordinal in range(400) for row in weighed_rows(mixed, ordinal=ordinal)]
@@ -222,7 +222,7 @@ def test_mixed_masks_a_share_of_the_paragraphs_by_perplexity_and_the_others_as_i
     assert weighed_rows(mixed.model_copy(update={"strategy": "random"}), ordinal=ordinal) == [drawn]
 
 
-def test_a_paragraph_that_the_reference_cannot_read_is_rejected_where_it_should_choose():
+def test_a_paragraph_that_the_reference_cannot_read_is_rejected_under_perplexity():
     settings = SETTINGS.model_copy(update={"strategy": "perplexity", **REFERENCE})
     (row,) = weighed_rows(settings, nats={})
     assert row.reason == Unfit.NOT_WEIGHED

@@ -1,4 +1,4 @@
-"""An earlier snapshot's questions, asked of a later one: the same masks, new evidence, the right passage held back."""
+"""Questions of an earlier snapshot in a later one: the same masks, new evidence, the right passage held back."""
 
 import pytest
 
@@ -57,12 +57,12 @@ def test_masks_stay_and_evidence_is_of_the_later_index(question):
         ([], "7-0"),
     ],
 )
-def test_the_passage_held_back_is_that_in_which_the_paragraph_stands_now(question, texts, own):
+def test_the_passage_that_has_the_paragraph_now_is_held_back(question, texts, own):
     (again,) = moved([question], {7: later(*texts)} if texts else {}, LATER)
     assert again.passage_id == own
 
 
-def test_only_the_passages_of_the_pages_asked_for_are_read(tmp_path):
+def test_only_the_passages_of_the_requested_pages_are_read(tmp_path):
     path = str(tmp_path / "part-0.parquet")
     rows = [passage_of(TEXT, page_id=page_id, ordinal=n) for page_id in (7, 8, 9) for n in range(2)]
     storage.write_rows(path, Passage, rows)
@@ -75,7 +75,7 @@ def test_only_the_passages_of_the_pages_asked_for_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("setting", "snapshot", "said"),
+    ("setting", "snapshot", "message"),
     [
         ("masks_of", "testwiki-20250101", "masks_of testwiki-20250101: its stage questions/v1 is not"),
         (
@@ -87,7 +87,7 @@ def test_only_the_passages_of_the_pages_asked_for_are_read(tmp_path):
         ("changed_since", "dewiki-20250101", "give another snapshot of testwiki"),
     ],
 )
-def test_a_snapshot_that_is_not_there_is_told_before_anything_is_made(tmp_path, setting, snapshot, said):
+def test_a_missing_snapshot_is_reported_before_anything_is_built(tmp_path, setting, snapshot, message):
     config = PipelineConfig.model_validate(
         {
             "name": "again",
@@ -99,5 +99,5 @@ def test_a_snapshot_that_is_not_there_is_told_before_anything_is_made(tmp_path, 
     )
     stages = {stage.stage: stage for stage in graph.stages_of(config)}
     note = stages["earlier_questions" if setting == "masks_of" else "earlier_passages"]
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=message):
         graph.make(config, note, lambda progress: None)

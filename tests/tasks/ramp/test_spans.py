@@ -1,4 +1,4 @@
-"""What may be masked, and each rule of what never is."""
+"""The spans that may be masked, and each rule that refuses a span."""
 
 import pytest
 
@@ -48,12 +48,12 @@ def test_names_terms_dates_and_numbers_with_their_kinds_and_targets():
         ("他在那里写了《[[奥斯特尔]]》。", "zh", SpanKind.ENTITY),
     ],
 )
-def test_what_no_mark_shows_to_be_a_name_is_a_term(wikitext, language, kind):
+def test_an_anchor_without_marks_of_a_name_is_a_term(wikitext, language, kind):
     (span,) = find_spans(passage_of(wikitext), {}, language)
     assert span.kind is kind
 
 
-def test_of_what_overlaps_the_longest_is_a_span():
+def test_the_longest_of_overlapping_candidates_is_a_span():
     assert surfaces("She won the [[1998 Ostel Games]] there.") == ["1998 Ostel Games"]
     assert surfaces("She won on [[3 May]] 1998 there.") == ["3 May 1998"]
 
@@ -90,11 +90,11 @@ def test_never_another_name_of_the_page():
         "[[北京]]很大，北京人很多。",
     ],
 )
-def test_never_what_stands_there_twice(wikitext):
+def test_never_a_span_that_the_paragraph_repeats(wikitext):
     assert surfaces(wikitext, language="zh" if "北" in wikitext else "en") == []
 
 
-def test_never_a_name_whose_shorter_form_stands_elsewhere():
+def test_never_a_name_with_a_shorter_form_elsewhere():
     assert surfaces("[[Karlo Vint]] came. Later Vint left.") == []
     assert surfaces("The [[University of Ostel]] and the [[University of Brim]].") == [
         "University of Ostel",
@@ -173,11 +173,11 @@ def test_never_the_number_in_a_name(wikitext):
     assert surfaces(wikitext) == []
 
 
-def test_never_the_date_of_which_the_text_speaks():
+def test_never_the_date_at_which_the_text_was_written():
     assert surfaces("As of 2010 there were 118 of them.") == ["118"]
 
 
-def test_a_year_behind_a_preposition_is_no_part_of_the_name_behind_it():
+def test_a_year_behind_a_preposition_is_not_part_of_the_name_behind_it():
     assert surfaces("In 1998 Germany won.") == ["1998"]
 
 
@@ -191,7 +191,7 @@ def test_a_year_behind_a_preposition_is_no_part_of_the_name_behind_it():
         ("It met [[Karlo Vint|his brother]] there.", []),
     ],
 )
-def test_terms_are_called_what_their_page_is_called_and_are_not_common(wikitext, terms):
+def test_terms_have_a_name_of_their_page_and_are_not_common(wikitext, terms):
     assert surfaces(wikitext) == terms
 
 
@@ -226,7 +226,7 @@ def test_a_mention_that_may_be_another_word_is_not_masked(text, language, mentio
         ("[[Diagnosis]] was hard there.", "Elsewhere"),
     ],
 )
-def test_never_what_another_form_of_the_word_gives_away(wikitext, title):
+def test_never_a_word_with_another_form_elsewhere(wikitext, title):
     assert surfaces(wikitext, title) == []
 
 
@@ -245,7 +245,7 @@ def test_chinese_needs_no_spaces():
         ("He saw the [[3rd Ostel Games]] there.", ["3rd Ostel Games"]),
     ],
 )
-def test_a_name_begins_as_names_do_or_is_called_what_its_page_is_called(wikitext, found):
+def test_a_name_begins_with_a_capital_or_is_a_name_of_its_page(wikitext, found):
     assert surfaces(wikitext) == found
 
 
@@ -258,7 +258,7 @@ def test_a_name_begins_as_names_do_or_is_called_what_its_page_is_called(wikitext
         ("The [[NIND]] sits near a national institute.", ["NIND"]),
     ],
 )
-def test_never_what_its_initials_give_away(wikitext, found):
+def test_never_a_name_that_its_initials_reveal(wikitext, found):
     assert surfaces(wikitext) == found
 
 
@@ -275,11 +275,11 @@ def test_never_what_its_initials_give_away(wikitext, found):
         ('They call it "[[Ostel Bridge|"Ostel Bridge"]]" there.', "en"),
     ],
 )
-def test_never_what_is_told_in_other_words(wikitext, language):
+def test_never_a_span_that_other_words_reveal(wikitext, language):
     assert surfaces(wikitext, language=language) == []
 
 
-def test_never_what_others_would_fit_as_well():
+def test_never_a_span_that_other_answers_would_fit_as_well():
     assert surfaces("They came in the 13th century, or will by 2099.") == []
 
 

@@ -11,7 +11,7 @@ HELD_OUT = next(f"Page {n}" for n in range(10_000) if is_held_out(f"Page {n}", 0
 KEPT = next(f"Page {n}" for n in range(10_000) if not is_held_out(f"Page {n}", 0.02))
 
 
-def test_a_question_is_test_if_its_page_or_any_that_is_masked_is_held_out():
+def test_a_question_is_test_if_its_page_or_any_masked_page_is_held_out():
     splits = Splits.of(RampSettings(splits="held_out", held_out_share=0.02), "nowhere")
     assert splits.of_question(1, KEPT, [KEPT, KEPT]) is Split.TRAIN
     assert splits.of_question(1, HELD_OUT, [KEPT]) is Split.TEST
@@ -29,25 +29,25 @@ def test_a_share_of_the_pages_that_are_not_held_out_is_for_rl():
     assert set(rest) == {Split.RL, Split.TRAIN}
 
 
-def test_the_held_out_share_is_as_large_as_asked_and_grows_without_letting_go():
+def test_the_held_out_share_has_the_set_size_and_a_larger_share_contains_a_smaller():
     titles = [f"Title {n}" for n in range(20_000)]
     small = {title for title in titles if is_held_out(title, 0.02)}
     assert len(small) / len(titles) == pytest.approx(0.02, abs=0.005)
     assert small < {title for title in titles if is_held_out(title, 0.05)}
 
 
-def test_which_titles_are_held_out_never_changes():
+def test_the_held_out_titles_never_change():
     """Pinned: another hash would move pages of earlier snapshots between train and test."""
     assert [n for n in range(300) if is_held_out(f"Title {n}", 0.02)] == [3, 83, 124]
 
 
-def test_a_page_that_the_table_does_not_know_is_an_error():
+def test_a_page_that_is_not_in_the_table_is_an_error():
     splits = Splits({1: Split.RL}, 0.02)
     assert splits.of_question(1, HELD_OUT, [HELD_OUT]) is Split.RL
     with pytest.raises(RunFailed, match="page 2"):
         splits.of_page(2, "Ostel")
 
 
-def test_a_dump_without_a_table_says_which_setting_to_change(tmp_path):
+def test_a_missing_table_is_reported_with_the_setting_to_change(tmp_path):
     with pytest.raises(BadInput, match="held_out"):
         Splits.of(RampSettings(splits="table"), str(tmp_path))

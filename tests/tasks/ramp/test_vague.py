@@ -1,4 +1,4 @@
-"""Places that several answers would fit."""
+"""Spans for which other answers would be as right."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def vague(kind: SpanKind, marked: str) -> bool:
         (SpanKind.DATE, "On [9 September 2001] he died. Two days later, the attacks of September 11 came."),
     ],
 )
-def test_others_would_be_as_right(kind, marked):
+def test_other_answers_would_be_as_right(kind, marked):
     assert vague(kind, marked)
 
 
@@ -95,5 +95,5 @@ def test_others_would_be_as_right(kind, marked):
         (SpanKind.NUMBER, "1931年有[174]个车站。"),
     ],
 )
-def test_one_answer_is_right(kind, marked):
+def test_only_one_answer_is_right(kind, marked):
     assert not vague(kind, marked)

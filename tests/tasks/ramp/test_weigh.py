@@ -1,4 +1,4 @@
-"""What the reference model weighs: the definition in numbers, and a model that learnt one of two paragraphs."""
+"""Surprisals: the definition in numbers, and a model that has learnt one of two paragraphs."""
 
 import shutil
 from pathlib import Path
@@ -41,7 +41,7 @@ def _texts(folder):
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A tiny model that was trained to write the one paragraph back, and never saw the other."""
+    """A tiny model that was trained to write one of two paragraphs back and never saw the other."""
     folder = str(tmp_path_factory.mktemp("reference"))
     tokenizer = train_tokenizer([LEARNT.text, NEW.text], 500)
     settings = ModelSettings(hidden=64, layers=2, heads=2, intermediate=64, max_position=256)
@@ -132,7 +132,7 @@ def test_the_engine_weighs_spans_as_defined_and_knows_what_the_model_learnt(refe
 
 
 class _Stub:
-    """An engine for which every token is as likely as any other of e."""
+    """An engine that gives every token the probability 1/e."""
 
     def __init__(self, folder, runtime, max_tokens):
         pass
@@ -147,7 +147,7 @@ class _Stub:
         return [TokenScores([-1.0] * (len(text) - 1), [2] * (len(text) - 1)) for text in texts]
 
 
-def test_what_is_weighed_is_not_weighed_again_and_what_is_too_long_is_told(reference, tmp_path, monkeypatch):
+def test_weighed_spans_are_not_weighed_again_and_too_long_texts_are_reported(reference, tmp_path, monkeypatch):
     monkeypatch.setattr(weigh, "PASSAGES_A_PART", 1)
     monkeypatch.setattr(weigh, "VllmEngine", _Stub)
     job = _job(tmp_path, reference, max_tokens=40)
@@ -168,7 +168,7 @@ def test_a_reference_without_a_tokenizer_or_on_a_server_is_refused(reference, tm
     bare = tmp_path / "bare"
     shutil.copytree(reference, bare)
     (bare / "tokenizer.json").unlink()
-    with pytest.raises(BadInput, match=r"no tokenizer\.json there"):
+    with pytest.raises(BadInput, match=r"no tokenizer\.json, which the reference model needs"):
         weigh_spans(_job(tmp_path, str(bare)))
     job = _job(tmp_path, reference)
     remote = EngineRuntime(kind="remote", urls=["http://nowhere"])

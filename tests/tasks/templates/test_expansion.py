@@ -1,4 +1,4 @@
-"""The tables of templates are sound, and wikis do not share what only one of them means."""
+"""The tables of templates are consistent, and a rule of one wiki does not apply to another."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ TABLES = sorted((Path(expansion.__file__).parent / "tables").glob("*.yaml"))
 
 
 class _Strict(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would keep the last in silence."""
+    """Refuses a repeated key, of which YAML would silently keep the last."""
 
 
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -46,7 +46,7 @@ def test_every_rule_can_be_called_without_parameters(wiki: str) -> None:
         expand(f"a {{{{{name.replace('*', 'en')}}}}} b", template_table(wiki))
 
 
-def test_a_name_that_another_wiki_knows_is_a_loss() -> None:
+def test_a_template_that_only_another_wiki_has_is_a_loss() -> None:
     for wiki, text in (
         ("fr", "{{circa|1500}}"),
         ("it", "{{as of|2010}}"),

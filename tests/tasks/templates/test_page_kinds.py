@@ -1,4 +1,4 @@
-"""Disambiguation pages and lists, told by the marks of each wiki and by those of a config."""
+"""Disambiguation pages and lists are recognised by the marks of each wiki and of a config."""
 
 from pathlib import Path
 
@@ -42,7 +42,9 @@ def unwanted(
         ("sv", {"template": "disambig"}),
     ],
 )
-def test_a_disambiguation_page_is_told_by_title_template_or_category(language: str, marks: dict[str, str]) -> None:
+def test_a_disambiguation_page_is_recognised_by_title_template_or_category(
+    language: str, marks: dict[str, str]
+) -> None:
     assert unwanted(language, **marks) == "disambiguation"
 
 
@@ -59,7 +61,7 @@ def test_a_disambiguation_page_is_told_by_title_template_or_category(language: s
         ("ja", {"title": "河川一覧"}),
     ],
 )
-def test_a_list_is_told_by_title_or_category(language: str, marks: dict[str, str]) -> None:
+def test_a_list_is_recognised_by_title_or_category(language: str, marks: dict[str, str]) -> None:
     assert unwanted(language, **marks) == "lists"
     assert PageKinds(language, PageSettings()).unwanted(marks.get("title", "X"), set(), []) is None, "kept by default"
 
@@ -78,7 +80,7 @@ def test_an_article_is_kept(language: str, title: str, template: str, category: 
     assert unwanted(language, title, template, category) is None
 
 
-def test_a_config_adds_marks_of_its_own(tmp_path: Path) -> None:
+def test_a_config_adds_marks(tmp_path: Path) -> None:
     path = tmp_path / "dump.xml"
     marked = [
         page_xml(1, "One", "'''One''' may be.\n{{Which One|x}}"),

@@ -1,4 +1,4 @@
-"""What a reader sees of wikitext: words kept, markup gone, links and losses at their places."""
+"""The text that a reader sees of wikitext: words kept, markup removed, links and losses at the right offsets."""
 
 import pytest
 from hypothesis import given, settings
@@ -95,11 +95,11 @@ def test_templates_keep_the_words_that_a_reader_sees(template: str, words: str) 
         ("{{{1|default}}} text, [[unclosed link.", "text, unclosed link."),
     ],
 )  # fmt: skip
-def test_markup_goes_and_prose_stays(wikitext: str, text: str) -> None:
+def test_markup_is_removed_and_prose_is_kept(wikitext: str, text: str) -> None:
     assert shown(wikitext) == text
 
 
-def test_links_stand_at_their_offsets_whatever_went_before_them() -> None:
+def test_links_have_the_right_offsets_behind_removed_markup() -> None:
     page = cleaned(
         "𝔘 {{nowrap|[[berlin (city)|Berlin]]}}{{cn}} and <ref>[[No]]</ref>[[new york]]ers met [[:Category:X|these]], "
         "[[wikt:word|words]], [[#Here|below]], [[Paris#History|the ''old'' city]] and [[Ünder_score&nbsp;name]]."
@@ -114,7 +114,7 @@ def test_links_stand_at_their_offsets_whatever_went_before_them() -> None:
     assert all(page.text[link.start : link.end] == link.anchor for link in page.links)
 
 
-def test_what_is_lost_within_a_sentence_leaves_a_mark_where_it_stood() -> None:
+def test_a_loss_within_a_sentence_leaves_a_mark_at_its_offset() -> None:
     page = cleaned(
         "{{Unknown box|a=1}}\n\nThe mass <math>m</math> is {{inflation|US|5|1990}} today.{{sfn|Smith}} So be it."
     )
@@ -134,7 +134,7 @@ def test_chinese_variants_show_one_script() -> None:
     assert shown("-{zh-hans:计算机; zh-hant:電腦}-是-{机器}-。", "zh") == "计算机是机器。"
 
 
-def test_templates_and_categories_of_a_page_are_told() -> None:
+def test_templates_and_categories_of_a_page_are_reported() -> None:
     page = cleaned("{{About|x}} '''X''' is {{nowrap|a {{Small town}}}}. [[category:Old towns|X]] [[:Category:No]]")
     assert page.templates == {"about", "nowrap", "small town"}
     assert page.categories == ["Old towns"]
@@ -196,7 +196,7 @@ PIECES = [
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=25))
-def test_whatever_is_written_links_and_losses_have_places_and_no_mark_is_left(pieces: list[str]) -> None:
+def test_any_wikitext_gives_valid_offsets_and_leaves_no_mark(pieces: list[str]) -> None:
     page = cleaned("".join(pieces))
     assert all(page.text[link.start : link.end] == link.anchor for link in page.links)
     assert all(0 <= mark.start <= len(page.text) for mark in page.lost)

@@ -14,7 +14,7 @@ from tasks.wikitext.cleaning import clean
 from tasks.wikitext.wikis import Wiki, wiki_of_site
 
 HOLE = "\ufffc"
-"""Stands for what the walk has no opinion about: sentences that hold it are not compared."""
+"""Stands for nodes that the walk does not render: sentences that contain it are not compared."""
 NO_WORDS = re.compile(
     r"(?i)(cite|citation|sfn|harv|refn|efn|rp\b|cn\b|fact|clarify|which|who|when|page needed|dead link)"
 )
@@ -108,7 +108,7 @@ DROPPED = re.compile(
 
 
 def test_the_numbers_of_convert_and_the_words_of_lang_are_kept(test_data: Path) -> None:
-    """In prose: what stands in tables, references, captions and infoboxes goes with them."""
+    """Only in prose: tables, references, captions and infoboxes are removed with their content."""
     wiki, pages = real_pages(test_data / "wiki" / "enwiki-multistream-derived", "en", 1)
     kept, lost = 0, []
     for page in pages:

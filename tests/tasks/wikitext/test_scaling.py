@@ -1,4 +1,4 @@
-"""Hostile repetition: of four times as much about four times as long is read; quadratic patterns read sixteen times."""
+"""Hostile repetition: four times the text takes about four times as long; a quadratic pattern takes sixteen times."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ HOSTILE: dict[str, Callable[[int], object]] = {
     "templates without words": lambda n: expand("a" + "{{cn}}" * n + "b", template_table()),
 }
 MEASURED = 0.01
-"""Seconds from which a time is worth comparing."""
+"""Shortest time, in seconds, that is worth comparing."""
 
 
 @pytest.mark.timeout(120)
@@ -54,7 +54,7 @@ def test_hostile_repetition_takes_time_in_proportion(hostile: Callable[[int], ob
 
 
 def seconds(work: Callable[[int], object], n: int) -> float:
-    """Of this process: what else the machine does is not counted."""
+    """CPU seconds of this process, so that other work of the machine is not counted."""
     began = time.process_time()
     work(n)
     return time.process_time() - began

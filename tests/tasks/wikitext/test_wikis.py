@@ -1,4 +1,4 @@
-"""The tables of what differs between the Wikipedias, and the titles that links lead to by them."""
+"""The tables of differences between the Wikipedias, and the titles that links lead to."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ KINDS = {"files", "categories", "others", "switches", "redirects", "fallback", "
 
 
 @pytest.mark.parametrize("language", WIKIS)
-def test_names_are_in_small_letters_and_stand_once(language: str) -> None:
+def test_names_are_in_lower_case_and_unique(language: str) -> None:
     names = WIKIS[language]
     assert set(names) <= KINDS | ({"projects", "languages"} if language == "all" else set())
     for kind, listed in names.items():
@@ -45,18 +45,18 @@ def test_siteinfo_adds_its_names_to_those_of_the_tables() -> None:
     assert titles == [None, None, None, None, "Elmo: X"]
 
 
-def test_titles_stay_as_they_are_where_the_wiki_tells_small_letters_apart() -> None:
+def test_titles_stay_as_they_are_on_a_wiki_with_case_sensitive_titles() -> None:
     assert wiki_of_site(Site(first_letter=False), "en").article("elm") == "elm"
 
 
 @pytest.mark.parametrize(
     "name", ["", "#Bark", "..", "./Elm", "Elm/../Oak", "a|b", "a<b", "a\ufffdb", "a%41b", "x" * 256]
 )
-def test_what_no_page_can_be_called_is_no_article(name: str) -> None:
+def test_an_illegal_title_is_not_an_article(name: str) -> None:
     assert wiki_of_site(Site(), "en").article(name) is None
 
 
-def test_small_letters_are_one_with_and_without_a_dot() -> None:
+def test_dotted_and_dotless_i_are_one_letter_in_names() -> None:
     assert folded("KULLANICI_mesaj") == folded("Kullanıcı  Mesaj") == folded("kullanici mesaj")
 
 
@@ -74,7 +74,7 @@ def counts(lowest: int, highest: int, not_rising: int = 0) -> dict[str, int]:
         ({"a": counts(1, 5), "b": {"pages": 0, "lowest": 0, "highest": 0, "not_rising": 0}}, []),
     ],
 )
-def test_only_parts_whose_numbers_overlap_or_do_not_rise_are_read_again(
+def test_only_parts_whose_page_ids_overlap_or_do_not_rise_are_read_again(
     parts: dict[str, dict[str, int]], suspects: list[str]
 ) -> None:
     assert suspected(parts) == suspects

@@ -1,13 +1,18 @@
-"""What around a span tells it, and what only looks like it."""
+"""Forms of a span's words around it that reveal it, and words that only look similar."""
 
 import pytest
 
 from tasks.corpus.words import plain_words
-from tasks.ramp.told import is_told_by_compound, is_told_by_other_form, is_told_by_short_form, is_told_by_words
+from tasks.ramp.word_forms import (
+    is_revealed_by_compound,
+    is_revealed_by_other_form,
+    is_revealed_by_short_form,
+    is_revealed_by_words,
+)
 
 
 @pytest.mark.parametrize(
-    ("surface", "around", "told"),
+    ("surface", "around", "revealed"),
     [
         ("legislative branch", "It has three branches; this one is the Legislature.", True),
         ("Pashto", "It is spoken by Pashtuns.", True),
@@ -23,12 +28,12 @@ from tasks.ramp.told import is_told_by_compound, is_told_by_other_form, is_told_
         ("Ostel", "It is a town on a river.", False),
     ],
 )
-def test_more_than_half_of_its_words_stand_around_it(surface, around, told):
-    assert is_told_by_words(surface, plain_words(around), "en") == told
+def test_a_name_is_revealed_by_more_than_half_of_its_words(surface, around, revealed):
+    assert is_revealed_by_words(surface, plain_words(around), "en") == revealed
 
 
 @pytest.mark.parametrize(
-    ("surface", "around", "told"),
+    ("surface", "around", "revealed"),
     [
         ("Spain", "The Spanish ambassador came.", True),
         ("Dutch", "The Netherlands helped.", True),
@@ -38,12 +43,12 @@ def test_more_than_half_of_its_words_stand_around_it(surface, around, told):
         ("Spain", "Spain is old.", False),
     ],
 )
-def test_a_country_is_told_by_its_people_and_they_by_it(surface, around, told):
-    assert is_told_by_other_form(surface, plain_words(around)) == told
+def test_a_country_and_its_people_reveal_each_other(surface, around, revealed):
+    assert is_revealed_by_other_form(surface, plain_words(around)) == revealed
 
 
 @pytest.mark.parametrize(
-    ("surface", "around", "told"),
+    ("surface", "around", "revealed"),
     [
         ("Gemeinden", "Berlin ist eine Einheitsgemeinde.", True),
         ("Fernbahntunnel", "Der Tunnel ist lang.", True),
@@ -55,12 +60,12 @@ def test_a_country_is_told_by_its_people_and_they_by_it(surface, around, told):
         ("Freiwillige Feuerwehren", "Die Berliner Feuerwehr ist alt.", True),
     ],
 )
-def test_a_german_word_is_told_by_a_compound(surface, around, told):
-    assert is_told_by_compound(surface, plain_words(around)) == told
+def test_a_german_word_is_revealed_by_a_compound(surface, around, revealed):
+    assert is_revealed_by_compound(surface, plain_words(around)) == revealed
 
 
 @pytest.mark.parametrize(
-    ("marked", "told"),
+    ("marked", "revealed"),
     [
         ("Es hilft das [Technische Hilfswerk] (THW) dort.", True),
         ("It is in the [Organization for Security and Co-operation in Europe] (OSCE), too.", True),
@@ -71,7 +76,7 @@ def test_a_german_word_is_told_by_a_compound(surface, around, told):
         ("It is the [Tarn Hall] (1931) there.", False),
     ],
 )
-def test_a_short_form_in_parentheses_tells_a_name_and_is_told_by_it(marked, told):
+def test_a_name_and_its_short_form_in_parentheses_reveal_each_other(marked, revealed):
     before, _, rest = marked.partition("[")
     surface, _, behind = rest.partition("]")
-    assert is_told_by_short_form(surface, before, behind) == told
+    assert is_revealed_by_short_form(surface, before, behind) == revealed

@@ -1,4 +1,4 @@
-"""What came out, counted: how many questions and masks of which sort, and how many of them can be trained on."""
+"""Counts of questions and masks by kind, and of the certified questions among them, as figures of a stage."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,18 +14,18 @@ _COUNTED = (
 
 
 ASKABLE, CERTIFIED = "by_split_and_masks", "certified_by_split_and_masks"
-"""Figures that tell what may be asked: {split: {number of masks: questions}}, of all and of certified questions."""
+"""Figures with the supply of questions, {split: {number of masks: questions}}: of all and of certified questions."""
 
 
 def is_certified(question: Question) -> bool:
-    """Whether every mask has evidence, and none is given away."""
+    """Whether every mask has evidence and no mask is given away."""
     return all(mask.evidence and not mask.given_away for mask in question.masks)
 
 
 def figures_of(questions: Iterable[Question]) -> dict[str, Any]:
-    """Questions by masks, split and difficulty (nats); masks by kind, hops of evidence, and where they are given away.
+    """Questions by masks, split, strategy and difficulty (nats); masks by kind, hops of evidence and flag.
 
-    ``masks`` are those that there are, ``masks_promised`` those that the questions say they have.
+    ``masks`` counts the masks, ``masks_promised`` sums the questions' ``n_masks``.
     """
     counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
     asked: dict[str, dict[str, Counter[str]]] = {ASKABLE: {}, CERTIFIED: {}}
@@ -57,4 +57,5 @@ def figures_of(questions: Iterable[Question]) -> dict[str, Any]:
 
 def _bin(nats: float) -> str:
     start = int(nats // _NATS_A_BIN) * _NATS_A_BIN
-    return f"{start:>3}–{start + _NATS_A_BIN}"  # a space comes before every digit: sorted as words is sorted as numbers
+    # Padded, because a space sorts before every digit: the order of the texts is the order of the numbers.
+    return f"{start:>3}–{start + _NATS_A_BIN}"
