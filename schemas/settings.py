@@ -125,7 +125,7 @@ class EngineeringSettings(Identity):
     another. A step is made of as many such rows as it takes; a sequence that is longer has a row of its own."""
 
 
-class CurriculumStage(Identity):
+class CurriculumPhase(Identity):
     max_masks: Annotated[int, Field(ge=1, le=4)]
     steps: Positive
 
@@ -144,10 +144,10 @@ class BaseSettings(Identity):
 
 
 class SftSettings(Identity):
-    """Loss on the model's own tokens only. Stage k of the curriculum mixes trajectories of 1..k masks."""
+    """Loss on the model's own tokens only. Phase k of the curriculum mixes trajectories of 1 to k masks."""
 
     seed: int = 1
-    curriculum: list[CurriculumStage]
+    curriculum: list[CurriculumPhase]
     tokens_per_step: Positive = 2048
     max_length: Positive = 1024
     optimiser: OptimiserSettings
@@ -156,7 +156,7 @@ class SftSettings(Identity):
 
     @property
     def steps(self) -> int:
-        return sum(stage.steps for stage in self.curriculum)
+        return sum(phase.steps for phase in self.curriculum)
 
 
 class KeptQuestionSettings(Identity):
@@ -217,7 +217,7 @@ class DapoSettings(Identity):
     importance_cap: Annotated[float, Field(ge=1)] = 2.0
     """Truncated importance weights correct the gap between the trainer's and the sampler's probabilities."""
     reward: RewardSettings = RewardSettings()
-    curriculum: list[CurriculumStage]
+    curriculum: list[CurriculumPhase]
     optimiser: OptimiserSettings
     engineering: EngineeringSettings = EngineeringSettings()
     parity_tolerance: Annotated[float, Field(gt=0)] = 1e-3
@@ -229,7 +229,7 @@ class DapoSettings(Identity):
 
     @model_validator(mode="after")
     def _steps_agree(self) -> "DapoSettings":
-        if self.steps != sum(stage.steps for stage in self.curriculum):
+        if self.steps != sum(phase.steps for phase in self.curriculum):
             raise ValueError("steps is not the sum of the curriculum's steps")
         if self.in_flight == "regenerated" and not self.staleness:
             raise ValueError("in_flight: with staleness 0 nothing is in flight when the policy is updated")

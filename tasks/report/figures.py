@@ -140,7 +140,7 @@ def differences(comparisons: Sequence[Comparison], metrics: Mapping[str, str]) -
 
 
 def losses(trainings: Sequence[Curves]) -> str:
-    """Loss by step, one panel a training, the curriculum's stages shaded."""
+    """Loss by step, one panel a training, the curriculum's phases shaded."""
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(1, len(trainings), squeeze=False)[0]
@@ -230,16 +230,16 @@ def _line(axes: Axes, points: Points, colour: str) -> None:
 
 
 def _shade(axes: Axes, curves: Curves, is_labelled: bool = True) -> None:
-    """A band for every other stage of the curriculum, and how many masks it goes up to."""
-    if curves.stages[0][1] == 0:
+    """A band for every other phase of the curriculum, and how many masks it goes up to."""
+    if curves.phases[0][1] == 0:
         return
     last = max(step for step, _ in curves.series["loss"])
-    ends = [step for step, _ in curves.stages[1:]] + [last]
-    for number, ((begin, masks), end) in enumerate(zip(curves.stages, ends, strict=True)):
+    ends = [step for step, _ in curves.phases[1:]] + [last]
+    for number, ((begin, masks), end) in enumerate(zip(curves.phases, ends, strict=True)):
         if number % 2:
             axes.axvspan(begin, end, color=_GRID, alpha=0.6, linewidth=0)
-        if is_labelled and len(curves.stages) > 1:
-            axes.text((begin + end) / 2, 0.98, f"≤{masks:.0f}", transform=axes.get_xaxis_transform(), **_STAGE_TEXT)
+        if is_labelled and len(curves.phases) > 1:
+            axes.text((begin + end) / 2, 0.98, f"≤{masks:.0f}", transform=axes.get_xaxis_transform(), **_PHASE_TEXT)
 
 
-_STAGE_TEXT: dict[str, Any] = {"ha": "center", "va": "top", "color": _MUTED, "fontsize": 7}
+_PHASE_TEXT: dict[str, Any] = {"ha": "center", "va": "top", "color": _MUTED, "fontsize": 7}

@@ -118,7 +118,7 @@ def _learning(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section:
     charts = [figures.losses(supervised)] if supervised else []
     charts += [figures.reinforcement(curves) for curves in trainings if curves.is_rl]
     note = (
-        "By step, with running means. Bands are stages of the curriculum, ≤k for up to k masks. Reinforcement learning "
+        "By step, with running means. Bands are phases of the curriculum, ≤k for up to k masks. Reinforcement learning "
         "shows means over all rollouts; every step asks other questions, so they move with the questions too."
     )
     return Section("learning", "Learning curves", note, charts=charts)

@@ -180,11 +180,22 @@ def test_curves_know_where_the_curriculum_moves_on_and_what_a_step_left_out(whol
     curves = {
         training.label: training for training in read_curves(whole.ledger, ["untrained", "base", "sft-0", "dapo"])
     }
-    assert curves["sft-0"].stages == [(1, 1.0), (101, 2.0), (201, 4.0)]
-    assert curves["base"].stages == [(1, 0.0)]
+    assert curves["sft-0"].phases == [(1, 1.0), (101, 2.0), (201, 4.0)]
+    assert curves["base"].phases == [(1, 0.0)]
     assert [label for label, training in curves.items() if training.is_rl] == ["dapo"]
     assert 2 not in [step for step, _ in curves["dapo"].series["parity"]]
     assert len(curves["dapo"].series["parity"]) == 24
+
+
+def test_phases_that_an_earlier_version_wrote_under_another_name_are_read(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path), SNAPSHOT)
+    file = Path(ledger.folder("models", "sft-0")) / "metrics.jsonl"
+    file.parent.mkdir(parents=True)
+    lines = [{"step": 1, "stage": 1, "loss": 2.0}, {"step": 2, "stage": 1, "loss": 1.5}]
+    resumed = {"step": 3, "phase": 2, "loss": 1.0}
+    file.write_text("".join(json.dumps(line) + "\n" for line in [*lines, resumed]))
+    (curves,) = read_curves(ledger, ["sft-0"])
+    assert curves.phases == [(1, 1.0), (3, 2.0)]
 
 
 def test_a_running_mean() -> None:
