@@ -1,4 +1,4 @@
-"""``{root}/acceptance.json``: what `masksearch accept` found of a cluster, and at what rates it works."""
+"""``{root}/acceptance.json``: the results of `masksearch accept` on a cluster, and the rates that it measured."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ class _Document(BaseModel):
 
 
 class Item(_Document):
-    """One thing that was tried: ``value`` is its number in ``unit``, ``detail`` says it in words."""
+    """One check: ``value`` is what it measured, in ``unit``; ``detail`` describes the result in words."""
 
     name: str
     outcome: Outcome
@@ -25,26 +25,27 @@ class Item(_Document):
 
 
 class Rates(_Document):
-    """Of the accepted size and placement; None is what was not measured. Devices are GPUs or, without any, CPUs."""
+    """Rates at the accepted size and placement; None: not measured. Devices are GPUs or, without GPUs, CPUs."""
 
     parameters: int
     accelerator: Accelerator
     training_devices: float
-    """Of all ranks."""
+    """Devices of all ranks together."""
     engine_devices: float
-    """Of one engine."""
+    """Devices of one engine."""
     engines: int
     together: bool
-    """Engine and trainer take turns on the same devices."""
+    """Whether engine and trainer take turns on the same devices."""
     training_tokens_per_second: float | None = None
-    """All ranks, forward and backward."""
+    """Tokens that all ranks together train on, forward and backward."""
     mfu: float | None = None
+    """Model FLOPs utilisation: the share of `matrix_flops_per_second` that training reaches."""
     matrix_flops_per_second: float | None = None
-    """Of one device."""
+    """Measured on one device."""
     generated_tokens_per_second: float | None = None
-    """Of one engine, in multi-turn rollouts."""
+    """Tokens that one engine generates in multi-turn rollouts."""
     rollout_device_seconds: float | None = None
-    """Engine devices times seconds for one rollout as it was measured."""
+    """Engine devices times seconds of one rollout of the measured length."""
     update_seconds: float | None = None
     queries_per_second: float | None = None
     retrieval_p50_seconds: float | None = None
@@ -52,7 +53,7 @@ class Rates(_Document):
 
 
 class Acceptance(_Document):
-    """``finished`` is in UTC; ``commit`` that of the code; ``devices`` by name."""
+    """``finished`` is in UTC; ``commit`` is the code's; ``devices`` are names of devices."""
 
     config: str
     size: str

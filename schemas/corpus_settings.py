@@ -1,4 +1,4 @@
-"""Settings that change what is computed, of the data: from the dump to the questions."""
+"""Settings that change what is computed, for the data: from the dump to the questions."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -14,39 +14,54 @@ class WorldSettings(Identity):
     """The made-up encyclopedia of the sample (tasks/corpus/smallworld.py)."""
 
     seed: int = 1
+    """Seed of names, facts and texts."""
     families: dict[Split, Positive]
-    """Families of entities by split: each has its own names, and no link leaves it."""
+    """Families of entities in each split. A family has its own names, and no link leaves it."""
     towns: Annotated[int, Field(ge=2)] = 10
+    """Towns in one family, at least 2. Every entity has its own short page."""
     firms: Positive = 10
+    """Firms in one family."""
     people: Annotated[int, Field(ge=2)] = 14
+    """People in one family, at least 2."""
     works: Positive = 6
-    """Entities of each kind in one family, each with its own short page."""
+    """Works in one family."""
     retellings: Positive = 30
     """Longer pages of one family that retell facts of several of its entities in other words."""
     edits: Share = 0.0
-    """The share of entities of which one date or number is another than without edits: the same world, later."""
+    """The share of entities in which one date or number differs from the same world without edits: a later snapshot of
+    that world. 0: the first snapshot."""
 
 
 class PageMarks(Identity):
-    """What marks the pages of a kind, besides what is known of each wiki (tasks/templates/page_kinds.yaml).
+    """What marks the pages of a kind, in addition to the table of known marks (tasks/templates/page_kinds.yaml).
 
-    Names without namespace, in any case; ``*`` stands for any letters.
+    Names have no namespace, and case does not matter; ``*`` stands for any letters.
     """
 
     titles: list[str] = Field(default_factory=list)
+    """Patterns of page titles."""
     templates: list[str] = Field(default_factory=list)
+    """Names of templates that such a page uses."""
     categories: list[str] = Field(default_factory=list)
+    """Names of categories that such a page is in."""
 
 
 class CuttingSettings(Identity):
+    """How the dump is cut into parts."""
+
     part_mb: Annotated[float, Field(gt=0)] = 16
-    """Megabytes of the dump's file that make one part: of whole compressed streams, or of XML."""
+    """Megabytes of the dump's file in one part: whole compressed streams, or XML."""
 
 
 class CleaningSettings(CuttingSettings):
+    """Which pages are dropped."""
+
     disambiguation: PageMarks = PageMarks()
+    """Further marks of disambiguation pages, which are dropped."""
     list_pages: Literal["kept", "dropped"] = "kept"
+    """Whether pages that are lists are kept."""
     lists: PageMarks = PageMarks()
+    """Further marks of list pages; read only where `list_pages` is `dropped`."""
 
     @model_validator(mode="after")
     def _marks_where_they_are_used(self) -> Self:
@@ -56,51 +71,65 @@ class CleaningSettings(CuttingSettings):
 
 
 class PageSettings(CleaningSettings):
+    """How the dump becomes pages."""
+
     max_lost_share: Share = 0.01
-    """The share of the dump that may be unreadable: damaged bytes of all, and broken pages of all pages. A file that is
-    cut off counts as all of it, since nobody knows what is missing. A limit, which changes no row: no fingerprint holds
-    it, and a stage that it stopped goes on under a higher one."""
+    """The largest share of the dump that may be unreadable: damaged bytes of all bytes, and broken pages of all pages.
+    A truncated file counts as lost entirely, since the extent of the loss is unknown. This limit changes no row, so it
+    is not part of the fingerprint: a stage that it stopped continues under a higher limit."""
 
 
 class PassageSettings(Identity):
+    """How pages become passages."""
+
     max_words: Positive = 200
+    """Words of the longest passage; a longer paragraph is cut between sentences."""
 
 
 class NearDuplicateSettings(Identity):
-    """Passages that say nearly the same become questions once (tasks/corpus/near_duplicates.py)."""
+    """Of passages that are nearly the same only one becomes a question (tasks/corpus/near_duplicates.py)."""
 
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    """The Jaccard similarity of shingles, as estimated, from which two passages are nearly the same. One other word of
+    """The estimated Jaccard similarity of shingles from which two passages are nearly the same. One changed word in
     fifty leaves .88, three leave .68."""
     words: Positive = 3
-    """Words in a shingle …"""
+    """Words in a shingle."""
     characters: Positive = 6
-    """… and characters, where words are written without spaces."""
+    """Characters in a shingle, in languages that write words without spaces."""
     permutations: Annotated[int, Field(ge=16)] = 128
-    """Values of a signature. With 128 an estimate of .8 is right within .07, nineteen times of twenty."""
+    """Hash values of a signature, at least 16. With 128 an estimate of .8 is right within .07 in 95% of cases."""
     seed: int = 1
+    """Seed of the hash functions."""
 
 
 class EncoderSettings(Identity):
     """A Hugging Face encoder for dense search; texts and queries become unit vectors."""
 
     path: str
-    """Its folder; the index remembers the digest of what is in it."""
+    """The encoder's folder; the index records the digest of its files."""
     pooling: Literal["mean", "first"] = "mean"
+    """How token states become one vector: their mean, or the first token's state."""
     max_tokens: Positive = 256
+    """Tokens of a text that the encoder reads, at most; the rest is cut off."""
     query_prefix: str = ""
+    """Text before every query, where the encoder was trained with one."""
     passage_prefix: str = ""
+    """Text before every passage, where the encoder was trained with one."""
 
 
 class SnapshotIndexSettings(Identity):
-    """`bm25` finds words, `dense` meanings, `hybrid` fuses both by reciprocal ranks."""
+    """The search index over a snapshot's passages."""
 
     kind: Literal["bm25", "dense", "hybrid"] = "bm25"
+    """`bm25` compares words, `dense` compares vectors of an encoder, `hybrid` fuses both by reciprocal ranks."""
     k1: Annotated[float, Field(ge=0)] = 0.9
+    """BM25: how slowly repeated words stop adding to the score; 0: they count once."""
     b: Share = 0.4
+    """BM25: how much the length of a passage matters; 0: not at all."""
     language: str | None = None
-    """What a word is depends on it; None: the snapshot's."""
+    """Language code that chooses Lucene's analyzer, which splits text into words; null: the snapshot's language."""
     encoder: EncoderSettings | None = None
+    """The encoder of `dense` and `hybrid`; `bm25` has none."""
 
     @property
     def finds_words(self) -> bool:
@@ -117,25 +146,31 @@ class SnapshotIndexSettings(Identity):
         return self
 
     def of(self, snapshot: str) -> "IndexSettings":
-        """With the language of that snapshot, where none is named and words are searched. Simple English is English."""
-        told = language_of(snapshot).replace("simple", "en") if self.finds_words else "en"
-        return IndexSettings.model_validate({**self.model_dump(), "language": self.language or told})
+        """These settings with the snapshot's language filled in, unless one is set or words are not searched.
+
+        Simple English is indexed as English.
+        """
+        default = language_of(snapshot).replace("simple", "en") if self.finds_words else "en"
+        return IndexSettings.model_validate({**self.model_dump(), "language": self.language or default})
 
 
 class IndexSettings(SnapshotIndexSettings):
-    """What an index is built with, and known by."""
+    """The settings that an index is built with and identified by."""
 
     language: str = "en"
+    """Language code that chooses Lucene's analyzer, which splits text into words."""
 
 
 class ReferenceSettings(Identity):
-    """A model that says how hard a span is to guess without a search (tasks/ramp/surprisal.py)."""
+    """A model that measures how hard a span is to guess without a search (tasks/ramp/surprisal.py)."""
 
     path: str
-    """Its folder (config.json, safetensors, tokenizer.json). A location, not identity: it is known by its digest.
-    A model may move, or be deleted once all is weighed; another one is refused under the same label."""
+    """The model's folder (config.json, safetensors, tokenizer.json). The stage is identified by the digest of these
+    files, not by their location: the model may move, or be deleted once all spans are weighed; a different model under
+    the same label is refused."""
     max_tokens: Positive = 2048
-    """Spans whose text is longer, or longer than the model reads, are not weighed."""
+    """Tokens of the longest text that the model weighs; spans in longer texts, or in texts that exceed the model's own
+    limit, are not weighed."""
 
 
 class SpanSettings(Kind):
@@ -159,9 +194,11 @@ class LlmSpans(ChatModelSettings, SpanSettings):
 
     kind: Literal["llm"] = "llm"
     temperature: Annotated[float, Field(ge=0)] = 0.0
+    """`llm`: sampling temperature; 0: greedy."""
     seed: int = 1
+    """`llm`: seed of sampling."""
     part_rows: Positive = 1000
-    """Paragraphs of one part."""
+    """Paragraphs in one part of the output."""
 
 
 class SpacySpans(SpanSettings):
@@ -179,17 +216,20 @@ AnySpans = Annotated[SpanSettings, SPANS]
 
 
 class LeakRunSettings(Identity):
-    """Runs of words that a paragraph may not share with an evaluation set."""
+    """Runs of words that a paragraph must not share with an evaluation set."""
 
     words: Annotated[int, Field(ge=4)] = 13
-    """Words in a row (characters, in Chinese and Japanese) that a paragraph may not share with a set."""
+    """Consecutive words (characters, in Chinese and Japanese) that a paragraph must not share with a set, at least
+    4."""
     fewest_words: Annotated[int, Field(ge=4)] = 8
-    """Questions of fewer words than that are not looked for."""
+    """Words of the shortest question that is searched for, at least 4; a shorter question would match too much."""
 
     @model_validator(mode="after")
     def _a_short_run_is_no_longer_than_a_run(self) -> Self:
         if self.fewest_words > self.words:
-            raise ValueError("fewest_words is more than words")
+            raise ValueError(
+                f"fewest_words is more than words ({self.fewest_words} > {self.words}): lower fewest_words"
+            )
         return self
 
 
@@ -213,83 +253,101 @@ AnySet = Annotated[SetSettings, SETS]
 
 
 class LeakSettings(LeakRunSettings):
-    """Questions whose paragraph stands in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
+    """Questions whose paragraph also appears in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
 
     sets: Annotated[list[AnySet], Field(min_length=1)]
-    """A path alone is a set of the kind `published`."""
+    """The question sets. A path alone is a set of the kind `published`. The stage is identified by the sets' folders,
+    names and contents, not by their locations."""
 
 
 class SplitSettings(Identity):
     """Which pages, and which questions about them, belong to the splits train, rl and test (tasks/ramp/splits.py)."""
 
     splits: Literal["table", "held_out"] = "table"
-    """Small world: a table of pages beside the dump. Wikipedia: hashes of the titles of page and masked targets."""
+    """`table`: a table of pages beside the dump, as the small world has one. `held_out`: hashes of the titles of the
+    page and of masked targets, for Wikipedia."""
     held_out_share: Share = 0.02
-    """Wikipedia: the share of pages (and of targets) whose questions are the test split."""
+    """`held_out`: the share of pages (and of targets) whose questions form the test split."""
     rl_share: Share = 0.0
-    """Wikipedia: the share of the other pages whose questions are the rl split."""
+    """`held_out`: the share of the other pages whose questions form the rl split; 0: no rl split."""
 
     @model_validator(mode="after")
     def _shares_where_they_are_read(self) -> Self:
         if self.splits == "table":
-            self.refuse_unread(("held_out_share", "rl_share"), "splits table takes the splits from beside the dump")
+            self.refuse_unread(
+                ("held_out_share", "rl_share"), "splits table reads the splits from a file beside the dump"
+            )
         return self
 
 
 class ParagraphSettings(Identity):
-    """Which paragraphs are asked about, whatever is masked in them."""
+    """Which paragraphs become questions, independent of the spans in them."""
 
     min_words: Positive = 50
+    """Words of the shortest paragraph."""
     max_words: Positive = 200
+    """Words of the longest paragraph."""
     min_sentences: Positive = 2
+    """Sentences that a paragraph has at least."""
 
 
 class TitleSettings(Identity):
+    """What the prompt shows beside the paragraph."""
+
     show_title: bool = True
     """Whether the prompt names the page; the title is never masked."""
 
 
 class NamedSpanSettings(ParagraphSettings):
-    """Which paragraphs have their spans named, and how."""
+    """Which paragraphs have their spans named, and by which backend."""
 
     spans: AnySpans = LinkSpans()
+    """The backend that names spans."""
 
 
 class WeighingSettings(ParagraphSettings, TitleSettings):
-    """Which paragraphs the reference model weighs, and what it reads of them."""
+    """Which paragraphs the reference model weighs, and whether it reads their title."""
 
 
 class MaskNumberSettings(Identity):
+    """How many masks questions have."""
+
     masks: list[Annotated[int, Field(ge=1, le=4)]] = Field(default_factory=lambda: [1, 2, 3, 4])
-    """Numbers of masks to make from a paragraph that has spans enough, one question each."""
+    """Numbers of masks, each from 1 to 4. A paragraph with enough spans can become one question for each number."""
 
     @field_validator("masks")
     @classmethod
     def _each_number_once(cls, masks: list[int]) -> list[int]:
         if not masks or len(set(masks)) < len(masks):
-            raise ValueError("name at least one number of masks, and each once")
+            raise ValueError("name at least one number of masks, and each number once")
         return masks
 
 
 class MaskingSettings(ParagraphSettings, TitleSettings, SplitSettings, MaskNumberSettings):
-    """How a paragraph becomes questions, and how their evidence is looked for."""
+    """How a paragraph becomes questions, and how their evidence is searched for."""
 
     seed: int = 1
+    """Seed of the draws of spans and of numbers of masks."""
     masks_per_paragraph: Annotated[int, Field(ge=1, le=4)] = 1
-    """How many of those numbers are drawn for one paragraph."""
+    """How many of the numbers in `masks` are drawn for one paragraph, 1 to 4: the questions that it becomes."""
     max_masked_share: Share = 0.45
+    """The largest share of a paragraph's characters that may be masked."""
     evidence_hops: Annotated[int, Field(ge=1, le=3)] = 3
+    """Searches in a row that may lead to a mask's evidence, 1 to 3."""
     evidence_hits: Positive = 10
+    """Hits of each search that are checked for evidence."""
     max_queries_per_mask: Positive = 8
+    """Queries that are tried for one mask's evidence, at most."""
     strategy: Literal["random", "perplexity", "mixed"] = "random"
-    """Which spans are masked: drawn by weight, or those that surprise the reference model most; mixed is both."""
+    """Which spans are masked: drawn by weight (`random`), those that surprise the reference model most (`perplexity`),
+    or one of the two for each paragraph (`mixed`)."""
     perplexity_share: Share = 0.5
-    """Mixed: the share of paragraphs whose masks are those that surprise most."""
+    """`mixed`: the share of paragraphs whose masks are the most surprising spans."""
 
     @model_validator(mode="after")
     def _share_of_a_mixture(self) -> Self:
         if self.strategy != "mixed":
-            self.refuse_unread(["perplexity_share"], f"strategy {self.strategy} is no mixture")
+            self.refuse_unread(["perplexity_share"], f"strategy {self.strategy} mixes nothing")
         return self
 
 
@@ -297,34 +355,40 @@ class QuestionSettings(MaskingSettings):
     """What the stage `questions` reads."""
 
     spans: AnySpans = LinkSpans()
+    """The backend that names spans."""
     masks_of: SnapshotName | None = None
-    """An earlier snapshot under the same root whose questions are asked: their masks stay, their evidence is new. They
-    are those with the label v1 there, or the config's label ``earlier/questions``."""
+    """An earlier snapshot under the same root whose questions are asked again: their masks stay, their evidence is
+    new. It reads the questions labelled v1 there, or the config's label ``earlier/questions``. Null: new masks."""
 
 
 class ChangeSettings(MaskingSettings):
     """What the stage `changes` reads."""
 
     changed_since: SnapshotName | None = None
-    """An earlier snapshot under the same root: what differs from it becomes questions of its own (stage changes)."""
+    """An earlier snapshot under the same root: facts that differ from it become questions (stage `changes`). Null: no
+    such stage."""
 
 
 class RampSettings(QuestionSettings, ChangeSettings):
     """How paragraphs become questions (tasks/ramp)."""
 
     leaks: LeakSettings | None = None
+    """Evaluation sets whose text is kept out of training; null: no check."""
     reference: ReferenceSettings | None = None
-    """Where one is named every question has its difficulty, and a mask that the model knows is given away."""
+    """The reference model. With it every question records its difficulty, and a mask that the model knows counts as
+    given away; null: neither."""
 
     @model_validator(mode="after")
     def _reference_where_it_is_asked(self) -> Self:
         if self.strategy != "random" and self.reference is None:
-            raise ValueError(f"strategy {self.strategy} needs ramp.reference.path: the folder of a model to ask")
+            raise ValueError(f"strategy {self.strategy} needs ramp.reference.path: the folder of a reference model")
         return self
 
     @model_validator(mode="after")
     def _nothing_is_masked_where_masks_are_taken(self) -> Self:
         unused = self.reference is not None or self.spans.has_stage or self.leaks is not None
         if self.masks_of is not None and unused:
-            raise ValueError("masks_of takes questions as they are: reference, spans and leaks would not be used")
+            raise ValueError(
+                "masks_of takes questions as they are: remove reference, spans and leaks, which would not be used"
+            )
         return self

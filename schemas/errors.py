@@ -1,20 +1,20 @@
-"""How a command can end before its work is done: bad input (exit code 2), a failed run (1), a stopped one (130)."""
+"""How a command can end before its work is done: bad input (exit code 2), a failed run (1), a stopped run (130)."""
 
 import re
 
 from pydantic import ValidationError
 
 TERMINATED = 143
-"""Exit code of a process that SIGTERM ended, and of a job that was asked to stop; both have saved what they had."""
+"""Exit code of a process that SIGTERM ended and of a job that was asked to stop; both have saved their state."""
 
 _NOT_ON_A_LINE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # what colours a terminal
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # a whole escape sequence (CSI): without its first byte the rest would be left as text
     r"|[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+"
 )
 
 
 def one_line(text: str) -> str:
-    """A text of anybody's as one line: line ends, control characters and lone surrogates become spaces."""
+    """Any text as one line: line ends, control characters and lone surrogates become spaces."""
     return _NOT_ON_A_LINE.sub(" ", text).strip()
 
 
@@ -31,7 +31,7 @@ def first_problem(error: ValidationError) -> str:
 
 
 class MaskSearchError(Exception):
-    """An error with one line for people: what is wrong, where, and what to do."""
+    """An error whose one line says what is wrong, where, and what to do."""
 
     exit_code = 1
 
@@ -40,20 +40,20 @@ class MaskSearchError(Exception):
 
 
 class BadInput(MaskSearchError):
-    """The user can put it right: a wrong path, field, label, endpoint. Nothing was changed."""
+    """The user can correct the input: a wrong path, field, label or endpoint. Nothing was changed."""
 
     exit_code = 2
 
 
 class RunFailed(MaskSearchError):
-    """Work was begun and could not be finished; what was finished is kept, and the next run goes on from it."""
+    """Work began and could not be finished. Finished work is kept, and the next run continues from it."""
 
 
 class JobLost(RunFailed):
-    """A part of a job (a rank, an engine) died from outside: the job is started again (tasks/jobs/watching.py)."""
+    """A process of a job (a rank, an engine) was killed from outside; the job starts again (tasks/jobs/watching.py)."""
 
 
 class Stopped(RunFailed):
-    """Somebody asked the run to stop: Ctrl-C, ``masksearch stop``, a cancelled flow run. Its job saved its state."""
+    """The run was asked to stop: Ctrl-C, ``masksearch stop``, a cancelled flow run. Its job saved its state."""
 
     exit_code = 130

@@ -1,4 +1,4 @@
-"""What changes what is computed: the type of all such settings. They are part of a stage's fingerprint."""
+"""The base classes of settings that change what is computed. Such settings are part of a stage's fingerprint."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Self
@@ -15,35 +15,35 @@ class Identity(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def refuse_unread(self, names: Iterable[str], why: str) -> None:
-        """Raises ValueError where one of these fields, which nothing reads then, is not at its default."""
+        """Raises ValueError if one of these fields differs from its default although nothing would read it."""
         for name in names:
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} would not be read: {why}")
 
     @classmethod
     def within(cls, wider: "Identity") -> Self:
-        """These fields of a section that has more of them: what a stage reads of it, and no more."""
+        """The fields of this class, taken from a section with more fields: the ones that a stage reads."""
         return cls.model_construct(**{name: getattr(wider, name) for name in cls.model_fields})
 
 
 class Reads(BaseModel):
-    """All settings that one stage reads: sections, or the fields of one that it reads alone.
+    """All settings that one stage reads: whole sections, or single fields of a section.
 
-    A stage has no other settings, so that what changes its rows is part of its fingerprint.
+    A stage has no other settings, so every setting that changes its rows is part of its fingerprint.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @property
     def all(self) -> dict[str, Any]:
-        """Every field with its value, for people."""
+        """Every field with its value, for people to read."""
         return self.model_dump(mode="json")
 
     @property
     def given(self) -> dict[str, Any]:
-        """What the fingerprint is made from: fields of sections that are not at their defaults, and all other values.
+        """The input of the fingerprint: fields of sections that differ from their defaults, and all other values.
 
-        A setting that a later version adds to a section changes no fingerprint while it is at its default.
+        A setting that a later version adds to a section leaves fingerprints unchanged while it is at its default.
         """
         values = {name: getattr(self, name) for name in type(self).model_fields}
         dumped = self.model_dump(mode="json")

@@ -1,6 +1,6 @@
-"""What a job (a process of minutes or hours, started by tasks/jobs.py) is told: one JSON file, one of these models.
+"""The configs of jobs: processes of minutes or hours, started by tasks/jobs, which read one JSON file each.
 
-A job writes only under ``output``; ``result.json``, written last, says that it is done and holds its figures.
+A job writes only under ``output``. It writes ``result.json`` last, which marks it as done and holds its figures.
 """
 
 from typing import Any, Literal
@@ -24,21 +24,24 @@ from schemas.snapshot import SnapshotName
 
 
 class Job(BaseModel):
+    """Common to all jobs."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     output: str
+    """The job's folder."""
     snapshot: SnapshotName
 
 
 class IndexJob(Job):
-    """``python -m tasks.indexing.job``: an index of the passages of these Parquet files, in their order."""
+    """``python -m tasks.indexing.job``: builds an index of the passages in these Parquet files, in their order."""
 
     settings: IndexSettings
     passages: list[str]
 
 
 class SpanJob(Job):
-    """``python -m tasks.ramp.name_spans``: a chat model names spans of these passages (paths by part)."""
+    """``python -m tasks.ramp.name_spans``: a chat model names spans in these passages (paths by part)."""
 
     settings: NamedSpanSettings
     passages: dict[str, str]
@@ -49,14 +52,14 @@ class SpanJob(Job):
 class SurprisalJob(Job):
     """``python -m tasks.ramp.weigh``: the reference model weighs the spans of these passages (paths by part).
 
-    ``proposals`` are the files of what a backend named in each part; None where links are the spans.
+    ``proposals`` are the files of the spans that a backend named, by part; None where links are the spans.
     """
 
     settings: WeighingSettings
     model: str
     """The folder of the reference model."""
     max_tokens: int
-    """Spans whose text is longer, or longer than the model reads, are not weighed."""
+    """Tokens of the longest text that is weighed; the model's own limit applies as well."""
     passages: dict[str, str]
     proposals: dict[str, list[str]] | None = None
     aliases: list[str]
@@ -65,7 +68,7 @@ class SurprisalJob(Job):
 
 
 class NewModelJob(Job):
-    """``python -m trainers.untrained``: random weights, or a model's folder fitted to the tokenizer."""
+    """``python -m trainers.untrained``: writes random weights, or a published model fitted to the tokenizer."""
 
     tokenizer: str
     settings: ModelSettings
@@ -83,7 +86,7 @@ class TrainingJob(Job):
 
 
 class PretrainJob(TrainingJob):
-    """``python -m trainers.pretrain``: language modelling on the passages of these Parquet files."""
+    """``python -m trainers.pretrain``: language modelling on the passages in these Parquet files."""
 
     settings: BaseSettings
     documents: list[str]
@@ -100,14 +103,14 @@ class TrajectorySource(BaseModel):
 
 
 class SftJob(TrainingJob):
-    """``python -m trainers.sft``."""
+    """``python -m trainers.sft``: supervised fine-tuning on the accepted trajectories of the sources."""
 
     settings: SftSettings
     sources: list[TrajectorySource]
 
 
 class DapoJob(TrainingJob):
-    """``python -m trainers.dapo``: questions of these Parquet files, live search in ``index``."""
+    """``python -m trainers.dapo``: DAPO on the questions in these Parquet files, with live search in ``index``."""
 
     settings: DapoSettings
     agent: AgentSettings
@@ -117,7 +120,7 @@ class DapoJob(TrainingJob):
 
 
 class RolloutJob(Job):
-    """``python -m tasks.teachers.student``: a model answers questions; judged trajectories, in parts."""
+    """``python -m tasks.teachers.student``: a model answers questions; the judged trajectories are written in parts."""
 
     label: str
     model_name: str
@@ -137,7 +140,7 @@ class TeacherJob(Job):
 
     label: str
     tokenizer: str | None = None
-    """The student's: the teacher reads what that one would be shown. None where there is no student."""
+    """The student's tokenizer, so that the teacher reads what the student would be shown; None without a student."""
     index: str
     questions: list[str]
     agent: AgentSettings
@@ -148,7 +151,7 @@ class TeacherJob(Job):
 
 
 class Contestant(BaseModel):
-    """One model under one way of retrieval, and the folder and recipe of its answers."""
+    """One model with one retrieval method, and the folder and fingerprint of its answers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -160,7 +163,7 @@ class Contestant(BaseModel):
 
 
 class EvaluationJob(Job):
-    """``python -m tasks.evaluation.answer``: every contestant answers the same questions, greedily and sampled."""
+    """``python -m tasks.evaluation.answer``: every contestant answers the same questions, greedily and by sampling."""
 
     contestants: list[Contestant]
     tokenizer: str
@@ -178,23 +181,24 @@ Victim = Literal["main process", "rank", "engine", "searcher"]
 
 
 class StrikeJob(Job):
-    """``python -m trainers.acceptance.strikes``: while the training in the folder ``target`` runs, processes of it die.
+    """``python -m trainers.acceptance.strikes``: kills processes of the training in the folder ``target`` as it runs.
 
-    One of each kind of ``victims``, in this order, each when the training has gone on after the one before.
+    It kills one process of each kind in ``victims``, in this order, and waits after each until the training has made
+    progress again.
     """
 
     target: str
     module: str
-    """The program that works on ``target``."""
+    """The training's program, such as trainers.dapo."""
     victims: list[Victim]
     after_step: int
-    """The first one dies after so many steps."""
+    """The number of steps after which the first process is killed."""
     in_ray: bool
-    """Whether processes of ``target`` are on the nodes of a Ray cluster (RAY_ADDRESS), or on this machine alone."""
+    """Whether processes of ``target`` run on a Ray cluster (RAY_ADDRESS), or on this machine alone."""
 
 
 class RolloutRateJob(Job):
-    """``python -m trainers.acceptance.rollouts``: how fast engines write in rollouts of full turns, for ``seconds``."""
+    """``python -m trainers.acceptance.rollouts``: measures for ``seconds`` how fast engines generate full turns."""
 
     model: str
     tokenizer: str
@@ -207,10 +211,10 @@ class RolloutRateJob(Job):
 
 
 class RetrievalLoadJob(Job):
-    """``python -m trainers.acceptance.retrieval``: how long searches take under the load of a training step.
+    """``python -m trainers.acceptance.retrieval``: measures how long searches take under the load of a training step.
 
-    ``queries`` in all, ``in_flight`` at one time, shared out to as many ``clients`` as there are engines; nothing new
-    is asked after ``seconds``.
+    It sends ``queries`` in all, ``in_flight`` at one time, spread over one client for each engine (``clients``), and
+    starts no new query after ``seconds``.
     """
 
     index: str
@@ -224,9 +228,9 @@ class RetrievalLoadJob(Job):
 
 
 class TrainingRateJob(TrainingJob):
-    """``python -m trainers.throughput``: how fast the ranks train on packed rows, for ``seconds``; no model is written.
+    """``python -m trainers.throughput``: measures for ``seconds`` how fast the ranks train on packed rows.
 
-    Sequences have up to ``longest`` tokens.
+    Sequences have up to ``longest`` tokens. No model is written.
     """
 
     engineering: EngineeringSettings
@@ -235,7 +239,7 @@ class TrainingRateJob(TrainingJob):
 
 
 class JobResult(BaseModel):
-    """``result.json``: written last, whole."""
+    """``result.json``, which a job writes last and atomically."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

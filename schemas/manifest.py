@@ -1,4 +1,4 @@
-"""What a stage writes beside its data, so that anybody can tell how it was made and whether it is whole."""
+"""The files beside a stage's data that record how the stage was built and whether it is complete."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ class _Document(BaseModel):
 
 
 class Upstream(_Document):
-    """A finished stage that another was made from, pinned by what it holds."""
+    """A finished stage that another stage was built from, pinned by the digest of its content."""
 
     stage: str
     label: str
@@ -20,11 +20,11 @@ class Upstream(_Document):
 
 
 class Recipe(_Document):
-    """How a stage is made: written before its first part, and never changed under the same label.
+    """How a stage is built. It is written before the stage's first part and never changes under the same label.
 
-    ``settings`` are all that the stage reads, for people. ``given`` are those that are not at their defaults: a setting
-    that a later version adds, its default being what was done before, changes no fingerprint. In return a default is
-    never changed without raising the versions of the stages that read it.
+    ``settings`` are all settings that the stage reads, for people. ``given`` are the settings that differ from their
+    defaults: if a later version adds a setting whose default keeps the former behaviour, no fingerprint changes. In
+    return, changing a default requires raising the versions of the stages that read it.
     """
 
     stage: str
@@ -43,7 +43,7 @@ class Recipe(_Document):
 
 
 class PartManifest(_Document):
-    """Written last, beside a part: the part counts as done if this file is there."""
+    """Written beside a part after its data: the part is done if this file exists."""
 
     key: str
     fingerprint: str
@@ -56,11 +56,11 @@ class PartManifest(_Document):
     started: str
     seconds: float
     figures: dict[str, int] = Field(default_factory=dict)
-    """What else was counted, by name; the stage adds up."""
+    """Further counts by name; the stage sums them over its parts."""
 
 
 class Gate(_Document):
-    """One thing that must hold of a stage's output."""
+    """A condition on a stage's output, and whether it holds."""
 
     name: str
     holds: bool
@@ -68,7 +68,7 @@ class Gate(_Document):
 
 
 class StageManifest(_Document):
-    """``stage.json``: the stage is done and its gates have passed."""
+    """``stage.json``: the stage is finished and its gates have passed."""
 
     recipe: Recipe
     fingerprint: str
@@ -91,6 +91,6 @@ class StageManifest(_Document):
 
 
 def digest_of(value: Any) -> str:
-    """sha256 of a value's canonical JSON; refuses what JSON cannot say exactly (NaN, sets, objects)."""
+    """sha256 of a value's canonical JSON; raises for values that JSON cannot represent exactly (NaN, sets, objects)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Rows that travel between stages. Column names are a contract; Arrow schemas follow from the row models.
+"""Rows that travel between stages. Column names are a contract; Arrow schemas are derived from the row models.
 
 Offsets count Unicode code points. Every row carries its ``snapshot``.
 """
@@ -31,7 +31,7 @@ class Link(Record):
 class Lost(Record):
     """Something was removed here (a formula, an unknown template): text beside it must not be masked.
 
-    Between two paragraphs, on the blank line, where it stood alone on its line.
+    If it was alone on its line, ``start`` is the blank line between the two paragraphs.
     """
 
     start: int
@@ -39,6 +39,8 @@ class Lost(Record):
 
 
 class Page(Record):
+    """An article as plain text."""
+
     snapshot: str
     page_id: int
     revision_id: int
@@ -52,7 +54,7 @@ class Page(Record):
 
 
 class Passage(Record):
-    """A paragraph, cut at a sentence end where it is long. ``passage_id`` is ``{page_id}-{ordinal}``."""
+    """A paragraph, or a piece of a long one that ends at a sentence. ``passage_id`` is ``{page_id}-{ordinal}``."""
 
     snapshot: str
     passage_id: str
@@ -67,7 +69,7 @@ class Passage(Record):
 
 
 class Redirect(Record):
-    """The page of this number and revision leads from one title to another."""
+    """A redirect from one title to another, by the page of this number and revision."""
 
     snapshot: str
     title: str
@@ -85,7 +87,7 @@ class Alias(Record):
 
 
 class Signature(Record):
-    """MinHash of one passage: ``values`` of 32 bits, and a hash of each band of them."""
+    """MinHash of one passage: ``values`` of 32 bits, and a hash of each band of values."""
 
     snapshot: str
     passage_id: str
@@ -94,7 +96,7 @@ class Signature(Record):
 
 
 class Duplicate(Record):
-    """A passage that is nearly the same as another, which is kept for both. The index holds both."""
+    """A passage that is nearly the same as the passage ``kept``, which alone becomes questions. The index has both."""
 
     snapshot: str
     passage_id: str
@@ -106,6 +108,8 @@ class Duplicate(Record):
 
 
 class SpanKind(StrEnum):
+    """What a span names."""
+
     ENTITY = "entity"
     DATE = "date"
     NUMBER = "number"
@@ -122,14 +126,14 @@ class ProposedSpan(Record):
 
 
 class RefusedSpan(Record):
-    """A span that was named and cannot be masked, and why (`tasks.ramp.proposals.Refusal`)."""
+    """A span that a backend named but that cannot be masked, and the reason (`tasks.ramp.proposals.Refusal`)."""
 
     surface: str
     reason: str
 
 
 class Proposals(Record):
-    """What a backend of spans named in one passage: all that it named, located or refused."""
+    """All spans that a backend named in one passage, located or refused."""
 
     snapshot: str
     passage_id: str
@@ -140,7 +144,7 @@ class Proposals(Record):
 class Surprisal(Record):
     """How hard a span of a passage is for the reference model (`tasks.ramp.surprisal`).
 
-    It is ``known`` if the model would write it without a search.
+    A span is ``known`` if the model would write it without a search.
     """
 
     snapshot: str
@@ -154,7 +158,7 @@ class Surprisal(Record):
 
 
 class LeakGram(Record):
-    """A run of so many words of an evaluation set, by its hash: text that holds it is not trained on."""
+    """A run of ``words`` words from an evaluation set, by its hash: text that contains it is not trained on."""
 
     snapshot: str
     words: int
@@ -173,9 +177,10 @@ class Split(StrEnum):
 
 
 class Evidence(Record):
-    """A passage other than the question's own that holds the answer, reached by search in ``hops`` steps.
+    """A passage other than the question's own that contains the answer, reached by search in ``hops`` steps.
 
-    ``queries`` are the searches that lead there, in order, each made of words of the prompt or of passages found.
+    ``queries`` are the searches that lead to it, in order. Each consists of words from the prompt or from passages
+    found before.
     """
 
     passage_id: str
@@ -185,18 +190,18 @@ class Evidence(Record):
 
 
 class GivenAway(StrEnum):
-    """Where the answer to a mask can be had without a search."""
+    """Where the answer to a mask can be found without a search."""
 
     TITLE = "title"
-    TEXT = "text"  # what is left of the paragraph, by the same or another name
-    REFERENCE = "reference"  # a model that sees the rest of the paragraph writes it, and needs no search
+    TEXT = "text"  # the rest of the paragraph, by the same name or an alias
+    REFERENCE = "reference"  # the reference model writes it from the rest of the paragraph
 
 
 class Mask(Record):
     """``text[start:end] == surface``; the surface occurs once in the paragraph.
 
-    ``given_away`` is null where nobody looked, ``surprisal`` (nats) where no reference model was asked: see
-    `tasks.ramp.surprisal`.
+    ``given_away`` is null where this was not checked. ``surprisal``, in nats, is null without a reference model
+    (`tasks.ramp.surprisal`).
     """
 
     start: int
@@ -211,7 +216,7 @@ class Mask(Record):
 
 
 class Change(Record):
-    """A fact that an earlier snapshot told otherwise: what its page said then (``old``) and says now."""
+    """A fact that differs in an earlier snapshot: what the page said then (``old``) and says now (``new``)."""
 
     old: str
     new: str
@@ -221,9 +226,9 @@ class Change(Record):
 
 
 class Question(Record):
-    """One task for the agent. The fields below ``source`` are empty unless ``kind`` is ``ramp``.
+    """One task for the agent. The fields after ``source`` are empty unless ``kind`` is ``ramp``.
 
-    ``difficulty`` is the mean surprisal of its masks in nats; null where no reference model was asked.
+    ``difficulty`` is the mean surprisal of the question's masks in nats; null without a reference model.
     """
 
     snapshot: str
@@ -253,6 +258,8 @@ class Question(Record):
 
 
 class Author(StrEnum):
+    """Who wrote a segment of a trajectory."""
+
     PROMPT = "prompt"
     MODEL = "model"
     ENVIRONMENT = "environment"
@@ -264,23 +271,25 @@ class EndReason(StrEnum):
     ANSWERED = "answered"
     LENGTH = "length"  # the turn or the whole trajectory ran out of tokens
     TURNS = "turns"  # the last allowed turn held no answer
-    MALFORMED = "malformed"  # a turn with neither a search nor an answer, or with the environment's own tags
-    TOOL_FAILED = "tool_failed"  # search failed after its retries: never training signal
-    ENGINE_FAILED = "engine_failed"
-    REQUEST_REFUSED = "request_refused"  # a teacher's endpoint does not take what it is asked: never training signal
+    MALFORMED = "malformed"  # a turn without search and answer, or with the environment's own tags
+    TOOL_FAILED = "tool_failed"  # search failed after its retries: not used for training
+    ENGINE_FAILED = "engine_failed"  # the engine raised an error: not used for training
+    REQUEST_REFUSED = "request_refused"  # a teacher's endpoint refused the request: not used for training
     TEACHER_STUCK = "teacher_stuck"  # a teacher found no honest next step
 
 
 class SearchOutcome(StrEnum):
+    """How a search ended."""
+
     FOUND = "found"
     NOTHING = "nothing"
     FAILED = "failed"
 
 
 class Segment(Record):
-    """A run of text by one author. Token ids and logprobs (natural log) only where this student sampled them.
+    """A run of text by one author. Token ids and logprobs (natural log) are there only where this student sampled them.
 
-    ``versions`` tells of each token by which version of a policy in training it was sampled.
+    ``versions`` is, for each token, the version of the trained policy that sampled it.
     """
 
     author: Author
@@ -291,25 +300,33 @@ class Segment(Record):
 
 
 class Search(Record):
+    """One turn's queries, and the passages that it was shown."""
+
     queries: list[str]
     passage_ids: list[str]
     outcome: SearchOutcome
 
 
 class VerdictStatus(StrEnum):
+    """The judge's decision."""
+
     CORRECT = "correct"
     WRONG = "wrong"
-    UNSUPPORTED = "unsupported"  # right, but what was retrieved does not hold the answer: not trained on
-    FAILED = "failed"  # did not end in an answer
+    UNSUPPORTED = "unsupported"  # right, but no retrieved passage contains the answer: not trained on
+    FAILED = "failed"  # the trajectory did not end in an answer
 
 
 class Verdict(Record):
+    """The judge's decision about a trajectory, and the answer's recall (0 to 1)."""
+
     judge: str
     status: VerdictStatus
     recall: float
 
 
 class Trajectory(Record):
+    """One rollout of one question: turns, searches, answer and verdict."""
+
     snapshot: str
     trajectory_id: str
     question_id: str
@@ -329,7 +346,7 @@ class Trajectory(Record):
 
 
 class Answer(Record):
-    """What one model answered to one question under one way of retrieval and of decoding."""
+    """One model's answer to one question, with one method of retrieval and of decoding."""
 
     snapshot: str
     model: str
@@ -349,7 +366,7 @@ class Answer(Record):
 
 
 class Reject(Record):
-    """A dropped or failed row: failed rows are tried again by the next run, filtered ones are not."""
+    """A dropped row. The next run tries failed rows again; filtered rows stay dropped."""
 
     snapshot: str
     row_id: str
@@ -386,7 +403,7 @@ def _arrow_type(annotation: object) -> tuple[pa.DataType, bool]:
 
 
 def arrow_schema(model: type[BaseModel]) -> pa.Schema:
-    """The Arrow schema of a row model: one field a column, in the order of the model."""
+    """The Arrow schema of a row model: one column for each field, in the order of the model."""
     fields = []
     for name, field in model.model_fields.items():
         kind, nullable = _arrow_type(field.annotation)

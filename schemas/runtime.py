@@ -1,4 +1,4 @@
-"""Settings that may differ from run to run over the same data: workers, devices, paths. No part of any fingerprint."""
+"""Settings that may differ from run to run over the same data: workers, devices, paths. They change no fingerprint."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,15 +17,22 @@ class Runtime(BaseModel):
 
 
 class EngineRuntime(Runtime):
+    """The engines that generate text from a model's weights."""
+
     kind: Literal["vllm", "remote"] = "vllm"
+    """`vllm` runs the model in this project's own processes; `remote` sends requests to servers."""
     urls: list[str] = []
-    """Remote: the base addresses of OpenAI-compatible servers of one model."""
+    """`remote`: the base addresses of OpenAI-compatible servers of one model."""
     in_flight: Positive = 256
-    """Trajectories at one time, of every engine or server."""
+    """Trajectories that each engine or server works on at one time."""
     threads: Positive = 2
+    """CPU threads of one engine."""
     cpu_cache_gb: Positive = 1
+    """GiB of the key-value cache of an engine on CPUs."""
     gpu_memory_share: Share = 0.85
+    """The share of a GPU's memory that an engine may use."""
     tensor_parallel: Positive = 1
+    """Processes over which one engine splits the model, each on its own GPU."""
 
     @property
     def loads_models(self) -> bool:
@@ -33,51 +40,59 @@ class EngineRuntime(Runtime):
         return self.kind == "vllm"
 
     @model_validator(mode="after")
-    def _servers_are_named_where_they_are_asked(self) -> "EngineRuntime":
+    def _servers_are_named_where_they_are_used(self) -> "EngineRuntime":
         if self.kind == "remote" and not self.urls:
             raise ValueError("kind remote needs urls: the addresses of OpenAI-compatible servers")
         if self.kind == "vllm" and self.urls:
-            raise ValueError("urls would not be used: kind vllm runs the model here; set kind: remote")
+            raise ValueError("urls would not be used, because kind vllm runs the model here: set kind: remote")
         return self
 
 
 class EndpointRuntime(Runtime):
-    """An OpenAI-compatible chat endpoint, for the multi-agent teacher or for spans. Its key is in the environment."""
+    """An OpenAI-compatible chat endpoint, for the multi-agent teacher or for spans."""
 
     url: str
+    """The base address, such as http://host:8000/v1."""
     key_variable: str | None = None
+    """The environment variable that holds the endpoint's key; null: requests carry no key."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 120
+    """Seconds after which a request has failed."""
     in_flight: Positive = 64
+    """Requests to the endpoint at one time."""
 
 
 class PlacementRuntime(Runtime):
-    """Where the processes of rollout and training jobs live.
-
-    `together`: engine and index live in the job's own process, ranks are processes beside it: one machine, no Ray.
-    `distributed`: each rank, engine and searcher has its own place in a Ray cluster (RAY_ADDRESS) of any size.
-    `shared`: as `distributed`, but the engines of DAPO live beside its ranks, on the resources reserved for the ranks,
-    and sleep while the ranks train: every GPU generates and trains in turns.
-    """
+    """Where the processes of rollout and training jobs run."""
 
     layout: Literal["together", "distributed", "shared"] = "together"
+    """`together`: engine and index run in the job's own process, and ranks are processes beside it: one machine, no
+    Ray. `distributed`: every rank, engine and searcher has its own place in a Ray cluster (RAY_ADDRESS) of any size.
+    `shared`: as `distributed`, but DAPO's engines use the CPUs and GPUs reserved for its ranks and sleep while the
+    ranks train, so that every GPU generates and trains in turns."""
     engines: Positive = 1
+    """Engines of a job."""
     searchers: Positive = 1
     """Processes that hold the index and search it."""
     search_urls: list[str] = []
-    """Instead of these: the addresses of search services of this snapshot's index (``masksearch serve``)."""
+    """Addresses of search services for this snapshot's index (``masksearch serve``), used in place of searchers."""
     weights: Literal["folder", "broadcast", "ipc"] = "folder"
-    """How new weights reach the engines. `folder`: by a folder that all machines see. `broadcast` (`distributed` only):
-    from rank 0 to all engines at once (nccl where every rank and engine has its own GPU, else gloo). `ipc` (`shared`
-    only): from each rank to the engine beside it (CUDA's IPC; shared memory on CPUs). Engines that the other methods
-    miss load the weights from a folder."""
+    """How new weights reach the engines. `folder`: through a folder that all machines see. `broadcast` (layout
+    `distributed`): from rank 0 to all engines at once, with nccl if every rank and engine has its own GPU, else with
+    gloo. `ipc` (layout `shared`): from each rank to the engine beside it, through CUDA's IPC or, on CPUs, shared memory.
+    Engines that the other methods miss load the weights from a folder."""
     cpus_per_rank: NotNegative = 1
+    """CPUs that Ray reserves for one rank."""
     gpus_per_rank: NotNegative = 0
+    """GPUs that Ray reserves for one rank."""
     cpus_per_engine: NotNegative = 1
+    """CPUs that Ray reserves for one process of an engine."""
     gpus_per_engine: NotNegative = 0
-    """Of each of an engine's processes, where ``engine.tensor_parallel`` makes several."""
+    """GPUs that Ray reserves for one process of an engine; ``engine.tensor_parallel`` is the number of processes."""
     cpus_per_searcher: NotNegative = 1
+    """CPUs that Ray reserves for one searcher."""
     restarts: Annotated[int, Field(ge=0)] = 3
-    """How often one engine within an hour, one searcher, or the ranks together are started again after they died."""
+    """Restarts after a process died, at most: of one engine within an hour, of one searcher, or of all ranks
+    together."""
 
     @field_validator("layout", mode="before")
     @classmethod
@@ -97,10 +112,10 @@ class PlacementRuntime(Runtime):
         return self.layout == "shared"
 
     @model_validator(mode="after")
-    def _weights_go_a_way_that_there_is(self) -> "PlacementRuntime":
+    def _the_layout_can_move_weights_like_that(self) -> "PlacementRuntime":
         needed = {"broadcast": "distributed", "ipc": "shared"}.get(self.weights, self.layout)
         if self.layout != needed:
-            raise ValueError(f"weights: {self.weights} needs layout {needed}, not {self.layout}")
+            raise ValueError(f"weights: {self.weights} works in layout {needed} only, and layout is {self.layout}")
         return self
 
     @model_validator(mode="after")
@@ -108,35 +123,36 @@ class PlacementRuntime(Runtime):
         of_each = (self.gpus_per_rank, self.gpus_per_engine)
         if self.layout == "shared" and of_each not in ((0, 0), (1, 1)):
             raise ValueError(
-                "in layout shared a rank and a process of an engine have one GPU together, or none: set gpus_per_rank "
-                f"({of_each[0]:g}) and gpus_per_engine ({of_each[1]:g}) both to 1, or both to 0"
+                "in layout shared a rank and a process of an engine share one GPU, or both run on CPUs: set "
+                f"gpus_per_rank ({of_each[0]:g}) and gpus_per_engine ({of_each[1]:g}) both to 1, or both to 0"
             )
         return self
 
 
 class SupervisedJobs(Runtime):
-    """Common to all places where jobs run: when a job is ended or started again (tasks/jobs)."""
+    """Common to all backends of jobs: when a job is killed or started again (tasks/jobs)."""
 
     runs_here: ClassVar[bool] = False
     """Whether jobs are processes of this machine, which reads their files and keys."""
 
     restarts: Annotated[int, Field(ge=0)] = 2
-    """How often a job that died or was stuck is started again after somebody last started it."""
+    """Restarts of a job that died or was stuck, at most; the count begins anew when a run starts the job again."""
     stuck_after: Annotated[float, Field(ge=4)] = 60
-    """Seconds without a heartbeat (there is one a second) after which a job is killed; before the first, ten times."""
+    """Seconds without a heartbeat after which a job is killed, at least 4. A job sends a heartbeat every second; it has
+    ten times as long for the first."""
     stalled_minutes: Annotated[float, Field(gt=0)] | None = 120
-    """Minutes without progress (``progress.json``, ``metrics.jsonl``) after which a job is killed; null: never. Set
-    more than the longest step takes: DAPO tells of its progress once a step, the reference model once in 1,024
-    passages, an index no more after its last passage."""
+    """Minutes without progress (``progress.json``, ``metrics.jsonl``) after which a job is killed; null: never. Allow
+    more than the longest step takes: DAPO reports progress once a step, the reference model once in 1,024 passages, and
+    the building of an index reports none after its last passage."""
     stop_patience: NotNegative = 600
-    """Seconds that a job has to save its state once somebody told it to stop (Ctrl-C); then it is killed. A training
-    ends the update that it is at, and writes a checkpoint."""
+    """Seconds that a job has to save its state after a request to stop (Ctrl-C) before it is killed. A training
+    finishes its current update and writes a checkpoint."""
     poll_seconds: Annotated[float, Field(gt=0)] = 0.5
-    """How often the watcher looks."""
+    """Seconds between two looks at the job's state."""
 
 
 class LocalJobs(SupervisedJobs):
-    """Jobs are processes of the machine that the flow runs on, and outlive it."""
+    """Jobs are processes on the flow's own machine, and outlive the flow."""
 
     runs_here: ClassVar[bool] = True
 
@@ -144,82 +160,104 @@ class LocalJobs(SupervisedJobs):
 
 
 class ClusterJobs(SupervisedJobs):
-    """Common to the jobs of a Ray cluster. Its nodes and the flow share a file system: the root and the code on it."""
+    """Common to jobs on a Ray cluster. Its nodes and the flow share a file system with the root and the code."""
 
     python: str = "python"
+    """The Python command on the cluster's nodes."""
     poll_seconds: Annotated[float, Field(gt=0)] = 5
+    """Seconds between two looks at the job's state."""
     working_dir: str
-    """Where the entry point is started: a checkout of this project, as the cluster's nodes see it."""
+    """The folder in which a job starts: a checkout of this project, at its path on the cluster's nodes."""
     cpus: NotNegative = 1
+    """CPUs that Ray reserves for the job's main process, in addition to its ranks, engines and searchers."""
     gpus: NotNegative = 0
-    """What Ray reserves for the job's main process. Its ranks and engines (``placement.layout: distributed``) are
-    reserved in addition."""
+    """GPUs that Ray reserves for the job's main process, in addition to its ranks and engines."""
 
 
 class RayJobs(ClusterJobs):
-    """Jobs are submitted to a Ray cluster that is there (Ray Jobs)."""
+    """Jobs are submitted to a running Ray cluster (Ray Jobs)."""
 
     backend: Literal["ray"] = "ray"
     address: str | None = None
-    """Of its job server (http://head:8265); RAY_API_SERVER_ADDRESS or RAY_ADDRESS in the environment take its place."""
+    """The address of the cluster's job server (http://head:8265); null: a cluster on this machine. In the environment
+    RAY_API_SERVER_ADDRESS, or else RAY_ADDRESS, overrides it."""
 
 
 class Toleration(Runtime):
-    """Of a taint that nodes have; without a key of all."""
+    """A Kubernetes toleration, which lets pods run on nodes with a taint."""
 
     key: str | None = None
+    """The taint's key; null: all taints."""
     operator: Literal["Exists", "Equal"] = "Exists"
+    """`Exists` accepts every value of the key; `Equal` compares it with `value`."""
     value: str | None = None
+    """The taint's value, for `Equal`."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """The taint's effect; null: all effects."""
 
     @model_validator(mode="after")
     def _a_value_is_compared_with_a_keys(self) -> "Toleration":
         if (self.operator == "Equal") != (self.value is not None) or (self.value is not None and self.key is None):
-            raise ValueError("operator Equal needs key and value, and Exists reads no value")
+            raise ValueError("operator Equal needs key and value; operator Exists reads no value, so remove it")
         return self
 
 
 class PodRuntime(Runtime):
-    """One pod of a Ray cluster on Kubernetes. Requests are limits."""
+    """One pod of a Ray cluster on Kubernetes. Its requests are its limits as well."""
 
     cpus: Positive = 2
+    """CPUs of the pod."""
     gpus: Annotated[int, Field(ge=0)] = 0
+    """NVIDIA GPUs of the pod."""
     memory_gb: Positive = 8
+    """GiB of memory."""
     shared_memory_gb: Positive = 2
-    """Of ``memory_gb``: /dev/shm, where Ray keeps its objects."""
+    """GiB of ``memory_gb`` for /dev/shm, where Ray keeps its objects."""
     node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels of the nodes on which the pod may run; empty: all nodes."""
     tolerations: list[Toleration] = Field(default_factory=list)
+    """Taints of nodes on which the pod may run nevertheless."""
 
 
 class PodGroup(PodRuntime):
+    """A group of equal worker pods."""
+
     name: str
+    """The group's name in the Ray cluster."""
     replicas: Positive = 1
+    """Pods of the group."""
 
 
 class KubeRayJobs(ClusterJobs):
-    """Every job is a RayJob of the KubeRay operator, with a cluster of its own that ends with it."""
+    """Every job is a RayJob of the KubeRay operator, with its own Ray cluster that ends with the job."""
 
     backend: Literal["kuberay"] = "kuberay"
     namespace: str = "default"
+    """The Kubernetes namespace of the RayJobs."""
     image: str
-    """With Ray and what this project needs installed (deploy/docker/Dockerfile)."""
+    """A container image with Ray and this project's dependencies (deploy/docker/Dockerfile)."""
     image_pull_secrets: list[str] = Field(default_factory=list)
+    """Names of the Secrets with which the image is pulled."""
     service_account: str | None = None
+    """The service account of the pods; null: the namespace's default."""
     ray_version: str = "2.60.0"
+    """The Ray version in the image."""
     volume_claim: str
-    """The claim of the shared volume that holds root and checkout …"""
+    """The claim of the shared volume that holds the root and the checkout."""
     mount: str
-    """… and where it is mounted in every pod: the path under which the flow has it."""
+    """The path at which every pod mounts the volume: the same path as on the flow's machine."""
     secret: str | None = None
-    """A Secret whose entries are environment variables of every pod (keys of endpoints)."""
+    """A Secret whose entries become environment variables of every pod (keys of endpoints); null: no Secret."""
     head: PodRuntime = PodRuntime()
+    """The head pod."""
     workers: list[PodGroup] = Field(default_factory=list)
+    """The groups of worker pods; empty: all processes run in the head pod."""
 
 
 def _backend_of(settings: Any) -> str | None:
-    """``local`` need not be said; None where it cannot be told."""
-    told = settings.get("backend", "local") if isinstance(settings, dict) else getattr(settings, "backend", None)
-    return told if isinstance(told, str) else None
+    """The backend's name, by default ``local``; None where the settings are malformed."""
+    name = settings.get("backend", "local") if isinstance(settings, dict) else getattr(settings, "backend", None)
+    return name if isinstance(name, str) else None
 
 
 JobsRuntime = Annotated[
@@ -230,20 +268,32 @@ JobsRuntime = Annotated[
         custom_error_message="must be a mapping whose backend is local, ray or kuberay",
     ),
 ]
-"""Where jobs run: a setting that the chosen backend would not read is refused."""
+"""Where jobs run. A setting that the chosen backend would not read is refused."""
 
 
 class RuntimeSettings(Runtime):
+    """Where and with what a pipeline runs."""
+
     root: Annotated[str, Field(min_length=1)]
+    """The folder or bucket (``s3://bucket/path``) of all output; a relative path starts at the working directory."""
     workers: Positive = 2
+    """Processes over which data stages are spread."""
     ranks: Positive = 1
+    """Ranks of a training."""
     threads_per_rank: Positive = 1
+    """CPU threads of one rank."""
     engine: EngineRuntime = EngineRuntime()
+    """The engines that generate text."""
     placement: PlacementRuntime = PlacementRuntime()
+    """Where ranks, engines and searchers run."""
     jobs: JobsRuntime = LocalJobs()
+    """Where jobs run: ``backend`` is `local`, `ray` or `kuberay`."""
     teacher_endpoint: EndpointRuntime | None = None
+    """The chat endpoint of the multi-agent teacher; null where no such teacher is configured."""
     span_endpoint: EndpointRuntime | None = None
+    """The chat endpoint that names spans (`ramp.spans.backend: llm`); null where another backend names them."""
     keep_checkpoints: Positive = 2
+    """The number of newest checkpoints that a training keeps."""
 
     @field_validator("root")
     @classmethod
@@ -251,11 +301,12 @@ class RuntimeSettings(Runtime):
         return local_path(root)
 
     @model_validator(mode="after")
-    def _every_rank_has_a_part_of_an_engine_beside_it(self) -> "RuntimeSettings":
-        engines, parts = self.placement.engines, self.engine.tensor_parallel
-        if self.placement.layout == "shared" and engines * parts != self.ranks:
+    def _every_rank_has_a_process_of_an_engine_beside_it(self) -> "RuntimeSettings":
+        engines, processes = self.placement.engines, self.engine.tensor_parallel
+        if self.placement.layout == "shared" and engines * processes != self.ranks:
             raise ValueError(
-                f"placement.layout shared: {engines} engines (placement.engines) of {parts} processes "
-                f"(engine.tensor_parallel) live beside {engines * parts} ranks, not beside {self.ranks} (ranks)"
+                f"placement.layout shared needs one rank for each process of an engine: {engines} engines "
+                f"(placement.engines) of {processes} processes (engine.tensor_parallel) need {engines * processes} "
+                f"ranks, and ranks is {self.ranks}"
             )
         return self

@@ -1,6 +1,6 @@
-"""Architectures by size, as data: what `masksearch accept` makes with random weights; and how many parameters one has.
+"""Architectures by size, which `masksearch accept` builds with random weights, and their numbers of parameters.
 
-Hidden sizes, layers, heads and vocabularies are those of Qwen2.5 (arXiv 2412.15115).
+Hidden sizes, layers, heads and vocabularies are Qwen2.5's (arXiv 2412.15115).
 """
 
 import json
@@ -41,15 +41,18 @@ SIZES: dict[str, ModelSettings] = {
 
 
 def parameters_of(model: ModelSettings, token_ids: int = 0) -> int:
-    """How many weights a Qwen2 of this architecture has, for a tokenizer of so many ids; a tied head counts once.
+    """The number of weights of a Qwen2 model of this architecture; a tied head counts once.
 
-    Of one like it (Llama: no biases) it is right to a thousandth.
+    For similar models (Llama, which has no biases) the error is below one thousandth.
+
+    Args:
+        token_ids: ids of the tokenizer; the embedding has at least as many rows.
     """
     return sum(_weights_of(model, token_ids))
 
 
 def working_parameters_of(model: ModelSettings, token_ids: int = 0) -> int:
-    """Those that every token is multiplied with: all but an embedding that is not the head too."""
+    """The weights that every token is multiplied with: all except an embedding that is not also the head."""
     return parameters_of(model, token_ids) - (0 if model.tied else _rows(model, token_ids) * model.hidden)
 
 
@@ -67,19 +70,19 @@ def _weights_of(model: ModelSettings, token_ids: int) -> Iterator[int]:
 
 
 def architecture_in(folder: str) -> ModelSettings | None:
-    """That of a model's folder, by its config.json; None where there is none that tells it."""
+    """The architecture of a model's folder, from its config.json; None if that file is missing or incomplete."""
     try:
-        told = json.loads((Path(folder) / "config.json").read_text())
+        config = json.loads((Path(folder) / "config.json").read_text())
         return ModelSettings(
             path=folder,
-            hidden=told["hidden_size"],
-            layers=told["num_hidden_layers"],
-            heads=told["num_attention_heads"],
-            key_value_heads=told.get("num_key_value_heads"),
-            intermediate=told["intermediate_size"],
-            vocabulary=told["vocab_size"],
-            tied=told.get("tie_word_embeddings", False),
-            max_position=told["max_position_embeddings"],
+            hidden=config["hidden_size"],
+            layers=config["num_hidden_layers"],
+            heads=config["num_attention_heads"],
+            key_value_heads=config.get("num_key_value_heads"),
+            intermediate=config["intermediate_size"],
+            vocabulary=config["vocab_size"],
+            tied=config.get("tie_word_embeddings", False),
+            max_position=config["max_position_embeddings"],
         )
     except (OSError, ValueError, KeyError):
         return None

@@ -1,4 +1,4 @@
-"""The name of one state of one wiki: ``enwiki-20261101``."""
+"""Snapshots: the state of a wiki at a date, named like ``enwiki-20261101``."""
 
 import re
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 _PATTERN = re.compile(r"(?P<wiki>[a-z][a-z0-9_]*)-(?P<date>\d{8})")
+# Lazy: the language ends at the first "wiki" that ends a word, so that enwiki_sample is English.
 _LANGUAGE = re.compile(r"(?P<language>[a-z_]+?)wiki(?:$|[^a-z])")
 
 
@@ -33,6 +34,6 @@ def date_of(snapshot: str) -> str:
 
 
 def language_of(snapshot: str) -> str:
-    """``en`` for ``enwiki-…``; English where the wiki's name does not tell (``smallworld-…``)."""
+    """``en`` for ``enwiki-…``; ``en`` also where the wiki's name has no language (``smallworld-…``)."""
     found = _LANGUAGE.match(wiki_of(snapshot))
     return found["language"].replace("_", "-") if found else "en"

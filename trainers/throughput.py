@@ -82,7 +82,7 @@ def throughput(
     matrix = matrix_flops_per_second(engine.device, _dtype(engineering))
     (matrix_of_all,) = engine.sum_over_ranks(matrix)
     tokens = ROWS_PER_STEP * engineering.micro_batch_tokens * engine.ranks
-    step = Step(stage=0, sequences=made_up_sequences(shortest, longest, tokens))
+    step = Step(phase=0, sequences=made_up_sequences(shortest, longest, tokens))
     done, began = 0, time.perf_counter()
     while True:
         if done == WARM_UP:

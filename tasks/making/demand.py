@@ -13,7 +13,7 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import digest_of
 from schemas.records import Question, Split
-from schemas.settings import CurriculumStage, KeptQuestionSettings
+from schemas.settings import CurriculumPhase, KeptQuestionSettings
 from tasks.evaluation.questions import too_few
 from tasks.ledger.ledger import Ledger
 from tasks.ramp.question_counts import ASKABLE, CERTIFIED, is_certified
@@ -135,7 +135,7 @@ def _askers(config: PipelineConfig) -> Iterator[Asker]:
 
 
 def _training_shortages(
-    supply: Supply, where: str, section: str, curriculum: Sequence[CurriculumStage], certified: str
+    supply: Supply, where: str, section: str, curriculum: Sequence[CurriculumPhase], certified: str
 ) -> Iterator[str]:
     """Shortages of a section that trains on questions.
 
@@ -144,7 +144,7 @@ def _training_shortages(
     if not supply.total():
         yield f"{section}: {where} has no question{certified}: make more questions, or give that split a larger share"
         return
-    missing = sorted({stage.max_masks for stage in curriculum} - {masks for masks, count in supply.items() if count})
+    missing = sorted({phase.max_masks for phase in curriculum} - {masks for masks, count in supply.items() if count})
     if missing and not supply[0]:
         yield (
             f"{section}.curriculum has phases of up to {', '.join(map(str, missing))} masks, but {where} has no "

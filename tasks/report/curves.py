@@ -12,6 +12,9 @@ from tasks.ledger.ledger import Ledger
 Points = list[tuple[int, float]]
 """(step, value)."""
 
+_EARLIER_NAMES = {"stage": "phase"}
+"""Names of figures in files that an earlier version began: a resumed training has both names in one file."""
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -40,8 +43,8 @@ def _read(label: str, path: str) -> Curves | None:
     series: dict[str, Points] = {}
     for line in lines:
         for name, value in line.items():
-            series.setdefault(name, []).append((line["step"], float(value)))
-    begins = series.pop("stage", [(1, 0.0)])
+            series.setdefault(_EARLIER_NAMES.get(name, name), []).append((line["step"], float(value)))
+    begins = series.pop("phase", [(1, 0.0)])
     changed = [point for before, point in pairwise(begins) if before[1] != point[1]]
     return Curves(label, {name: points for name, points in series.items() if len(points) > 1}, [begins[0], *changed])
 

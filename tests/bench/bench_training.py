@@ -20,7 +20,7 @@ import torch
 
 from schemas.jobs import SftJob, TrajectorySource
 from schemas.records import Trajectory
-from schemas.settings import CurriculumStage, ModelSettings, OptimiserSettings, SftSettings
+from schemas.settings import CurriculumPhase, ModelSettings, OptimiserSettings, SftSettings
 from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.ledger import storage
 from tests.bench import training_loop, training_packing
@@ -42,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     settings = SftSettings(
-        curriculum=[CurriculumStage(max_masks=4, steps=arguments.steps)],
+        curriculum=[CurriculumPhase(max_masks=4, steps=arguments.steps)],
         optimiser=OptimiserSettings(lr=1e-3),
         checkpoint_every=max(1, arguments.steps // 3),
     )

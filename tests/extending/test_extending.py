@@ -15,7 +15,7 @@ from schemas.corpus_settings import SETS, SPANS
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import TeacherJob
 from schemas.records import Author, LeakGram, Proposals, Trajectory
-from schemas.settings import JUDGES, REWARDS, TEACHERS, CurriculumStage, DapoSettings, OptimiserSettings
+from schemas.settings import JUDGES, REWARDS, TEACHERS, CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
@@ -43,7 +43,7 @@ def stage_of(config: PipelineConfig, name: str) -> Stage:
 def rewarded(settings: Mapping[str, Any], *answers: str) -> Any:
     """The group of these answers to a question, under this ``dapo.reward``."""
     dapo = DapoSettings(
-        curriculum=[CurriculumStage(max_masks=1, steps=1)], optimiser=OptimiserSettings(lr=0.1), reward=settings
+        curriculum=[CurriculumPhase(max_masks=1, steps=1)], optimiser=OptimiserSettings(lr=0.1), reward=settings
     )
     rollouts = [trajectory(QUESTION, [(Author.MODEL, answer_turn("so", answer))]) for answer in answers]
     return group_of(QUESTION, Place(1, 0), rollouts, Rewarder(dapo, 1000))

@@ -50,7 +50,7 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         ("snapshot: enwiki-november", "wiki-YYYYMMDD"),
         (
             "ramp: {splits: held_out}\n" + TRAINED + "evolution: {sft: {curriculum: [], optimiser: {lr: 0.1}}}",
-            "give ramp.rl_share",
+            "raise ramp.rl_share above 0",
         ),
         (
             TRAINED + DAPO + "  engineering: {dtype: bf16}\n  parity_tolerance: 0.1",
@@ -79,7 +79,7 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         ("ramp: {spans: {kind: llm, backend: llm}}", "ramp.spans: kind and backend are two names of one setting"),
         ("ramp: {spans: {part_rows: 10}}", "ramp.spans.part_rows: unknown field"),
         ("ramp: {masks: []}", "ramp.masks: name at least one number of masks"),
-        ("labels: {dapo: ../dapo}", "labels: '../dapo' is no label"),
+        ("labels: {dapo: ../dapo}", "labels: '../dapo' cannot be a label"),
     ],
 )
 def test_a_wrong_field_is_named_in_one_line_with_its_place(tmp_path, added, said):
@@ -97,7 +97,7 @@ def test_settings_that_are_not_read_may_be_named_at_their_defaults(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["- a list", "a: [unclosed", "\x00"])
-def test_what_is_no_config_is_refused(tmp_path, text):
+def test_a_file_that_is_not_a_config_is_refused(tmp_path, text):
     with pytest.raises(BadInput, match="config"):
         read_config(written(tmp_path, text))
 
@@ -111,7 +111,7 @@ def test_engines_that_sleep_while_ranks_train_have_no_staleness(tmp_path):
     shared = MINIMAL.replace("{root: runs/small}", "{root: runs/small, placement: {layout: shared}}")
     text = shared + "ramp: {splits: held_out, rl_share: 0.1}\n" + TRAINED + DAPO
     assert read_config(written(tmp_path, text)).runtime.placement.layout == "shared"
-    with pytest.raises(BadInput, match="layout shared engines sleep while ranks train: set 0"):
+    with pytest.raises(BadInput, match=r"staleness: set 0, because engines in .* shared sleep while ranks train"):
         read_config(written(tmp_path, text + "  staleness: 1\n"))
 
 
@@ -129,32 +129,32 @@ STEP = {"curriculum": [], "optimiser": {"lr": 0.1}}
     [
         (
             {"teacher": {"splits": ["train", "test"]}},
-            "evaluation.split is test, and so is teacher.splits: what is trained on cannot be evaluated",
+            "evaluation.split is test, and so is teacher.splits: a model cannot be evaluated on its training questions",
         ),
         ({"evolution": {"split": "test", "sft": STEP}}, "evaluation.split is test, and so is evolution.split"),
         (
             {"teacher": {"splits": ["rl"]}, "evaluation": {"split": "train"}},
-            "evaluation.split is train, and so is what tokenizer.vocabulary is trained on",
+            "evaluation.split is train, and so is the training text of tokenizer.vocabulary",
         ),
         (
             {"ramp": {"splits": "held_out"}, "evaluation": {"split": "dev"}},
-            "evaluation.split asks the split dev, which ramp.splits held_out does not make",
+            "evaluation.split needs the split dev, which ramp.splits held_out does not make",
         ),
         (
             {"ramp": {"splits": "held_out", "held_out_share": 0.0}},
-            "evaluation.split asks questions of the split test: give ramp.held_out_share",
+            "evaluation.split needs the split test, which has no pages: raise ramp.held_out_share above 0",
         ),
         (
             {"ramp": {"splits": "held_out"}, "teacher": {"splits": ["rl"]}},
-            "teacher.splits asks questions of the split rl: give ramp.rl_share",
+            "teacher.splits needs the split rl, which has no pages: raise ramp.rl_share above 0",
         ),
         (
             {"dump": None, "world": {"families": {"train": 1, "rl": 1}}},
-            "evaluation.split asks the split test: give world.families a number for test",
+            "evaluation.split needs the split test, which has no families: give world.families a number for test",
         ),
     ],
 )
-def test_what_is_trained_on_is_not_evaluated_and_splits_that_are_asked_are_there(tmp_path, sections, said):
+def test_training_splits_are_not_evaluated_and_used_splits_exist(tmp_path, sections, said):
     path = written(tmp_path, MINIMAL + TRAINED + "evaluation: {}\n")
     assert read_config(path).evaluation is not None
     with pytest.raises(BadInput) as caught:
@@ -164,6 +164,6 @@ def test_what_is_trained_on_is_not_evaluated_and_splits_that_are_asked_are_there
 
 def test_evaluation_on_the_split_that_dapo_learns_from_is_refused(tmp_path):
     path = written(tmp_path, MINIMAL + TRAINED + DAPO + "evaluation: {split: rl}\n")
-    with pytest.raises(BadInput, match=r"evaluation\.split is rl, and so is what dapo is trained on"):
+    with pytest.raises(BadInput, match=r"evaluation\.split is rl, and so is the split that dapo trains on"):
         read_config(path)
     assert read_config(path, {"dapo": None, "evaluation": {"split": "dev"}}).evaluation is not None

@@ -1,4 +1,4 @@
-"""How a config is read from its files: what they extend, keys that are there twice, sections of a wrong form."""
+"""How a config is read from its files: extended files, repeated keys, malformed sections."""
 
 import pytest
 
@@ -10,14 +10,14 @@ from tests.schemas.test_config import MINIMAL, written
 @pytest.mark.parametrize(
     ("added", "said"),
     [
-        ("ramp:\n  seed: 1\n  min_words: 9\n  seed: 2\n", "line 9: seed is there twice"),
-        ("dump: another.xml.bz2", "line 6: dump is there twice"),
+        ("ramp:\n  seed: 1\n  min_words: 9\n  seed: 2\n", "line 9: the key seed occurs twice"),
+        ("dump: another.xml.bz2", "line 6: the key dump occurs twice"),
         ("extends: config.yaml", "extends config.yaml, which extends it in turn"),
         ("extends: [a.yaml, b.yaml]", "extends: name one file, not ['a.yaml', 'b.yaml']"),
         ("extends: ''", "extends: name one file"),
     ],
 )
-def test_what_cannot_be_read_is_told_in_one_line(tmp_path, added, said):
+def test_an_unreadable_config_is_reported_in_one_line(tmp_path, added, said):
     with pytest.raises(BadInput) as caught:
         read_config(written(tmp_path, MINIMAL + added))
     assert said in str(caught.value)
@@ -38,7 +38,7 @@ def test_two_configs_that_extend_each_other_are_refused(tmp_path):
         read_config(written(tmp_path, "extends: other.yaml\n"))
 
 
-def test_an_empty_path_is_none(tmp_path):
+def test_an_empty_path_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"runtime\.root"):
         read_config(written(tmp_path, MINIMAL.replace("runs/small", "''")))
 

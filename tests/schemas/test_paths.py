@@ -1,4 +1,4 @@
-"""Local paths are what they say; only a URL has a store of its own."""
+"""Local paths are taken literally; only a URL names another store."""
 
 from pathlib import Path
 

@@ -46,5 +46,5 @@ def test_columns_that_may_be_absent_are_nullable_and_no_others():
     ("snapshot", "language"),
     [("enwiki-20261101", "en"), ("zh_yuewiki-20261101", "zh-yue"), ("smallworld-20260101", "en")],
 )
-def test_the_language_is_told_from_the_wiki(snapshot, language):
+def test_the_language_is_derived_from_the_wiki(snapshot, language):
     assert language_of(snapshot) == language

@@ -1,4 +1,4 @@
-"""Runtime settings: what a chosen backend or engine would not read is refused."""
+"""Runtime settings: a setting that the chosen backend or engine would not read is refused."""
 
 import pytest
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ def jobs_of(**settings):
     return RuntimeSettings.model_validate({"root": "runs", "jobs": settings}).jobs
 
 
-def test_the_backend_decides_which_settings_there_are():
+def test_the_backend_decides_which_settings_exist():
     assert jobs_of() == jobs_of(backend="local") == LocalJobs()
     assert jobs_of(restarts=5) == LocalJobs(restarts=5)
     assert jobs_of(stalled_minutes=None).stalled_minutes is None
@@ -30,7 +30,7 @@ def test_the_backend_decides_which_settings_there_are():
         ({"stalled_minutes": 0}, "greater than 0"),
     ],
 )
-def test_what_the_backend_would_not_read_is_refused(settings, said):
+def test_a_setting_that_the_backend_would_not_read_is_refused(settings, said):
     with pytest.raises(ValidationError, match=said):
         jobs_of(**settings)
 
@@ -48,7 +48,7 @@ def test_the_backend_survives_the_job_s_document():
         ({"urls": ["http://127.0.0.1:9"]}, "urls would not be used"),
     ],
 )
-def test_addresses_are_given_where_they_are_asked_and_nowhere_else(given, said):
+def test_addresses_are_given_for_remote_engines_only(given, said):
     with pytest.raises(ValidationError, match=said):
         EngineRuntime.model_validate(given)
 
@@ -56,13 +56,19 @@ def test_addresses_are_given_where_they_are_asked_and_nowhere_else(given, said):
 @pytest.mark.parametrize(
     ("placement", "said"),
     [
-        ({"layout": "distributed", "weights": "ipc"}, "ipc needs layout shared, not distributed"),
-        ({"layout": "together", "weights": "broadcast"}, "broadcast needs layout distributed, not together"),
+        (
+            {"layout": "distributed", "weights": "ipc"},
+            "weights: ipc works in layout shared only, and layout is distributed",
+        ),
+        (
+            {"layout": "together", "weights": "broadcast"},
+            "weights: broadcast works in layout distributed only, and layout is together",
+        ),
         ({"layout": "shared", "gpus_per_rank": 1}, "both to 1, or both to 0"),
         ({"layout": "shared", "gpus_per_rank": 0.5, "gpus_per_engine": 0.5}, "both to 1, or both to 0"),
-        ({"layout": "shared", "engines": 3}, "live beside 6 ranks, not beside 4"),
+        ({"layout": "shared", "engines": 3}, "need 6 ranks, and ranks is 4"),
     ],
 )
-def test_a_placement_that_cannot_be_is_refused(placement, said):
+def test_an_impossible_placement_is_refused(placement, said):
     with pytest.raises(ValueError, match=said):
         RuntimeSettings(root="runs", ranks=4, engine=EngineRuntime(tensor_parallel=2), placement=placement)

@@ -17,7 +17,7 @@ def test_parameters_are_counted_by_hand():
     assert parameters_of(SMALL, token_ids=12) == parameters_of(SMALL) + 2 * 8, "the tokenizer has more ids"
 
 
-def test_an_embedding_that_is_no_head_is_there_and_multiplies_nothing():
+def test_an_untied_embedding_counts_but_does_not_work():
     untied = SMALL.model_copy(update={"tied": False})
     assert parameters_of(untied) == parameters_of(SMALL) + 80
     assert working_parameters_of(untied) == working_parameters_of(SMALL) == parameters_of(SMALL)
@@ -39,5 +39,5 @@ def test_the_architecture_of_a_folder_is_that_of_its_config(tmp_path):
     assert parameters_of(found) == parameters_of(SMALL)
 
 
-def test_a_folder_without_a_model_tells_none(tmp_path):
+def test_a_folder_without_a_model_has_no_architecture(tmp_path):
     assert architecture_in(str(tmp_path)) is None

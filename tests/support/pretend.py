@@ -182,11 +182,11 @@ class PretendRun:
 def supervised_lines(steps: int, curriculum: list[tuple[int, int]], first_loss: float) -> list[dict[str, float]]:
     """Lines of metrics.jsonl as the supervised loop writes them; the curriculum is (most masks, steps)."""
     noise = random.Random(3)
-    stages = [masks for masks, count in curriculum for _ in range(count)]
+    phases = [masks for masks, count in curriculum for _ in range(count)]
     return [
         {
             "step": step + 1,
-            "stage": stages[step],
+            "phase": phases[step],
             "loss": 0.05 + first_loss * math.exp(-5 * step / steps) * noise.uniform(0.8, 1.2),
             "lr": 1e-3,
             "tokens": 2048,
@@ -201,7 +201,7 @@ def rl_lines(steps: int) -> list[dict[str, float]]:
     noise = random.Random(4)
     lines: list[dict[str, float]] = []
     for step in range(steps):
-        line: dict[str, float] = {"step": step + 1, "stage": 1 + 3 * (step >= 5), "loss": noise.uniform(-0.01, 0.01)}
+        line: dict[str, float] = {"step": step + 1, "phase": 1 + 3 * (step >= 5), "loss": noise.uniform(-0.01, 0.01)}
         if step != 1:
             line |= {"parity": 1e-5 * noise.random(), "entropy": 0.3 - 0.004 * step}
         lines.append(

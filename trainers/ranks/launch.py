@@ -2,9 +2,9 @@
 
 The environment of a rank is that of ``torchrun`` (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), so the
 programs also run under ``torchrun`` on many machines. Without it, ``job.placement`` decides. In the layouts
-`distributed` and `shared` the ranks run in a Ray cluster (trainers.ranks.ray_ranks). In `together` with ``job.ranks > 1`` the program
-becomes a light parent without torch: it starts the ranks on this machine, forwards SIGTERM to them, and ends all of
-them when one fails. The ranks end with their parent, even if it dies by SIGKILL.
+`distributed` and `shared` the ranks run in a Ray cluster (trainers.ranks.ray_ranks). In `together` with ``job.ranks >
+1`` the program becomes a light parent without torch: it starts the ranks on this machine, forwards SIGTERM to them, and
+ends all of them when one fails. The ranks end with their parent, even if it dies by SIGKILL.
 """
 
 import os

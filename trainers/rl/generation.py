@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.5
 
 
 class Cursor(BaseModel):
-    """Where generation stands, as a checkpoint keeps it: the next position of a stage, groups not yet trained on.
+    """Where generation stands, as a checkpoint keeps it: the next position in a phase, groups not yet trained on.
 
     What is in flight, of prompts before that position, begins anew when the training is resumed.
     """

@@ -58,16 +58,16 @@ class PolicyTraining:
         self._saved = first
         self._weights.publish(first)
         self._on_rank_0(lambda controller: controller.go_on_from(first))
-        stages = list(chain.from_iterable([stage.max_masks] * stage.steps for stage in self._settings.curriculum))
-        total = len(stages)
-        for done, max_masks in enumerate(stages[first:], start=first + 1):
+        phases = list(chain.from_iterable([phase.max_masks] * phase.steps for phase in self._settings.curriculum))
+        total = len(phases)
+        for done, max_masks in enumerate(phases[first:], start=first + 1):
             try:
                 line, cursor = self._step(done, cursor, max_masks)
             except Interrupted:
                 self._save(done - 1, cursor)
                 raise SystemExit(jobs.TERMINATED) from None
             if self._controller is not None:
-                self._controller.tell(done, total, {"step": done, "stage": max_masks, **line})
+                self._controller.tell(done, total, {"step": done, "phase": max_masks, **line})
             (stopping,) = self._trainer.sum_over_ranks(float(self._stop.received))
             if stopping or done == total or done % self._settings.checkpoint_every == 0:
                 self._save(done, cursor)

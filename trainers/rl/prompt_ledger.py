@@ -23,7 +23,7 @@ class Drop(StrEnum):
 
 
 class Fate(BaseModel):
-    """Of one prompt: the question at a position of a stage (that of up to ``max_masks`` masks)."""
+    """Of one prompt: the question at a position of a phase (that of up to ``max_masks`` masks)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

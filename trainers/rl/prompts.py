@@ -1,4 +1,4 @@
-"""Which question is asked when: a pure function of the seed, the curriculum's stage and the position in it."""
+"""Which question is asked when: a pure function of the seed, the curriculum's phase and the position in it."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from schemas.records import Question
 
 
 class Place(NamedTuple):
-    """Where a prompt stands: its position (from 0) in the stage that mixes questions of up to ``max_masks`` masks."""
+    """Where a prompt stands: its position (from 0) in the phase that mixes questions of up to ``max_masks`` masks."""
 
     max_masks: int
     position: int
@@ -26,14 +26,14 @@ class PromptOrder:
             self._by_masks.setdefault(question.n_masks, []).append(question)
 
     def question(self, max_masks: int, position: int) -> Question:
-        """The question at a position (from 0) of the stage that mixes questions of up to ``max_masks`` masks.
+        """The question at a position (from 0) of the phase that mixes questions of up to ``max_masks`` masks.
 
         Raises:
             BadInput: there is none of so many masks.
         """
         numbers = [number for number in sorted(self._by_masks) if number <= max_masks]
         if not numbers or numbers[-1] not in (0, max_masks):
-            raise BadInput(f"the curriculum has a stage of up to {max_masks} masks, but no question has so many")
+            raise BadInput(f"the curriculum has a phase of up to {max_masks} masks, but no question has that many")
         turn, which = divmod(position, len(numbers))
         members = self._by_masks[numbers[which]]
         epoch, place = divmod(turn, len(members))

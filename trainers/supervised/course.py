@@ -9,9 +9,9 @@ from trainers.model.sequences import Sequence
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step trains on: the curriculum's stage (0 without one), and sequences."""
+    """What one step trains on: the curriculum's phase (0 without one), and sequences."""
 
-    stage: int
+    phase: int
     sequences: list[Sequence]
 
 

@@ -1,6 +1,6 @@
 """In which order trajectories are trained on: a pure function of the settings, the seed and the data.
 
-Stage k of the curriculum mixes trajectories of 1 to k masks in equal numbers (of downstream tasks, which have no masks,
+Phase k of the curriculum mixes trajectories of 1 to k masks in equal numbers (of downstream tasks, which have no masks,
 as many again). Within one number of masks every trajectory is drawn once an epoch, times the weight of its source.
 The order does not depend on ranks or micro-batches, and a step's examples are known without having trained on those
 before it.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.errors import BadInput
-from schemas.settings import CurriculumStage, SftSettings
+from schemas.settings import CurriculumPhase, SftSettings
 from trainers.model.sequences import Sequence
 from trainers.supervised.course import Step
 
@@ -29,9 +29,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """One step: the curriculum's stage (its ``max_masks``) and its examples, by their index."""
+    """One step: the curriculum's phase (its ``max_masks``) and its examples, by their index."""
 
-    stage: int
+    phase: int
     examples: list[int]
 
 
@@ -39,23 +39,23 @@ def plan(examples: list[Example], settings: SftSettings) -> Iterator[StepPlan]:
     """The steps of the whole curriculum.
 
     Raises:
-        BadInput: a stage adds a number of masks of which there is no example.
+        BadInput: a phase adds a number of masks of which there is no example.
     """
-    for number, stage in enumerate(settings.curriculum):
-        by_masks = _by_masks(examples, stage)
+    for number, phase in enumerate(settings.curriculum):
+        by_masks = _by_masks(examples, phase)
         draws = _draws(examples, by_masks, (settings.seed, number))
-        for drawn in _steps(examples, draws, settings.tokens_per_step, stage.steps):
-            yield StepPlan(stage.max_masks, drawn)
+        for drawn in _steps(examples, draws, settings.tokens_per_step, phase.steps):
+            yield StepPlan(phase.max_masks, drawn)
 
 
-def _by_masks(examples: list[Example], stage: CurriculumStage) -> dict[int, list[int]]:
+def _by_masks(examples: list[Example], phase: CurriculumPhase) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for index, example in enumerate(examples):
-        if example.n_masks <= stage.max_masks and example.weight > 0:
+        if example.n_masks <= phase.max_masks and example.weight > 0:
             found.setdefault(example.n_masks, []).append(index)
-    if not found or max(found) not in (0, stage.max_masks):
+    if not found or max(found) not in (0, phase.max_masks):
         raise BadInput(
-            f"the curriculum has a stage of up to {stage.max_masks} masks, but no accepted trajectory has so many: "
+            f"the curriculum has a phase of up to {phase.max_masks} masks, but no accepted trajectory has that many: "
             "shorten the curriculum or make more trajectories"
         )
     return dict(sorted(found.items()))
@@ -100,4 +100,4 @@ class TrajectoryCourse:
 
     def steps(self, first: int) -> Iterator[Step]:
         for planned in itertools.islice(plan(self._examples, self._settings), first, None):
-            yield Step(planned.stage, [self._sequences[index] for index in planned.examples])
+            yield Step(planned.phase, [self._sequences[index] for index in planned.examples])

@@ -49,7 +49,7 @@ def train(job: PretrainJob | SftJob, course: Course) -> dict[str, Any]:
                 jobs.report_progress(job.output, done, total, "steps", f"loss {line['loss']:.3f}")
                 reported = time.monotonic()
         if stopping or done % settings.checkpoint_every == 0 or done == total:
-            checkpoints.save(done, {"stage": step.stage})
+            checkpoints.save(done, {"phase": step.phase})
         if stopping and done < total:
             raise SystemExit(jobs.TERMINATED)
     engine.save_weights(str(output / "model"))
@@ -69,7 +69,7 @@ def update(engine: TrainingEngine, step: Step, micro_batch_tokens: int, lr: floa
     grad_norm = engine.step(lr)
     (total_loss,) = engine.sum_over_ranks(loss.item())
     return {
-        "stage": step.stage,
+        "phase": step.phase,
         "loss": total_loss,
         "lr": lr,
         "grad_norm": grad_norm,

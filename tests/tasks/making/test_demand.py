@@ -24,7 +24,7 @@ TEXT, GOLDS = "Arlen lives in Kalo near Tovi.", ["Kalo", "Tovi"]
 OPTIMISER = {"lr": 0.1}
 
 
-def stage_of(max_masks: int) -> dict[str, int]:
+def phase_of(max_masks: int) -> dict[str, int]:
     return {"max_masks": max_masks, "steps": 1}
 
 
@@ -38,7 +38,7 @@ def config_of(root: Path = Path("nowhere"), **sections: Any) -> PipelineConfig:
         "teacher": {},
         "tokenizer": {},
         "model": {},
-        "sft": {"curriculum": [stage_of(1), stage_of(2)], "optimiser": OPTIMISER},
+        "sft": {"curriculum": [phase_of(1), phase_of(2)], "optimiser": OPTIMISER},
         "runtime": {"root": str(root)},
     }
     return PipelineConfig.model_validate({**document, **sections})
@@ -61,7 +61,7 @@ def evolution(**settings: Any) -> dict[str, Any]:
 
 
 def dapo(max_masks: int = 2) -> dict[str, Any]:
-    return {"curriculum": [stage_of(max_masks)], "optimiser": OPTIMISER}
+    return {"curriculum": [phase_of(max_masks)], "optimiser": OPTIMISER}
 
 
 def exact(config: PipelineConfig) -> list[str]:
@@ -81,7 +81,7 @@ SHORT: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"teacher": {"splits": ["dev"]}}, ["sft: teacher.splits (dev) has no question"]),
     (
-        {"sft": {"curriculum": [stage_of(4)], "optimiser": OPTIMISER}},
+        {"sft": {"curriculum": [phase_of(4)], "optimiser": OPTIMISER}},
         ["sft.curriculum has phases of up to 4 masks, but teacher.splits (train) has no question with that number"],
     ),
     ({"evolution": evolution(questions=21)}, ["evolution.questions needs 21 fresh questions, but the split rl"]),

@@ -187,5 +187,16 @@ def test_curves_know_where_the_curriculum_moves_on_and_what_a_step_left_out(whol
     assert len(curves["dapo"].series["parity"]) == 24
 
 
+def test_phases_that_an_earlier_version_wrote_under_another_name_are_read(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path), SNAPSHOT)
+    file = Path(ledger.folder("models", "sft-0")) / "metrics.jsonl"
+    file.parent.mkdir(parents=True)
+    lines = [{"step": 1, "stage": 1, "loss": 2.0}, {"step": 2, "stage": 1, "loss": 1.5}]
+    resumed = {"step": 3, "phase": 2, "loss": 1.0}
+    file.write_text("".join(json.dumps(line) + "\n" for line in [*lines, resumed]))
+    (curves,) = read_curves(ledger, ["sft-0"])
+    assert curves.phases == [(1, 1.0), (3, 2.0)]
+
+
 def test_a_running_mean() -> None:
     assert smoothed([(1, 1.0), (2, 3.0), (3, 5.0), (4, 7.0)], share=0.5) == [(1, 1.0), (2, 2.0), (3, 4.0), (4, 6.0)]

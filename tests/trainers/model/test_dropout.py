@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import PhiConfig, PhiForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from schemas.settings import CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
+from schemas.settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
 from tests.support.plain_engine import PlainEngine
 from trainers.model.batches import batch_of
 from trainers.model.language_model import LanguageModel
@@ -89,7 +89,7 @@ def test_a_policy_without_an_update_has_ratios_of_one(training_files: Path, tmp_
             logprobs[trained] = engine.score(*batch_of([Sequence(token_ids, trained)])).logprobs_N.numpy()
         samples.append(Sample(Sequence(token_ids, trained, logprobs), 1.0 if number % 2 else -1.0))
     settings = DapoSettings(
-        curriculum=[CurriculumStage(max_masks=1, steps=1)],
+        curriculum=[CurriculumPhase(max_masks=1, steps=1)],
         optimiser=OptimiserSettings(lr=1e-3),
         engineering=EngineeringSettings(micro_batch_tokens=100),
     )

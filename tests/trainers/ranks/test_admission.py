@@ -17,7 +17,7 @@ from schemas.jobs import DapoJob, NewModelJob, SftJob
 from schemas.runtime import EngineRuntime, PlacementRuntime
 from schemas.settings import (
     AgentSettings,
-    CurriculumStage,
+    CurriculumPhase,
     DapoSettings,
     EngineeringSettings,
     ModelSettings,
@@ -40,7 +40,7 @@ ROOMY = [Machine(1e12)]
 def _job(files: Path, output: Path, lr: float = 1e-3, **told: Any) -> SftJob:
     engineering = told.pop("engineering", EngineeringSettings())
     settings = SftSettings(
-        curriculum=[CurriculumStage(max_masks=1, steps=1)],
+        curriculum=[CurriculumPhase(max_masks=1, steps=1)],
         optimiser=OptimiserSettings(lr=lr),
         engineering=engineering,
     )
@@ -85,7 +85,7 @@ def test_what_ranks_keep_while_engines_generate_must_fit_beside_these(training_f
     job = DapoJob(
         **_job(training_files, tmp_path, ranks=2).model_dump(exclude={"settings", "sources", "placement"}),
         settings=DapoSettings(
-            curriculum=[CurriculumStage(max_masks=4, steps=1)],
+            curriculum=[CurriculumPhase(max_masks=4, steps=1)],
             optimiser=OptimiserSettings(lr=1e-3),
             engineering=EngineeringSettings(micro_batch_tokens=128),
         ),

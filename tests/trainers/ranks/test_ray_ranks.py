@@ -12,7 +12,7 @@ import pytest
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import SftJob, TrainingJob, TrajectorySource
 from schemas.runtime import LocalJobs, PlacementRuntime
-from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
+from schemas.settings import CurriculumPhase, EngineeringSettings, OptimiserSettings, SftSettings
 from tasks import jobs
 from tasks.jobs.folder import attempts_of
 from tests.support.ray_jobs import local_ray, processes_of, start, wait_for
@@ -32,7 +32,7 @@ def cluster() -> Iterator[str]:
 
 def _sft(files: Path, output: Path, placement: PlacementRuntime) -> SftJob:
     settings = SftSettings(
-        curriculum=[CurriculumStage(max_masks=4, steps=STEPS)],
+        curriculum=[CurriculumPhase(max_masks=4, steps=STEPS)],
         tokens_per_step=512,
         optimiser=OptimiserSettings(lr=3e-3, warmup_steps=4),
         engineering=EngineeringSettings(micro_batch_tokens=128),

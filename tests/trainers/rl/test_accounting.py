@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.settings import CurriculumStage, DapoSettings, OptimiserSettings
+from schemas.settings import CurriculumPhase, DapoSettings, OptimiserSettings
 from trainers.rl.accounting import wrong_prompts, wrong_steps
 from trainers.rl.generation import Cursor
 from trainers.rl.prompt_ledger import Drop, Fate, PromptLedger
 from trainers.rl.prompts import Place
 
-SETTINGS = DapoSettings(curriculum=[CurriculumStage(max_masks=4, steps=3)], optimiser=OptimiserSettings(lr=1e-3))
+SETTINGS = DapoSettings(curriculum=[CurriculumPhase(max_masks=4, steps=3)], optimiser=OptimiserSettings(lr=1e-3))
 
 
 def steps(folder: Path, *numbers: int) -> list[str]:
@@ -59,7 +59,7 @@ def test_a_prompt_that_is_lost_or_doubled_or_made_up_is_told(tmp_path, positions
     assert said in wrong
 
 
-def test_prompts_of_an_earlier_stage_are_counted_too(tmp_path):
+def test_prompts_of_an_earlier_phase_are_counted_too(tmp_path):
     cursor = Cursor(max_masks=4, position=1)
     assert prompts(tmp_path, [fate(0, 1), fate(1, 1), fate(0)], cursor) == []
     assert len(prompts(tmp_path, [fate(1, 1), fate(0)], cursor)) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import BadInput
 from schemas.records import Author, Question, Trajectory
-from schemas.settings import CurriculumStage, DapoSettings, OptimiserSettings
+from schemas.settings import CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.ranks.stopping import Interrupted
@@ -21,7 +21,7 @@ SETTINGS = DapoSettings(
     prompts=4,
     group=3,
     max_generation_batches=5,
-    curriculum=[CurriculumStage(max_masks=4, steps=1)],
+    curriculum=[CurriculumPhase(max_masks=4, steps=1)],
     optimiser=OptimiserSettings(lr=1e-4),
 )
 

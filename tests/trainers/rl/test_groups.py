@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.records import Author, EndReason, Trajectory
-from schemas.settings import CurriculumStage, DapoSettings, OptimiserSettings
+from schemas.settings import CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.rl.groups import Group, figures_of, group_of
@@ -13,7 +13,7 @@ from trainers.rl.rewards.earned import Reward, Rewarder
 
 TEXT = "Arlen Brom was born in Great Tolm and died in Osk."
 QUESTION = ramp_question(TEXT, ["Great Tolm", "Osk"])
-SETTINGS = DapoSettings(curriculum=[CurriculumStage(max_masks=2, steps=1)], optimiser=OptimiserSettings(lr=1e-4))
+SETTINGS = DapoSettings(curriculum=[CurriculumPhase(max_masks=2, steps=1)], optimiser=OptimiserSettings(lr=1e-4))
 
 
 def _rollout(answer: str, end_reason: EndReason = EndReason.ANSWERED) -> Trajectory:

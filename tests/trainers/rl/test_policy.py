@@ -8,7 +8,7 @@ import torch
 
 from schemas.errors import RunFailed
 from schemas.runtime import PlacementRuntime
-from schemas.settings import CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
+from schemas.settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
 from tasks.weights.new_weights import NewWeights
 from tasks.weights.sketches import Sketches
 from tests.support.plain_engine import PlainEngine
@@ -38,7 +38,7 @@ def _samples(engine: PlainEngine, shift: float = 0.0) -> list[Sample]:
 
 def _settings(**changes) -> DapoSettings:
     return DapoSettings(
-        curriculum=[CurriculumStage(max_masks=1, steps=1)],
+        curriculum=[CurriculumPhase(max_masks=1, steps=1)],
         optimiser=OptimiserSettings(lr=1e-3),
         engineering=EngineeringSettings(micro_batch_tokens=100),
         **changes,

@@ -15,7 +15,7 @@ import torch
 from schemas.jobs import DapoJob
 from schemas.records import Question
 from schemas.runtime import EngineRuntime
-from schemas.settings import AgentSettings, CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
+from schemas.settings import AgentSettings, CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
 from tasks.capacity.processes import free_port
 from tasks.ledger import storage
 from tests.support import rank_program
@@ -59,7 +59,7 @@ class Training:
                 prompts=3,
                 group=3,
                 minibatches=2,
-                curriculum=[CurriculumStage(max_masks=4, steps=STEPS)],
+                curriculum=[CurriculumPhase(max_masks=4, steps=STEPS)],
                 optimiser=OptimiserSettings(lr=lr, warmup_steps=0),
                 engineering=EngineeringSettings(micro_batch_tokens=128, zero_stage=zero_stage),
                 parity_tolerance=1e-4,

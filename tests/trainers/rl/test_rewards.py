@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.records import Author, EndReason, Question, Segment, Trajectory
-from schemas.settings import AgentSettings, CurriculumStage, DapoSettings, OptimiserSettings
+from schemas.settings import AgentSettings, CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn, search_turn
 from tests.support.examples import qa_question, ramp_question, trajectory
 from trainers.rl.rewards.earned import Reward, Rewarder, is_signal, last_answer
@@ -11,7 +11,7 @@ from trainers.rl.rewards.earned import Reward, Rewarder, is_signal, last_answer
 TEXT = "Arlen Brom was born in Great Tolm and died in Osk."
 QUESTION = ramp_question(TEXT, ["Great Tolm", "Osk"])
 SETTINGS = DapoSettings(
-    curriculum=[CurriculumStage(max_masks=2, steps=1)],
+    curriculum=[CurriculumPhase(max_masks=2, steps=1)],
     optimiser=OptimiserSettings(lr=1e-4),
     overlong_cache=100,
 )

@@ -17,7 +17,7 @@ from schemas.errors import BadInput
 from schemas.jobs import DapoJob
 from schemas.records import Question
 from schemas.runtime import PlacementRuntime
-from schemas.settings import CurriculumStage, DapoSettings, EngineeringSettings, OptimiserSettings
+from schemas.settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
 from tasks.ledger import storage
 from tasks.rollouts.cluster_pool import WorkerPool
 from tasks.rollouts.pool import start_pool
@@ -105,7 +105,7 @@ def _job(ground: Ground, output: Path) -> DapoJob:
             prompts=2,
             group=6,
             minibatches=1,
-            curriculum=[CurriculumStage(max_masks=1, steps=STEPS)],
+            curriculum=[CurriculumPhase(max_masks=1, steps=STEPS)],
             optimiser=OptimiserSettings(lr=1e-2, warmup_steps=0),
             engineering=EngineeringSettings(micro_batch_tokens=128, zero_stage=3),
             parity_tolerance=1e-3,

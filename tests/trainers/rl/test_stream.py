@@ -11,7 +11,7 @@ import pytest
 
 from schemas.errors import RunFailed
 from schemas.records import Author, EndReason, Question, Trajectory
-from schemas.settings import CurriculumStage, DapoSettings, OptimiserSettings
+from schemas.settings import CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.ranks.stopping import Interrupted
@@ -29,7 +29,7 @@ def _settings(**changed) -> DapoSettings:
     return DapoSettings(
         prompts=4,
         group=3,
-        curriculum=[CurriculumStage(max_masks=4, steps=1)],
+        curriculum=[CurriculumPhase(max_masks=4, steps=1)],
         optimiser=OptimiserSettings(lr=1e-4),
         **{"staleness": 1, **changed},
     )
@@ -176,7 +176,7 @@ def test_a_broken_search_does_not_use_prompts_up_while_a_step_is_trained_on(stre
             _, cursor = stream.collect(cursor, 4)
 
 
-def test_prompts_of_the_curriculum_s_last_stage_are_used_in_the_next(streams):
+def test_prompts_of_the_curriculum_s_last_phase_are_used_in_the_next(streams):
     policy = Policy()
     stream = streams(policy)
     _, cursor = stream.collect(Cursor(), 2)

@@ -1,4 +1,4 @@
-"""The order of trajectories: the curriculum's stages, balance, weights, and purity."""
+"""The order of trajectories: the curriculum's phases, balance, weights, and purity."""
 
 import itertools
 from collections import Counter
@@ -6,14 +6,14 @@ from collections import Counter
 import pytest
 
 from schemas.errors import BadInput
-from schemas.settings import CurriculumStage, OptimiserSettings, SftSettings
+from schemas.settings import CurriculumPhase, OptimiserSettings, SftSettings
 from trainers.supervised.curriculum import Example, StepPlan, plan
 
 
-def _settings(*stages: tuple[int, int], seed: int = 1) -> SftSettings:
+def _settings(*phases: tuple[int, int], seed: int = 1) -> SftSettings:
     return SftSettings(
         seed=seed,
-        curriculum=[CurriculumStage(max_masks=masks, steps=steps) for masks, steps in stages],
+        curriculum=[CurriculumPhase(max_masks=masks, steps=steps) for masks, steps in phases],
         tokens_per_step=2048,
         optimiser=OptimiserSettings(lr=1e-3),
     )
@@ -31,10 +31,10 @@ def _drawn(steps: list[StepPlan]) -> list[int]:
     return [index for step in steps for index in step.examples]
 
 
-def test_stage_k_mixes_one_to_k_masks_in_equal_numbers_however_many_there_are():
+def test_phase_k_mixes_one_to_k_masks_in_equal_numbers_however_many_there_are():
     examples = _examples({1: 300, 2: 40, 3: 5, 4: 100})
     steps = list(plan(examples, _settings((1, 30), (3, 60))))
-    assert [step.stage for step in steps] == [1] * 30 + [3] * 60
+    assert [step.phase for step in steps] == [1] * 30 + [3] * 60
     first = Counter(examples[index].n_masks for index in _drawn(steps[:30]))
     later = Counter(examples[index].n_masks for index in _drawn(steps[30:]))
     assert set(first) == {1}
@@ -80,12 +80,12 @@ def test_the_order_is_a_function_of_the_seed_and_the_step_alone():
     assert longer[:60] == whole
 
 
-def test_a_stage_without_examples_of_its_own_is_refused():
+def test_a_phase_without_examples_of_its_own_is_refused():
     with pytest.raises(BadInput, match="up to 4 masks"):
         list(plan(_examples({1: 10, 2: 10}), _settings((2, 1), (4, 1))))
 
 
-def test_questions_without_masks_take_a_turn_in_every_stage():
+def test_questions_without_masks_take_a_turn_in_every_phase():
     examples = _examples({0: 20, 1: 20})
     assert {examples[index].n_masks for index in _drawn(list(plan(examples, _settings((1, 5)))))} == {0, 1}
     assert list(plan(_examples({0: 20}), _settings((1, 5))))

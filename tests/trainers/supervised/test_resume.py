@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.jobs import SftJob, TrajectorySource
-from schemas.settings import CurriculumStage, EngineeringSettings, OptimiserSettings, SftSettings
+from schemas.settings import CurriculumPhase, EngineeringSettings, OptimiserSettings, SftSettings
 from tasks.capacity.processes import free_port
 from tests.support import rank_program
 from trainers.model.weights import load_model, save_model
@@ -31,7 +31,7 @@ class Training:
         self.context, self.output, self.ranks = context, output, ranks
         output.mkdir()
         settings = SftSettings(
-            curriculum=[CurriculumStage(max_masks=1, steps=8), CurriculumStage(max_masks=4, steps=STEPS - 8)],
+            curriculum=[CurriculumPhase(max_masks=1, steps=8), CurriculumPhase(max_masks=4, steps=STEPS - 8)],
             tokens_per_step=512,
             optimiser=OptimiserSettings(lr=3e-3, warmup_steps=4),
             engineering=EngineeringSettings(micro_batch_tokens=128, **engineering),
@@ -109,7 +109,7 @@ def undisturbed(trainings: Callable[..., Training]) -> Training:
 def test_an_undisturbed_training_learns_and_says_so(undisturbed: Training):
     lines = undisturbed.lines()
     assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
-    assert [line["stage"] for line in lines] == [1] * 8 + [4] * 16
+    assert [line["phase"] for line in lines] == [1] * 8 + [4] * 16
     assert lines[-1]["loss"] < lines[0]["loss"] - 1
     assert lines[3]["lr"] < lines[4]["lr"] == 3e-3 > lines[-1]["lr"]
     result = json.loads((undisturbed.output / "result.json").read_text())["figures"]
