@@ -78,8 +78,8 @@ class PlacementRuntime(Runtime):
     weights: Literal["folder", "broadcast", "ipc"] = "folder"
     """How new weights reach the engines. `folder`: through a folder that all machines see. `broadcast` (layout
     `distributed`): from rank 0 to all engines at once, with nccl if every rank and engine has its own GPU, else with
-    gloo. `ipc` (layout `shared`): from each rank to the engine beside it, through CUDA's IPC or, on CPUs, shared memory.
-    Engines that the other methods miss load the weights from a folder."""
+    gloo. `ipc` (layout `shared`): from each rank to the engine beside it, through CUDA's IPC or, on CPUs, shared
+    memory. Engines that the other methods miss load the weights from a folder."""
     cpus_per_rank: NotNegative = 1
     """CPUs that Ray reserves for one rank."""
     gpus_per_rank: NotNegative = 0

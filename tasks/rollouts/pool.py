@@ -125,7 +125,8 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime, spots: Se
         return await RolloutWorker.open(setup, lambda: _searcher(setup.index, placement.search_urls))
     if not setup.engine.loads_models:
         raise BadInput(
-            "runtime.engine.kind remote: the job's own process asks the servers; set runtime.placement.layout: together"
+            "runtime.engine.kind remote: the job's own process asks the servers: "
+            "runtime.placement.layout must be together"
         )
     from tasks.rollouts.cluster_pool import WorkerPool
 

@@ -281,6 +281,18 @@ def test_a_layout_s_texts_must_not_be_trained_on(harbour: None, tmp_path: Path) 
     assert len(list(storage.read_rows(f"{folder}/part-all.parquet", LeakGram))) == made.rows > 1
 
 
+def test_a_stage_of_another_version_is_refused_by_what_differs(
+    harbour: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiz = tmp_path / "quiz.tsv"
+    quiz.write_text(f"a question\t{LONG}\n")
+    settings = config(tmp_path, ramp={"leaks": {"sets": [{"kind": "tabbed", "path": str(quiz)}]}})
+    make(settings, stage_of(settings, "leaks"), lambda progress: None)
+    monkeypatch.setattr(importlib.import_module("harbour.tabbed").Tabbed.Settings, "version", 2)
+    with pytest.raises(BadInput, match=r"sets was .*'version': 1.* is .*'version': 2"):
+        make(settings, stage_of(settings, "leaks"), lambda progress: None)
+
+
 def test_a_line_that_a_layout_cannot_read_is_reported_with_its_file(harbour: None, tmp_path: Path) -> None:
     quiz = tmp_path / "quiz.tsv"
     quiz.write_text("a question without a passage\n")
