@@ -48,6 +48,7 @@ The lookarounds keep 等 as "and so on" apart from words with the same character
 """
 _LIST_LEAD = re.compile(rf"{_OPEN.pattern}|\b(?:includ(?:e|es|ing)|among|darunter|unter)\b|包括")
 _ARTICLE = re.compile(r"(?:(?:in|im|from|of|by|von|aus)\s+)?(?:(?:the|an?|de[rnms]|die|das)\s+)?")
+# A capitalised word, then more of them or the small words that names contain: "Bank of Ostel".
 _NAME = re.compile(r"[A-ZÀ-Þ][\w'’.-]*(?: (?:of|the|at|for|in|and|von|der|für|[A-ZÀ-Þ][\w'’.-]*))*")
 _OWNER = re.compile(r"(?:[A-Z]\w+ ){0,2}[A-Z]\w+['’]s? ")
 _WORD = re.compile(r"\w+")

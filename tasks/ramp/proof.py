@@ -32,6 +32,7 @@ _ALWAYS_ENOUGH = 4
 _BESIDE = 3
 """The number of content words on either side of a value that count as beside it."""
 _SHORT_NUMBER = re.compile(r"\d{1,3}")
+# A year with the short end of a range, "2001–10"; not a part of a longer number such as "1,998.5".
 _YEARS = re.compile(r"(?<![\d.,])((?:1\d|20)\d\d)(?:[–/-](\d\d))?(?!\d|[.,]\d)")
 _PRONOUN = {
     "en": re.compile(r"(?:It|Its|He|His|She|Her|They|Their)\b"),

@@ -17,6 +17,7 @@ from tasks.ramp.spans import Span, find_spans, names_of
 from tasks.ramp.splits import Splits
 from tasks.ramp.surprisal import difficulty_of
 
+# Quotation marks and brackets may close behind the full stop.
 _CLOSED = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")
 
 

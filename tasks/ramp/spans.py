@@ -55,10 +55,12 @@ MIN_RARE_LETTERS = 11
 _NAME_MARKS = re.compile(r"[·•A-Za-z]")
 """Marks of a name in a script without capitals, which a term does not have: a dot between names, a Latin letter."""
 
+# Before a date: the date is when the text was written, which no passage proves.
 _AS_OF = re.compile(r"\b[Aa]s (?:of|at) \Z|\bStand:? \Z|截至\Z")
 _CAPITAL_NOUNS = frozenset({"de", "lb"})
 # Characters that pair up or are markup: a mask with one half of a pair would leave the other half in the text.
 _UNCLEAN = re.compile(r"[\n\[\]()<>{}|\"“”„«»]")
+# A stop or colon, closing quotes or brackets, space, and possibly an opening quote or bracket of the next sentence.
 _SENTENCE_BEFORE = re.compile(r"(?:[.!?:][\"'”’)\]]*\s+)[\"'“‘(\[]?\Z")
 
 

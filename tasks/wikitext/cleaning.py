@@ -24,6 +24,7 @@ from tasks.wikitext.wikis import Wiki
 
 # The body of a table contains no start of another table, so that nested tables are removed from the innermost outwards.
 _TABLE = re.compile(r"^[ \t:*#]*\{\|(?:(?!^[ \t:*#]*\{\|).)*?^[ \t]*\|\}", re.DOTALL | re.MULTILINE)
+# A table that nothing closes ends at the next heading, so that it does not take the rest of the page along.
 _UNCLOSED_TABLE = re.compile(r"^[ \t:*#]*\{\|.*?(?=^==|\Z)", re.DOTALL | re.MULTILINE)
 _HTML_TABLE = re.compile(r"<table\b(?:(?!<table\b).)*?</table\s*>", re.DOTALL | re.IGNORECASE)
 # Rows whose table's start is missing, for example because a template writes it.

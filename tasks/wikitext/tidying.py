@@ -14,13 +14,22 @@ _MARK = rf"(?:{GAP}|{LOST})"
 _LOST = re.compile(LOST)
 _HAS_MARK = re.compile(_MARK)
 
+# "({{IPA|x}}; )": brackets around nothing but marks and separators, with the space before them.
 _EMPTY_BRACKETS = re.compile(rf" ?[(（]((?:{_MARK}|[ ,;:/–])*)[)）]")
+# "({{IPA|x}}; born 1900)": separators right behind an opening bracket.
 _AFTER_BRACKET = re.compile(rf"([(\[（])((?:{_MARK}|[ ,;:/–])+)")
+# "(born 1900, {{IPA|x}})": separators right before a closing bracket. The lookbehind lets a run match only from its
+# first character; the two control characters in it are the ends of marks.
 _BEFORE_BRACKET = re.compile(rf"(?<![ ,;:/–{GAP}\x03])((?:{_MARK}|[ ,;:/–])++)([)\]）])")
 _BRACKET = re.compile(r"[()\[\]（）]")
+# "a, {{x}}, b": a run of separators, and two or more at its beginning with only marks and spaces between. A space must
+# follow, as it does in prose.
 _SEPARATORS = re.compile(rf"[,;](?:{_MARK}|[ ,;])*+")
 _DOUBLED = re.compile(rf"([,;])((?:{_MARK}| )*(?:[,;](?:{_MARK}| )*)+)(?= )")
+# "1900–{{x}}.": a dash whose second half was removed.
 _DANGLING = re.compile(rf"–({_MARK}+)(?=[ ,.;]|$)")
+# "word {{cn}}.": the space before a mark would be left before the full stop. This pattern and the next begin only at
+# the first space of a run.
 _BEFORE_STOP = re.compile(rf"(?<! ) +({_MARK}+)([.,;](?:\s|$))")
 _WITH_SPACES = re.compile(rf"(?<! ) *+(?:{_MARK} *+)++")
 _BESIDE = frozenset(" ,;:/–.()[]（）")
