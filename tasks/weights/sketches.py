@@ -32,7 +32,7 @@ def ids_of(vocabulary: int, like: Tensor) -> Tensor:
 
 @torch.no_grad()
 def sketches_of(
-    model: nn.Module, gathered: Callable[[list[nn.Parameter]], AbstractContextManager] = lambda weights: nullcontext()
+    model: nn.Module, gathered: Callable[[list[nn.Parameter]], AbstractContextManager[None]] = lambda weights: nullcontext()
 ) -> Sketches:
     """Of a Hugging Face model; inside ``gathered`` the weights of one layer are whole."""
     found = {}

@@ -29,8 +29,8 @@ _SEPARATORS = re.compile(rf"[,;](?:{_MARK}|[ ,;])*+")
 _DOUBLED = re.compile(rf"([,;])((?:{_MARK}| )*(?:[,;](?:{_MARK}| )*)+)(?= )")
 # "1900–{{x}}.": a dash whose second half was removed.
 _DANGLING = re.compile(rf"–({_MARK}+)(?=[ ,.;]|$)")
-# "word {{cn}}.": the space before a mark would be left before the full stop. Like the next pattern, this one begins
-# only at the first space of a run.
+# "word {{cn}}.": the space before a mark would be left before the full stop. This pattern and the next begin only at
+# the first space of a run.
 _BEFORE_STOP = re.compile(rf"(?<! ) +({_MARK}+)([.,;](?:\s|$))")
 _WITH_SPACES = re.compile(rf"(?<! ) *+(?:{_MARK} *+)++")
 _BESIDE = frozenset(" ,;:/–.()[]（）")

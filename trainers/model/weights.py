@@ -148,7 +148,7 @@ def _fitted(settings: ModelSettings, vocabulary: int) -> "PreTrainedModel":
     assert settings.path is not None
     torch.manual_seed(settings.seed)
     model = load_model(settings.path)
-    rows = model.get_input_embeddings().weight.shape[0]  # type: ignore[union-attr,index]
+    rows = model.get_input_embeddings().weight.shape[0]  # type: ignore[index]
     if vocabulary > rows:
         model.resize_token_embeddings(vocabulary)
     return model
