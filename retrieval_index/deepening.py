@@ -1,4 +1,4 @@
-"""Holding back: an engine is asked for more hits than are wanted, and for more again while too few may be shown."""
+"""Holding passages back: an engine returns more hits than needed, and still more while too few may be shown."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,12 +7,13 @@ from retrieval_index.hits import Hit, Query
 from schemas.errors import BadInput
 
 _SPARE_HITS = 4
-"""Hits beyond k to begin with where something is held back."""
+"""Hits beyond k in the first look, if any query holds something back."""
 _GROWTH = 4
+"""The factor by which the hits beyond k grow with each look."""
 
 
 class Look(NamedTuple):
-    """At most k hits of one query that may be shown; ``deeper`` where the engine was not seen to its end."""
+    """At most k hits of one query that may be shown; ``deeper`` says whether the engine may have more hits."""
 
     hits: list[Hit]
     deeper: bool
@@ -21,11 +22,11 @@ class Look(NamedTuple):
 def search_without_held_back(
     queries: list[Query], k: int, documents: int, look: Callable[[list[Query], int, int], list[Look]]
 ) -> list[list[Hit]]:
-    """The best ``k`` hits of each query that are not held back; less only where the index has no more.
+    """The best ``k`` hits of each query that are not held back; fewer only if the index has no more.
 
     Args:
-        documents: how many the index holds: no look goes deeper.
-        look: called with queries, k and the depth: how many of an engine's hits to look at.
+        documents: the number of documents in the index, beyond which no look goes.
+        look: called with queries, k and the depth, which is the number of an engine's hits to look at.
 
     Raises:
         BadInput: ``k`` is below 1.

@@ -1,8 +1,8 @@
-"""Dense search: passages and queries as unit vectors, the inner product as the score, by faiss.
+"""Dense search with faiss: passages and queries are unit vectors, and the score is their inner product.
 
-Below `EXACT_BELOW` passages every vector is compared. From there on vectors are kept in one byte a dimension and in
-about √N cells, of which a sixteenth is looked at (IVF, SQ8): a quarter of the memory and several times the speed, for
-a few hits that are missed.
+Below `EXACT_BELOW` passages a query is compared with every vector. Larger indexes keep one byte for each dimension, in
+about √N cells of which a query looks at one sixteenth (IVF, SQ8). That takes a quarter of the memory and is several
+times faster, but misses a few hits.
 """
 
 import importlib.metadata
@@ -30,18 +30,18 @@ _TRAINED_PER_CELL = 64
 
 
 def _encoder_of(settings: IndexSettings) -> EncoderSettings:
-    assert settings.encoder is not None, "IndexSettings refuses a kind that encodes without its encoder"
+    assert settings.encoder is not None, "IndexSettings requires an encoder for this kind"
     return settings.encoder
 
 
 def versions(settings: IndexSettings) -> dict[str, str]:
-    """What the seal of an index notes of that which made it: the encoder's weights among it."""
+    """The versions that the seal of an index records: packages, and the digest of the encoder."""
     packages = {name: importlib.metadata.version(name) for name in ("faiss-cpu", "transformers", "torch")}
     return {**packages, "encoder": digest_of(_encoder_of(settings))}
 
 
 def write(folder: Path, stream: PassageStream, settings: IndexSettings, threads: int) -> None:
-    """The dense part of an index: the passages of the stream, and their vectors."""
+    """Write the dense folder of an index: the passages of the stream and their vectors."""
     import faiss
 
     digest_of(_encoder_of(settings))
@@ -85,18 +85,20 @@ class DenseSearcher:
     """A `hits.Searcher` over one index, for any number of threads."""
 
     def __init__(self, folder: str, info: IndexInfo, threads: int) -> None:
-        """Raises BadInput where files are damaged, or the encoder is not the one that built the index."""
+        """Raises BadInput if files are damaged, or the encoder is not the one that built the index."""
         import faiss
 
         encoder = _encoder_of(info.settings)
         if digest_of(encoder) != info.versions["encoder"]:
             raise BadInput(
-                f"{encoder.path}: not the encoder that built {folder}: put it back, or build the index again"
+                f"{encoder.path}: not the encoder that built {folder}: restore that encoder, or build the index again"
             )
         try:
             self._index = faiss.read_index(str(Path(folder) / FOLDER / "vectors.faiss"), faiss.IO_FLAG_MMAP)
         except RuntimeError as error:
-            raise BadInput(f"{folder}: damaged, faiss says {' '.join(str(error).split())[-120:]}") from None
+            raise BadInput(
+                f"{folder}: damaged, faiss says {' '.join(str(error).split())[-120:]}: build the index again"
+            ) from None
         self._store = PassageStore(Path(folder) / FOLDER)
         if not self._index.ntotal == len(self._store) == info.documents:
             held = f"{self._index.ntotal} vectors and {len(self._store)} of {info.documents} passages"
@@ -136,7 +138,7 @@ class DenseSearcher:
         return Look(hits, deeper=len(found) == len(rows))
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing: the searcher holds only memory."""
 
 
 def open_searcher(folder: str, info: IndexInfo, threads: int) -> DenseSearcher:

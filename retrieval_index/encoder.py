@@ -1,4 +1,4 @@
-"""Texts to unit vectors by a Hugging Face encoder, on the GPU where there is one."""
+"""Unit vectors of texts from a Hugging Face encoder, on the GPU if there is one."""
 
 import json
 import threading
@@ -15,18 +15,18 @@ from schemas.errors import BadInput
 
 _TEXTS_AT_ONCE = 64
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
-"""What configs call the longest sequence that a model reads."""
+"""Names under which configs hold the length of the longest sequence that a model reads."""
 _COUNT_FROM_PADDING = frozenset(
     {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text", "xmod", "ibert"}
 )
-"""Models whose first position is the one behind the id of padding."""
+"""Models whose first position has the number after the padding id."""
 
 
 def digest_of(settings: EncoderSettings) -> str:
-    """The digest of an encoder's files, names included.
+    """The digest of the names and contents of an encoder's files.
 
     Raises:
-        BadInput: there is no such folder.
+        BadInput: the folder has no config.json.
     """
     folder = Path(settings.path)
     if not (folder / "config.json").is_file():
@@ -38,28 +38,30 @@ def digest_of(settings: EncoderSettings) -> str:
 
 
 def positions_of(folder: str) -> int | None:
-    """How many tokens an encoder reads at most, by its config.json; None where that names no limit.
+    """The most tokens that an encoder reads, from its config.json; None if the file names no limit.
 
     Raises:
-        BadInput: there is no such file, or it is no JSON object.
+        BadInput: the file is missing, or is not a JSON object.
     """
     path = Path(folder) / "config.json"
     try:
         config = json.loads(path.read_bytes())
-        limits = [config[name] for name in _POSITIONS if isinstance(config.get(name), int) and config[name] > 0]
+        limits: list[int] = [config[n] for n in _POSITIONS if isinstance(config.get(n), int) and config[n] > 0]
     except OSError:
         raise BadInput(f"{folder}: no encoder: give the folder of a Hugging Face model") from None
     except (ValueError, AttributeError):
-        raise BadInput(f"{path}: not the config of a model: not a JSON object") from None
+        raise BadInput(
+            f"{path}: not a model's config, because it is not a JSON object: give the folder of a Hugging Face model"
+        ) from None
     if not limits:
         return None
-    padding = config.get("pad_token_id")
+    padding: int | None = config.get("pad_token_id")
     first = 1 + (1 if padding is None else padding) if config.get("model_type") in _COUNT_FROM_PADDING else 0
     return min(limits) - first
 
 
 def refuse_long_texts(folder: str, max_tokens: int) -> None:
-    """Raises BadInput where texts may be longer than the encoder reads."""
+    """Raises BadInput if texts may be longer than the encoder reads."""
     positions = positions_of(folder)
     if positions is not None and max_tokens > positions:
         raise BadInput(
@@ -69,14 +71,14 @@ def refuse_long_texts(folder: str, max_tokens: int) -> None:
 
 
 class Encoder:
-    """One loaded encoder, for any number of threads: they wait for each other.
+    """A loaded encoder. Several threads may use it; they take turns.
 
-    A text has the same vector alone and in any batch: sequences are padded here, at their end, and what is padded is
-    masked, whatever the tokenizer says of padding.
+    A text has the same vector alone and in any batch, because this class pads sequences itself, at their end, and masks
+    the padding. It ignores the tokenizer's own settings for padding.
     """
 
     def __init__(self, settings: EncoderSettings) -> None:
-        """Raises BadInput where the folder holds no model that transformers can load, or texts would not fit it."""
+        """Raises BadInput if transformers cannot load model and tokenizer, or texts may be too long for the model."""
         import torch
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
@@ -90,7 +92,9 @@ class Encoder:
             published: Any = AutoTokenizer.from_pretrained(settings.path, local_files_only=True)
             model: Any = AutoModel.from_pretrained(settings.path, local_files_only=True, dtype=torch.float32)
         except (OSError, ValueError) as error:
-            raise BadInput(f"{settings.path}: no encoder that loads: {' '.join(str(error).split())[:200]}") from None
+            raise BadInput(
+                f"{settings.path}: the encoder does not load: {' '.join(str(error).split())[:200]}"
+            ) from None
         self._refuse_unfit_tokenizer(published, model.get_input_embeddings().num_embeddings)
         self._tokenizer = literal(published.backend_tokenizer)
         self._tokenizer.enable_truncation(settings.max_tokens, direction=published.truncation_side)
@@ -102,15 +106,15 @@ class Encoder:
     def _refuse_unfit_tokenizer(self, published: Any, embeddings: int) -> None:
         path, added = self._settings.path, published.num_special_tokens_to_add()
         if not published.is_fast:
-            raise BadInput(f"{path}: no tokenizer.json in it: save the encoder's tokenizer there as a fast one")
+            raise BadInput(f"{path}: tokenizer.json is missing: save the encoder's fast tokenizer there")
         if len(published) > embeddings:
             raise BadInput(
-                f"{path}: its tokenizer has {len(published)} ids and its model embeds {embeddings}: give the "
+                f"{path}: the tokenizer has {len(published)} ids, but the model embeds only {embeddings}: use the "
                 "tokenizer that belongs to the model"
             )
         if self._settings.max_tokens <= added:
             raise BadInput(
-                f"encoder.max_tokens is {self._settings.max_tokens}, and {path} adds {added} tokens to every text: "
+                f"encoder.max_tokens is {self._settings.max_tokens}, but {path} adds {added} tokens to every text: "
                 f"set {added + 1} or more"
             )
 
@@ -119,7 +123,7 @@ class Encoder:
         return self._encoded([self._settings.passage_prefix + text for text in texts])
 
     def queries(self, texts: list[str]) -> np.ndarray:
-        """As `passages`, with the prefix of queries."""
+        """As `passages`, with the prefix for queries."""
         return self._encoded([self._settings.query_prefix + text for text in texts])
 
     def _encoded(self, texts: list[str]) -> np.ndarray:
@@ -134,10 +138,10 @@ class Encoder:
     def _batch(self, texts: list[str]) -> np.ndarray:
         import torch
 
-        told = self._tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
-        lengths_B = torch.tensor([len(encoded.ids) for encoded in told], device=self._device)
-        longest = max(1, *(len(encoded.ids) for encoded in told))
-        ids = [[*encoded.ids, *[self._padding] * (longest - len(encoded.ids))] for encoded in told]
+        encodings = self._tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
+        lengths_B = torch.tensor([len(encoding.ids) for encoding in encodings], device=self._device)
+        longest = max(1, *(len(encoding.ids) for encoding in encodings))
+        ids = [[*encoding.ids, *[self._padding] * (longest - len(encoding.ids))] for encoding in encodings]
         ids_BT = torch.tensor(ids, device=self._device)
         mask_BT = (torch.arange(longest, device=self._device) < lengths_B[:, None]).long()
         with torch.inference_mode():
@@ -151,7 +155,7 @@ class Encoder:
 
 
 def _padding_id(config: Any, tokenizer: Any) -> int:
-    """Any id will do, since what is padded is masked; but some models count positions from what is not padding."""
+    """The padding id. Padding is masked, so most models accept any id, but some count positions by this id."""
     for padding in (config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id):
         if isinstance(padding, int) and padding >= 0:
             return padding

@@ -1,9 +1,9 @@
-"""The folder of an index: built under another name by one builder, sealed by `index.json`, never changed again.
+"""The folder of an index: one builder writes it under another name and seals it; after that it never changes.
 
-OUT/index.json     how it was made and what belongs to it: written last, so that a folder with it is whole
-   /lucene/ …      one folder an engine
-   /twins.json     passages of one text, where there are any (`twins`)
-.OUT.building/     what one builder writes before it becomes OUT; a killed builder's is cleared away by the next
+OUT/index.json     the seal: how the index was built, and its files. It is written last, so a folder with it is whole
+   /lucene/ …      one folder for each engine
+   /twins.json     passages with the same text, if there are any (`twins`)
+.OUT.building/     the builder's folder, which is renamed to OUT; the next builder removes that of a killed one
 """
 
 import contextlib
@@ -22,10 +22,12 @@ from schemas.paths import local_path, scheme_of
 
 SEAL = "index.json"
 FORMAT = 1
-"""Raised when the layout of an index changes so that this code cannot read one built by the code before."""
+"""The version of the layout: raise it when this code can no longer read indexes that earlier code built."""
 
 
 class SealedFile(BaseModel):
+    """Size in bytes and checksum of a file of the index."""
+
     model_config = ConfigDict(frozen=True)
 
     size: int
@@ -33,7 +35,7 @@ class SealedFile(BaseModel):
 
 
 class IndexInfo(BaseModel):
-    """What `index.json` says. ``digest`` is that of the passages, in order: the same whatever threads or machine."""
+    """The content of `index.json`. ``digest`` is of the passages in order; threads and machine do not change it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,11 +46,11 @@ class IndexInfo(BaseModel):
     digest: str
     versions: dict[str, str]
     files: dict[str, SealedFile]
-    """By path relative to the folder."""
+    """Files by their path in the folder."""
 
 
 def checksum(path: Path) -> str:
-    """xxh3 of a file: tells damage, not malice."""
+    """xxh3 of a file, which detects damage but not tampering."""
     digest = xxhash.xxh3_128()
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
@@ -78,29 +80,31 @@ def read_info(folder: str) -> IndexInfo:
     """The seal of an index.
 
     Raises:
-        BadInput: there is no folder, it is no index or an unfinished one, or this code cannot read it.
+        BadInput: there is no such folder, it is not a finished index, or this code cannot read it.
     """
     seal = Path(folder) / SEAL
     try:
         return _checked_format(folder, IndexInfo.model_validate_json(seal.read_bytes()))
     except (FileNotFoundError, NotADirectoryError):
-        what = "not an index, or one whose building was broken off" if Path(folder).exists() else "no such index"
-        raise BadInput(f"{folder}: {what}: build one with masksearch index") from None
+        what = "not an index, or an unfinished one" if Path(folder).exists() else "no such index"
+        raise BadInput(f"{folder}: {what}: build the index with masksearch index") from None
     except ValidationError:
         raise BadInput(f"{seal}: damaged, or written by another version: build the index again") from None
 
 
 def _checked_format(folder: str, info: IndexInfo) -> IndexInfo:
     if info.format != FORMAT:
-        raise BadInput(f"{folder}: an index of format {info.format}, this code reads {FORMAT}: build it again")
+        raise BadInput(
+            f"{folder}: the index has format {info.format}, but this code reads format {FORMAT}: build the index again"
+        )
     return info
 
 
 def check_files(folder: str, info: IndexInfo, *, contents: bool) -> None:
-    """Every sealed file is there in its size, and with ``contents`` (which reads all of them) byte for byte.
+    """Check that every sealed file exists with its size and, with ``contents`` (which reads every file), its checksum.
 
     Raises:
-        BadInput: naming the first file that differs.
+        BadInput: a file differs; the error names the first such file.
     """
     for name, sealed in info.files.items():
         path = Path(folder) / name
@@ -108,14 +112,15 @@ def check_files(folder: str, info: IndexInfo, *, contents: bool) -> None:
             raise BadInput(f"{folder}: damaged, {name} is missing: build the index again")
         if path.stat().st_size != sealed.size:
             raise BadInput(
-                f"{folder}: damaged, {name} has {path.stat().st_size} bytes of {sealed.size}: build the index again"
+                f"{folder}: damaged, {name} has {path.stat().st_size} bytes instead of {sealed.size}: build the index "
+                "again"
             )
         if contents and checksum(path) != sealed.xxh3:
             raise BadInput(f"{folder}: damaged, the content of {name} has changed: build the index again")
 
 
 class Draft:
-    """An index being built: engines write below ``folder``, then `finish` seals it and gives it its name."""
+    """An index being built: engines write into ``folder``, then `finish` seals it and renames it."""
 
     def __init__(self, folder: Path, out: Path, settings: IndexSettings) -> None:
         self.folder = folder
@@ -123,19 +128,21 @@ class Draft:
         self._settings = settings
 
     def finish(self, documents: int, digest: str, versions: dict[str, str]) -> IndexInfo:
-        """Seal the draft and rename it; an index of the same passages and settings that is there already is left alone.
+        """Seal the draft and rename it; an existing index of the same passages and settings is kept instead.
 
         Raises:
-            BadInput: the name was taken by another index meanwhile.
+            BadInput: an index of other passages has taken the name.
         """
         info = _seal(self.folder, self._settings, documents, digest, versions)
         try:
             self.folder.rename(self._out)
         except OSError:
-            there = read_info(str(self._out))
-            if (there.settings, there.digest) != (info.settings, info.digest):
-                raise BadInput(f"{self._out}: holds an index of other passages: remove it, or name another") from None
-            return there
+            existing = read_info(str(self._out))
+            if (existing.settings, existing.digest) != (info.settings, info.digest):
+                raise BadInput(
+                    f"{self._out}: holds an index of other passages: remove it, or name another folder"
+                ) from None
+            return existing
         return info
 
 
@@ -143,14 +150,14 @@ def _refuse_taken(out: Path, settings: IndexSettings) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / SEAL).is_file():
-        raise BadInput(f"{out}: is there already and is no index: remove it, or name another folder")
+        raise BadInput(f"{out}: exists and is not an index: remove it, or name another folder")
     if read_info(str(out)).settings != settings:
         raise BadInput(f"{out}: holds an index built with other settings: remove it, or name another folder")
 
 
 @contextlib.contextmanager
 def _only_builder(building: Path) -> Iterator[None]:
-    """The lock ends with the process that holds it, so that a killed builder blocks nobody."""
+    """Hold the lock of a build. It is released when its process ends, so a killed builder blocks no other."""
     building.mkdir(parents=True, exist_ok=True)
     with (building / "lock").open("w") as lock:
         try:
@@ -165,13 +172,13 @@ def _only_builder(building: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def drafting(out: str, settings: IndexSettings) -> Iterator[Draft]:
-    """An empty draft of the index ``out``; whatever was not finished is removed at the end.
+    """An empty draft of the index ``out``; an unfinished draft is removed at the end.
 
     Raises:
-        BadInput: ``out`` is taken by something else, is no local path, or is being built by another process.
+        BadInput: ``out`` exists and is something else, is not a local path, or is being built by another process.
     """
     if scheme_of(out) is not None:
-        raise BadInput(f"{out}: an index is built and searched on a local disk: name a local folder")
+        raise BadInput(f"{out}: an index must be on a local disk: name a local folder")
     target = Path(local_path(out)).absolute()
     _refuse_taken(target, settings)
     building = target.with_name(f".{target.name}.building")

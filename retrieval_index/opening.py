@@ -1,4 +1,4 @@
-"""Indexes of every kind: built by their settings, opened by their seal."""
+"""Builds and opens indexes of every kind. The settings choose the kind to build, the seal the kind to open."""
 
 import importlib
 import os
@@ -23,24 +23,24 @@ def _module(settings: IndexSettings) -> Any:
 
 
 def available_threads() -> int:
-    """Processors that this process may use, at most 16."""
+    """The number of processors that this process may use, at most 16."""
     return min(16, len(os.sched_getaffinity(0)))
 
 
 def build_index(
     passages: Iterable[tuple[str, str, str]], out: str, settings: IndexSettings, threads: int | None = None
 ) -> IndexInfo:
-    """Build the index ``out`` of (passage id, title, text); it appears whole or not at all.
+    """Build the index ``out`` from (passage id, title, text); it appears whole or not at all.
 
-    White space in a title becomes single spaces. Texts come back from a search as they were given. An index of the same
-    passages and settings that is there already is left as it is.
+    White space in a title becomes single spaces. A search returns texts unchanged. An existing index of the same
+    passages and settings is left as it is.
 
     Args:
-        threads: of the engine; by default one for each processor that the process may use.
+        threads: threads of the engine; by default one for each processor that the process may use.
 
     Raises:
-        BadInput: two passages have one id, a passage is empty, there are none, or ``out`` is taken.
-        RunFailed: the engine could not write it, or did not take every passage.
+        BadInput: two passages share an id, a passage is empty, there are no passages, or ``out`` is taken.
+        RunFailed: the engine could not write the index, or did not accept every passage.
     """
     module = _module(settings)
     with drafting(out, settings) as draft:
@@ -52,14 +52,15 @@ def build_index(
 
 
 def open_index(folder: str, *, verify: bool = False, threads: int | None = None) -> Searcher:
-    """The searcher over an index. Sizes of its files are always compared with the seal; ``verify`` reads them all.
+    """A searcher over an index. File sizes are always compared with the seal; ``verify`` compares contents as well.
 
     Args:
-        threads: for one batch of queries; by default one for each processor that the process may use.
+        threads: threads for one batch of queries; by default one for each processor that the process may use.
 
     Raises:
-        BadInput: there is no index, it is unfinished, or damaged.
+        BadInput: there is no index, or it is unfinished or damaged.
     """
     info = read_info(folder)
     check_files(folder, info, contents=verify)
-    return _module(info.settings).open_searcher(folder, info, threads or available_threads())
+    searcher: Searcher = _module(info.settings).open_searcher(folder, info, threads or available_threads())
+    return searcher

@@ -1,4 +1,4 @@
-"""The passages that go into an index: checked and counted on their way, with a digest that says which they were."""
+"""The stream of passages into an index, which checks and counts them and computes their digest."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class IndexedPassage(NamedTuple):
-    """What an index holds of a passage."""
+    """The fields of a passage that an index keeps."""
 
     passage_id: str
     title: str
@@ -19,9 +19,9 @@ class IndexedPassage(NamedTuple):
 
 
 class PassageStream:
-    """Passages in the order given; once they are read, their number and their digest are known.
+    """Passages in the given order. Their number and digest are complete after iteration.
 
-    Iterating raises BadInput for a passage without an id, or without a word in title and text.
+    Iterating raises BadInput for a passage without an id, or with neither title nor text.
     """
 
     def __init__(self, passages: Iterable[tuple[str, str, str]]) -> None:
@@ -37,11 +37,12 @@ class PassageStream:
         for passage_id, title, text in self._passages:
             passage = IndexedPassage(passage_id, " ".join(title.split()), text)
             if not passage_id.strip():
-                raise BadInput(f"passage {self.documents + 1}: passage_id is empty: give each an id of its own")
+                raise BadInput(f"passage {self.documents + 1}: passage_id is empty: give every passage its own id")
             if not passage.title and not text.strip():
-                raise BadInput(f"passage {passage_id}: title and text are empty: leave it out")
-            for part in passage:
-                data = part.encode("utf-8", "surrogatepass")
+                raise BadInput(f"passage {passage_id}: title and text are empty: remove the passage")
+            for field in passage:
+                data = field.encode("utf-8", "surrogatepass")
+                # With its length before it, text that moves between two fields changes the digest.
                 self._sha256.update(len(data).to_bytes(8, "little"))
                 self._sha256.update(data)
             self.documents += 1
@@ -49,7 +50,7 @@ class PassageStream:
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of ``size`` items, the last one shorter."""
+    """Lists of ``size`` items; the last list may be shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

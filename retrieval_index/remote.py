@@ -1,4 +1,4 @@
-"""Searching through a service (`service`), a batch a request."""
+"""Search through a service (`service`), one batch in each request."""
 
 import httpx
 import tenacity
@@ -10,18 +10,18 @@ from schemas.errors import BadInput
 
 
 class _Transient(Exception):
-    """A failure that may be gone when asked again."""
+    """A failure that may not recur when the request is sent again."""
 
 
 class HttpSearcher:
     """A `hits.Searcher` over a search service, for any number of threads.
 
-    Failing connections, answers of 5xx or 429 and those that are none of a search service (the page of a proxy) are
-    tried again, ``attempts`` times in all, after random and growing pauses.
+    It sends a request again, up to ``attempts`` times in all and after random, growing pauses, if the connection
+    fails, the status is 5xx or 429, or the reply is not a search service's (a proxy's error page).
     """
 
     def __init__(self, url: str, timeout: float = 30.0, attempts: int = 6, longest_pause: float = 10.0) -> None:
-        """Raises BadInput where ``url`` is no http address."""
+        """Raises BadInput if ``url`` is not an http address."""
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise BadInput(f"{url}: not the address of a search service: give http://host:port")
@@ -37,7 +37,7 @@ class HttpSearcher:
         """See `hits.Searcher`.
 
         Raises:
-            SearchFailed: no attempt brought an answer.
+            SearchFailed: no attempt got an answer.
             BadInput: the service refuses the request (4xx).
         """
         found: list[list[Hit]] = []
@@ -46,18 +46,22 @@ class HttpSearcher:
         return found
 
     def index(self) -> str:
-        """The digest of the passages that are searched there.
+        """The digest of the passages that the service searches.
 
         Raises:
-            BadInput: the service cannot be reached, or is none.
+            BadInput: the address cannot be reached, or is not a search service's.
         """
         try:
             response = self._http.get(f"{self.url}/health")
             return Health.model_validate_json(response.content).index
         except (httpx.InvalidURL, httpx.RequestError) as error:
-            raise BadInput(f"{self.url}: no search service answers there ({error}); is it up?") from None
+            raise BadInput(
+                f"{self.url}: no search service answers ({error}): start masksearch serve, or correct the address"
+            ) from None
         except ValidationError:
-            raise BadInput(f"{self.url}: what answers there is no search service (masksearch serve)") from None
+            raise BadInput(
+                f"{self.url}: the server there is not a search service: give the address of masksearch serve"
+            ) from None
 
     def close(self) -> None:
         self._http.close()
@@ -66,7 +70,7 @@ class HttpSearcher:
         try:
             body = SearchRequest.of(queries, k).model_dump_json().encode()
         except ValidationError as error:
-            raise BadInput(f"{self.url}: a query that the service would refuse: {error.errors()[0]['msg']}") from None
+            raise BadInput(f"{self.url}: the service would refuse this query: {error.errors()[0]['msg']}") from None
         try:
             reply = self._retrying(self._post, body, len(queries))
         except _Transient as error:
@@ -82,20 +86,20 @@ class HttpSearcher:
         except httpx.RequestError as error:
             raise _Transient(str(error) or type(error).__name__) from None
         if response.status_code >= 500 or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            raise _Transient(_said(response))
+            raise _Transient(_reason(response))
         if not response.is_success:
-            raise BadInput(f"{self.url}: {_said(response)}")
+            raise BadInput(f"{self.url}: {_reason(response)}")
         try:
             reply = SearchReply.model_validate_json(response.content)
         except ValidationError:
-            raise _Transient("the answer is none of a search service") from None
+            raise _Transient("the reply is not a search service's") from None
         if len(reply.hits) != n_queries:
-            raise _Transient(f"hits for {len(reply.hits)} of {n_queries} queries")
+            raise _Transient(f"the reply has hits for {len(reply.hits)} of {n_queries} queries")
         return reply
 
 
-def _said(response: httpx.Response) -> str:
-    """What the service said of a failure, in one line."""
+def _reason(response: httpx.Response) -> str:
+    """The status and message of a failed request, in one line."""
     try:
         message = ErrorReply.model_validate_json(response.content).message
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Equal searchers behind one: the least loaded is asked, and another where it is lost."""
+"""Equal searchers behind one interface: a call goes to the least loaded, and to the next if that one is lost."""
 
 import threading
 import time
@@ -13,19 +13,23 @@ from schemas.errors import BadInput
 Replica = TypeVar("Replica")
 
 PATIENCE_SECONDS = 120.0
-"""How long a batch is sent again before the search has failed: one that is started anew needs some of it."""
+"""Seconds for which a batch is sent again before the search fails, enough for a searcher to start again."""
 _PAUSE_SECONDS = 0.5
+"""Seconds between two rounds through all replicas."""
 
 
 class ReplicaLost(Exception):
-    """This one does not answer; another may."""
+    """This replica does not answer; another replica may."""
 
 
 class Replicas(Generic[Replica]):
-    """Used from several threads."""
+    """Equal replicas, for calls from several threads."""
 
     def __init__(self, replicas: Sequence[Replica], patience: float = PATIENCE_SECONDS) -> None:
         self._open = dict.fromkeys(replicas, 0)
+        """Calls in progress, by replica."""
+        # Choosing the least loaded replica and counting the call are one step: otherwise several threads would choose
+        # the same replica.
         self._counting = threading.Lock()
         self._patience = patience
 
@@ -33,10 +37,10 @@ class Replicas(Generic[Replica]):
         return iter(self._open)
 
     def ask(self, call: Callable[[Replica, float], list[list[Hit]]]) -> list[list[Hit]]:
-        """Call the replica with the fewest calls of ours, with the seconds that are left.
+        """Call the replica with the fewest calls of this process, and pass it the seconds that are left.
 
         Raises:
-            SearchFailed: ``call`` raised `ReplicaLost` of every replica, again and again, for all of the patience.
+            SearchFailed: ``call`` raised `ReplicaLost` for every replica until the patience was used up.
         """
         deadline = time.monotonic() + self._patience
         tried: set[Replica] = set()
@@ -46,7 +50,7 @@ class Replicas(Generic[Replica]):
                     return call(replica, max(0.0, deadline - time.monotonic()))
                 except ReplicaLost as lost:
                     reason = lost
-            tried.add(replica)
+            tried.add(replica)  # not the same one twice before all others had their turn
             if time.monotonic() + _PAUSE_SECONDS > deadline:
                 raise SearchFailed(f"no searcher answered in {self._patience:.0f} seconds: {reason}")
             if len(tried) == len(self._open):
@@ -54,9 +58,9 @@ class Replicas(Generic[Replica]):
                 time.sleep(_PAUSE_SECONDS)
 
     @contextmanager
-    def _least_loaded(self, but: Collection[Replica]) -> Iterator[Replica]:
+    def _least_loaded(self, excluded: Collection[Replica]) -> Iterator[Replica]:
         with self._counting:
-            replica = min((each for each in self._open if each not in but), key=self._open.__getitem__)
+            replica = min((each for each in self._open if each not in excluded), key=self._open.__getitem__)
             self._open[replica] += 1
         try:
             yield replica
@@ -66,18 +70,18 @@ class Replicas(Generic[Replica]):
 
 
 class ServicesSearcher:
-    """A `hits.Searcher` over the search services at these addresses, all of one index."""
+    """A `hits.Searcher` over several search services of one index."""
 
     def __init__(self, urls: Sequence[str], patience: float = PATIENCE_SECONDS) -> None:
-        """Raises BadInput where one is no http address."""
-        # A service that is busy is asked once more; then another one has its turn.
+        """Raises BadInput if one of the URLs is not an http address."""
+        # A busy service gets a second attempt before the next service is tried.
         self._replicas = Replicas([HttpSearcher(url, attempts=2) for url in urls], patience)
 
     def check_index(self, digest: str) -> None:
-        """Whether every service searches the index of these passages, by `folder.IndexInfo.digest`.
+        """Check that every service searches the passages with this digest (`folder.IndexInfo.digest`).
 
         Raises:
-            BadInput: one searches another, or cannot be reached.
+            BadInput: a service searches other passages, or cannot be reached.
         """
         for service in self._replicas:
             theirs = service.index()

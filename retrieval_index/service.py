@@ -1,4 +1,4 @@
-"""One index behind HTTP: POST /search and GET /health, in the words of `wire`."""
+"""One index over HTTP: POST /search and GET /health, with the messages of `wire`."""
 
 from typing import Literal
 
@@ -33,18 +33,18 @@ async def _refuse_malformed(_: Request, invalid: Exception) -> Response:
 
 
 class _Counter:
-    """Requests taken and not yet answered; counted here, for the limiter counts one only after others have come in."""
+    """Requests accepted and not yet answered. The limiter's own count lags: it counts a request only once it waits."""
 
     taken = 0
 
 
 def create_app(searcher: Searcher, index: str, *, workers: int = 2, max_waiting: int = 64) -> FastAPI:
-    """The service over a searcher, which stays the caller's to close.
+    """The service over a searcher, which the caller closes.
 
     Args:
-        index: the digest of the passages, so that a client can tell whether it asks the index it means.
+        index: the digest of the passages, by which a client checks that this is the index it expects.
         workers: requests that search at one time.
-        max_waiting: requests that may wait for them; the next is told at once that the service is busy.
+        max_waiting: requests that may wait; a further request is refused at once as ``busy``.
     """
     app = FastAPI(title="MaskSearch index")
     limiter = anyio.CapacityLimiter(workers)
@@ -54,7 +54,7 @@ def create_app(searcher: Searcher, index: str, *, workers: int = 2, max_waiting:
     @app.post("/search", response_model=SearchReply, responses={400: {"model": ErrorReply}, 503: {"model": ErrorReply}})
     async def search(request: SearchRequest) -> Response:
         if counter.taken >= workers + max_waiting:
-            return _failure("busy", f"{max_waiting} requests are waiting: ask again later")
+            return _failure("busy", f"{max_waiting} requests are waiting already: try again later")
         counter.taken += 1
         try:
             found = await anyio.to_thread.run_sync(searcher.search, request.plain(), request.k, limiter=limiter)

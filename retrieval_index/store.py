@@ -1,4 +1,4 @@
-"""Passages by row number, for engines that keep none themselves: an Arrow file, mapped into memory."""
+"""Passages by row number, for engines that keep no texts: an Arrow file, mapped into memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,32 +29,34 @@ class StoreWriter:
 
 
 class PassageStore:
-    """Reading a closed store."""
+    """Reads a closed store."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises BadInput where the file is damaged."""
+        """Raises BadInput if the file is damaged."""
         try:
             self._table = pa.ipc.open_file(pa.memory_map(str(folder / FILE))).read_all()
         except (pa.ArrowInvalid, OSError) as error:
             raise BadInput(f"{folder / FILE}: damaged: {' '.join(str(error).split())}: build the index again") from None
 
     def __len__(self) -> int:
-        return self._table.num_rows
+        rows: int = self._table.num_rows
+        return rows
 
     def __iter__(self) -> Iterator[IndexedPassage]:
         for batch in self._table.to_batches():
             yield from map(IndexedPassage._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
     def passage_id(self, row: int) -> str:
-        return self._table.column(0)[row].as_py()
+        passage_id: str = self._table.column(0)[row].as_py()
+        return passage_id
 
     def __getitem__(self, row: int) -> IndexedPassage:
         return IndexedPassage._make(column[row].as_py() for column in self._table.columns)
 
     def check_ids(self) -> None:
-        """Raises BadInput naming an id that two passages have."""
+        """Raises BadInput if two passages share an id; the error names the id."""
         counts = pc.value_counts(self._table.column(0))
         repeated = counts.filter(pc.greater(counts.field("counts"), 1))
         if len(repeated):
             passage_id = repeated[0]["values"].as_py()
-            raise BadInput(f"passage_id {passage_id!r} is given to more than one passage: ids must be unique")
+            raise BadInput(f"several passages have the passage_id {passage_id!r}: ids must be unique")

@@ -1,10 +1,10 @@
-"""Passages of one text: where one of them is held back, so are the others, or they would give the answer away verbatim.
+"""Twins: passages with the same text. All of them are held back together; otherwise one would give the answer away.
 
-    OUT/twins.json    groups of passage ids that have the same text but for white space, where there are any; empty
-                      texts have no twins
+    OUT/twins.json    groups of passage ids whose texts are equal except for white space; no file if there are none;
+                      empty texts have no twins
 
-Twins are held back together, and found apart: each takes its own place among the hits, for an id stands for one passage
-of one page, by which searches are measured and evidence is named.
+Twins are separate hits, because an id stands for one passage of one page: searches are measured and evidence is named
+by ids.
 """
 
 import array
@@ -24,7 +24,7 @@ FILE = "twins.json"
 
 
 class TwinFinder:
-    """Watches passages on their way into an index; holds 8 bytes of each in memory, and their ids on disk."""
+    """Finds the twins in a stream of passages; holds 8 bytes of each passage in memory, and the ids on disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,6 +32,7 @@ class TwinFinder:
         self._hashes = array.array("Q")
 
     def watched(self, passages: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+        """The same passages, recorded on their way."""
         with self._ids.open("w", encoding="utf-8") as ids:
             for passage in passages:
                 passage_id, _, text = passage
@@ -40,7 +41,7 @@ class TwinFinder:
                 yield passage
 
     def finish(self) -> None:
-        """Write the groups, if there are any; the passages were all watched."""
+        """Write the groups, if there are any, once all passages have passed through `watched`."""
         hashes = np.frombuffer(self._hashes, dtype=np.uint64)
         values, counts = np.unique(hashes[hashes != _EMPTY], return_counts=True)
         is_twin = np.isin(hashes, values[counts > 1])
@@ -63,10 +64,10 @@ def _hash_of(text: str) -> int:
 
 
 class Twins:
-    """Of one index. An index that an earlier version built knows none."""
+    """The twins of one index; an index of an earlier version has none."""
 
     def __init__(self, folder: str | Path) -> None:
-        """Raises BadInput where the file is damaged."""
+        """Raises BadInput if the file is damaged."""
         path = Path(folder) / FILE
         try:
             groups: list[list[str]] = json.loads(path.read_bytes()) if path.exists() else []
@@ -74,13 +75,13 @@ class Twins:
             raise BadInput(f"{path}: damaged: build the index again") from None
         self._group = {passage_id: number for number, ids in enumerate(groups) for passage_id in ids}
         self._held: defaultdict[str, set[int]] = defaultdict(set)
-        """By what may be held back (a passage, or a page: its beginning up to a dash): the groups that go with it."""
+        """Groups by what may be held back: a passage id, or a page id, which is its beginning up to a dash."""
         for passage_id, number in self._group.items():
             for name in accumulate(passage_id.split("-"), "{}-{}".format):
                 self._held[name].add(number)
 
     def are_held_back(self, passage_id: str, hold_back: str | None) -> bool:
-        """Whether a passage, or one of the same text, is held back."""
+        """Whether a passage, or a passage with the same text, is held back."""
         if hold_back is None:
             return False
         return is_held_back(passage_id, hold_back) or self._group.get(passage_id, -1) in self._held.get(hold_back, ())

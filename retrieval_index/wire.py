@@ -1,4 +1,4 @@
-"""What the search service and its clients say to each other, as JSON."""
+"""The messages between the search service and its clients, as JSON."""
 
 from typing import Annotated, Literal
 
@@ -25,7 +25,11 @@ class SearchRequest(_Message):
 
     @classmethod
     def of(cls, queries: list[Query], k: int) -> "SearchRequest":
-        """Raises ValueError for what a service would refuse. Lone surrogates, which JSON cannot carry, become ``?``."""
+        """The request for these queries. Lone surrogates, which JSON cannot represent, become ``?``.
+
+        Raises:
+            ValueError: the service would refuse the request.
+        """
         texts = [query.text.encode("utf-8", "replace").decode() for query in queries]
         wired = zip(texts, queries, strict=True)
         return cls(queries=[WireQuery(text=text, hold_back=query.hold_back) for text, query in wired], k=k)
@@ -42,7 +46,7 @@ class WireHit(_Message):
 
 
 class SearchReply(_Message):
-    """``hits[i]`` are those of ``queries[i]``, best first."""
+    """``hits[i]`` are the hits of ``queries[i]``, best first."""
 
     hits: list[list[WireHit]]
 
@@ -60,15 +64,19 @@ class SearchReply(_Message):
 
 
 class ErrorReply(_Message):
-    """``bad_request``: asking again is of no use. ``busy`` and ``search_failed``: it may be."""
+    """A failure. Sending the request again is useless after ``bad_request``, but may help after the other errors."""
 
     error: Literal["bad_request", "busy", "search_failed"]
     message: str
 
 
 class Health(_Message):
+    """The state of a service."""
+
     status: Literal["ok"] = "ok"
     index: str
-    """The digest of the passages that are searched (`folder.IndexInfo.digest`)."""
+    """The digest of the index's passages (`folder.IndexInfo.digest`)."""
     running: int
+    """Requests that are being searched."""
     waiting: int
+    """Requests that wait."""

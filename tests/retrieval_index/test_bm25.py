@@ -56,7 +56,7 @@ def test_a_passage_or_its_whole_page_is_held_back_and_others_move_up(searcher: S
     assert ids(no_page) == ["11-0", "2-0"], "page 1 is held back, page 11 is not"
 
 
-def test_what_lies_behind_hundreds_of_held_back_passages_is_found(tmp_path: Path) -> None:
+def test_a_hit_after_hundreds_of_held_back_passages_is_found(tmp_path: Path) -> None:
     page = [(f"7-{n}", "Onn", "the river Onn") for n in range(300)]
     searcher = built(tmp_path / "deep", [*page, ("8-0", "Corbe", "a town far from the sea, on the river Onn")])
     held, free = searcher.search([Query("river Onn", "7"), Query("river Onn")], 3)
@@ -75,7 +75,7 @@ def test_equal_scores_are_ordered_by_id_whatever_the_order_and_threads_of_the_bu
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=[])), max_size=8), st.integers(1, 9))
-def test_any_text_may_be_asked(searcher: Searcher, texts: list[str], k: int) -> None:
+def test_any_text_is_a_valid_query(searcher: Searcher, texts: list[str], k: int) -> None:
     found = searcher.search([Query(text) for text in texts], k)
     assert len(found) == len(texts)
     assert all(len(hits) <= k for hits in found)
@@ -86,7 +86,7 @@ def test_a_query_without_a_word_of_the_index_finds_nothing(searcher: Searcher, t
     assert searcher.search([Query(text)], 3) == [[]]
 
 
-def test_thousands_of_words_may_be_asked(searcher: Searcher) -> None:
+def test_a_query_may_have_thousands_of_words(searcher: Searcher) -> None:
     words = " ".join(f"word{n}" for n in range(3000))
     assert ids(searcher.search([Query(f"lighthouse {words}")], 3)[0]) == ["3-0"]
 
@@ -188,14 +188,14 @@ LO = [("1-0", "ວຽງຈັນ", "ວຽງຈັນເປັນນະຄອ�
         ("sw", JA, "川", ["1-0"]),
     ],
 )
-def test_one_character_finds_what_holds_it(
+def test_one_character_finds_the_passages_with_it(
     tmp_path: Path, language: str, passages: list[tuple[str, str, str]], query: str, expected: list[str]
 ) -> None:
     searcher = built(tmp_path / language, passages, language)
     assert sorted(ids(searcher.search([Query(query)], 4)[0])) == expected
 
 
-def test_a_character_that_stands_more_often_in_a_passage_ranks_higher(tmp_path: Path) -> None:
+def test_a_passage_with_a_character_more_often_ranks_higher(tmp_path: Path) -> None:
     often = ("2-0", "x", "水，水，水水。" + "石头" * 10)
     searcher = built(tmp_path / "zh", [("1-0", "x", "河水流。" + "石头" * 11), often], "zh")
     assert ids(searcher.search([Query("水")], 2)[0]) == ["2-0", "1-0"]
@@ -225,7 +225,7 @@ def test_longer_words_score_as_without_single_characters(
 @pytest.mark.parametrize(
     ("passages", "line"),
     [
-        ([("1-0", "a", "b"), ("2-0", "a", "b"), ("1-0", "c", "d")], "'1-0' is given to more than one passage"),
+        ([("1-0", "a", "b"), ("2-0", "a", "b"), ("1-0", "c", "d")], "several passages have the passage_id '1-0'"),
         ([("1-0", " ", "\n")], "passage 1-0: title and text are empty"),
         ([("1-0", "a", "b"), (" ", "a", "b")], "passage 2: passage_id is empty"),
         ([], "no passages to index"),

@@ -1,4 +1,4 @@
-"""Batches of concurrent queries: who asked gets the answer, and every failure reaches everyone whom it concerns."""
+"""Batches of concurrent queries: every caller gets its own answer, and a failure reaches all callers of its batch."""
 
 import asyncio
 import threading
@@ -52,7 +52,7 @@ def test_different_numbers_of_hits_are_different_batches() -> None:
     assert asyncio.run(both()) == (["a-1", "b-1"], ["a-2", "b-2"])
 
 
-def test_what_comes_while_a_batch_runs_is_gathered_for_the_next() -> None:
+def test_queries_that_arrive_while_a_batch_runs_form_the_next() -> None:
     echo = Echo(held=True)
     searcher = BatchingSearcher(echo, max_wait_ms=1)
 
@@ -83,7 +83,7 @@ def test_an_error_reaches_every_waiter_and_the_next_batch_is_tried(error: Except
     assert asyncio.run(ask_all(searcher, ["again"])) == ["again-1"]
 
 
-def test_who_gives_up_takes_nothing_from_the_others() -> None:
+def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     echo = Echo(held=True)
     searcher = BatchingSearcher(echo)
 
@@ -114,7 +114,7 @@ def test_a_loop_that_is_left_with_a_batch_open_does_not_block_the_next_one() -> 
     assert echo.batches == [["next"]]
 
 
-def test_a_closed_searcher_fails_those_who_wait_and_those_who_come() -> None:
+def test_a_closed_searcher_fails_waiting_and_new_callers() -> None:
     echo = Echo(held=True)
     searcher = BatchingSearcher(echo, max_batch=1, max_wait_ms=0)
 

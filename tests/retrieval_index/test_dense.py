@@ -1,4 +1,4 @@
-"""Dense and hybrid search with a small encoder of random weights: equal words are near each other all the same."""
+"""Dense and hybrid search with a small encoder of random weights: equal words are near each other nevertheless."""
 
 import random
 import shutil
@@ -118,12 +118,12 @@ def test_another_encoder_than_the_one_that_built_it_is_refused(tmp_path: Path, e
 
 
 def test_an_id_given_twice_is_refused(tmp_path: Path, encoder: str) -> None:
-    with pytest.raises(BadInput, match="'1-1' is given to more than one passage"):
+    with pytest.raises(BadInput, match="several passages have the passage_id '1-1'"):
         build_index([*made_up(6), ("1-1", "a", "b")], str(tmp_path / "index"), settings("dense", encoder))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damaged_vectors_are_told(tmp_path: Path, encoder: str) -> None:
+def test_damaged_vectors_are_reported(tmp_path: Path, encoder: str) -> None:
     build_index(made_up(5), str(tmp_path / "index"), settings("dense", encoder))
     for name in ("vectors.faiss", "passages.arrow"):
         path = tmp_path / "index" / "dense" / name

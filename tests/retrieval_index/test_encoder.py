@@ -1,4 +1,4 @@
-"""A text has one vector, alone and in any batch, whatever the encoder's tokenizer says of padding."""
+"""A text has one vector, alone and in any batch, independent of the tokenizer's settings for padding."""
 
 import json
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_texts_as_long_as_the_encoder_reads_are_encoded_and_longer_ones_refused(
 
 def test_a_tokenizer_of_another_model_and_too_few_tokens_are_refused(tmp_path: Path) -> None:
     path = save_encoder(tmp_path / "other", "bert", embeddings=20)
-    with pytest.raises(BadInput, match="its tokenizer has 64 ids and its model embeds 20"):
+    with pytest.raises(BadInput, match="the tokenizer has 64 ids, but the model embeds only 20"):
         Encoder(EncoderSettings(path=path, max_tokens=32))
     path = save_encoder(tmp_path / "few", "bert")
     with pytest.raises(BadInput, match="adds 2 tokens to every text: set 3 or more"):
@@ -110,5 +110,5 @@ def test_a_config_that_names_no_limit_has_none(tmp_path: Path) -> None:
     assert positions_of(str(tmp_path)) is None
     for text in ("[]", "{", "7"):
         (tmp_path / "config.json").write_text(text)
-        with pytest.raises(BadInput, match="not the config of a model"):
+        with pytest.raises(BadInput, match="not a model's config"):
             positions_of(str(tmp_path))

@@ -1,4 +1,4 @@
-"""An index is whole or not there, and says so in one line when it was damaged."""
+"""An index is whole or absent, and a damaged index is reported in one line."""
 
 import json
 import shutil
@@ -56,7 +56,7 @@ def test_the_seal_says_what_is_in_it(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["index"]
 
 
-def test_the_digest_tells_passages_apart_and_not_the_builds(tmp_path: Path) -> None:
+def test_the_digest_depends_on_passages_and_not_on_the_build(tmp_path: Path) -> None:
     one = build_index(PASSAGES, str(tmp_path / "one"), IndexSettings(), threads=1)
     again = build_index(iter(PASSAGES), str(tmp_path / "again"), IndexSettings(), threads=3)
     shifted = [("0-0", "Title 0t", "ext number 0"), *PASSAGES[1:]]
@@ -98,7 +98,7 @@ def test_one_builder_at_a_time(tmp_path: Path) -> None:
     assert read_info(out).documents == 50
 
 
-def test_an_error_among_the_passages_is_the_caller_s_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_error_in_the_stream_reaches_the_caller_and_leaves_nothing(tmp_path: Path) -> None:
     def failing() -> Iterator[tuple[str, str, str]]:
         yield from PASSAGES
         raise ZeroDivisionError
@@ -118,7 +118,7 @@ def test_a_name_that_is_taken(tmp_path: Path) -> None:
         build_index(PASSAGES, str(out), IndexSettings(k1=2))
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("mine")
-    with pytest.raises(BadInput, match="is no index"):
+    with pytest.raises(BadInput, match="is not an index"):
         build_index(PASSAGES, str(tmp_path / "notes"), IndexSettings())
     with pytest.raises(BadInput, match="local disk"):
         build_index(PASSAGES, "s3://bucket/index", IndexSettings())
@@ -126,16 +126,16 @@ def test_a_name_that_is_taken(tmp_path: Path) -> None:
     assert (tmp_path / "notes" / "a.txt").read_text() == "mine"
 
 
-def test_damage_that_sizes_tell(copy: Path) -> None:
+def test_damage_that_changes_a_size(copy: Path) -> None:
     largest(copy).write_bytes(largest(copy).read_bytes()[:-1])
-    with pytest.raises(BadInput, match=r"damaged, lucene/.* bytes of"):
+    with pytest.raises(BadInput, match=r"damaged, lucene/.* bytes instead of"):
         open_index(str(copy))
     largest(copy).unlink()
     with pytest.raises(BadInput, match="is missing"):
         open_index(str(copy))
 
 
-def test_damage_that_only_reading_tells(copy: Path) -> None:
+def test_damage_that_only_checksums_detect(copy: Path) -> None:
     path = largest(copy)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -144,7 +144,7 @@ def test_damage_that_only_reading_tells(copy: Path) -> None:
         open_index(str(copy), verify=True)
 
 
-def test_damage_that_lucene_tells(copy: Path) -> None:
+def test_damage_that_lucene_detects(copy: Path) -> None:
     seal = copy / "index.json"
     info = json.loads(seal.read_text())
     for name in info["files"]:
@@ -163,9 +163,14 @@ def test_an_index_of_fewer_documents_than_sealed(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "line"),
-    [(None, "building was broken off"), ("{", "damaged"), ("{}", "damaged"), ("format", "an index of format 99")],
+    [
+        (None, "not an index, or an unfinished one"),
+        ("{", "damaged"),
+        ("{}", "damaged"),
+        ("format", "the index has format 99"),
+    ],
 )
-def test_what_is_not_sealed_is_no_index(copy: Path, content: str | None, line: str) -> None:
+def test_a_folder_without_a_valid_seal_is_refused(copy: Path, content: str | None, line: str) -> None:
     seal = copy / "index.json"
     if content is None:
         seal.unlink()

@@ -1,4 +1,4 @@
-"""The Java machine beside what else a process does: signals, forks, threads, standard output."""
+"""Java beside the other work of a process: signals, forks, threads, standard output."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Whatever a text holds, it is read as text: for every make of tokenizer."""
+"""Every string is read as text, with every kind of tokenizer."""
 
 import pytest
 from transformers import PreTrainedTokenizerFast
@@ -12,7 +12,7 @@ def published(request: pytest.FixtureRequest) -> PreTrainedTokenizerFast:
     return MAKES[request.param]()
 
 
-def test_no_added_token_comes_of_a_text(published: PreTrainedTokenizerFast):
+def test_no_text_encodes_to_a_control_token(published: PreTrainedTokenizerFast):
     plain = literal(published.backend_tokenizer)
     for mark in marks_of(published):
         for text in (mark, f"Velmar{mark}is", f"Velmar {mark} is", f"{mark}{mark}\n{mark}"):
@@ -48,6 +48,6 @@ def test_nothing_is_cut_or_padded():
 @pytest.mark.parametrize(
     ("make", "opening"), [("llama", ["<s>"]), ("chatml", []), ("gpt2", []), ("unigram", ["<s>"]), ("bert", ["[CLS]"])]
 )
-def test_what_stands_before_every_text(make: str, opening: list[str]):
+def test_the_ids_before_every_text(make: str, opening: list[str]):
     published = MAKES[make]()
     assert published.convert_ids_to_tokens(opening_of(published.backend_tokenizer)) == opening

@@ -1,4 +1,4 @@
-"""Several search services of one index: what each is asked, and what becomes of a batch whose service dies."""
+"""Several search services of one index: how batches are spread, and what happens when a service dies."""
 
 import asyncio
 import threading
@@ -33,7 +33,7 @@ async def ask(searcher: RemoteSearcher, count: int) -> list[str]:
     return [hits[0].passage_id for hits in found]
 
 
-def test_what_a_broken_service_is_asked_another_answers() -> None:
+def test_another_service_answers_for_a_broken_one() -> None:
     one, other = Echo(), Echo()
     with serving_app(create_app(one, DIGEST)) as first, serving_app(create_app(other, DIGEST)) as second:
         searcher = RemoteSearcher([first, second], patience=20.0)
@@ -46,7 +46,7 @@ def test_what_a_broken_service_is_asked_another_answers() -> None:
     assert one.answered + other.answered == 40
 
 
-def test_where_none_answers_in_time_the_search_has_failed() -> None:
+def test_a_search_fails_if_no_service_answers_in_time() -> None:
     broken = Echo()
     broken.broken = True
     with serving_app(create_app(broken, DIGEST)) as url:
@@ -55,7 +55,7 @@ def test_where_none_answers_in_time_the_search_has_failed() -> None:
             searcher.search([Query("a")], 1)
 
 
-def test_a_service_of_another_index_is_refused_and_so_is_one_that_is_not_there() -> None:
+def test_a_service_of_another_index_and_an_absent_service_are_refused() -> None:
     with serving_app(create_app(Echo(), DIGEST)) as url:
         ServicesSearcher([url]).check_index(DIGEST)
         with pytest.raises(BadInput, match="searches another index"):

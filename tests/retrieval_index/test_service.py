@@ -1,4 +1,4 @@
-"""The service behind a real socket, and what its client makes of bad days."""
+"""The service behind a real socket, and its client when the service fails."""
 
 import asyncio
 import itertools
@@ -64,7 +64,7 @@ def test_a_query_of_any_length_is_cut_at_one_place_by_an_index_and_by_a_service(
         ({"queries": [{"text": "a"}], "k": 1, "mode": "fast"}, "mode"),
     ],
 )
-def test_a_malformed_request_is_told_where(address: str, body: dict[str, object], where: str) -> None:
+def test_a_malformed_request_is_refused_with_the_place(address: str, body: dict[str, object], where: str) -> None:
     answer = httpx.post(f"{address}/search", json=body)
     assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
     assert where in answer.json()["message"]
@@ -114,10 +114,10 @@ def test_a_service_that_is_not_there() -> None:
         HttpSearcher(f"http://127.0.0.1:{port}", attempts=2, longest_pause=0.01).search([Query("a")], 1)
 
 
-def test_a_service_that_is_none_of_ours() -> None:
+def test_a_server_that_is_not_a_search_service() -> None:
     other = FastAPI()
     other.add_api_route("/search", lambda: {"welcome": "home"}, methods=["POST"])
-    with serving_app(other) as url, pytest.raises(SearchFailed, match="none of a search service"):
+    with serving_app(other) as url, pytest.raises(SearchFailed, match="not a search service"):
         HttpSearcher(url).search([Query("a")], 1)
 
 

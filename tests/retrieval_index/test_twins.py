@@ -1,4 +1,4 @@
-"""Passages of one text: each has its place among the hits, and all are held back with one of them."""
+"""Passages with the same text are separate hits, and are held back together."""
 
 from pathlib import Path
 
@@ -43,12 +43,12 @@ def found(searcher: Searcher, hold_back: str | None, k: int = 8) -> set[str]:
 SAME = {"1-0", "10-0", "x-y-0"}
 
 
-def test_each_takes_a_place_of_its_own(searcher: Searcher) -> None:
+def test_each_is_a_separate_hit(searcher: Searcher) -> None:
     assert found(searcher, None) >= SAME
 
 
 @pytest.mark.parametrize("own", ["1-0", "10-0", "x-y-0", "10", "x", "x-y"])
-def test_none_of_them_is_shown_where_one_is_held_back(searcher: Searcher, own: str) -> None:
+def test_all_are_held_back_with_one_of_them(searcher: Searcher, own: str) -> None:
     shown = found(searcher, own)
     assert shown & SAME == set()
     assert {"3-0", "1-1", "2-0"} <= shown, "another text is not"
@@ -59,7 +59,7 @@ def test_a_page_is_held_back_with_what_repeats_any_of_its_passages(searcher: Sea
     assert "3-0" in found(searcher, "1")
 
 
-def test_passages_without_a_text_are_nobodys_twins(searcher: Searcher) -> None:
+def test_passages_without_text_have_no_twins(searcher: Searcher) -> None:
     assert "5-0" in found(searcher, "4-0")
 
 
