@@ -1,6 +1,6 @@
-"""What samples tokens, as the agent loop sees it: token ids in, token ids out, many requests in flight.
+"""The interface of engines, which sample tokens: token ids in, token ids out, many requests in flight.
 
-What an engine gives back is what it sampled: nothing is trimmed, decoded or encoded again on the way.
+An engine returns exactly the tokens that it sampled: they are not trimmed, nor decoded and encoded again.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 DISAGREEMENT = "after a weight update engine and trainer differ"
-"""How the error begins of a training whose engines do not run the weights that they were given."""
+"""The beginning of the error of a training whose engines do not run the weights that they were given."""
 
 
 class EngineFailed(Exception):
@@ -30,10 +30,10 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one continuation is drawn.
+    """How one continuation is sampled.
 
-    ``temperature`` 0 is greedy. A token of ``stop_ids`` ends the continuation and is its last token; nothing else
-    ends it but ``max_tokens``. Tokens of ``banned_ids`` have probability 0.
+    ``temperature`` 0 is greedy. A continuation ends with a token of ``stop_ids`` (which it includes) or after
+    ``max_tokens`` tokens. Tokens of ``banned_ids`` have probability 0.
     """
 
     temperature: float
@@ -48,7 +48,7 @@ class Sampling:
 class Sample:
     """Sampled tokens, and the natural log of the probability with which each was drawn, after temperature and bans.
 
-    ``versions`` are those of the weights that sampled each token; None where an engine does not tell.
+    ``versions`` are the versions of the weights that sampled each token; None if an engine does not report them.
     """
 
     token_ids: list[int]
@@ -59,90 +59,92 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:
-    """Of every token of a text but the first, given those before it: log probability, and rank (1: the likeliest)."""
+    """The log probability and the rank (1 is the likeliest) of every token of a text except the first, given the
+    tokens before it."""
 
     logprobs: list[float]
     ranks: list[int]
 
 
 class Engine(Protocol):
-    """Safe to use from many coroutines of one event loop; requests share batches, each at its own pace."""
+    """Safe to use from many coroutines of one event loop. Requests share batches, and finish independently."""
 
     async def generate(self, token_ids: Sequence[int], sampling: Sampling) -> Sample:
-        """One continuation of ``token_ids``. Cancelling the call takes the request out of the engine.
+        """One continuation of ``token_ids``. Cancelling the call removes the request from the engine.
 
         Raises:
-            EngineFailed: there is no answer, after the engine's own bounded retries.
+            EngineFailed: the engine did not answer, after its own limited number of retries.
         """
 
 
 class ModelEngine(Engine, Protocol):
-    """An engine together with the weights that it runs."""
+    """An engine whose weights can be replaced and inspected."""
 
     @property
     def failure(self) -> EngineFailed | None:
-        """Why the engine will never answer again, or None."""
+        """The reason if the engine has failed for good; None while it works."""
 
     @property
     def busy_seconds(self) -> float:
-        """Time that it has spent on sampling since it was started; 0 where it does not tell."""
+        """Seconds spent on sampling since the start; 0 if the engine does not report them."""
 
     @property
     def asleep_seconds(self) -> float:
-        """Time that it has slept since it was started."""
+        """Seconds spent asleep since the start."""
 
     def load_weights(self, folder: str, version: int) -> None:
-        """Take the weights of another folder of the same architecture; tokens are sampled under ``version`` then.
+        """Load weights of the same architecture from a folder. Later tokens are recorded with ``version``.
 
         Raises:
-            EngineFailed: they could not be taken.
-            BadInput: the engine's weights are not ours to change.
+            EngineFailed: they could not be loaded.
+            BadInput: the weights of this engine cannot be changed from here.
         """
 
     def meet(self, meeting: "Meeting", first: int) -> None:
-        """Join a group in which weights are broadcast, as its member ``first`` and, process by process, those after it.
+        """Join a group in which weights are broadcast. The engine's processes are its members from ``first`` on.
 
         Raises:
-            EngineFailed: not all members met. The engine goes on as before.
-            BadInput: the engine's weights are not ours to change.
+            EngineFailed: some members did not join. The engine continues as before.
+            BadInput: the weights of this engine cannot be changed from here.
         """
 
     def receive_weights(self, specs: "list[Spec]", version: int) -> None:
-        """`load_weights`, but of what is broadcast in the group.
+        """As `load_weights`, with the weights that are broadcast in the group.
 
         Raises:
-            EngineFailed: it did not come, or not whole; the engine has ended.
-            BadInput: the engine's weights are not ours to change.
+            EngineFailed: they did not arrive, or not completely; the engine has ended.
+            BadInput: the weights of this engine cannot be changed from here.
         """
 
     def take(self, pack: "SharedPack", version: int) -> None:
-        """`load_weights`, but of some of them, out of a buffer beside each process; the last ones make it complete.
+        """As `load_weights`, with some of the weights, from a buffer beside each process. The last pack completes them.
 
         Raises:
-            EngineFailed: they could not be taken; the engine has ended.
-            BadInput: the engine's weights are not ours to change.
+            EngineFailed: they could not be loaded; the engine has ended.
+            BadInput: the weights of this engine cannot be changed from here.
         """
 
     def sleep(self) -> None:
-        """Give the memory of GPUs back until new weights come, and with them the memory for their cache.
+        """Release GPU memory (weights and cache). New weights wake the engine.
 
         Raises:
             EngineFailed: it did not work; the engine has ended.
-            BadInput: the engine's memory is not ours to manage.
+            BadInput: the memory of this engine cannot be managed from here.
         """
 
     def score(self, token_ids: Sequence[int]) -> list[float]:
-        """The log probability of every token but the first given those before it: ``len(token_ids) - 1`` values.
+        """The log probability of every token except the first, given the tokens before it:
+        ``len(token_ids) - 1`` values.
 
         Raises:
-            EngineFailed: there is no answer.
-            BadInput: the engine tells none.
+            EngineFailed: the engine did not answer.
+            BadInput: the engine does not report log probabilities.
         """
 
     def sketches(self) -> "list[Sketches]":
-        """Of the weights in use, by each process of the engine (sketches.py).
+        """Sketches of the current weights from each process of the engine (tasks/weights/sketches.py).
 
         Raises:
-            EngineFailed: there is no answer.
-            BadInput: the engine's weights are not ours to see.
+            EngineFailed: the engine did not answer.
+            BadInput: the weights of this engine cannot be read from here.
         """

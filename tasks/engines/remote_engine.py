@@ -1,15 +1,16 @@
-"""An engine behind OpenAI-compatible completions endpoints that take and give token ids: vLLM's own servers.
+"""An engine behind OpenAI-compatible completions endpoints that accept and return token ids: vLLM's own servers.
 
-Requests go to the server that has the fewest of ours. One that does not answer is left out for `REST_SECONDS` and its
-request goes to another.
+A request goes to the server with the fewest open requests of this client. A server that does not answer gets no
+requests for `REST_SECONDS`, and its request goes to another server.
 
-The servers run with ``--logprobs-mode processed_logprobs``: logprobs are then those of the distribution sampled from.
-Nothing that shapes the distribution is left to a server's own defaults (its model's generation_config.json); sampler.py
-checks what comes of that. Their interface knows no ban: a banned token gets the largest penalty (-100), and a sample
-that holds one all the same is refused.
+The servers must run with ``--logprobs-mode processed_logprobs``: log probabilities are then those of the sampled
+distribution. Requests set all parameters that change the distribution, so that a server's defaults (its model's
+generation_config.json) do not apply; tasks/rollouts/sampler.py checks the result. The interface cannot ban tokens: a
+banned token gets the largest penalty (-100), and a sample that contains one anyway is refused.
 
-A reply is believed if it is whole: JSON of the interface's shape, with an id and a number for every token, up to a stop
-token or as many tokens as were asked for. Anything else (the page of a proxy, an aborted request) is asked again.
+A reply counts if it is complete: JSON of the interface's shape, with an id and a number for every token, up to a stop
+token or the requested number of tokens. After any other reply (the page of a proxy, an aborted request) the request is
+sent again.
 """
 
 import asyncio
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 ATTEMPTS = 5
-"""How often a request is sent, to whatever servers."""
+"""How often a request is sent, to the same or to different servers."""
 REST_SECONDS = 30.0
+"""How long a server that did not answer gets no requests."""
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 600.0
 _BUSY = (408, 409, 425, 429)
-"""Of the refusals, those that may be gone when asked again."""
+"""Client errors (4xx) that may be gone when the request is sent again."""
 _FINISHED = ("stop", "length")
 
 
@@ -58,20 +60,21 @@ _PLAIN: dict[str, Any] = {
     "add_special_tokens": False,
     "skip_special_tokens": False,
 }
-"""What a server would else take from its own defaults: with these it samples from the model's own distribution."""
+"""Parameters that a server would otherwise take from its own defaults. With these values it samples from the model's
+own distribution."""
 
-_KEEP_WEIGHTS = "servers keep the weights they were started with: runtime.engine.kind must be vllm"
+_KEEP_WEIGHTS = "remote servers keep the weights they were started with: set runtime.engine.kind to vllm"
 
 
 class _TryAgain(Exception):
-    """The server is busy, restarting, or out of reach for a moment."""
+    """The server is busy, restarting, or temporarily unreachable."""
 
 
 class RemoteEngine:
     """See `tasks.engines.interface.ModelEngine`. Used from one event loop."""
 
     failure: EngineFailed | None = None
-    """None: servers come back."""
+    """Always None: servers may come back."""
 
     def __init__(
         self,
@@ -81,18 +84,18 @@ class RemoteEngine:
         first_wait: float = 0.5,
         attempts: int = ATTEMPTS,
     ) -> None:
-        """Reach every server and learn the name of the model. ``in_flight`` bounds the connections to each.
+        """Connect to every server and query its model. ``in_flight`` is the maximum number of connections to each.
 
-        ``max_tokens`` is how many prompt and continuation may have together; a request is sent ``attempts`` times.
+        ``max_tokens`` bounds prompt and continuation together. A request is sent at most ``attempts`` times.
 
         Raises:
-            BadInput: nobody answers at an address, what answers serves no model or a shorter one, or they serve
-                different ones.
+            BadInput: no server answers at an address, a server has no model or one with a shorter context, or the
+                servers have different models.
         """
         models = {url: model_served(url.rstrip("/")) for url in urls}
         if len({model.name for model in models.values()}) > 1:
-            told = ", ".join(f"{url}: {model.name}" for url, model in models.items())
-            raise BadInput(f"runtime.engine.urls: the servers must serve one model under one name, not {told}")
+            served = ", ".join(f"{url}: {model.name}" for url, model in models.items())
+            raise BadInput(f"runtime.engine.urls: the servers must serve one model under one name, not {served}")
         for url, model in models.items():
             if model.longest is not None and model.longest < max_tokens:
                 raise BadInput(
@@ -116,7 +119,7 @@ class RemoteEngine:
         await self._closing.aclose()
 
     async def generate(self, token_ids: Sequence[int], sampling: Sampling) -> Sample:
-        """See `tasks.engines.interface.Engine.generate`. Busy and broken servers are made up for, `ATTEMPTS` times."""
+        """See `tasks.engines.interface.Engine.generate`. Requests to busy or broken servers are sent again."""
         body = {
             "prompt": list(token_ids),
             "max_tokens": sampling.max_tokens,
@@ -128,11 +131,14 @@ class RemoteEngine:
         }
         sample = await self._ask(body, lambda choice: _sample_of(choice, sampling))
         if not set(sample.token_ids).isdisjoint(sampling.banned_ids):
-            raise EngineFailed("the server gave other tokens than were asked for: a banned one")
+            raise EngineFailed("the server sampled a banned token, although its penalty was -100")
         return sample
 
     def score(self, token_ids: Sequence[int]) -> list[float]:
-        """See `tasks.engines.interface.ModelEngine.score`. Called from any thread but that of the event loop."""
+        """See `tasks.engines.interface.ModelEngine.score`.
+
+        Call it from any thread except the event loop's, which does the request while the calling thread waits.
+        """
         return asyncio.run_coroutine_threadsafe(self._score(list(token_ids)), self._loop).result()
 
     async def _score(self, token_ids: list[int]) -> list[float]:
@@ -140,12 +146,12 @@ class RemoteEngine:
         return await self._ask(body, lambda choice: _scores_of(choice, token_ids))
 
     async def _ask(self, body: dict[str, Any], read: Callable[[dict[str, Any]], Result]) -> Result:
-        """What ``read`` makes of the one choice of a reply.
+        """The result of ``read`` for the single choice of a reply.
 
         Raises:
-            EngineFailed: no server gave a whole reply, or one refuses the request.
+            EngineFailed: no server gave a complete reply, or a server refused the request.
         """
-        asked = {"model": self._model, **_PLAIN, "logprobs": 0, "return_token_ids": True, **body}
+        request = {"model": self._model, **_PLAIN, "logprobs": 0, "return_token_ids": True, **body}
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._attempts),
@@ -153,14 +159,14 @@ class RemoteEngine:
                 retry=retry_if_exception_type(_TryAgain),
             ):
                 with attempt:
-                    found = await self._next_server().ask(asked, read)
+                    result = await self._next_server().ask(request, read)
         except RetryError as error:
             reason = error.last_attempt.exception()
             raise EngineFailed(f"no answer in {self._attempts} attempts: {reason}") from None
-        return found
+        return result
 
     busy_seconds = asleep_seconds = 0.0
-    """Servers do not tell."""
+    """Servers do not report these."""
 
     def load_weights(self, folder: str, version: int) -> None:
         raise BadInput(_KEEP_WEIGHTS)
@@ -178,17 +184,17 @@ class RemoteEngine:
         raise BadInput(_KEEP_WEIGHTS)
 
     def sketches(self) -> "list[Sketches]":
-        raise BadInput("servers do not show their weights: runtime.engine.kind must be vllm")
+        raise BadInput("remote servers do not show their weights: set runtime.engine.kind to vllm")
 
     def _next_server(self) -> "_Server":
-        """The one with the fewest requests among those that answer; among all where none does."""
+        """The server with the fewest open requests among those that answer; among all servers if no server answers."""
         now = time.monotonic()
         answering = [server for server in self._servers if server.rests_until <= now]
         return min(answering or self._servers, key=lambda server: server.open)
 
 
 class _Server:
-    """One address, how many requests it has of us, and until when it is left out."""
+    """A server: its client, the number of open requests, and the time until which it gets no new ones."""
 
     def __init__(self, url: str, in_flight: int) -> None:
         self._url = url
@@ -201,11 +207,11 @@ class _Server:
         self.rests_until = 0.0
 
     async def ask(self, body: dict[str, Any], read: Callable[[dict[str, Any]], Result]) -> Result:
-        """What ``read`` makes of the choice in the server's reply; it raises ValueError for one that is not whole.
+        """The result of ``read`` for the choice in the server's reply. ``read`` raises ValueError if it is incomplete.
 
         Raises:
-            _TryAgain: there is no whole reply now.
-            EngineFailed: the server refuses the request.
+            _TryAgain: the server gave no complete reply.
+            EngineFailed: the server refused the request.
         """
         self.open += 1
         try:
@@ -229,65 +235,78 @@ class _Server:
 
 
 class Served(NamedTuple):
-    """A model behind an address; ``longest`` is how many tokens it reads and writes together, where that is told."""
+    """A model behind an address. ``longest`` bounds prompt and continuation together, in tokens; None if unknown."""
 
     name: str
     longest: int | None
 
 
 def model_served(url: str) -> Served:
-    """The model behind an address; raises BadInput where there is none."""
+    """The model behind an address; raises BadInput where no server with a model answers."""
     try:
         response = httpx.get(f"{url}/v1/models", timeout=_CONNECT_SECONDS)
         response.raise_for_status()
         model = response.json()["data"][0]
         return Served(str(model["id"]), None if model.get("max_model_len") is None else int(model["max_model_len"]))
     except httpx.HTTPStatusError as error:
-        raise BadInput(f"runtime.engine.urls {url}: answers {error.response.status_code} to /v1/models") from None
+        raise BadInput(
+            f"runtime.engine.urls {url}: answers {error.response.status_code} to /v1/models: give the base address of "
+            "an OpenAI-compatible server"
+        ) from None
     except (httpx.RequestError, httpx.InvalidURL) as error:
         raise BadInput(f"runtime.engine.urls {url}: cannot be reached ({error}); is the server up?") from None
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise BadInput(f"runtime.engine.urls {url}: is no OpenAI-compatible server (no model at /v1/models)") from None
+        raise BadInput(
+            f"runtime.engine.urls {url}: no OpenAI-compatible server (no model at /v1/models): give the base address "
+            "of one"
+        ) from None
 
 
 def _choice_of(response: httpx.Response) -> dict[str, Any]:
-    """The one choice of a reply that says it is complete; raises ValueError for any other."""
+    """The single choice of a reply that is marked as finished; raises ValueError for any other reply."""
+    choice: dict[str, Any]
     try:
         (choice,) = response.json()["choices"]
         reason = choice.get("finish_reason", "stop")
     except (ValueError, LookupError, TypeError, AttributeError):
         start = " ".join(response.text.split())[:100]
-        raise ValueError(f"status {response.status_code} and no completion: {start!r}") from None
+        raise ValueError(f"status {response.status_code}, but the reply is no completion: {start!r}") from None
     if reason not in _FINISHED:
-        raise ValueError(f"a request that did not finish: finish_reason {reason!r}")
+        raise ValueError(f"the request did not finish: finish_reason {reason!r}")
     return choice
 
 
 def _sample_of(choice: dict[str, Any], sampling: Sampling) -> Sample:
-    """Raises ValueError where it is not whole."""
+    """Raises ValueError where the sample is incomplete."""
     try:
         ids = [int(token) for token in choice["token_ids"]]
         logprobs = [float(value) for value in choice["logprobs"]["token_logprobs"]]
     except (LookupError, TypeError, ValueError):
-        raise ValueError("the server gives no token ids and logprobs (return_token_ids): is it vLLM's?") from None
+        raise ValueError("the server returns no token ids and logprobs (return_token_ids): is it vLLM's?") from None
     if len(ids) != len(logprobs) or not all(math.isfinite(value) for value in logprobs):
-        raise ValueError(f"a reply with {len(ids)} tokens and {sum(map(math.isfinite, logprobs))} log probabilities")
+        raise ValueError(
+            f"the reply has {len(ids)} tokens, but {sum(map(math.isfinite, logprobs))} finite log probabilities"
+        )
     if not sampling.max_tokens >= len(ids) > 0 or not set(ids[:-1]).isdisjoint(sampling.stop_ids):
-        raise ValueError(f"the server gave other tokens than were asked for: {len(ids)} of {sampling.max_tokens}")
+        raise ValueError(
+            f"the server ignored max_tokens ({sampling.max_tokens}) or stop_token_ids: it returned {len(ids)} tokens"
+        )
     if ids[-1] in sampling.stop_ids:
         return Sample(ids, logprobs, StopReason.STOP)
     if len(ids) < sampling.max_tokens:
-        raise ValueError(f"a reply that was cut: {len(ids)} of {sampling.max_tokens} tokens, and no stop token")
+        raise ValueError(f"the reply was cut off: {len(ids)} of {sampling.max_tokens} tokens, and no stop token")
     return Sample(ids, logprobs, StopReason.LENGTH)
 
 
 def _scores_of(choice: dict[str, Any], token_ids: list[int]) -> list[float]:
-    """Of a prompt's tokens but the first; raises ValueError where they are not all there."""
+    """The log probabilities of a prompt's tokens except the first; raises ValueError if some are missing."""
     try:
-        _, *told = choice["prompt_logprobs"]
-        scores = [float(of[str(token)]["logprob"]) for of, token in zip(told, token_ids[1:], strict=True)]
+        _, *entries = choice["prompt_logprobs"]
+        scores = [float(entry[str(token)]["logprob"]) for entry, token in zip(entries, token_ids[1:], strict=True)]
     except (LookupError, TypeError, ValueError):
-        raise ValueError("the server gives no log probabilities of a prompt (prompt_logprobs): is it vLLM's?") from None
+        raise ValueError(
+            "the server returns no log probabilities of a prompt (prompt_logprobs): is it vLLM's?"
+        ) from None
     if not all(math.isfinite(value) for value in scores):
-        raise ValueError("the server gives log probabilities of a prompt that are no numbers")
+        raise ValueError("the server returns log probabilities of a prompt that are not finite")
     return scores

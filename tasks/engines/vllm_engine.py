@@ -1,12 +1,13 @@
 """vLLM in this process, on a GPU or on CPUs by the same code.
 
-One background thread makes the engine, steps it and ends it; requests come to it through a queue and leave it through
-futures, so that many trajectories run each at its own pace in one continuous batch. Commands (new weights) run between
-steps. A step that fails ends every request in flight, and all later ones, with `EngineFailed`.
+One background thread starts the engine, steps it and ends it. Requests reach it through a queue and leave it through
+futures, so that many trajectories proceed independently in one continuous batch. Commands (new weights) run between
+steps. Only this thread touches vLLM, which is not thread-safe; the queue is the only lock. After a step that fails, all
+requests, in flight or later, fail with `EngineFailed`.
 
 A process that starts an engine needs the ``if __name__ == "__main__"`` guard, since vLLM may spawn workers. It must not
-hold a torch.distributed group of several ranks: vLLM makes one of its own, and `VllmEngine.close` ends it. Starting an
-engine seeds the global random generators.
+have a torch.distributed group of several ranks: vLLM creates its own group, and `VllmEngine.close` destroys it.
+Starting an engine seeds the global random generators.
 """
 
 import asyncio
@@ -68,16 +69,16 @@ class VllmEngine:
     def __init__(
         self, model_folder: str, runtime: EngineRuntime, max_tokens: int, *, sleeps: bool = False, seed: int = 0
     ) -> None:
-        """Start the engine: seconds on CPUs, a minute on a GPU. One that ``sleeps`` can give a GPU's memory back.
+        """Start the engine, which takes seconds on CPUs, a minute on a GPU. ``sleeps`` enables `sleep`.
 
         Raises:
-            BadInput: the folder holds no model, or a model of shorter texts.
+            BadInput: the folder has no model, or the model's context is shorter than ``max_tokens``.
             EngineFailed: vLLM does not start.
         """
         model = ModelFacts.read(model_folder)
         if max_tokens > model.longest:
             raise BadInput(f"{model_folder}: the model reads {model.longest} tokens, not agent.max_tokens {max_tokens}")
-        # vLLM always samples a token: the one more is what it takes to score a text of max_tokens.
+        # vLLM always samples a token: to score a text of max_tokens it needs room for one more.
         self._limit = min(max_tokens + 1, model.longest)
         self._inbox: queue.SimpleQueue[_Request | _Abort | _Command | _Close] = queue.SimpleQueue()
         self._waiting: dict[str, Future[RequestOutput]] = {}
@@ -86,15 +87,15 @@ class VllmEngine:
         self._version, self._busy_seconds = 0, 0.0
         self._fell_asleep: float | None = None
         self._slept, self._is_updating = 0.0, False
-        # OpenMP's number of threads belongs to the thread that sets it, so the thread that steps must be the one that
-        # starts: the attention kernel refuses a batch that was prepared under another number.
+        # OpenMP's number of threads is a property of the thread that sets it. So one thread must start and step the
+        # engine: the attention kernel refuses a batch that was prepared with another number.
         self._thread = threading.Thread(
             target=lambda: self._live(lambda: start(model_folder, model.dtype, runtime, self._limit, sleeps, seed)),
             name="vllm-engine",
             daemon=True,
         )
         self._thread.start()
-        self._run(lambda: None)
+        self._run(lambda: None)  # waits for the start, and raises if it failed
 
     def __enter__(self) -> "VllmEngine":
         return self
@@ -106,7 +107,7 @@ class VllmEngine:
 
     @property
     def failure(self) -> EngineFailed | None:
-        """Why the engine will never answer again, or None."""
+        """The reason if the engine has failed for good; None while it works."""
         return self._failure
 
     async def generate(self, token_ids: Sequence[int], sampling: Sampling) -> Sample:
@@ -120,26 +121,27 @@ class VllmEngine:
         return sample_of(output)
 
     def score(self, token_ids: Sequence[int]) -> list[float]:
-        """The log probability of every token but the first given those before it: ``len(token_ids) - 1`` values.
+        """The log probability of every token except the first, given the tokens before it:
+        ``len(token_ids) - 1`` values.
 
-        At temperature 1, computed in full: nothing is taken from the prefix cache.
+        They are at temperature 1, and computed without the prefix cache.
         """
         return self.score_all([token_ids])[0].logprobs
 
     def score_all(self, texts: Sequence[Sequence[int]]) -> list[TokenScores]:
-        """`score`, of many texts in one batch, with every token's rank.
+        """As `score`, for many texts in one batch, with the rank of every token.
 
         Raises:
-            EngineFailed: a text is too long, or there is no answer.
+            EngineFailed: a text is too long, or the engine did not answer.
         """
         requests = [self._submit(token_ids, scoring_params()) for token_ids in texts]
         return [scores_of(request.output.result()) for request in requests]
 
     def load_weights(self, folder: str, version: int | None = None) -> None:
-        """Take the weights of another folder of the same architecture, between two steps.
+        """Load weights of the same architecture from a folder, between two steps.
 
-        Requests in flight go on under the new weights: what was cached under the old ones is computed again. Tokens
-        are sampled under ``version`` from then on; by default one more than before (the engine starts with 0).
+        Requests in flight continue with the new weights; cached values of the old weights are computed again. Later
+        tokens are recorded with ``version``, by default the former version plus one (the engine starts with 0).
         """
         path = str(Path(folder).resolve())
         self._run(lambda: self._update({"folder": path}, self._version + 1 if version is None else version))
@@ -163,27 +165,27 @@ class VllmEngine:
         self._run(self._fall_asleep)
 
     def sketches(self) -> "list[Sketches]":
-        """Of the weights in use, by each process of the engine (sketches.py)."""
+        """Sketches of the current weights from each process of the engine (tasks/weights/sketches.py)."""
         return self._run(lambda: self._llm.collective_rpc("sketches"))
 
     @property
     def version(self) -> int:
-        """Of the weights that sample now."""
+        """The version of the current weights."""
         return self._version
 
     @property
     def busy_seconds(self) -> float:
-        """Time that the engine has spent on sampling since it was started."""
+        """Seconds that the engine has spent on sampling since its start."""
         return self._busy_seconds
 
     @property
     def asleep_seconds(self) -> float:
-        """Time that it has slept since it was started."""
+        """Seconds that the engine has slept since its start."""
         since = self._fell_asleep
         return self._slept + (0.0 if since is None else time.perf_counter() - since)
 
     def close(self) -> None:
-        """End the engine; requests in flight fail. Closing twice does no harm."""
+        """Stop the engine. Requests in flight fail. A second call has no effect."""
         if self._thread.is_alive():
             self._inbox.put(_Close())
             self._thread.join()
@@ -203,8 +205,11 @@ class VllmEngine:
         return result.result()
 
     def _put(self, message: _Request | _Command) -> None:
+        # The order matters. The engine's thread sets `_failure` first and then empties the inbox; here the message is
+        # put first and then `_failure` is read. So a message is always refused by one of the two, and no caller waits
+        # for ever.
         self._inbox.put(message)
-        if self._failure is not None:  # set before the engine's thread empties the inbox for the last time
+        if self._failure is not None:
             self._empty_inbox(self._failure)
 
     # -- on the engine's thread -------------------------------------------------------------------------------------
@@ -231,9 +236,10 @@ class VllmEngine:
                 llm.engine_core.shutdown()
 
     def _take_in(self) -> bool:
-        """Handle what came in, waiting for something where there is nothing to step; False at the end."""
+        """Handle all messages in the inbox; False after a request to close. Blocks while there is nothing to step."""
         while True:
             try:
+                # Without a request to step the thread sleeps in the queue; otherwise messages must not delay a step.
                 message = self._inbox.get(block=not self._waiting or self._is_resting)
             except queue.Empty:
                 return True
@@ -251,7 +257,7 @@ class VllmEngine:
     def _add(self, request: _Request) -> None:
         from vllm.inputs.engine import tokens_input
 
-        if not request.output.set_running_or_notify_cancel():
+        if not request.output.set_running_or_notify_cancel():  # cancelled while it was in the inbox
             return
         try:
             self._llm.add_request(request.request_id, tokens_input(request.token_ids), request.params)
@@ -261,7 +267,7 @@ class VllmEngine:
         self._waiting[request.request_id] = request.output
 
     def _execute(self, command: _Command) -> None:
-        """Run a command; one that fails leaves the engine in an unknown state, so it ends the engine."""
+        """Run a command. If it fails, the engine's state is unknown, so the exception ends the engine's thread."""
         try:
             command.result.set_result(command.run())
         except Exception as error:
@@ -269,32 +275,33 @@ class VllmEngine:
             raise
 
     def _meet(self, meeting: "Meeting", first: int) -> str | None:
-        """Why not all met, or None: no reason to end the engine."""
+        """Join a group; returns the reason if it failed. It does not raise: the engine can continue without a group."""
         invitation = {"meeting": meeting, "first": first}
         try:
             self._llm.collective_rpc("init_weight_transfer_engine", kwargs={"init_info": invitation})
         except Exception as error:
-            return f"the engine did not meet the others: {error!r}"
+            return f"the engine could not join the group: {error!r}"
         return None
 
     def _fall_asleep(self) -> None:
-        """Requests in flight wait until it wakes: it gives up their cache, and the weights, which new ones replace."""
+        """Release weights and cache. Requests in flight wait until new weights come; their cache is computed again."""
         if self._fell_asleep is None:
             self._llm.sleep(level=2, mode="keep")
             self._fell_asleep = time.perf_counter()
 
     @property
     def _is_resting(self) -> bool:
-        """Whether there is nothing to step, whoever waits: it sleeps, or has only some of its new weights."""
+        """Whether steps must wait even with requests: the engine sleeps, or has only some of its new weights."""
         return self._fell_asleep is not None or self._is_updating
 
     def _update(self, source: dict[str, Any], version: int, *, is_whole: bool = True) -> None:
-        """Take weights, and if these are all or the last of them, sample by them; who slept is awake then.
+        """Load weights. If they are complete now (``is_whole``), wake the engine if it slept, and sample with them.
 
         ``source``: fields of `tasks.weights.transfer.Update`.
         """
         if not self._is_updating:
             if self._fell_asleep is not None:
+                # Memory for the cache only after the update: until then the ranks beside the engine still need theirs.
                 self._llm.wake_up(["weights"])
             self._llm.collective_rpc("start_weight_update")
             self._is_updating = True
@@ -319,7 +326,7 @@ class VllmEngine:
         self._empty_inbox(failure)
 
     def _empty_inbox(self, failure: EngineFailed) -> None:
-        """Refuse what is in it: on any thread, and on several at once."""
+        """Refuse all messages in the inbox. Safe on several threads at once: each message goes to one of them."""
         while True:
             try:
                 message = self._inbox.get_nowait()

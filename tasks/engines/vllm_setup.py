@@ -1,4 +1,4 @@
-"""How vLLM is started here, and how requests and samples are told in its types. vLLM is imported by the first call."""
+"""Starts vLLM, and converts requests and samples to and from its types. The first call imports vLLM."""
 
 import math
 import os
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     dtype: str
-    """As its config tells: left to itself, vLLM makes bfloat16 of float32."""
+    """The dtype in the model's config. Without it vLLM would convert float32 to bfloat16."""
     longest: int
+    """The maximum number of tokens of a text."""
 
     @classmethod
     def read(cls, folder: str) -> "ModelFacts":
-        """Raises BadInput where there is no model."""
+        """Raises BadInput where the folder has no model."""
         config = config_of(folder)
         dtype = config.get("dtype") or config.get("torch_dtype") or "auto"
         return cls(dtype, config["max_position_embeddings"])
 
 
 def _set_environment(runtime: EngineRuntime) -> None:
-    """What vLLM reads when it is imported. Values that the user has set stay."""
+    """Set the variables that vLLM reads on import. Values that the user has set stay."""
     defaults = {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -65,7 +66,8 @@ def start(model_folder: str, dtype: str, runtime: EngineRuntime, longest: int, s
             max_num_seqs=runtime.in_flight,
             enforce_eager=on_cpu,
             enable_sleep_mode=sleeps and not on_cpu,
-            # A seeded request whose prompt is cut over steps ends the engine on CPUs (their generators have no offset).
+            # On CPUs a seeded request whose prompt is processed in several steps ends the engine, because generators of
+            # CPUs have no offset.
             enable_chunked_prefill=not on_cpu,
             gpu_memory_utilization=runtime.gpu_memory_share,
             tensor_parallel_size=runtime.tensor_parallel,
@@ -91,7 +93,7 @@ def params_of(sampling: Sampling) -> "SamplingParams":
         max_tokens=sampling.max_tokens,
         stop_token_ids=list(sampling.stop_ids),
         ignore_eos=True,
-        # Set directly, minus infinity stays: probability 0, where the OpenAI interface's -100 is merely unlikely.
+        # vLLM's own interface accepts minus infinity, which is probability 0. The -100 of the OpenAI interface is not.
         logit_bias=dict.fromkeys(sampling.banned_ids, -math.inf) or None,
         logprobs=0,
         flat_logprobs=True,
@@ -101,10 +103,10 @@ def params_of(sampling: Sampling) -> "SamplingParams":
 
 
 def sample_of(output: "RequestOutput") -> Sample:
-    """Raises EngineFailed where vLLM gave the request up (abort, error): what it sampled until then is no answer."""
+    """Raises EngineFailed where vLLM aborted the request: its tokens so far are no complete sample."""
     (completion,) = output.outputs
     if completion.finish_reason not in ("stop", "length"):
-        raise EngineFailed(f"the engine gave a request up: {completion.finish_reason}")
+        raise EngineFailed(f"the engine did not finish a request: {completion.finish_reason}")
     stopped = completion.finish_reason == "stop"
     spans = completion.weight_versions or []
     return Sample(
@@ -116,7 +118,7 @@ def sample_of(output: "RequestOutput") -> Sample:
 
 
 def scoring_params() -> "SamplingParams":
-    """A request for the log probabilities of a text's own tokens; one token is sampled beside, and of no use."""
+    """A request for the log probabilities of a text's tokens. vLLM also samples one token, which is discarded."""
     from vllm import SamplingParams
 
     return SamplingParams(
@@ -125,11 +127,11 @@ def scoring_params() -> "SamplingParams":
 
 
 def scores_of(output: "RequestOutput") -> TokenScores:
-    """A prompt's first token has neither log probability nor rank."""
-    told: Any = output.prompt_logprobs
-    return TokenScores(flat(told), [] if told is None else list(told.ranks))
+    """The scores of a prompt's tokens, except for the first one, which has neither log probability nor rank."""
+    logprobs: Any = output.prompt_logprobs
+    return TokenScores(flat(logprobs), [] if logprobs is None else list(logprobs.ranks))
 
 
 def flat(logprobs: Any) -> list[float]:
-    """The values of vLLM's flat log probabilities, one a token; a prompt's first token has none."""
+    """The values of vLLM's flat log probabilities, one per token; a prompt's first token has none."""
     return [] if logprobs is None else list(logprobs.logprobs)

@@ -121,9 +121,11 @@ class WorkerPool:
         while True:
             seat, worker = await self._seat_with_room()
             try:
-                return await answer(
-                    worker.roll.remote(rollout, sampling, label=label, model=model, retrieval=retrieval), ANSWER_SECONDS
+                rolling: Awaitable[Any] = worker.roll.remote(
+                    rollout, sampling, label=label, model=model, retrieval=retrieval
                 )
+                trajectory: Trajectory = await answer(rolling, ANSWER_SECONDS)
+                return trajectory
             except (ActorLost, EngineEnded) as reason:
                 self._lose(seat, worker, reason)
             finally:

@@ -1,8 +1,8 @@
-"""Weights from one process to many at once: gloo between CPUs, nccl between GPUs, by the same code.
+"""Sends weights from one process to many at once: gloo between CPUs, nccl between GPUs, by the same code.
 
-The processes form a group of their own, beside whatever torch.distributed group each of them is in. Weights travel in
-packs (packs.py). No call waits for ever: a process that dies or is out of reach ends it for the others with an error,
-and the group is of no use then.
+The processes form a separate group, independent of the torch.distributed group that each of them may be in. Weights
+are sent in packs (packs.py). All calls have a timeout: if a process dies or is unreachable, the calls of the others
+raise, and the group is unusable from then on.
 """
 
 import socket
@@ -13,17 +13,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed import BroadcastOptions, TCPStore
+from torch.distributed import (
+    BroadcastOptions,
+    TCPStore,  # type: ignore[attr-defined]  # documented, but not exported for type checkers
+)
 
 from tasks.weights.packs import PACK_BYTES, Spec, fill, packs, room_of, specs_of, unpacked
 
 TIMEOUT = timedelta(seconds=60)
-"""Of a meeting, and of one pack: an engine may have a step to finish before it takes the first."""
+"""The time limit for forming a group, and for one pack: an engine may have to finish a step before the first pack."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """Where ``members`` processes meet to form a group; whether tensors travel between their GPUs or main memories."""
+    """The address where ``members`` processes form a group, and whether tensors go between GPUs or main memories."""
 
     address: str
     port: int
@@ -32,10 +35,12 @@ class Meeting:
 
 
 class Host:
-    """Holds the place of a meeting open; the host is member 0, the one who sends."""
+    """Hosts a meeting. The host is member 0, the sender."""
 
     def __init__(self, address: str, members: int, *, between_gpus: bool) -> None:
-        """``address``: of this machine, as the others reach it."""
+        """``address`` is this machine's, as the other members reach it."""
+        # Port 0: the system chooses a free port. The constructor must not wait for members, since they learn the port
+        # only from `meeting`.
         self._store = TCPStore(address, 0, members, is_master=True, timeout=TIMEOUT, wait_for_workers=False)
         self.meeting = Meeting(address, self._store.port, members, between_gpus)
 
@@ -45,17 +50,17 @@ class Host:
 
 
 def meet(meeting: Meeting, member: int) -> "Group":
-    """The group, once every member is there. Between GPUs, each member's is the current one of its process.
+    """Join the group, and wait until all members have joined. Between GPUs, a member uses its process's current GPU.
 
     Raises:
-        RuntimeError: somebody did not come in time.
+        RuntimeError: a member did not join in time.
     """
     store = TCPStore(meeting.address, meeting.port, meeting.members, is_master=False, timeout=TIMEOUT)
     return Group(store, member, meeting)
 
 
 class Group:
-    """What every member has of a group: member 0 sends, all others receive what it sends."""
+    """A member's side of a group: member 0 sends, all others receive."""
 
     def __init__(self, store: TCPStore, member: int, meeting: Meeting) -> None:
         self._device = torch.device("cuda" if meeting.between_gpus else "cpu")
@@ -63,10 +68,10 @@ class Group:
         self._ranks = make(store, member, meeting.members)
 
     def send(self, weights: Mapping[str, Tensor], pack_bytes: int = PACK_BYTES) -> None:
-        """To all other members, who must be receiving `specs_of` these.
+        """Send weights to all other members, which must call `receive` with the `specs_of` these weights.
 
         Raises:
-            RuntimeError: it did not reach everybody.
+            RuntimeError: not all members received them.
         """
         for pack in packs(specs_of(weights), pack_bytes):
             place = torch.zeros(room_of(pack), dtype=torch.uint8)
@@ -74,20 +79,20 @@ class Group:
             self._broadcast(place.to(self._device))
 
     def receive(self, specs: Iterable[Spec], pack_bytes: int = PACK_BYTES) -> Iterator[tuple[str, Tensor]]:
-        """What member 0 sends, tensor by tensor.
+        """The tensors that member 0 sends, one by one.
 
         Raises:
-            RuntimeError: it did not come.
+            RuntimeError: they did not arrive.
         """
         for pack in packs(specs, pack_bytes):
-            came = torch.empty(room_of(pack), dtype=torch.uint8, device=self._device)
-            self._broadcast(came)
-            yield from unpacked(came, pack)
+            received = torch.empty(room_of(pack), dtype=torch.uint8, device=self._device)
+            self._broadcast(received)
+            yield from unpacked(received, pack)
 
     def close(self) -> None:
-        """Leave: members that wait for this one get an error. Nothing can be sent or received any more."""
+        """Leave the group. Members that wait for this one get an error. The group cannot be used any more."""
         self._ranks.shutdown()
-        del self._ranks  # with it go its connections
+        del self._ranks  # only the destructor closes the connections, on which other members may be waiting
 
     def _broadcast(self, pack: Tensor) -> None:
         options = BroadcastOptions()
@@ -95,26 +100,29 @@ class Group:
         self._ranks.broadcast([pack], options).wait(TIMEOUT)
 
 
-# What torch tells of the types of these two is not what they are.
+# The result is Any because torch's stubs of these two classes do not match the classes.
 
 
 def _nccl(store: TCPStore, member: int, members: int) -> Any:
     options = torch.distributed.ProcessGroupNCCL.Options()
-    options._timeout = 2 * TIMEOUT  # when it passes, torch ends the process: `Group._broadcast` gives up before
+    # After this timeout torch's watchdog ends the process. `Group._broadcast` gives up earlier, with an exception.
+    options._timeout = 2 * TIMEOUT
     return torch.distributed.ProcessGroupNCCL(store, member, members, options)
 
 
 def _gloo(store: TCPStore, member: int, members: int) -> Any:
     gloo: Any = torch.distributed.ProcessGroupGloo
     options = gloo._Options()
-    # By default gloo listens where this machine's name leads, which on many is the loopback that no other one reaches.
+    # By default gloo listens on the address of this machine's name. On many machines that is the loopback address,
+    # which others cannot reach.
     options._devices = [gloo.create_device(hostname=_own_address(store.host, store.port))]
     options._timeout = TIMEOUT
     return gloo(store, member, members, options)
 
 
 def _own_address(host: str, port: int) -> str:
-    """This machine's, as seen from another one."""
+    """This machine's address on its route to another machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
-        route.connect((host, port))  # sends nothing
-        return route.getsockname()[0]
+        route.connect((host, port))  # a datagram socket sends nothing here: the system only chooses the route
+        address: str = route.getsockname()[0]
+    return address

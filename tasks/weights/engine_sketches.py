@@ -1,4 +1,4 @@
-"""Sketches (sketches.py) of a model as one process of vLLM holds it, by the layers' own arithmetic."""
+"""Sketches (sketches.py) of a model in a vLLM process, computed by vLLM's own layers."""
 
 from typing import Any
 
@@ -7,30 +7,30 @@ from torch import Tensor, nn
 from vllm.model_executor.layers.linear import LinearBase, RowParallelLinear
 from vllm.model_executor.layers.vocab_parallel_embedding import VocabParallelEmbedding
 
-from tasks.weights.sketches import Sketches, ids_of, input_of, told
+from tasks.weights.sketches import Sketches, flat, ids_of, input_of
 
 _HEAD = "lm_head"
 
 
 @torch.no_grad()
 def sketches_of_engine(model: nn.Module) -> Sketches:
-    """Of the layers that this process holds: of a matrix that is divided among several, its share of the output."""
-    found: Sketches = {}
+    """The sketches of this process's layers. For a matrix that is divided among processes: its share of the output."""
+    sketches: Sketches = {}
     packed: dict[str, list[str]] = getattr(model, "packed_modules_mapping", {})
-    for name, layer in model.named_modules(remove_duplicate=False):  # a tied head is the embedding by another name
+    for name, layer in model.named_modules(remove_duplicate=False):  # a tied head is the embedding under a second name
         if isinstance(layer, LinearBase):
-            found |= _of_matrices(name, layer, packed)
+            sketches |= _of_matrices(name, layer, packed)
         elif name == _HEAD and isinstance(layer, VocabParallelEmbedding):
-            found[name] = told(_of_head(layer))
+            sketches[name] = flat(_of_head(layer))
         elif isinstance(layer, VocabParallelEmbedding):
-            found[name] = told(layer(ids_of(layer.org_vocab_size, _weight_of(layer))))
+            sketches[name] = flat(layer(ids_of(layer.org_vocab_size, _weight_of(layer))))
         elif isinstance(weight := getattr(layer, "weight", None), Tensor):
-            found[name] = told(weight)
-    return found
+            sketches[name] = flat(weight)
+    return sketches
 
 
 def _of_matrices(name: str, layer: LinearBase, packed: dict[str, list[str]]) -> Sketches:
-    """Of one matrix, or of each of those that vLLM keeps in one."""
+    """The sketch of a layer's matrix, or of each of several matrices that vLLM stores in one layer."""
     device_of: Any = next(layer.parameters())
     values = input_of(layer.input_size, torch.empty(0, dtype=layer.params_dtype, device=device_of.device))
     if isinstance(layer, RowParallelLinear) and layer.input_is_parallel:
@@ -38,11 +38,11 @@ def _of_matrices(name: str, layer: LinearBase, packed: dict[str, list[str]]) -> 
     output = layer(values)
     output = output[0] if isinstance(output, tuple) else output
     parent, _, leaf = name.rpartition(".")
-    names = [f"{parent}.{part}".lstrip(".") for part in packed.get(leaf, [leaf])]
+    names = [f"{parent}.{each}".lstrip(".") for each in packed.get(leaf, [leaf])]
     if len(names) == 1:
-        return {names[0]: told(output)}
+        return {names[0]: flat(output)}
     sizes: Any = layer.output_partition_sizes
-    return {part: told(values) for part, values in zip(names, output.split(sizes, dim=-1), strict=True)}
+    return {each: flat(values) for each, values in zip(names, output.split(sizes, dim=-1), strict=True)}
 
 
 def _of_head(head: VocabParallelEmbedding) -> Tensor:

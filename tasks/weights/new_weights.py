@@ -1,4 +1,4 @@
-"""Weights for the engines of a pool, as training makes them again and again: in main memory, a folder, or buffers."""
+"""New weights for the engines of a pool, as every update of a training makes them: in memory, a folder, or buffers."""
 
 import threading
 from collections.abc import Mapping
@@ -14,17 +14,22 @@ if TYPE_CHECKING:
 
 
 class NewWeights:
-    """Weights of the engines' architecture, and the version as which tokens tell that they were sampled by them."""
+    """Weights of the engines' architecture, and the version that is recorded with every token sampled by them."""
 
     def __init__(self, folder: str, version: int, tensors: "Mapping[str, Tensor] | None" = None) -> None:
-        """Those of a folder of safetensors; or ``tensors`` in main memory, by the names that a folder has them under,
-        which `folder` writes there when an engine must read them. They must not change any more.
+        """Weights in a folder (safetensors), or ``tensors`` in main memory under the same names as in a folder.
+
+        `folder` writes ``tensors`` to the folder when an engine has to read them. They must not change any more.
         """
         self.version, self.tensors = version, tensors
         self._folder, self._lock = Path(folder), threading.Lock()
 
     def folder(self) -> str:
-        """Where they lie as safetensors, and from then on only there. May be asked from any thread."""
+        """The folder that has the weights as safetensors. The first call writes it and frees the tensors.
+
+        Safe to call from any thread.
+        """
+        # Several workers may be replaced at once, each in its own thread: one thread writes, the others wait for it.
         with self._lock:
             if self.tensors is not None:
                 _write(self._folder, self.tensors)
@@ -34,14 +39,14 @@ class NewWeights:
 
 @dataclass(frozen=True, slots=True)
 class SharedPack:
-    """Some of the weights, whole, in a buffer beside every process of the engines, in the order of these."""
+    """Some complete tensors of the weights, in one buffer for each process of the engines, in process order."""
 
     specs: "list[Spec]"
     handles: "list[Handle]"
     is_last: bool
 
     def of_engine(self, number: int, processes: int) -> "SharedPack":
-        """For the processes of one engine."""
+        """The pack with the buffers of one engine's processes."""
         return replace(self, handles=self.handles[number * processes : (number + 1) * processes])
 
 

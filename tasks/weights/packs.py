@@ -1,4 +1,4 @@
-"""Weights in packs: some hundred megabytes of tensors, one behind the other, in an order on which both sides agree."""
+"""Weights in packs: some hundred megabytes of consecutive tensors, in an order that sender and receiver share."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from torch import Tensor
 
 PACK_BYTES = 256 * 2**20
 _ALIGNED = 16
-"""Every tensor of a pack begins at a multiple of so many bytes: a view of a wider type needs that."""
+"""Every tensor of a pack begins at a multiple of this number of bytes, because views of wider types need alignment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What the other side must know of a tensor before it comes."""
+    """The properties of a tensor that the receiver must know before it arrives."""
 
     name: str
     dtype: torch.dtype
@@ -26,7 +26,7 @@ class Spec:
 
     @property
     def room(self) -> int:
-        """Bytes in a pack."""
+        """Bytes that the tensor takes in a pack, padding included."""
         return -(-self.bytes // _ALIGNED) * _ALIGNED
 
 
@@ -35,7 +35,7 @@ def specs_of(weights: Mapping[str, Tensor]) -> list[Spec]:
 
 
 def packs(specs: Iterable[Spec], pack_bytes: int = PACK_BYTES) -> Iterator[list[Spec]]:
-    """Tensors that travel together, in order: as many as fit, at least one."""
+    """The specs in groups that are sent together, in order: as many as fit, at least one."""
     pack: list[Spec] = []
     room = 0
     for spec in specs:
@@ -49,19 +49,19 @@ def packs(specs: Iterable[Spec], pack_bytes: int = PACK_BYTES) -> Iterator[list[
 
 
 def room_of(pack: Iterable[Spec]) -> int:
-    """Bytes of the whole pack."""
+    """Bytes of a pack."""
     return sum(spec.room for spec in pack)
 
 
 def fill(place: Tensor, weights: Mapping[str, Tensor]) -> None:
-    """Write the weights of a pack into ``place``, bytes (uint8), on any device; at least `room_of` their specs."""
+    """Write the weights of a pack into ``place``: at least `room_of` their specs bytes (uint8), on any device."""
     for weight, (start, _) in zip(weights.values(), _places(specs_of(weights)), strict=True):
         flat = weight.detach().contiguous().flatten().view(torch.uint8)
         place[start : start + len(flat)] = flat
 
 
 def unpacked(place: Tensor, pack: Sequence[Spec]) -> Iterator[tuple[str, Tensor]]:
-    """The weights that `fill` wrote, as views of ``place``."""
+    """The weights that `fill` wrote, as views of ``place`` (no copies)."""
     for spec, (start, _) in zip(pack, _places(pack), strict=True):
         yield spec.name, place[start : start + spec.bytes].view(spec.dtype).view(spec.shape)
 

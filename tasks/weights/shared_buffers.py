@@ -1,7 +1,7 @@
-"""Bytes that two processes of one machine see at once: on a GPU by CUDA's IPC, on CPUs by shared memory.
+"""Buffers that two processes of one machine share: on a GPU by CUDA's IPC, on CPUs by shared memory.
 
-Whoever made a buffer writes, the other one reads, and they tell each other when by other means. What a process held is
-free when it ends, however it ends.
+The process that created a buffer writes, the other one reads. The buffers do no synchronisation: callers agree on turns
+by other means (a call to the reader, and its reply). When a process ends in any way, the system frees its buffers.
 """
 
 import mmap
@@ -19,7 +19,8 @@ from tasks.weights.packs import Spec, room_of, unpacked
 
 @dataclass(frozen=True, slots=True)
 class OfMemory:
-    """How another process of this machine finds a buffer in main memory: a file without a name, by who has it open."""
+    """The address of a buffer in main memory for other processes of this machine: an anonymous file (memfd), found by
+    the process that has it open, and its file descriptor there. ``size`` is in bytes."""
 
     process: int
     descriptor: int
@@ -28,7 +29,7 @@ class OfMemory:
 
 @dataclass(frozen=True, slots=True)
 class OfGpu:
-    """How another process finds a buffer of a GPU: what torch makes of it to rebuild it elsewhere."""
+    """The address of a GPU's buffer for other processes: the arguments with which torch rebuilds the tensor there."""
 
     rebuilt_by: tuple[Any, ...]
 
@@ -36,12 +37,13 @@ class OfGpu:
 Handle = OfMemory | OfGpu
 
 _DEVICE = 6
-"""Where among `OfGpu.rebuilt_by` the GPU's number stands, which is another one where another process sees it."""
+"""The index of the GPU's number in `OfGpu.rebuilt_by`. The same GPU may have different numbers in two processes."""
 
 
 @contextmanager
 def shared_buffer(size: int, device: torch.device) -> Iterator[tuple[Tensor, Handle]]:
-    """So many bytes (uint8) on a device, and what `opened` takes in another process; they are gone in the end."""
+    """Create a buffer of ``size`` bytes (uint8) on a device; also yields the handle that `opened` takes in another
+    process. The buffer is freed at the end."""
     if device.type == "cuda":
         from torch.multiprocessing.reductions import reduce_tensor
 
@@ -57,33 +59,35 @@ def shared_buffer(size: int, device: torch.device) -> Iterator[tuple[Tensor, Han
 
 
 def opened(handle: Handle, device: torch.device) -> Tensor:
-    """The bytes of another process's buffer, on ``device`` if they are a GPU's.
+    """The bytes of another process's buffer (uint8); a GPU's buffer appears on ``device``.
 
     Raises:
-        OSError, RuntimeError: that process, or its buffer, is there no more, or on another machine.
+        OSError, RuntimeError: the process or the buffer does not exist any more, or is on another machine.
     """
     if isinstance(handle, OfGpu):
         from torch.multiprocessing.reductions import rebuild_cuda_tensor
 
         rebuilt_by = list(handle.rebuilt_by)
         rebuilt_by[_DEVICE] = device.index
-        return rebuild_cuda_tensor(*rebuilt_by)
+        tensor: Tensor = rebuild_cuda_tensor(*rebuilt_by)
+        return tensor
     descriptor = os.open(f"/proc/{handle.process}/fd/{handle.descriptor}", os.O_RDWR)
     try:
         return _mapped(descriptor, handle.size)
     finally:
-        os.close(descriptor)  # the mapping stays
+        os.close(descriptor)  # the mapping keeps the memory
 
 
 class Reader:
-    """Reads packs from another process's buffers, each opened once: of a GPU's torch counts how often it is let go."""
+    """Reads packs from another process's buffers. Each buffer is opened once, because torch counts the references to a
+    GPU's buffer, and would free it after the first of several readers."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._open: tuple[Handle, Tensor] | None = None
 
     def read(self, handle: Handle, pack: Sequence[Spec]) -> Iterator[tuple[str, Tensor]]:
-        """A copy of what is in the buffer now, so that others may be written there once this returns.
+        """A copy of the buffer's present content. The writer may reuse the buffer as soon as this returns.
 
         Raises:
             OSError, RuntimeError: as `opened`.
@@ -91,17 +95,17 @@ class Reader:
         if self._open is None or self._open[0] != handle:
             self.close()
             self._open = handle, opened(handle, self._device)
-        came = self._open[1][: room_of(pack)].clone()
-        synchronise(self._device)
-        return unpacked(came, pack)
+        copy = self._open[1][: room_of(pack)].clone()
+        synchronise(self._device)  # the copy is asynchronous on a GPU: it must be done before the writer goes on
+        return unpacked(copy, pack)
 
     def close(self) -> None:
-        """Let the buffer go."""
+        """Release the buffer."""
         self._open = None
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until what was asked of a GPU is done: another process does not see what is still under way."""
+    """Wait for all queued work of a GPU: its stream orders the work of one process only, not that of others."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

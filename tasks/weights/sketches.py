@@ -1,7 +1,7 @@
-"""What each layer of a model makes of a fixed input: by it two copies of a model are compared, layer by layer.
+"""The output of each layer of a model for a fixed input. Two copies of a model are compared by these, layer by layer.
 
-The sketch of a matrix is its product with one vector, with the bias added. It can be had of weights that an engine
-keeps in a form of its own: packed for the processor, several matrices in one, a share of a matrix on each device.
+The sketch of a matrix is its product with one vector, plus the bias. It can be computed even where an engine stores
+weights in its own format: packed for the CPU, several matrices in one, or a share of a matrix on each device.
 """
 
 import math
@@ -14,37 +14,40 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Sketches = dict[str, NDArray[np.float32]]
-"""By the name that the layer has in its Hugging Face model."""
+"""Sketches by the name of the layer in its Hugging Face model."""
 
 _IDS = 64
+"""The number of token ids in the input of an embedding."""
 
 
 def input_of(width: int, like: Tensor) -> Tensor:
-    """The vector that a layer of this width is given, in the precision and on the device of a tensor; one row."""
+    """The input of a layer, (1, width), with the precision and the device of ``like``."""
     values = torch.sin(torch.arange(1, width + 1, dtype=torch.float64) ** 2)
     return values.to(like.device, like.dtype)[None]
 
 
 def ids_of(vocabulary: int, like: Tensor) -> Tensor:
-    """The token ids that an embedding is given, spread over the vocabulary."""
+    """The input of an embedding: token ids spread evenly over the vocabulary."""
     return torch.linspace(0, vocabulary - 1, min(_IDS, vocabulary), device=like.device).long()
 
 
 @torch.no_grad()
 def sketches_of(
-    model: nn.Module, gathered: Callable[[list[nn.Parameter]], AbstractContextManager[None]] = lambda weights: nullcontext()
+    model: nn.Module,
+    gathered: Callable[[list[nn.Parameter]], AbstractContextManager[object]] = lambda weights: nullcontext(),
 ) -> Sketches:
-    """Of a Hugging Face model; inside ``gathered`` the weights of one layer are whole."""
-    found = {}
+    """The sketches of a Hugging Face model. Within ``gathered`` a layer's weights are complete (ZeRO divides them)."""
+    sketches = {}
     for name, layer in model.named_modules():
         weights = list(layer.parameters(recurse=False))
         if weights:
             with gathered(weights):
-                found[name] = told(_sketch(layer))
-    return found
+                sketches[name] = flat(_sketch(layer))
+    return sketches
 
 
-def told(values: Tensor) -> NDArray[np.float32]:
+def flat(values: Tensor) -> NDArray[np.float32]:
+    """The values of a tensor as one row of fp32 in main memory."""
     return values.detach().float().flatten().cpu().numpy()
 
 
@@ -59,10 +62,10 @@ def _sketch(layer: nn.Module) -> Tensor:
 
 
 def most_different(ours: Sketches, theirs: Sequence[Sketches]) -> tuple[str, float]:
-    """The layer whose sketches are the furthest apart, and their distance over the length of ours.
+    """The layer whose sketches differ most, and the norm of their difference divided by the norm of ours.
 
-    ``theirs`` come from the processes of one engine, in order: each has the whole of a layer's output, or its share.
-    A layer of which they hold shares that overlap is not compared.
+    ``theirs`` are from the processes of one engine, in order. Each has a layer's complete output, or its share of it.
+    A layer whose shares overlap is not compared.
     """
     distances = {}
     for name, mine in ours.items():

@@ -1,9 +1,9 @@
-"""A vLLM weight-transfer backend: new weights from a folder, by broadcast or out of shared buffers, on CPUs and GPUs.
+"""A vLLM weight-transfer backend: new weights from a folder, by broadcast, or from shared buffers, on CPUs and GPUs.
 
-It stands beside vLLM's own backends, which need GPUs, under the same calls (``init_weight_transfer_engine``,
-``start_weight_update``, ``update_weights``, ``finish_weight_update``). A folder can be read at any time by anybody
-(``/dev/shm`` is a good place for one that one machine reads); a broadcast reaches at once all who wait for it; a shared
-buffer is read where it is, by a process beside the one that fills it.
+It implements the calls of vLLM's own backends, which need GPUs (``init_weight_transfer_engine``,
+``start_weight_update``, ``update_weights``, ``finish_weight_update``). Any engine can read a folder at any time
+(``/dev/shm`` is a good place if only one machine reads it). A broadcast reaches all waiting members of a group at once.
+A shared buffer is read by a process on the machine of the process that fills it.
 """
 
 import logging
@@ -33,15 +33,16 @@ from tasks.weights.sketches import Sketches
 
 BACKEND = "masksearch"
 
-# It warns at every update of layers that have nothing to load: rotary tables, a head tied to the embeddings.
+# vLLM warns at every update about layers that have nothing to load: rotary tables, a head tied to the embeddings.
 logging.getLogger("vllm.model_executor.model_loader.reload.layerwise").setLevel(logging.ERROR)
-# And on CPUs at every sleep that memory stays as it is.
+# On CPUs it warns at every sleep that no memory is freed.
 logging.getLogger("vllm.v1.worker.cpu_worker").setLevel(logging.ERROR)
 
 
 @dataclass
 class Invitation(WeightTransferInitInfo):
-    """To a group in which weights are broadcast; ``first``: the member that this engine's first process is."""
+    """An invitation to a group in which weights are broadcast. ``first`` is the member number of this engine's first
+    process; its other processes have the following numbers."""
 
     meeting: Meeting
     first: int
@@ -49,7 +50,8 @@ class Invitation(WeightTransferInitInfo):
 
 @dataclass
 class Update(WeightTransferUpdateInfo):
-    """Where the new weights come from: a folder, a broadcast of what ``specs`` say, or, some of them, a shared pack."""
+    """The source of new weights, exactly one of: a folder, a broadcast of tensors with these ``specs``, or a shared
+    pack with some of the weights."""
 
     folder: str | None = None
     specs: list[Spec] | None = None
@@ -59,7 +61,7 @@ class Update(WeightTransferUpdateInfo):
 def _tensors_of(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        raise FileNotFoundError(f"{folder}: no safetensors in it")
+        raise FileNotFoundError(f"{folder}: no *.safetensors in this folder")
     for path in files:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 - a handle, not a mapping
@@ -73,7 +75,7 @@ class MaskSearchTransferEngine(WeightTransferEngine[Invitation, Update]):
     _reader: Reader | None = None
 
     def init_transfer_engine(self, init_info: Invitation) -> None:
-        self.shutdown()
+        self.shutdown()  # the former group, if any, is unusable: a member died, or the trainer left it
         self._group = meet(init_info.meeting, init_info.first + self.parallel_config.rank)
 
     def start_weight_update(self) -> None:
@@ -88,7 +90,7 @@ class MaskSearchTransferEngine(WeightTransferEngine[Invitation, Update]):
             self._reader = self._reader or Reader(self.device)
             load(self._reader.read(update_info.pack.handles[self.parallel_config.rank], update_info.pack.specs))
             return
-        assert self._group is not None and update_info.specs is not None, "weights are broadcast to members of a group"
+        assert self._group is not None and update_info.specs is not None, "only members of a group receive a broadcast"
         load(self._group.receive(update_info.specs))
 
     def finish_weight_update(self) -> None:
@@ -96,7 +98,7 @@ class MaskSearchTransferEngine(WeightTransferEngine[Invitation, Update]):
         finalize_layerwise_reload(self.model, self.model_config)
         head = getattr(self.model, "lm_head", None)
         if current_platform.is_cpu() and head is not None and self.model_config.hf_config.tie_word_embeddings:
-            # A tied head has no weights of its own in the folder, so the reload leaves its packed copy as it was.
+            # A folder has no weights for a tied head, so the reload leaves vLLM's packed copy of it unchanged.
             dispatch_cpu_unquantized_gemm(head, remove_weight=False)
 
     def shutdown(self) -> None:
@@ -106,10 +108,10 @@ class MaskSearchTransferEngine(WeightTransferEngine[Invitation, Update]):
 
 
 class Registered:
-    """vLLM's worker extension: every worker process imports this module, and so knows the backend."""
+    """vLLM's worker extension. Its purpose: every worker process imports this module, which registers the backend."""
 
     def sketches(self) -> Sketches:
-        """Of the model that this process runs."""
+        """The sketches of the model in this process."""
         worker: Any = self
         return sketches_of_engine(worker.get_model())
 

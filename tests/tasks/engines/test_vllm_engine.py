@@ -110,7 +110,7 @@ def _reference_scores(model: PreTrainedModel, ids: list[int]) -> list[float]:
 @pytest.mark.parametrize("reason", ["abort", "error", "repetition", None])
 def test_a_request_that_was_given_up_is_no_sample(reason: str | None):
     completion = SimpleNamespace(finish_reason=reason, token_ids=[4, 5], logprobs=None, weight_versions=None)
-    with pytest.raises(EngineFailed, match=f"gave a request up: {reason}"):
+    with pytest.raises(EngineFailed, match=f"did not finish a request: {reason}"):
         sample_of(SimpleNamespace(outputs=[completion]))
 
 
