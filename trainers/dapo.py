@@ -1,7 +1,7 @@
 """``python -m trainers.dapo CONFIG.json`` (schemas.jobs.DapoJob): reinforcement learning with live search.
 
-All ranks train (DeepSpeed). Rank 0 is the controller besides: it has the engines roll out, and gives the others what
-came of it.
+All ranks train (DeepSpeed). Rank 0 is also the controller: it has the engines generate rollouts, and sends them to the
+other ranks.
 """
 
 import shutil
@@ -26,7 +26,7 @@ def train(
     """Train the policy, and write ``model/``."""
     questions = [question for path in job.questions for question in storage.read_rows(path, Question)]
     if not questions:
-        raise BadInput(f"no question to train on in {', '.join(job.questions) or 'an empty list'}")
+        raise BadInput(f"no question to train on in {', '.join(job.questions) or 'an empty list of files'}")
     import torch
 
     from tasks.agent.protocol import prompt_of
@@ -46,7 +46,7 @@ def train(
     tokenizer = AgentTokenizer.load(job.tokenizer)
     trainer = TrainingEngine(job.start, settings.optimiser, settings.engineering)
     spots = trainer.of_all_ranks(own_spot(trainer.device)) if job.placement.takes_turns else []
-    trainer.leave_room()  # for an engine that is started on the same GPU
+    trainer.leave_room()  # in layout `shared` an engine starts on the same GPU
     scratch = Path(job.output) / ".weights"
     with ExitStack() as closed_at_the_end:
         rollouts = generation = None
@@ -65,7 +65,8 @@ def train(
             )
         controller = Controller(job, rollouts, generation, tokenizer) if rollouts and generation else None
         figures = PolicyTraining(job, trainer, weights, controller, stop).run()
-        trainer.save_weights(str(Path(job.output) / "model"))  # closing an engine may end all torch.distributed groups
+        # Before the engines are closed, because that may end all torch.distributed groups.
+        trainer.save_weights(str(Path(job.output) / "model"))
         if trainer.rank == 0:
             shutil.rmtree(scratch)
     return figures

@@ -11,7 +11,7 @@ from trainers.ranks import launch
 
 
 def train(job: PretrainJob) -> dict[str, Any]:
-    """Train on the job's passages, laid along links."""
+    """Train on documents of the job's passages, which follow the links between pages."""
     from tasks.agent.tokenizer import AgentTokenizer
     from trainers.supervised import loop
     from trainers.supervised.documents import DocumentCourse

@@ -1,6 +1,6 @@
 """``python -m trainers.sft CONFIG.json`` (schemas.jobs.SftJob): fine-tuning on accepted trajectories.
 
-Only what the judge found correct is trained on, and of that only the model's own tokens.
+It trains only on trajectories that the judge found correct, and only on the model's own tokens in them.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from trainers.ranks import launch
 
 
 def train(job: SftJob) -> dict[str, Any]:
-    """Train on the accepted trajectories of all sources; the figures tell how many there were, by number of masks."""
+    """Train on the accepted trajectories of all sources; the figures include their counts by number of masks."""
     from tasks.agent.tokenizer import AgentTokenizer
     from trainers.model.sequences import sequence_of
     from trainers.supervised import loop
@@ -32,7 +32,10 @@ def train(job: SftJob) -> dict[str, Any]:
         sequences.append(sequence)
         examples.append(Example(len(sequence), trajectory.n_masks, weight))
     if not examples:
-        raise BadInput(f"no accepted trajectory of at most {job.settings.max_length} tokens to train on")
+        raise BadInput(
+            f"no accepted trajectory of at most {job.settings.max_length} tokens to train on ({too_long} are longer): "
+            "raise sft.max_length, or make more trajectories"
+        )
     figures = loop.train(job, TrajectoryCourse(sequences, examples, job.settings))
     by_masks = Counter(example.n_masks for example in examples)
     return {**figures, "too_long": too_long, "examples": {str(n): by_masks[n] for n in sorted(by_masks)}}

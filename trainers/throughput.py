@@ -1,7 +1,7 @@
-"""``python -m trainers.throughput CONFIG.json`` (schemas.jobs.TrainingRateJob): how fast the ranks train.
+"""``python -m trainers.throughput CONFIG.json`` (schemas.jobs.TrainingRateJob): the training rate of the ranks.
 
-The product's own engine, packing and step, on made-up sequences: forward, backward and an update, over and over. No
-data is waited for, and nothing is kept.
+It repeats forward, backward and update on synthetic sequences, with the engine, packing and step of real trainings. It
+reads no data and writes no weights.
 """
 
 import os
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from trainers.model.sequences import Sequence
 
 WARM_UP = 3
-"""Steps that are not measured."""
+"""Steps before the measurement."""
 ROWS_PER_STEP = 4
-"""Of each rank."""
+"""Rows of each rank."""
 
 _LEAST_STEPS = 3
 _LR = 1e-5
@@ -33,29 +33,28 @@ _LR = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """``mfu``: the share of the matrix rates of all ranks' devices that the model's own arithmetic took."""
+    """``mfu``: flops of the model per second, divided by the matrix rates of all ranks' devices."""
 
     device: str
     ranks: int
     steps: int
     tokens_per_second: float
-    """Of all ranks together."""
+    """The rate of all ranks together."""
     mfu: float
     matrix_flops_per_second: float
-    """Of rank 0's device, just before; on CPUs of as many threads as the rank has, while all ranks measure."""
+    """The rate of rank 0's device before the steps; on CPUs that of the rank's threads while all ranks measure."""
 
 
 def measure(job: TrainingRateJob) -> dict[str, Any]:
-    """The figures of `throughput` on the ranks of the job."""
+    """The figures of `throughput` for a job."""
     import torch
 
     torch.set_num_threads(job.threads_per_rank)
 
-    def tell(passed: float) -> None:
+    def report(passed: float) -> None:
         jobs.report_progress(job.output, round(min(passed, job.seconds)), round(job.seconds), "seconds")
 
-    found = throughput(job.start, job.engineering, job.longest // 10, job.longest, job.seconds, tell)
-    return asdict(found)
+    return asdict(throughput(job.start, job.engineering, job.longest // 10, job.longest, job.seconds, report))
 
 
 def throughput(
@@ -64,12 +63,12 @@ def throughput(
     shortest: int,
     longest: int,
     seconds: float,
-    tell: Callable[[float], None] = lambda passed: None,
+    report: Callable[[float], None] = lambda passed: None,
 ) -> Throughput:
-    """Train the model of a folder for so long, and some steps at least. All ranks call this together.
+    """Train the model of a folder for ``seconds``, and at least `_LEAST_STEPS` steps. All ranks call this together.
 
-    Sequences are of even chances for lengths in [shortest, longest), packed in rows of the settings' tokens. Rank 0
-    tells the seconds that were measured so far.
+    Lengths of sequences are uniform in [shortest, longest); rows are packed with the settings' micro-batch tokens. Rank
+    0 calls ``report`` with the seconds measured so far.
     """
     from trainers.model.flops import finish, matrix_flops_per_second, training_flops
     from trainers.ranks.deepspeed_engine import TrainingEngine
@@ -77,12 +76,12 @@ def throughput(
     from trainers.supervised.loop import update
 
     model = architecture_in(folder)
-    assert model is not None, "a model that we wrote ourselves"
+    assert model is not None, "the pipeline wrote this model"
     engine = TrainingEngine(folder, OptimiserSettings(lr=_LR), engineering)
     matrix = matrix_flops_per_second(engine.device, _dtype(engineering))
     (matrix_of_all,) = engine.sum_over_ranks(matrix)
     tokens = ROWS_PER_STEP * engineering.micro_batch_tokens * engine.ranks
-    step = Step(phase=0, sequences=made_up_sequences(shortest, longest, tokens))
+    step = Step(phase=0, sequences=synthetic_sequences(shortest, longest, tokens))
     done, began = 0, time.perf_counter()
     while True:
         if done == WARM_UP:
@@ -92,7 +91,7 @@ def throughput(
         done += 1
         passed = time.perf_counter() - began
         if engine.rank == 0 and done > WARM_UP:
-            tell(passed)
+            report(passed)
         if engine.from_rank_0(done >= WARM_UP + _LEAST_STEPS and passed > seconds):
             break
     finish(engine.device)
@@ -109,8 +108,8 @@ def throughput(
     )
 
 
-def made_up_sequences(shortest: int, longest: int, n_tokens: int) -> "list[Sequence]":
-    """Random tokens below 300, all trained, ``n_tokens`` in all or a little more."""
+def synthetic_sequences(shortest: int, longest: int, n_tokens: int) -> "list[Sequence]":
+    """Sequences of random token ids below 300, all trained, with ``n_tokens`` in total or slightly more."""
     import numpy as np
 
     from trainers.model.sequences import Sequence
@@ -124,7 +123,7 @@ def made_up_sequences(shortest: int, longest: int, n_tokens: int) -> "list[Seque
 
 
 def device_name(device: "torch.device") -> str:
-    """The GPU's name, or what is known of the machine's processors."""
+    """The GPU's name, or the architecture and number of the machine's CPU cores."""
     import torch
 
     if device.type == "cuda":

@@ -10,7 +10,7 @@ from trainers.model.weights import load_model, new_model
 
 
 def make(job: NewModelJob) -> dict[str, Any]:
-    """Write ``model/`` and count its parameters."""
+    """Write ``model/``; returns its number of parameters."""
     folder = str(Path(job.output) / "model")
     tokenizer = AgentTokenizer.load(job.tokenizer)
     if job.settings.path is not None:

@@ -16,7 +16,7 @@ from tests.bench.training_timing import interleaved, ratio
 from trainers.model.batches import Batch, batch_of, packed
 from trainers.model.language_model import LanguageModel
 from trainers.model.sequences import Sequence
-from trainers.throughput import made_up_sequences
+from trainers.throughput import synthetic_sequences
 
 
 def compare(
@@ -28,7 +28,7 @@ def compare(
     repeats: int,
 ) -> str:
     """A line on sequences of even chances for lengths in [shortest, longest), every token trained."""
-    sequences = made_up_sequences(shortest, longest, n_tokens)
+    sequences = synthetic_sequences(shortest, longest, n_tokens)
     real = sum(map(len, sequences))
     model, masked = LanguageModel(load()), load()
     rows = [batch_of(micro_batch) for micro_batch in packed(sequences, micro_batch_tokens, len)]

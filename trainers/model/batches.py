@@ -1,7 +1,7 @@
-"""Sequences packed into micro-batches: several in one row, one after another, without padding.
+"""Sequences packed into micro-batches: several sequences concatenated in one row, without padding.
 
-A micro-batch is one row of at most as many tokens as a budget. Micro-batches are shared out to the ranks, so that what
-a step trains on does not depend on how many ranks there are.
+A micro-batch is one row of at most ``budget`` tokens. Micro-batches are distributed over the ranks, so that the data of
+a step does not depend on the number of ranks.
 """
 
 import heapq
@@ -21,9 +21,10 @@ _NOTHING = Sequence(np.zeros(2, np.int32), np.zeros(2, np.bool_))
 
 
 class Batch(NamedTuple):
-    """A micro-batch as tensors of one row (B = 1); the N true places of ``trained_BT`` are trained.
+    """A micro-batch as tensors of one row (B = 1). The N tokens where ``trained_BT`` is true are trained.
 
-    ``lengths`` are those of its sequences, in order: no sequence sees another, and positions start anew at each.
+    ``lengths`` are the lengths of its sequences, in order. No sequence attends to another, and positions restart at
+    each.
     """
 
     tokens_BT: Tensor
@@ -32,12 +33,12 @@ class Batch(NamedTuple):
 
 
 def packed(items: Iterable[Item], budget: int, length_of: Callable[[Item], int], ranks: int = 1) -> list[list[Item]]:
-    """Share items out to micro-batches of at most ``budget`` tokens, as even as can be: so no rank waits for others.
+    """Pack items into micro-batches of at most ``budget`` tokens and similar size, so that no rank waits for others.
 
-    An item that is longer has a micro-batch of its own. There are about as few as the bound allows, tried from the
-    number that the tokens would fill; a multiple of ``ranks`` where there are items enough. The longest item comes
-    first, each into the micro-batch that has the fewest tokens (Graham's LPT rule); ties are broken by the order of the
-    items.
+    A longer item gets its own micro-batch. The number of micro-batches is close to the minimum: the search starts with
+    the number that the tokens would fill. It is a multiple of ``ranks`` if there are enough items. From the longest to
+    the shortest, each item goes into the micro-batch with the fewest tokens (Graham's LPT rule); ties are broken by the
+    order of the items.
     """
     ordered = sorted(items, key=lambda item: -length_of(item))
     needed = math.ceil(sum(min(length_of(item), budget) for item in ordered) / budget)
@@ -50,12 +51,12 @@ def packed(items: Iterable[Item], budget: int, length_of: Callable[[Item], int],
 
 
 def _spread(ordered: list[Item], budget: int, length_of: Callable[[Item], int], count: int) -> list[list[Item]]:
-    """Over ``count`` micro-batches, and as many more as it takes."""
+    """Pack into ``count`` micro-batches, plus additional ones where items do not fit."""
     micro_batches: list[list[Item]] = [[] for _ in range(count)]
     lightest = [(0, number) for number in range(count)]
     for item in ordered:
         tokens, number = lightest[0]
-        if tokens and tokens + length_of(item) > budget:  # it has no place in any other either
+        if tokens and tokens + length_of(item) > budget:  # the others are fuller still
             heapq.heappush(lightest, (length_of(item), len(micro_batches)))
             micro_batches.append([item])
         else:
@@ -65,19 +66,19 @@ def _spread(ordered: list[Item], budget: int, length_of: Callable[[Item], int], 
 
 
 def share_of(micro_batches: list[list[Item]], rank: int, ranks: int) -> list[list[Item]]:
-    """The micro-batches of one rank. All ranks get as many: an empty one where there is none left."""
+    """The micro-batches of one rank. All ranks get the same number, some of them empty: each is a collective call."""
     mine = micro_batches[rank::ranks]
     most = -(-len(micro_batches) // ranks)
     return mine + [[] for _ in range(most - len(mine))]
 
 
 def batch_of(micro_batch: list[Sequence], device: torch.device | str = "cpu") -> Batch:
-    """Lay sequences one after another; an empty micro-batch becomes two tokens of which none is trained."""
+    """Concatenate sequences; an empty micro-batch becomes two untrained tokens."""
     micro_batch = micro_batch or [_NOTHING]
     tokens_T = np.concatenate([sequence.token_ids for sequence in micro_batch]).astype(np.int64)
     trained_T = np.concatenate([sequence.trained for sequence in micro_batch])
     lengths = [len(sequence) for sequence in micro_batch]
-    trained_T[np.cumsum([0, *lengths[:-1]])] = False  # nothing stands before the first token to predict it from
+    trained_T[np.cumsum([0, *lengths[:-1]])] = False  # a sequence's first token has no context to predict it from
     return Batch(torch.from_numpy(tokens_T)[None].to(device), torch.from_numpy(trained_T)[None].to(device), lengths)
 
 

@@ -14,7 +14,7 @@ from trainers.model.attention import use_packed_attention
 
 @dataclass
 class TokenScores:
-    """Of the N marked tokens, row by row: the natural log probability, and the entropy at its place if asked for."""
+    """The natural log probabilities of the N marked tokens, row by row, and optionally the entropies in nats."""
 
     logprobs_N: Tensor
     entropy_N: Tensor | None
@@ -23,11 +23,11 @@ class TokenScores:
 class LanguageModel(nn.Module):
     """A Hugging Face causal model, called with token ids and a mask of the tokens to be scored.
 
-    The head is run at the positions before marked tokens alone.
+    The head runs only at the positions before marked tokens.
 
-    Nothing is dropped out, whatever the model's config says (attention, residuals, embeddings, layers) and in whatever
-    mode: the same weights give the same tokens the same probability. A ratio to the policy before an update, a probe
-    that trainer and engine must agree on, and a training that goes on from a checkpoint all rest on that.
+    Dropout is off in every mode, even if the model's config sets it (attention, residuals, embeddings, layers): the
+    same weights give the same tokens the same probability. Three things depend on that: the ratio to the policy before
+    an update, the probe on which trainer and engine must agree, and a training that resumes from a checkpoint.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -37,10 +37,10 @@ class LanguageModel(nn.Module):
         self.train()
 
     def train(self, mode: bool = True) -> "LanguageModel":
-        """Of the two modes of PyTorch, the model stays in that of evaluation, in which nothing is dropped out.
+        """Keep the model in PyTorch's evaluation mode, which turns dropout off.
 
-        Only the layers that recompute their activations have to be in the other one for that: their own numbers for
-        dropout are set to 0.
+        Layers with activation checkpointing recompute only in training mode, so they are put into it, and their own
+        dropout rates are set to 0.
         """
         super().train(False)
         for layer in self.model.modules():
@@ -61,8 +61,8 @@ class LanguageModel(nn.Module):
     ) -> TokenScores:
         """Score the tokens where ``marked_BT`` is true (never the first of a sequence) at this temperature.
 
-        ``lengths`` are those of the sequences that lie one after another in every row, T in all; by default a row is
-        one sequence. A sequence is scored as if it were alone.
+        ``lengths`` are the lengths of the concatenated sequences of every row, T in total; by default a row is one
+        sequence. Each sequence is scored as if it were alone.
         """
         lengths = [tokens_BT.shape[1]] if lengths is None else lengths
         positions_T = torch.cat([torch.arange(length, device=tokens_BT.device) for length in lengths])
@@ -77,4 +77,5 @@ class LanguageModel(nn.Module):
 
 @torch.no_grad()
 def _entropy(logits_NV: Tensor) -> Tensor:
-    return torch.special.entr(logits_NV.softmax(-1)).sum(-1)
+    entropy_N: Tensor = torch.special.entr(logits_NV.softmax(-1)).sum(-1)
+    return entropy_N

@@ -1,8 +1,8 @@
 """Losses and advantages as pure functions of per-token log probabilities.
 
-Tensors are flat over the trained tokens of a micro-batch: ``_N`` is their number, whatever sequences they come from. A
-loss is a sum divided by ``normaliser``, the number of trained tokens of the whole update over all micro-batches and
-ranks, so that every token weighs the same however the update is cut. Probabilities are natural logs.
+Tensors are flat over the N trained tokens of all sequences of a micro-batch (suffix ``_N``). A loss is a sum divided by
+``normaliser``, the number of trained tokens of the whole update over all micro-batches and ranks, so that every token
+has the same weight for any division of the update. Log probabilities are natural logs.
 """
 
 from collections.abc import Sequence
@@ -14,38 +14,38 @@ from torch import Tensor
 
 _EPSILON = 1e-6
 _ROUNDING = 1e-9
-"""Rewards that differ by less differ by how sums were rounded: a word more or less is worth a million times that."""
+"""Relative differences of rewards below this are rounding errors: one word changes a reward a million times as much."""
 
 
 def cross_entropy(logprobs_N: Tensor, normaliser: int) -> Tensor:
-    """Mean negative log likelihood a token: this micro-batch's share of it, a scalar."""
+    """This micro-batch's share of the mean negative log likelihood per token, a scalar."""
     return -logprobs_N.sum() / normaliser
 
 
 @dataclass(frozen=True)
 class PolicyTerms:
-    """What the samples said about the tokens of a micro-batch, and what the policy said before the update."""
+    """The constants of the loss for the tokens of a micro-batch."""
 
     advantages_N: Tensor
     before_N: Tensor
-    """Log probabilities by the trainer's weights before the update's first step: those of the ratio."""
+    """Log probabilities under the trainer's weights before the update: the denominator of the ratio."""
     sampler_N: Tensor
-    """Log probabilities with which the engine drew the tokens."""
+    """Log probabilities with which the engine sampled the tokens."""
 
 
 @dataclass(frozen=True)
 class PolicyLoss:
-    """``loss`` is differentiable; the sums are over tokens, to be divided by their number once all are added up."""
+    """``loss`` is differentiable. ``clipped`` and ``kl`` are sums over tokens: divide their totals by all tokens."""
 
     loss: Tensor
     clipped: Tensor
-    """Tokens for which the clip binds, so that they have no gradient."""
+    """The number of tokens without a gradient because the clip binds."""
     kl: Tensor
     """Sum of (ratio - 1 - log ratio), the k3 estimate of KL(before || now)."""
 
 
 def importance_weights(before_N: Tensor, sampler_N: Tensor, cap: float) -> Tensor:
-    """min(p_trainer / p_sampler, cap) a token: corrects samples of a sampler that is not quite the policy.
+    """min(p_trainer / p_sampler, cap) for each token: corrects for a sampler that differs slightly from the policy.
 
     Truncated importance sampling, as in https://fengyao.notion.site/off-policy-rl.
     """
@@ -77,14 +77,14 @@ def dapo(
 
 
 def are_equal(rewards: Sequence[float]) -> bool:
-    """Whether the rewards of a group are all the same but for rounding, so that there is nothing to compare."""
+    """Whether the rewards of a group are equal up to rounding, so that the group is not informative."""
     return not rewards or max(rewards) - min(rewards) <= _ROUNDING * max(1.0, *map(abs, rewards))
 
 
 def group_advantages(rewards: Sequence[float]) -> list[float]:
-    """(R - mean) / std within one group of rollouts of one prompt; the sample's standard deviation (n - 1).
+    """(R - mean) / std within the group of rollouts of one prompt, with the sample standard deviation (n - 1).
 
-    All are 0 where the rewards are equal.
+    All advantages are 0 if the rewards are equal.
     """
     if are_equal(rewards):
         return [0.0] * len(rewards)
@@ -93,9 +93,9 @@ def group_advantages(rewards: Sequence[float]) -> list[float]:
 
 
 def overlong_penalty(n_tokens: int, max_tokens: int, cache: int) -> float:
-    """Soft overlong punishment (arXiv 2503.14476, equation 13): 0, then falling over ``cache`` tokens, -1 beyond.
+    """Soft overlong punishment (arXiv 2503.14476, equation 13): 0, falling over the last ``cache`` tokens to -1.
 
-    ``n_tokens`` are those that the policy sampled, of ``max_tokens`` that it may.
+    ``n_tokens`` is the number of tokens that the policy sampled, ``max_tokens`` its limit.
     """
     over = n_tokens - (max_tokens - cache)
     return -min(1.0, max(0.0, over / cache))

@@ -1,4 +1,4 @@
-"""What a model is trained on: a sequence of tokens, and which of them are the model's own."""
+"""Training sequences: tokens, with marks on those that the model wrote itself."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from tasks.agent.tokenizer import AgentTokenizer
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """``trained`` marks the tokens that the loss reads; ``logprobs`` are the sampler's, 0 where it sampled nothing."""
+    """``trained`` marks the tokens in the loss; ``logprobs`` are the sampler's, 0 for tokens that it did not sample."""
 
     token_ids: NDArray[np.int32]
     trained: NDArray[np.bool_]
@@ -26,10 +26,10 @@ class Sequence:
 
 
 def sequence_of(trajectory: Trajectory, tokenizer: AgentTokenizer) -> Sequence:
-    """A trajectory's tokens, segment by segment; the model's own segments, and nothing else, are trained.
+    """A trajectory's tokens, segment by segment; only the model's own segments are trained.
 
-    Sampled token ids are kept as they are. A segment without ids is encoded by itself, the first one as the beginning
-    of a sequence, so that its tokens are those that the agent loop feeds a model.
+    Sampled token ids are kept. A segment without ids is encoded separately, the first one as the beginning of a
+    sequence, so that the tokens are those that the agent loop gives to a model.
     """
     ids: list[int] = []
     trained: list[bool] = []
@@ -38,7 +38,9 @@ def sequence_of(trajectory: Trajectory, tokenizer: AgentTokenizer) -> Sequence:
         encode = tokenizer.encode if number else tokenizer.begin
         tokens = encode(segment.text) if segment.token_ids is None else segment.token_ids
         if segment.logprobs is not None and len(segment.logprobs) != len(tokens):
-            raise ValueError(f"trajectory {trajectory.trajectory_id}: a segment has not one logprob a token")
+            raise ValueError(
+                f"trajectory {trajectory.trajectory_id}: the numbers of a segment's logprobs and tokens differ"
+            )
         ids += tokens
         trained += [segment.author == Author.MODEL] * len(tokens)
         logprobs += segment.logprobs if segment.logprobs is not None else [0.0] * len(tokens)

@@ -1,4 +1,4 @@
-"""Models as Hugging Face folders (config.json, safetensors): made, fitted to a tokenizer, read, written."""
+"""Models as Hugging Face folders (config.json, safetensors): create, fit to a tokenizer, read and write."""
 
 import shutil
 import tempfile
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def new_model(settings: ModelSettings, vocabulary: int, out: str, made_for: str | None = None) -> None:
-    """Write a model's folder whose embedding has a row for every one of ``vocabulary`` token ids.
+    """Write the folder of a new model whose embedding has a row for each of ``vocabulary`` token ids.
 
-    From nothing, a Qwen2, its weights drawn by ``settings.seed``; or, where ``settings.path`` names a model's folder,
-    that model, with rows added for tokens that it does not know. The folder says which tokenizer it was ``made_for``
-    (`AgentTokenizer.digest`), and so does every model that is trained from it.
+    It is a Qwen2 with random weights (``settings.seed``). If ``settings.path`` is a model's folder, it is that model,
+    with rows added for token ids that it lacks. The config records the tokenizer that the model was ``made_for``
+    (`AgentTokenizer.digest`), and models trained from it inherit that.
 
     Raises:
-        BadInput: the settings fit no architecture, or the folder holds no model.
+        BadInput: the settings fit no architecture, or the folder has no model.
     """
     model = _from_nothing(settings, vocabulary) if settings.path is None else _fitted(settings, vocabulary)
     if made_for is not None:
@@ -31,10 +31,10 @@ def new_model(settings: ModelSettings, vocabulary: int, out: str, made_for: str 
 
 
 def load_model(folder: str, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
-    """The model of a folder, in the folder's own precision unless told otherwise.
+    """The model of a folder, by default in the precision of its files.
 
     Raises:
-        BadInput: the folder holds no model.
+        BadInput: the folder has no model.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
@@ -47,29 +47,29 @@ def load_model(folder: str, dtype: "torch.dtype | None" = None) -> "PreTrainedMo
 
 
 def _no_model(folder: str, error: Exception) -> BadInput:
-    return BadInput(f"{folder}: no model there: {' '.join(str(error).split())[:200]}")
+    return BadInput(f"{folder}: no model there, or a damaged one: {' '.join(str(error).split())[:200]}")
 
 
 def load_sharded(folder: str, dtype: "torch.dtype", deepspeed_config: dict[str, Any]) -> "PreTrainedModel":
-    """The model of a folder under ZeRO 3, on all ranks together: none of them ever holds more of it than one layer.
+    """Load the model of a folder under ZeRO 3; all ranks call this together.
 
-    Rank 0 alone reads the weights, one by one.
+    Besides its share, a rank never holds more than one layer. Only rank 0 reads the weights, one by one.
 
     Raises:
-        BadInput: the folder holds no model, or other weights than its architecture has.
+        BadInput: the folder has no model, or its weights do not match its architecture.
     """
     import deepspeed
     import torch
     from safetensors import safe_open
     from transformers import AutoConfig, AutoModelForCausalLM
-    from transformers.integrations import HfDeepSpeedConfig
+    from transformers.integrations.deepspeed import HfDeepSpeedConfig
 
     try:
         architecture = AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise _no_model(folder, error) from None
-    sharding = HfDeepSpeedConfig(deepspeed_config)  # transformers shards a model as it makes it while this lives
-    model = AutoModelForCausalLM.from_config(architecture, dtype=dtype)
+    sharding = HfDeepSpeedConfig(deepspeed_config)  # while this object exists, transformers creates models sharded
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(architecture, dtype=dtype)
     del sharding
     named = model.state_dict(keep_vars=True)
     missing = {id(weight) for weight in named.values()}
@@ -77,23 +77,23 @@ def load_sharded(folder: str, dtype: "torch.dtype", deepspeed_config: dict[str, 
         with safe_open(path, "pt") as tensors:
             for name in tensors.offset_keys():
                 if name not in named:
-                    raise BadInput(f"{path}: {name} is no weight of this model; train it with zero_stage 1 or 2")
+                    raise BadInput(f"{path}: {name} is no weight of this model: set engineering.zero_stage to 1 or 2")
                 weight = named[name]
-                is_shared_out = isinstance(weight, torch.nn.Parameter)  # buffers are whole on every rank
-                gathered = deepspeed.zero.GatheredParameters([weight] if is_shared_out else [], modifier_rank=0)
+                is_sharded = isinstance(weight, torch.nn.Parameter)  # buffers are whole on every rank
+                gathered = deepspeed.zero.GatheredParameters([weight] if is_sharded else [], modifier_rank=0)
                 with gathered, torch.no_grad():
-                    if torch.distributed.get_rank() == 0 or not is_shared_out:
+                    if torch.distributed.get_rank() == 0 or not is_sharded:
                         weight.copy_(tensors.get_tensor(name))
                 missing.discard(id(weight))
     if missing:
-        raise BadInput(f"{folder}: {len(missing)} of the model's weights are not there")
+        raise BadInput(f"{folder}: {len(missing)} of the model's weights are missing: copy the whole folder again")
     return model
 
 
 def save_model(model: "PreTrainedModel", out: str, weights: "dict[str, torch.Tensor] | None" = None) -> None:
-    """Write a model's folder, whole or not at all; what was there is replaced.
+    """Write a model's folder atomically; an existing folder is replaced.
 
-    ``weights`` are written in place of those that the model holds, of which it may have only a share.
+    ``weights`` are written instead of the model's own, which may be only a rank's share.
     """
     from transformers.utils.logging import disable_progress_bar
 
@@ -103,7 +103,7 @@ def save_model(model: "PreTrainedModel", out: str, weights: "dict[str, torch.Ten
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         model.save_pretrained(temporary, state_dict=weights)
-        temporary.chmod(0o755)
+        temporary.chmod(0o755)  # mkdtemp creates folders that only the owner can read
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
     finally:
@@ -136,7 +136,7 @@ def _from_nothing(settings: ModelSettings, vocabulary: int) -> "PreTrainedModel"
     )
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16 if settings.dtype == "bf16" else torch.float32)
-    try:  # drawn in their precision: a copy in another one might not fit beside them
+    try:  # created in the final precision: memory may not suffice for weights in two precisions at once
         return Qwen2ForCausalLM(config)
     finally:
         torch.set_default_dtype(before)

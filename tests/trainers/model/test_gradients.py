@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from schemas.settings import EngineeringSettings, OptimiserSettings
-from trainers.batches import batch_of
-from trainers.deepspeed_engine import TrainingEngine
-from trainers.losses import cross_entropy
-from trainers.sequences import Sequence
+from trainers.model.batches import batch_of
+from trainers.ranks.deepspeed_engine import TrainingEngine
+from trainers.model.losses import cross_entropy
+from trainers.model.sequences import Sequence
 
 torch.set_num_threads(1)
 token_ids = np.random.default_rng(1).integers(20, 200, 60).astype(np.int32)

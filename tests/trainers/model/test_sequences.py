@@ -42,7 +42,7 @@ def test_sampled_ids_are_trained_as_they_were_sampled(trajectories: list[Traject
 
 def test_a_segment_without_one_logprob_a_token_is_refused(trajectories: list[Trajectory], tokenizer: AgentTokenizer):
     broken = Segment(author=Author.MODEL, text="ab", token_ids=[5, 6], logprobs=[-1.0])
-    with pytest.raises(ValueError, match="one logprob a token"):
+    with pytest.raises(ValueError, match="logprobs and tokens differ"):
         sequence_of(_with(trajectories[0], [broken]), tokenizer)
 
 

@@ -18,11 +18,11 @@ import os
 import sys
 from schemas.errors import BadInput
 from schemas.settings import EngineeringSettings, OptimiserSettings
-from trainers.deepspeed_engine import TrainingEngine
-from trainers.launch import leave_group
+from trainers.ranks.deepspeed_engine import TrainingEngine
+from trainers.ranks.launch import leave_group
 
 held = []
-import trainers.deepspeed_engine as module
+import trainers.ranks.deepspeed_engine as module
 load = module.load_sharded
 
 def watched(*words):
@@ -82,6 +82,6 @@ def test_other_weights_than_the_architecture_s_are_refused(training_files: Path,
     if broken == "renamed":
         weights["another.name"] = moved
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    said = "another.name is no weight of this model" if broken == "renamed" else "1 of the model's weights are not"
+    said = "another.name is no weight of this model" if broken == "renamed" else "1 of the model's weights are missing"
     for run in two_ranks(folder, tmp_path / "out"):
         assert run.returncode == 1 and said in run.stderr, run.stderr[-2000:]

@@ -17,7 +17,7 @@ import sys
 import time
 from datetime import timedelta
 
-import trainers.deepspeed_engine as module
+import trainers.ranks.deepspeed_engine as module
 from schemas.settings import EngineeringSettings, OptimiserSettings
 
 module.COLLECTIVE_TIMEOUT = timedelta(seconds=3)
