@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributed import (
     BroadcastOptions,
-    TCPStore,  # type: ignore[attr-defined]  # documented, but not exported for type checkers
+    TCPStore,
 )
 
 from tasks.weights.packs import PACK_BYTES, Spec, fill, packs, room_of, specs_of, unpacked

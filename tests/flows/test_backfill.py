@@ -79,7 +79,7 @@ def test_what_all_lack_is_told_before_any_of_them_is_begun(config):
     config.write_text(config.read_text() + "teacher: {kind: multi_agent}\n")
     run = backfill(config, "--snapshots", "enwiki-20240101", "enwiki-20240301")
     assert run.returncode == 1
-    assert "2 of 2 snapshots failed: enwiki-20240101: the multi-agent teacher needs" in run.stderr
+    assert "2 of 2 snapshots failed: enwiki-20240101: teacher.kind multi_agent needs" in run.stderr
     assert not (config.parent / "root").exists()
 
 

@@ -143,7 +143,7 @@ def test_a_checkout_of_another_version_is_red(told, tmp_path, changed):
     for room in ("schemas", "retrieval_index", "tasks", "trainers"):
         shutil.copytree(TINY.parents[2] / room, checkout / room, ignore=shutil.ignore_patterns("__pycache__"))
     if changed:
-        (checkout / "tasks" / "graph.py").write_text("")
+        (checkout / "tasks" / "pipeline" / "graph.py").write_text("")
     lines = told(f"jobs: {{backend: ray, address: '{NOBODY}', working_dir: {checkout}}}")
     words = "another version of this project: 1 files differ, the first is tasks/pipeline/graph.py"
     assert any(words in line for line in failed(lines)) == changed
