@@ -1,24 +1,24 @@
-"""Jobs: work of minutes or hours, in a process of its own that outlives the flow which started it.
+"""Jobs: work of minutes or hours in a separate process, which outlives the flow that started it.
 
 A job is a module (``python -m MODULE CONFIG.json``) and an output folder. The folder is its identity: a flow that
-starts the same job again attaches to the one that runs, here or on a cluster (``runtime.jobs``). In the folder:
+starts the same job again attaches to the running one, here or on a cluster (``runtime.jobs``). Files in the folder:
 
-    job.json         what was started last, when, where, and how often
-    job-config.json  what the job was told (schemas/jobs.py)
+    job.json         the last attempt: when and where it was started, and its number
+    job-config.json  the job's settings (schemas/jobs.py)
     job.lock         locked by the process while it lives
-    job.log          all that it printed
+    job.log          the output of all attempts
     heartbeat        touched every second while its Python runs
-    progress.json    how far it is
-    stop             somebody asked it to save what it has and leave, for good
-    stop-ranks       its main process was told to leave, and tells its ranks on a Ray cluster
-    attempts.jsonl   the attempts that failed: how each ended, and the last lines of its log
-    job-error.json   why it ended, where it could say so
-    result.json      its figures, written last: it is done
+    progress.json    its progress
+    stop             a request to save its state and end, without a restart
+    stop-ranks       its main process asks its ranks on a Ray cluster to end
+    attempts.jsonl   the failed attempts: how each ended, and the last lines of its log
+    job-error.json   the reason of its end, if the job could write it
+    result.json      its figures, written last: the job is done
 
-Who starts what again, each where nobody else does: the watcher (watching.py) a job that died, was ended by others
-than who asked it to stop, or is stuck, at most ``runtime.jobs.restarts`` times for every time that somebody starts it;
-the job its own ranks, engines and searchers on a Ray cluster (``runtime.placement.restarts``). Prefect's tasks, Ray
-Jobs and KubeRay start nothing again. Whatever it was, the job goes on from its last checkpoint, part or journal.
+Each kind of process is restarted in one place only. The watcher (watching.py) restarts a job that died, is stuck, or
+was ended without a request to stop, at most ``runtime.jobs.restarts`` times after each start by a user. The job
+restarts its own ranks, engines and searchers on a Ray cluster (``runtime.placement.restarts``). Prefect's tasks, Ray
+Jobs and KubeRay restart nothing. After any restart the job continues from its last checkpoint, part or journal.
 """
 
 from schemas.errors import TERMINATED

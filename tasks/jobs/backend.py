@@ -1,7 +1,7 @@
-"""Where a job's process runs: the interface of a backend, and what the backends of clusters have in common.
+"""The interface of a backend, which runs a job's process, and the common parts of the backends of clusters.
 
-A backend starts a job once and never again by itself. What the job prints goes to its folder's log, whatever the
-backend.
+A backend starts a job once and never restarts it by itself. With every backend the job's output goes to its folder's
+log.
 """
 
 import shlex
@@ -19,34 +19,36 @@ from tasks.jobs import folder
 
 class State(StrEnum):
     WAITING = "waiting"
-    """For resources: no heartbeat is to be expected yet."""
+    """It waits for resources, so it has no heartbeat yet."""
     RUNNING = "running"
     ENDED = "ended"
 
 
 class Status(NamedTuple):
-    """``how`` says how a job ended, as the end of a sentence: "was ended by signal 9"; or what it waits in."""
+    """``how`` completes a sentence about a job that ended ("was ended by signal 9"), or names its state of waiting."""
 
     state: State
     how: str = ""
 
 
 class Unreachable(RunFailed):
-    """The backend does not answer; its jobs may run all the same."""
+    """The backend does not answer. Its jobs may be running."""
 
 
 class Elsewhere(Unreachable):
-    """The job is a process of another machine, which alone can look after it."""
+    """The job is a process of another machine, and can be inspected and ended only there."""
 
 
 class Backend(Protocol):
+    """A place where jobs run. A handle identifies an attempt, and is kept in ``job.json``."""
+
     def start(self, module: str, output: str, number: int, lock: int, note: Callable[[str], None]) -> None:
         """Start ``python -m module`` on the folder's config, unless the attempt runs already.
 
         Args:
-            number: of the attempt. The same folder and number is the same attempt, whoever starts it.
-            lock: the folder's lock, which the caller holds.
-            note: keeps the handle; called before the job can begin, so that one that runs can always be found.
+            number: the attempt's number. Two callers with the same folder and number start the same attempt.
+            lock: the descriptor of the folder's lock, which the caller holds.
+            note: saves the handle. It is called before the job can begin, so that every running job can be found.
 
         Raises:
             Unreachable: nothing was started.
@@ -54,11 +56,11 @@ class Backend(Protocol):
         ...
 
     def status(self, handle: str) -> Status:
-        """Raises Unreachable."""
+        """The state of an attempt. Raises Unreachable."""
         ...
 
     def kill(self, handle: str) -> None:
-        """End all processes of the job; nothing happens where they have ended. Raises Unreachable."""
+        """End all processes of the job. It has no effect if they have ended. Raises Unreachable."""
         ...
 
 
@@ -70,17 +72,18 @@ def entry_point(module: str, output: str, runtime: ClusterJobs) -> str:
 
 
 def attempt_name(output: str, number: int) -> str:
-    """The name of an attempt on a cluster: letters, digits and dashes, the same whoever starts it."""
+    """The name of an attempt on a cluster: letters, digits and dashes, the same for every caller."""
     return f"masksearch-{digest_of(str(Path(output).absolute()))[:12]}-{number}"
 
 
 def attempt_on_cluster(output: str, number: int, find: Callable[[str], Status | None]) -> tuple[str, bool]:
     """The name of the attempt to start, and whether it runs already.
 
-    A name whose job has ended is passed over: its folder was removed and made anew, and a cluster takes no name twice.
+    The name of a job that has ended is skipped: it is from before the folder was removed and created again, and a
+    cluster accepts no name twice.
     """
-    for tried in count(number):
-        name = attempt_name(output, tried)
+    for candidate in count(number):
+        name = attempt_name(output, candidate)
         status = find(name)
         if status is None or status.state != State.ENDED:
             return name, status is not None

@@ -26,7 +26,7 @@ def _kuberay(runtime: Any) -> Backend:
 
 
 _BACKENDS: dict[str, Callable[[Any], Backend]] = {"local": _local, "ray": _ray, "kuberay": _kuberay}
-"""What a backend needs is imported when it is asked for, not before."""
+"""Each entry imports its backend when it is called, because ray and psutil take seconds to import."""
 
 
 def backend_of(runtime: JobsRuntime) -> Backend:

@@ -1,4 +1,4 @@
-"""The folder of a job: its documents, its lock, and what can be read from them by whoever sees the folder."""
+"""The folder of a job: its documents, its lock, and the facts that any process with access to the folder can read."""
 
 import fcntl
 import os
@@ -19,6 +19,7 @@ METRICS, ERROR, RESULT, ATTEMPTS = "metrics.jsonl", "job-error.json", "result.js
 
 _LOCK = "job.lock"
 _BEFORE_FIRST_BEAT = 10
+"""The factor for the allowed silence before the first heartbeat."""
 _LAST_LINES = 20
 _LAST_BYTES = 16_384
 
@@ -31,13 +32,14 @@ Document = TypeVar("Document", bound=BaseModel)
 
 
 class LocalProcess(NamedTuple):
-    """The leader of a local job's process group, on whatever machine that was started."""
+    """The leader of a local job's process group, on the machine where it was started."""
 
     number: int
     host: str = ""
-    """Empty where an earlier version of this code did not tell it."""
+    """The machine's name; empty in handles of an earlier version of this code."""
     born: float = 0.0
-    """When it was started, in seconds since the epoch: numbers are used again. 0 where that is not known."""
+    """When it was started, in seconds since the epoch; 0 if unknown. It identifies the process, since numbers are
+    reused."""
 
     @classmethod
     def of(cls, handle: str) -> "LocalProcess":
@@ -51,18 +53,19 @@ class LocalProcess(NamedTuple):
 
 
 class StartedJob(_Document):
-    """``job.json``: what was started last, and where."""
+    """``job.json``: the last attempt that was started, and where."""
 
     module: str
     handle: str
-    """What the backend knows it by: a process of a machine, a Ray submission, a RayJob."""
+    """The backend's identifier: a process of a machine, a Ray submission, a RayJob."""
     started: float
+    """Seconds since the epoch."""
     spent: float = 0.0
-    """Seconds that earlier attempts of the same job worked, as far as their last signs of life tell."""
+    """Seconds of work of the earlier attempts, each measured until its last sign of life."""
     number: int = 1
-    """The attempt: how often this folder's job was started, this time included."""
+    """The number of this attempt, from 1 for the folder's first."""
     restarts: int = 0
-    """How many of these were watchers', since somebody last started it."""
+    """The number of restarts by watchers since a user last started the job."""
     runtime: JobsRuntime = LocalJobs()
 
     @property
@@ -71,26 +74,27 @@ class StartedJob(_Document):
         return LocalProcess.of(self.handle).number
 
     def allowed_silence(self, has_beaten: bool) -> float:
-        """Seconds without a heartbeat that are no sign yet: before the first one a program imports its libraries."""
+        """Seconds without a heartbeat that do not yet count as stuck. More are allowed before the first heartbeat,
+        because the program imports its libraries then."""
         return self.runtime.stuck_after * (1 if has_beaten else _BEFORE_FIRST_BEAT)
 
 
 class Progress(_Document):
-    """``done`` of ``total`` things called ``unit``; ``note`` is a few words for people."""
+    """``done`` of ``total`` items, named by ``unit``; ``note`` is a short remark for people."""
 
     done: int
     total: int
     unit: str
     note: str = ""
     per_second: float = 0.0
-    """Things done a second since this process first told of them; 0 where it told once."""
+    """Items per second since the first report of this process; 0 after a single report."""
 
 
 class JobError(_Document):
-    """``job-error.json``: why the job ended, said by itself.
+    """``job-error.json``: the reason of the job's end, written by the job itself.
 
-    ``lost``: it, or a part of it, was ended from outside; it may well go on from its last checkpoint, so it is started
-    again.
+    ``lost``: the job, or one of its processes, was ended from outside. It can probably continue from its last
+    checkpoint, so it is restarted.
     """
 
     message: str
@@ -99,20 +103,20 @@ class JobError(_Document):
 
 
 class Attempt(_Document):
-    """A line of ``attempts.jsonl``: one attempt that did not end with a result. Times are seconds since the epoch."""
+    """A line of ``attempts.jsonl``: an attempt that ended without a result. Times are seconds since the epoch."""
 
     number: int
     started: float
     ended: float
     how: str
     log: list[str]
-    """The last lines that it printed."""
+    """The last lines of its output."""
     was_stopped: bool = False
-    """Somebody asked it to stop."""
+    """Whether it ended after a request to stop."""
 
 
 def read(output: str, name: str, model: type[Document]) -> Document | None:
-    """A document of the folder, or None: where there is none, or one that another version of this code wrote."""
+    """A document of the folder; None if it does not exist, or was written by an incompatible version of this code."""
     try:
         return storage.read_document(storage.join(output, name), model)
     except (FileNotFoundError, ValidationError):
@@ -124,7 +128,7 @@ def write(output: str, name: str, document: BaseModel) -> None:
 
 
 def result_of(output: str) -> JobResult | None:
-    """The result of a finished job, or None."""
+    """The result of a finished job; None if it is not finished."""
     return read(output, RESULT, JobResult)
 
 
@@ -134,9 +138,11 @@ def remove(output: str, *names: str) -> None:
 
 
 def take_lock(output: str) -> int | None:
-    """Take the folder's lock: an open descriptor that holds it until it is closed, or None where a living job does.
+    """Take the folder's lock. Returns an open descriptor, which holds it until it is closed; None if a job holds it.
 
-    Somebody who only looks whether the job runs holds the lock for an instant: hence the second and third try.
+    The kernel releases the lock when the last process with the descriptor ends, in any way: so the lock, unlike a
+    process number in a file, is never stale. `is_locked` takes the lock for an instant to test it, hence the second
+    and third try.
     """
     Path(output).mkdir(parents=True, exist_ok=True)
     descriptor = os.open(Path(output) / _LOCK, os.O_RDWR | os.O_CREAT)
@@ -150,7 +156,7 @@ def take_lock(output: str) -> int | None:
 
 
 def is_locked(output: str) -> bool:
-    """Whether a process on a machine that shares this file system's locks works on the job, or starts it."""
+    """Whether a process works on the job or starts it, on any machine that shares this file system's locks."""
     lock = take_lock(output)
     if lock is None:
         return True
@@ -159,7 +165,7 @@ def is_locked(output: str) -> bool:
 
 
 def last_beat(output: str) -> float | None:
-    """When the heartbeat was touched last, in seconds since the epoch; None before the first time."""
+    """The time of the last heartbeat, in seconds since the epoch; None before the first one."""
     try:
         return (Path(output) / HEARTBEAT).stat().st_mtime
     except FileNotFoundError:
@@ -167,26 +173,27 @@ def last_beat(output: str) -> float | None:
 
 
 def sign_of_progress(output: str) -> tuple[tuple[int, int] | None, ...]:
-    """What differs between two looks if the job told of its progress in between, or its metrics grew."""
+    """A value that changes when the job reports progress or writes metrics."""
     return tuple(_written(Path(output) / name) for name in (PROGRESS, METRICS))
 
 
 def _written(path: Path) -> tuple[int, int] | None:
-    """When a file was written, in nanoseconds, and how large it is."""
+    """A file's time of modification in nanoseconds, and its size in bytes; None if it does not exist."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 def waited(output: str, job: StartedJob) -> float:
-    """Seconds since a job that waits for resources was started, or since it had them last."""
+    """Seconds that a job has waited for resources: since it was started, or since its last heartbeat."""
     return max(0.0, time.time() - max(job.started, last_beat(output) or 0.0))
 
 
 def last_sign_of_life(output: str) -> float | None:
-    """When the job last beat, told of its progress or printed: seconds since the epoch."""
+    """The time of the job's last heartbeat, progress report or output, in seconds since the epoch; None if it has
+    none."""
     times = []
     for name in (HEARTBEAT, PROGRESS, LOG):
         with suppress(FileNotFoundError):
@@ -195,7 +202,7 @@ def last_sign_of_life(output: str) -> float | None:
 
 
 def last_lines(output: str) -> list[str]:
-    """The last lines of the job's log that are not empty."""
+    """The last non-empty lines of the job's log."""
     path = Path(output) / LOG
     if not path.exists():
         return []
@@ -206,12 +213,12 @@ def last_lines(output: str) -> list[str]:
 
 
 def attempts_of(output: str) -> list[Attempt]:
-    """The attempts that failed, in their order; a line that was cut off by a kill is left out."""
+    """The failed attempts in order, without a last line that a kill cut off."""
     return [Attempt.model_validate_json(line) for line in json_lines.read(Path(output) / ATTEMPTS)]
 
 
 def keep_attempt(output: str, job: StartedJob, how: str) -> None:
-    """Note how an attempt ended, once. The caller holds the lock."""
+    """Record how an attempt ended, once. The caller holds the folder's lock, since two watchers may get here."""
     if any(attempt.number == job.number for attempt in attempts_of(output)):
         return
     ended = max(last_sign_of_life(output) or 0.0, job.started)

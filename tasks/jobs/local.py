@@ -1,8 +1,8 @@
-"""Jobs as processes of this machine: each leads a group of its own, which outlives the flow that started it.
+"""Jobs as processes of this machine. Each leads its own process group, which outlives the flow that started it.
 
-Whether one runs is told by the folder's lock, which the process inherits and holds while it lives, so that no stale
-process number is ever believed. A flow on another machine that sees the folder may watch a job and ask it to stop; only
-one on the same machine can end it.
+The folder's lock shows whether a job runs: the process inherits it and holds it while it lives, so that a stale process
+number is never taken for a running job. A flow on another machine with access to the folder can watch a job and ask it
+to stop; only a flow on the same machine can kill it.
 """
 
 import os
@@ -23,10 +23,11 @@ from tasks.jobs.program import HANDED_LOCK
 
 _REAP_SECONDS = 5.0
 _SAME_BIRTH = 2.0
-"""Seconds: a process was started at one time since the machine was, and the clock may have been put right since."""
+"""Seconds by which two times of a process's start may differ: they are computed from the machine's start, and its clock
+may have been corrected since."""
 
 _children: dict[str, subprocess.Popen[bytes]] = {}
-"""Jobs that this process started itself, by handle: how they ended can be had."""
+"""The jobs that this process started, by handle. Only a parent can read how a process ended."""
 
 
 class LocalBackend:
@@ -36,6 +37,9 @@ class LocalBackend:
         program = [sys.executable, "-m", module, str(Path(output) / folder.CONFIG)]
         with (Path(output) / folder.LOG).open("ab") as log:
             process = subprocess.Popen(
+                # The shell waits for a line before it becomes the job. The process exists, and has a number, before
+                # the job begins: so its handle is on disk first. If this process dies in between, the pipe closes,
+                # `read` fails, and nothing starts.
                 ["sh", "-c", 'read go && exec "$@" < /dev/null', "sh", *program],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -52,7 +56,7 @@ class LocalBackend:
             gate.write(b"go\n")
 
     def status(self, handle: str) -> Status:
-        """How it ended; only to be asked when nobody holds the folder's lock any more."""
+        """How the job ended. Call it only when no process holds the folder's lock any more."""
         _here(handle)
         process = _children.get(handle)
         if process is None:
@@ -66,22 +70,22 @@ class LocalBackend:
     def kill(self, handle: str) -> None:
         process = _here(handle)
         born = _born(process.number)
-        # Without its leader the group may live on, and its number is not used again as long as it does.
+        # The group may outlive its leader. As long as it does, the kernel does not reuse its number.
         if born is None or not process.born or abs(born - process.born) < _SAME_BIRTH:
             with suppress(ProcessLookupError):
                 os.killpg(process.number, signal.SIGKILL)
 
 
 def _here(handle: str) -> LocalProcess:
-    """The process, of this machine.
+    """The process of a handle.
 
     Raises:
-        Elsewhere: it is another one's.
+        Elsewhere: it is a process of another machine.
     """
     process = LocalProcess.of(handle)
     if process.host not in ("", socket.gethostname()):
         raise Elsewhere(
-            f"its process {process.number} runs on {process.host}, where alone it can be ended: "
+            f"its process {process.number} runs on {process.host} and can be ended only there: "
             f"kill -9 -- -{process.number}"
         )
     return process
@@ -89,6 +93,7 @@ def _here(handle: str) -> LocalProcess:
 
 def _born(process: int) -> float | None:
     try:
-        return psutil.Process(process).create_time()
+        born: float = psutil.Process(process).create_time()
     except psutil.NoSuchProcess:
         return None
+    return born

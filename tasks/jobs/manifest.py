@@ -1,6 +1,6 @@
-"""The RayJob (ray.io/v1) of a job: plain data, from its settings alone.
+"""The RayJob (ray.io/v1) of a job: plain data that depends on the settings alone.
 
-``deploy/kubernetes/rayjob.schema.json`` says which fields may be used and how.
+``deploy/kubernetes/rayjob.schema.json`` defines the allowed fields.
 """
 
 from pathlib import Path
@@ -12,9 +12,9 @@ from schemas.runtime import KubeRayJobs, PodRuntime
 
 
 def ray_job(name: str, entry_point: str, output: str, runtime: KubeRayJobs) -> dict[str, Any]:
-    """A RayJob that runs the entry point once, on a cluster of its own that is deleted after it.
+    """A RayJob that runs the entry point once, on its own cluster, which is deleted at the end.
 
-    Nothing in it starts anything again: that is the watcher's (tasks/jobs/watching.py).
+    It restarts nothing, because that is the watcher's task (tasks/jobs/watching.py).
     """
     return {
         "apiVersion": "ray.io/v1",
@@ -30,7 +30,7 @@ def ray_job(name: str, entry_point: str, output: str, runtime: KubeRayJobs) -> d
             "entrypointNumCpus": runtime.cpus,
             "entrypointNumGpus": runtime.gpus,
             "jobId": name,
-            # The operator submits the job itself: a submitter pod would have retries of its own.
+            # In this mode the operator submits the job. A submitter pod would add its own retries.
             "submissionMode": "HTTPMode",
             "backoffLimit": 0,
             "shutdownAfterJobFinishes": True,
@@ -40,7 +40,8 @@ def ray_job(name: str, entry_point: str, output: str, runtime: KubeRayJobs) -> d
 
 
 def to_yaml(manifest: dict[str, Any]) -> str:
-    return yaml.safe_dump(manifest, sort_keys=False, width=120)
+    text: str = yaml.safe_dump(manifest, sort_keys=False, width=120)
+    return text
 
 
 def _cluster(runtime: KubeRayJobs) -> dict[str, Any]:

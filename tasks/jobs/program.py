@@ -1,4 +1,4 @@
-"""Inside the job: the main of every job program, its heartbeat, and how it tells of its progress and its end."""
+"""The job's own side: the main function of every job program, its heartbeat, and its reports of progress and end."""
 
 import os
 import signal
@@ -20,9 +20,10 @@ from tasks.jobs import folder
 from tasks.jobs.folder import JobError, Progress
 
 HANDED_LOCK = "MASKSEARCH_JOB_LOCK"
-"""Environment: the descriptor of the folder's lock, where who started the process has taken it already."""
+"""Environment variable: the descriptor of the folder's lock, if the starter of the process has taken it already."""
 
 _PART_OF = "MASKSEARCH_JOB"
+"""Environment variable: the folder of the job. Child processes (ranks) inherit it, and see that they are part of it."""
 _BEAT_SECONDS = 1.0
 _LOCK_SECONDS = 30.0
 
@@ -30,10 +31,10 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 
 
 def main(model: type[AnyJob], body: Callable[[AnyJob], dict[str, Any]]) -> NoReturn:
-    """The main of every job program: read the config, do the work, write its figures; or say why not and exit.
+    """The main function of every job program: read the config, do the work, and write its figures or its error.
 
-    SIGTERM, and a request to stop in the folder, end it with `TERMINATED`: at once, until ``body`` handles the signal
-    in a way of its own. Whom nobody asked to stop, but a scheduler or a machine ended, is started again.
+    SIGTERM, and a request to stop in the folder, end it with `TERMINATED`: at once, unless ``body`` installs its own
+    handler. A job that was ended without a request (by a scheduler, or with its machine) is restarted.
     """
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m {Path(sys.argv[0]).stem} CONFIG.json")
@@ -67,7 +68,7 @@ def _work(job: AnyJob, body: Callable[[AnyJob], dict[str, Any]]) -> None:
     try:
         figures = body(job)
     except MaskSearchError as error:
-        _say_why(job.output, error)
+        _write_error(job.output, error)
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     _complete_progress(job.output)
@@ -76,9 +77,10 @@ def _work(job: AnyJob, body: Callable[[AnyJob], dict[str, Any]]) -> None:
 
 
 def _end_at_once(work: Callable[[], None]) -> NoReturn:
-    """End this rank with its work, not with the interpreter, whose end a thread of torch's may turn into an abort.
+    """Run ``work`` and end this rank with ``os._exit``, without the interpreter's shutdown.
 
-    The main process would take that for a death, and start all ranks again.
+    A thread of torch's may abort the process during that shutdown. The main process would take that for a death, and
+    restart all ranks.
     """
     code: int | str = 0
     try:
@@ -94,49 +96,50 @@ def _end_at_once(work: Callable[[], None]) -> NoReturn:
 
 
 def report_progress(output: str, done: int, total: int, unit: str, note: str = "") -> None:
-    """Tell how far the job is: to people, and to who watches it."""
+    """Report the job's progress, for people and for the watcher."""
     now = time.monotonic()
-    began, there = _first_report.setdefault(output, (now, done))
-    per_second = round((done - there) / (now - began), 3) if now > began else 0.0
+    began, done_then = _first_report.setdefault(output, (now, done))
+    per_second = round((done - done_then) / (now - began), 3) if now > began else 0.0
     progress = Progress(done=done, total=total, unit=unit, note=note, per_second=max(per_second, 0.0))
     folder.write(output, folder.PROGRESS, progress)
 
 
 def _complete_progress(output: str) -> None:
-    """What ends well ends at its end: reports are throttled, and a total may be an estimate from above."""
+    """Set ``done`` to ``total`` after success: reports are throttled, and a total may be an upper bound."""
     last = folder.read(output, folder.PROGRESS, Progress)
     if last is not None and last.done != last.total:
         folder.write(output, folder.PROGRESS, last.model_copy(update={"done": last.total}))
 
 
 _first_report: dict[str, tuple[float, int]] = {}
-"""By folder: when this process first told of progress, and how far it was."""
+"""The time and the ``done`` of this process's first report, by folder."""
 
 
 def _why_left(output: str) -> JobError:
-    """Of a job that was told to stop, and has saved its state."""
+    """The error of a job that saved its state and ended after a request or a signal."""
     if (Path(output) / folder.STOP).exists():
-        message = "the job was told to stop and saved its state; run again to go on"
+        message = "the job was asked to stop and saved its state; run again to continue"
         return JobError(message=message, exit_code=TERMINATED)
-    message = "it was sent SIGTERM from outside, and saved its state"
+    message = "it received SIGTERM from outside, and saved its state"
     return JobError(message=message, exit_code=TERMINATED, lost=True)
 
 
 def _own(output: str) -> bool:
-    """Make this process the one that works on the job; False for a part of one (a rank), whose main process does.
+    """Make this process the owner of the job; False in a rank, whose main process is the owner.
 
     Raises:
-        SystemExit: another process works on it; its folder is left alone.
+        SystemExit: another process works on the job. Its folder is left unchanged.
     """
     if os.environ.get(_PART_OF) == output or int(os.environ.get("RANK", "0")) > 0:
         return False
     if os.environ.pop(HANDED_LOCK, None) is None and not _lock_for_good(output):
-        print(f"error: another process works on the job in {output}: it goes on there", file=sys.stderr)
+        print(f"error: another process works on the job in {output}; wait for it or stop it", file=sys.stderr)
         sys.exit(BadInput.exit_code)
     os.environ[_PART_OF] = output
     heartbeat = Path(output) / folder.HEARTBEAT
     if heartbeat.exists():
-        # Started by hand: who starts a job otherwise removes what the one before left. Then a request is for this one.
+        # This attempt was started by hand: `starting._start` removes the heartbeat of the attempt before. So the
+        # request to stop is an old one; after `_start` a request would be meant for this attempt.
         folder.remove(output, folder.STOP)
     folder.remove(output, folder.ERROR, folder.STOP_RANKS)
     heartbeat.touch()
@@ -144,7 +147,8 @@ def _own(output: str) -> bool:
 
 
 def _lock_for_good(output: str) -> bool:
-    """Hold the folder's lock until the process ends. Who started it may hold it for a moment yet."""
+    """Hold the folder's lock until the process ends: the descriptor is never closed. On a cluster the flow that started
+    this job may still hold the lock for a moment, hence the retries."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while folder.take_lock(output) is None:
         if time.monotonic() > deadline:
@@ -154,17 +158,21 @@ def _lock_for_good(output: str) -> bool:
 
 
 def _beat(output: str) -> None:
-    """Touch the heartbeat for as long as Python runs here; hand on a request to stop as SIGTERM, once."""
+    """Touch the heartbeat as long as Python runs, and turn a request to stop into SIGTERM, once.
+
+    It runs in a thread, so that long calls in the main thread do not stop it. Code that holds the GIL for ever does: a
+    program stuck that way is to be detected.
+    """
     heartbeat, stop = Path(output) / folder.HEARTBEAT, Path(output) / folder.STOP
     main_thread = threading.main_thread().ident
     assert main_thread is not None
-    told = False
+    has_signalled = False
     while True:
-        with suppress(OSError):  # a file system that is away for a moment: the next beat may get through
+        with suppress(OSError):  # a file system that is away for a moment: the next heartbeat may succeed
             heartbeat.touch()
-            if stop.exists() and not told:
-                told = True
-                # To the main thread, which may sleep in a call that only a signal of its own ends.
+            if stop.exists() and not has_signalled:
+                has_signalled = True
+                # Sent to the main thread, because a blocking system call there ends only if that thread gets a signal.
                 signal.pthread_kill(main_thread, signal.SIGTERM)
         time.sleep(_BEAT_SECONDS)
 
@@ -173,6 +181,6 @@ def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(TERMINATED)
 
 
-def _say_why(output: str, error: MaskSearchError) -> None:
+def _write_error(output: str, error: MaskSearchError) -> None:
     lost = isinstance(error, JobLost)
     folder.write(output, folder.ERROR, JobError(message=str(error), exit_code=error.exit_code, lost=lost))

@@ -1,7 +1,7 @@
-"""Jobs of a Ray cluster that is there: submitted to its job server, which runs each under a supervisor of its own.
+"""Jobs of an existing Ray cluster: they are submitted to its job server, which runs each under its own supervisor.
 
-Ray starts a submission once; its name is made from the folder and the number of the attempt, so that two flows that
-start the same attempt submit it once.
+Ray starts a submission once. Its name is derived from the folder and the attempt's number, so that two flows that start
+the same attempt submit it once.
 """
 
 import functools
@@ -21,15 +21,15 @@ class RayBackend:
     """See `backend.Backend`. A handle is the submission's id."""
 
     def __init__(self, runtime: RayJobs) -> None:
-        """Raises Unreachable where no job server answers."""
+        """Connect to the job server. Raises Unreachable where it does not answer."""
         self._runtime = runtime
         with _asking():
             self._client = _client(runtime.address)
 
     def start(self, module: str, output: str, number: int, lock: int, note: Callable[[str], None]) -> None:
-        name, is_there = attempt_on_cluster(output, number, self._find)
+        name, runs = attempt_on_cluster(output, number, self._find)
         note(name)
-        if not is_there:
+        if not runs:
             self._submit(name, module, output)
 
     def _submit(self, name: str, module: str, output: str) -> None:
@@ -44,11 +44,13 @@ class RayBackend:
                         metadata={"output": output, "module": module},
                     )
         except Unreachable:
-            if self._find(name) is None:  # else another flow was faster
+            if self._find(name) is None:  # otherwise another flow has submitted the same attempt meanwhile
                 raise
 
     def status(self, handle: str) -> Status:
-        return self._find(handle) or Status(State.ENDED, "is unknown to its Ray cluster, which may be another one now")
+        return self._find(handle) or Status(
+            State.ENDED, "is unknown to its Ray cluster, which may have been replaced since"
+        )
 
     def kill(self, handle: str) -> None:
         status = self._find(handle)
@@ -57,33 +59,33 @@ class RayBackend:
                 self._client.stop_job(handle)
 
     def _find(self, name: str) -> Status | None:
-        """None where the cluster knows no such job."""
+        """The status of a job; None if the cluster does not know it."""
         try:
             with _asking():
-                found = self._client.get_job_info(name)
+                info = self._client.get_job_info(name)
         except Unreachable as error:
             if "status code 404" in str(error):
                 return None
             raise
-        if found.status == "PENDING":
+        if info.status == "PENDING":
             return Status(State.WAITING, "PENDING")
-        if found.status == "RUNNING":
+        if info.status == "RUNNING":
             return Status(State.RUNNING)
-        code = found.driver_exit_code
-        words = f"ended with exit code {code}" if code is not None else f"was ended by Ray: {found.message}"
+        code = info.driver_exit_code
+        words = f"ended with exit code {code}" if code is not None else f"was ended by Ray: {info.message}"
         return Status(State.ENDED, words)
 
 
 @functools.cache
 def _client(address: str | None) -> Any:
-    """One for all looks at a cluster: making it asks the server for its version."""
+    """One client per cluster, cached, because the constructor queries the server for its version."""
     from ray.job_submission import JobSubmissionClient
 
     return JobSubmissionClient(address)
 
 
 def _while_the_head_comes_up() -> tenacity.Retrying:
-    """A job server answers before there is an agent to run a job: it says so, and to try again later."""
+    """Retries while the head node starts: its job server answers before an agent is ready to run a job."""
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(lambda error: "No available agent" in str(error)),
         stop=tenacity.stop_after_delay(_HEAD_SECONDS),
@@ -94,10 +96,10 @@ def _while_the_head_comes_up() -> tenacity.Retrying:
 
 @contextmanager
 def _asking() -> Iterator[None]:
-    """What the client raises where the server cannot be reached, refuses, or wants a token, in one line."""
+    """Raises Unreachable, with one line, for the client's errors: no connection, a refusal, a missing token."""
     from ray.exceptions import RayError
 
     try:
         yield
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        raise Unreachable(f"the Ray cluster's job server: {' '.join(str(error).split())}") from None
+        raise Unreachable(f"the Ray cluster's job server failed: {' '.join(str(error).split())}") from None

@@ -1,4 +1,9 @@
-"""From outside: start a job or attach to it, start it again, stop it; whether it runs."""
+"""The view from outside a job: start it or attach to it, restart it, stop it, and query whether it runs.
+
+Several flows and watchers may do this at once, on several machines. Whoever starts an attempt holds the folder's lock
+from before the last look at ``job.json`` until the new attempt is recorded there, so that an attempt is started once.
+The process itself holds the lock while it lives.
+"""
 
 import os
 import sys
@@ -18,23 +23,25 @@ _KILL_SECONDS = 30.0
 
 
 def start_or_attach(module: str, job: Job, runtime: JobsRuntime = _LOCAL) -> None:
-    """Start the job, unless it runs already, wherever that is, or is done. It may be started again as often as ever.
+    """Start the job, unless it is done or already runs anywhere. The count of its restarts begins anew.
 
-    A job that was asked to stop and is still saving its state is waited for, and then started: the request was meant
+    If the job was asked to stop and is still saving its state, wait for it and start it then: the request was meant
     for the run before.
 
     Raises:
-        RunFailed: the backend does not take it.
+        RunFailed: the backend does not accept the job.
     """
     if folder.result_of(job.output) is not None:
         return
     _wait_for_stop(job.output)
     lock = folder.take_lock(job.output)
-    if lock is None:
+    if lock is None:  # it runs, or another flow is starting it: both mean to attach
         return
     try:
         last = folder.read(job.output, folder.STARTED, StartedJob)
         if last is not None:
+            # The free lock is no proof of its end: the lock of another machine may not be visible here, and a job on a
+            # cluster that waits for resources has no process yet.
             status = _on_backend(job.output, last)
             if status.state != State.ENDED:
                 return
@@ -43,33 +50,34 @@ def start_or_attach(module: str, job: Job, runtime: JobsRuntime = _LOCAL) -> Non
         folder.write(job.output, folder.CONFIG, job)
         _start(job.output, module, runtime, last, restarts=0, lock=lock)
     finally:
-        os.close(lock)
+        os.close(lock)  # a local job has inherited the descriptor, and keeps the lock
 
 
 def _wait_for_stop(output: str) -> None:
-    """Wait until a job that was asked to stop has left; one that takes longer than its patience is killed."""
+    """Wait until a job that was asked to stop has ended; after its patience (``jobs.stop_patience``) it is killed."""
     job = folder.read(output, folder.STARTED, StartedJob)
     if job is not None and is_stopping(output):
-        _tell(f"the job in {output} was asked to stop and is saving its state; it is started again after that")
+        _print(f"the job in {output} was asked to stop and is saving its state; it is started again after that")
         _end(output, job, job.runtime.stop_patience)
 
 
 def is_stopping(output: str) -> bool:
-    """Whether the job of this folder runs, and somebody has asked it to stop."""
+    """Whether the job of this folder runs and was asked to stop."""
     return (Path(output) / folder.STOP).exists() and is_running(output)
 
 
 def start_again(output: str, died: StartedJob, how: str) -> None:
-    """Start a job that died from its last checkpoint; nothing happens where somebody else did so first.
+    """Restart a job that died, from its last checkpoint. It has no effect if another watcher did so first.
 
     Raises:
-        BadInput, RunFailed: it said why it ended, or it was started again often enough.
-        Stopped: somebody asked it to stop.
+        BadInput, RunFailed: the job gave a reason for its end, or has used up its restarts.
+        Stopped: it was asked to stop.
     """
     lock = folder.take_lock(output)
     if lock is None:
         return
     try:
+        # Read again under the lock: between the watcher's look and here another watcher may have restarted the job.
         last = folder.read(output, folder.STARTED, StartedJob)
         if last is None or last.number != died.number or folder.result_of(output) is not None:
             return
@@ -83,9 +91,9 @@ def start_again(output: str, died: StartedJob, how: str) -> None:
 
 
 def ask_to_stop(output: str) -> StartedJob | None:
-    """Ask the job to save what it has and leave, for good; a job that has just died is started again by nobody.
+    """Ask the job to save its state and end. It is not restarted, even if it has just died by itself.
 
-    Returns at once, with what was asked; None where there is no job to ask.
+    Returns at once, with the job; None if the folder has no job that runs or would be restarted.
     """
     job = folder.read(output, folder.STARTED, StartedJob)
     if job is None or _is_over(output):
@@ -95,47 +103,49 @@ def ask_to_stop(output: str) -> StartedJob | None:
 
 
 def cancel(output: str, patience: float | None = None) -> None:
-    """Ask the job to stop, and wait until it has; after ``patience`` seconds all its processes are killed.
+    """Ask the job to stop, and wait until it has ended; after ``patience`` seconds all its processes are killed.
 
-    What is waited for, and that a job did not save its state, is said on stderr. A job without a heartbeat has nothing
-    to save yet and is killed at once. A job whose wait is interrupted, by a second Ctrl-C, saves its state and ends by
-    itself.
+    The wait, and a job that did not save its state, are reported on stderr. A job without a heartbeat has nothing to
+    save yet, and is killed at once. If a second Ctrl-C interrupts the wait, the job still saves its state and ends.
 
     Args:
-        patience: that of the job's own settings (``jobs.stop_patience``) where it is None.
+        patience: default: the job's own setting (``jobs.stop_patience``).
     """
     job = ask_to_stop(output)
     if job is None or not is_running(output):
         return
     patience = job.runtime.stop_patience if patience is None else patience
     if has_begun(output):
-        _tell(
-            f"the job in {output} is saving its state, {patience:.0f} seconds at most; "
-            "a second Ctrl-C leaves at once, and the job saves it and ends by itself"
+        _print(
+            f"the job in {output} is saving its state, which may take {patience:.0f} seconds; "
+            "after a second Ctrl-C this command ends at once, and the job ends by itself when its state is saved"
         )
-    said = _end(output, job, patience)
-    if said is not None:
-        _tell(said)
+    failure = _end(output, job, patience)
+    if failure is not None:
+        _print(failure)
 
 
 def wait_until_stopped(output: str) -> str:
-    """Wait for a job that was asked to stop, and kill it after its patience (``jobs.stop_patience``); how it ended."""
+    """Wait for a job that was asked to stop, and kill it after its patience (``jobs.stop_patience``).
+
+    Returns how it ended, in words.
+    """
     job = folder.read(output, folder.STARTED, StartedJob)
-    said = _end(output, job, job.runtime.stop_patience) if job is not None else None
+    failure = _end(output, job, job.runtime.stop_patience) if job is not None else None
     if folder.result_of(output) is not None:
         return "had finished by then"
-    return said or f"saved its state; the next run goes on from {left_behind(output)}"
+    return failure or f"saved its state; the next run continues from {left_behind(output)}"
 
 
 def has_begun(output: str) -> bool:
-    """Whether the attempt that was started last came as far as its first heartbeat: it may have something to save."""
+    """Whether the last attempt has had its first heartbeat: from then on it may have state to save."""
     return (Path(output) / folder.HEARTBEAT).exists()
 
 
 def _end(output: str, job: StartedJob, patience: float) -> str | None:
     """Wait for a job that was asked to stop, and kill it after ``patience`` seconds.
 
-    Returns what there is to say of an end without a saved state; None where it was saved.
+    Returns None if its state was saved, otherwise a message about its end.
     """
     begun = has_begun(output)
     if begun:
@@ -145,38 +155,40 @@ def _end(output: str, job: StartedJob, patience: float) -> str | None:
         try:
             kill(output, job)
         except Unreachable as why:
-            return f"the job in {output} was told to stop, and could not be killed: {why}"
+            return f"the job in {output} was asked to stop, and could not be killed: {why}"
         how = "was killed: " + (f"{patience:.0f} seconds were not enough" if begun else "it had not begun")
     error = folder.read(output, folder.ERROR, JobError)
     if error is None and folder.result_of(output) is None:
-        message = f"the job in {output} was told to stop, and {how}; the next run goes on from {left_behind(output)}"
+        message = f"the job in {output} was asked to stop and {how}; the next run continues from {left_behind(output)}"
         error = JobError(message=message, exit_code=RunFailed.exit_code)
         folder.write(output, folder.ERROR, error)
     return error.message if error is not None and error.exit_code != TERMINATED else None
 
 
 def replace(output: str, job: StartedJob, how: str) -> None:
-    """End an attempt that does not get on, and start the job again from its last checkpoint.
+    """Kill an attempt that is stuck, and restart the job from its last checkpoint.
 
     Raises:
-        BadInput, RunFailed: as `start_again` says; or it runs on another machine: it was asked to stop.
+        BadInput, RunFailed: as `start_again` raises them. RunFailed also for a job on another machine, which can only
+            be asked to stop from here.
         Unreachable: the backend does not answer.
     """
     try:
         kill(output, job)
     except Elsewhere as error:
         (Path(output) / folder.STOP).touch()
-        raise RunFailed(f"the job in {output} {how}; it was asked to stop, but {error}; then run again") from None
+        raise RunFailed(f"the job in {output} {how}; it was asked to stop, but {error}; run again after that") from None
     start_again(output, job, how)
 
 
 def kill(output: str, job: StartedJob) -> None:
-    """End all processes of this attempt, and wait until they have ended; nothing happens where they have.
+    """End all processes of this attempt, and wait for their end. It has no effect if the attempt has ended.
 
     Raises:
-        Unreachable: the backend does not answer, or is another machine's.
+        Unreachable: the backend does not answer, or the process is on another machine.
     """
     now = folder.read(output, folder.STARTED, StartedJob)
+    # Only the same attempt: another watcher may have replaced it by a healthy one.
     if now is not None and now.number == job.number and is_running(output):
         backend_of(job.runtime).kill(job.handle)
         wait_for_end(output, _KILL_SECONDS, job)
@@ -189,19 +201,20 @@ def is_running(output: str) -> bool:
 
 
 def status_of(output: str, job: StartedJob) -> Status:
-    """What can be told from here: by the folder's lock, else by its documents, else by the backend.
+    """The job's status: from the folder's lock, else from its documents, else from the backend.
 
-    A backend that does not answer is taken to run the job: its heartbeat will tell.
+    They are tried in this order because the lock is always current, the documents are final, and the backend may be
+    slow. If the backend does not answer, the job counts as running; its heartbeat shows whether it does.
     """
     if folder.is_locked(output):
         return Status(State.RUNNING)
-    if _has_said(output):
+    if _has_outcome(output):
         return Status(State.ENDED)
     return _on_backend(output, job)
 
 
 def how_it_ended(output: str, status: Status) -> str:
-    """In the job's own words where it said something, else in the backend's."""
+    """How the job ended, in words: from its own error if it wrote one, else from the backend."""
     error = folder.read(output, folder.ERROR, JobError)
     return f"ended: {error.message}" if error else status.how
 
@@ -216,14 +229,13 @@ def _on_backend(output: str, job: StartedJob) -> Status:
 
 
 def _by_heartbeat(output: str, job: StartedJob) -> Status:
-    """Of a process of another machine, whose lock may not be seen here: it lives as long as it beats.
-
-    The clocks of the two may differ, by less than the silence that is allowed.
+    """The status of a process of another machine, whose lock may not be visible here: it runs as long as it has a
+    heartbeat. The clocks of the machines may differ by less than the allowed silence.
     """
     beat = folder.last_beat(output)
     silent = time.time() - (job.started if beat is None else beat)
-    if _has_said(output) or silent > job.allowed_silence(beat is not None):
-        return Status(State.ENDED, f"was not heard of from its machine for {silent:.0f} seconds")
+    if _has_outcome(output) or silent > job.allowed_silence(beat is not None):
+        return Status(State.ENDED, f"has had no heartbeat on its machine for {silent:.0f} seconds")
     return Status(State.RUNNING)
 
 
@@ -246,22 +258,23 @@ def _start(output: str, module: str, runtime: JobsRuntime, last: StartedJob | No
         )
         folder.write(output, folder.STARTED, job)
 
+    # Before the start: what the attempt before left must not be taken for the new one's.
     folder.remove(output, folder.ERROR, folder.HEARTBEAT)
     backend_of(runtime).start(module, output, number, lock, note)
 
 
 def _why_not_again(output: str, job: StartedJob, how: str) -> MaskSearchError | None:
-    """The error that ends the watching, or None where the job is to be started again."""
+    """The error that ends the watching; None if the job is to be restarted."""
     error = folder.read(output, folder.ERROR, JobError)
     if error is not None and error.exit_code == TERMINATED and not error.lost:
-        return Stopped(_how(output, "was told to stop and saved its state"))
+        return Stopped(_how(output, "was asked to stop and saved its state"))
     if error is not None and not error.lost:
         return BadInput(error.message) if error.exit_code == BadInput.exit_code else RunFailed(error.message)
     if (Path(output) / folder.STOP).exists():
-        return Stopped(_how(output, f"was told to stop, and {how}"))
+        return Stopped(_how(output, f"was asked to stop, and {how}"))
     if job.restarts < job.runtime.restarts:
         return None
-    again = f" after it was started again {folder.times(job.restarts)}" if job.restarts else ""
+    again = f" after it was restarted {folder.times(job.restarts)}" if job.restarts else ""
     return RunFailed(_how(output, f"{how}{again}"))
 
 
@@ -269,33 +282,34 @@ def _how(output: str, how: str) -> str:
     lines = folder.last_lines(output)
     return (
         f"the job in {output} {how} ({lines[-1].strip() if lines else 'it printed nothing'}); "
-        f"its log is {Path(output) / folder.LOG}; run again to go on from where it was"
+        f"its log is {Path(output) / folder.LOG}; run again to continue from its saved state"
     )
 
 
-def _has_said(output: str) -> bool:
-    """Whether it gave a result, or a reason for its end."""
+def _has_outcome(output: str) -> bool:
+    """Whether the job wrote a result, or a reason for its end."""
     return folder.result_of(output) is not None or folder.read(output, folder.ERROR, JobError) is not None
 
 
 def _is_over(output: str) -> bool:
-    """Whether nobody would start it again."""
+    """Whether the job has ended and will not be restarted."""
     error = folder.read(output, folder.ERROR, JobError)
     return folder.result_of(output) is not None or (error is not None and not error.lost)
 
 
 def left_behind(output: str) -> str:
-    """What the next run goes on from, as far as the folder tells."""
+    """The state from which the next run continues, in words."""
     checkpoints = sorted(path.name for path in Path(output).glob("checkpoints/step-*"))
-    return f"checkpoints/{checkpoints[-1]}" if checkpoints else "what it had finished by then"
+    return f"checkpoints/{checkpoints[-1]}" if checkpoints else "the work that it had finished"
 
 
 def wait_for_end(output: str, seconds: float, job: StartedJob) -> None:
+    """Wait until the job has ended, at most ``seconds``."""
     deadline = time.monotonic() + seconds
     while is_running(output) and time.monotonic() < deadline:
         time.sleep(job.runtime.poll_seconds)
 
 
-def _tell(words: str) -> None:
-    """To whoever waits at a terminal: not by the progress, whose listeners a Ctrl-C may have ended as well."""
+def _print(words: str) -> None:
+    """Print to stderr, for a user at a terminal. The progress display cannot show it: a Ctrl-C may have ended it, too."""
     print(words, file=sys.stderr, flush=True)

@@ -1,7 +1,8 @@
-"""Stop what works under a root, from any machine that sees it: jobs, and runs that make a stage's parts themselves.
+"""Stops the work under a root, from any machine with access to it: jobs, and runs that build a stage's parts themselves.
 
-A job reads the file `stop` in its folder (tasks/jobs), a run the file `stop-run` in the folder of the stage at work.
-Each request to a run is another one: one that lies there already when a run begins the stage was meant for another run.
+A job watches for the file `stop` in its folder (tasks/jobs), a run for the file `stop-run` in the folder of its present
+stage. Every request to a run has unique content: a request that exists when a run begins the stage was meant for an
+earlier run.
 """
 
 import time
@@ -19,7 +20,7 @@ _LOOK_SECONDS = 0.5
 
 
 class Place(NamedTuple):
-    """The folder of a stage, or of a job beside the stages, and its names."""
+    """The folder of a stage, or of a job beside the stages, with its names."""
 
     folder: str
     snapshot: str
@@ -31,7 +32,7 @@ class Place(NamedTuple):
 
 
 def places_under(root: str) -> Iterator[Place]:
-    """All of the pipeline of this root, and those of acceptances."""
+    """All places of the pipeline under this root, and of the pipelines of its acceptance trials."""
     tried = storage.join(root, "acceptance")
     for pipeline in (root, *(storage.join(tried, name) for name in storage.names_in(tried))):
         for snapshot in filter(is_snapshot, storage.names_in(pipeline)):
@@ -41,7 +42,7 @@ def places_under(root: str) -> Iterator[Place]:
 
 
 def request_of(folder: str) -> bytes | None:
-    """The request to runs that make the stage of this folder; None where there is none."""
+    """The stop request to runs that build the stage of this folder; None if there is none."""
     with suppress(FileNotFoundError):
         return storage.read_bytes(storage.join(folder, _REQUEST))
     return None
@@ -52,7 +53,7 @@ def is_at_work(place: Place) -> bool:
 
 
 def ask(place: Place) -> None:
-    """Ask what works there to stop; returns at once."""
+    """Ask the job or run at this place to stop; returns at once."""
     if _job_runs(place):
         jobs.ask_to_stop(place.folder)
     else:
@@ -60,7 +61,8 @@ def ask(place: Place) -> None:
 
 
 def wait(place: Place) -> str:
-    """Wait for what was asked to stop; a job that takes longer than its patience is killed. How it ended, in words."""
+    """Wait for a job or run that was asked to stop; a job is killed after its patience. Returns how it ended, in words.
+    """
     if jobs.look(place.folder) is not None:
         return jobs.wait_until_stopped(place.folder)
     seen, since = leases.holder_of(place.folder), time.monotonic()
@@ -68,10 +70,10 @@ def wait(place: Place) -> str:
         if holder != seen:
             seen, since = holder, time.monotonic()
         if time.monotonic() - since > leases.PATIENCE_SECONDS:
-            return f"{holder.holder} has not been heard of: it has ended, or cannot be reached"
+            return f"{holder.holder} does not renew its lease: it has ended, or cannot be reached"
         time.sleep(_LOOK_SECONDS)
     storage.remove(storage.join(place.folder, _REQUEST))
-    return "stopped; the parts that were finished are kept"
+    return "stopped; the finished parts are kept"
 
 
 def _job_runs(place: Place) -> bool:

@@ -1,4 +1,4 @@
-"""What can be seen of a job while it runs, for people and for the command line."""
+"""A snapshot of a job's state, for people and for the command line."""
 
 import json
 import time
@@ -15,52 +15,53 @@ from tasks.ledger import json_lines
 
 
 class JobView(BaseModel):
-    """A job as it is now. Ages are seconds."""
+    """The present state of a job. Ages are seconds."""
 
     model_config = ConfigDict(frozen=True)
 
     state: Literal["waiting", "running", "ended", "finished"]
-    """`ended` without a result: it failed, was stopped, or nobody watches it and starts it again."""
+    """`ended` means without a result: it failed, was stopped, or died while no watcher could restart it."""
     backend: str
     started: float
     restarts: int
     progress: Progress | None
     heartbeat_age: float | None
-    """None before the first one."""
+    """None before the first heartbeat."""
     waited: float | None
-    """For how long, where it waits for resources."""
+    """Seconds of waiting for resources; None if it does not wait."""
     attempts: list[Attempt]
-    """Those that failed."""
+    """The failed attempts."""
     log: list[str]
+    """The last lines of its log."""
     metrics: dict[str, Any] | None
-    """The last line of metrics.jsonl, where the job writes one."""
+    """The last line of metrics.jsonl, if the job writes that file."""
 
     def __str__(self) -> str:
         words = ["its job has ended"] if self.state == "ended" else []
         if self.waited is not None:
-            words.append(f"waits for resources, {self.waited / 60:.0f} minutes by now")
+            words.append(f"has waited for resources for {self.waited / 60:.0f} minutes")
         if self.progress:
-            told = self.progress
-            words.append(f"{told.done:,} of {told.total:,} {told.unit} {told.note}".rstrip())
-            if told.per_second and self.state == "running":
-                left = (told.total - told.done) / told.per_second
-                words.append(f"{told.per_second:,.3g} a second, {left:,.0f} s left")
+            now = self.progress
+            words.append(f"{now.done:,} of {now.total:,} {now.unit} {now.note}".rstrip())
+            if now.per_second and self.state == "running":
+                left = (now.total - now.done) / now.per_second
+                words.append(f"{now.per_second:,.3g} per second, {left:,.0f} s left")
         if self.heartbeat_age is not None and self.state == "running":
             words.append(f"heartbeat {self.heartbeat_age:.0f} s ago")
         if self.attempts:
-            words.append(f"failed {folder.times(len(self.attempts))}, the last time it {self.attempts[-1].how}")
+            words.append(f"failed {folder.times(len(self.attempts))}; the last attempt {self.attempts[-1].how}")
         return ", ".join(words)
 
 
 def look(output: str) -> JobView | None:
-    """The job of this folder, or None where none was ever started."""
+    """The job of this folder; None if no job was ever started there."""
     job = folder.read(output, folder.STARTED, StartedJob)
     if job is None:
         return None
     state: Literal["waiting", "running", "ended", "finished"] = "finished"
     if folder.result_of(output) is None:
-        found = status_of(output, job).state
-        state = "waiting" if found == State.WAITING else "running" if found == State.RUNNING else "ended"
+        present = status_of(output, job).state
+        state = "waiting" if present == State.WAITING else "running" if present == State.RUNNING else "ended"
     beat = folder.last_beat(output)
     return JobView(
         state=state,
@@ -77,6 +78,6 @@ def look(output: str) -> JobView | None:
 
 
 def _last_metrics(path: Path) -> dict[str, Any] | None:
-    """The last line that is whole."""
+    """The last complete line."""
     lines = json_lines.read(path)
     return json.loads(lines[-1]) if lines else None

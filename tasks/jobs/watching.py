@@ -1,8 +1,10 @@
-"""Watching a job: its progress, whether it lives, and starting it again where it died or is stuck.
+"""Watches a job: reports its progress, and restarts it if it has died or is stuck.
 
-Stuck is a heartbeat that has stopped: the program's Python does not run. That its progress stands still is a sign only
-after ``jobs.stalled_minutes``, for a compilation or a large checkpoint takes its time: an engine or a rank may hang
-beside a heart that beats.
+A job is stuck if its heartbeat stops, since then its Python does not run. An engine or a rank may hang while the
+heartbeat goes on, so a job without progress counts as stuck, too, but only after ``jobs.stalled_minutes``, because a
+compilation or a large checkpoint takes long.
+
+Several watchers may watch one job: they agree by the folder's lock and the attempt's number (starting.py).
 """
 
 import time
@@ -18,17 +20,19 @@ from tasks.jobs.starting import cancel, how_it_ended, replace, start_again, star
 
 
 def run(module: str, job: Job, runtime: JobsRuntime, on_progress: Callable[[Progress], None]) -> JobResult:
-    """Start the job or attach to it, and wait. What ends the caller on purpose has the job save its state and stop.
+    """Start the job or attach to it, and wait for its result. If the caller is stopped, the job saves its state and
+    stops as well.
 
-    Ctrl-C, SIGTERM and the cancelling of a flow run come as exceptions that are no `Exception`. SIGKILL leaves the job.
+    Ctrl-C, SIGTERM and the cancellation of a flow run arrive as exceptions that do not derive from `Exception`. After
+    SIGKILL the job runs on.
 
     Raises:
-        BadInput, RunFailed, Stopped: as `start_or_attach` and `watch` say.
+        BadInput, RunFailed, Stopped: as `start_or_attach` and `watch` raise them.
     """
     try:
         start_or_attach(module, job, runtime)
         return watch(job.output, on_progress)
-    except Exception:
+    except Exception:  # an error of this side: the job may go on, and the next run attaches to it
         raise
     except BaseException:
         cancel(job.output)
@@ -36,28 +40,29 @@ def run(module: str, job: Job, runtime: JobsRuntime, on_progress: Callable[[Prog
 
 
 def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
-    """Wait for the job's result, starting it again where it died without a reason or is stuck.
+    """Wait for the job's result. Restart the job if it dies without giving a reason, or is stuck.
 
-    The result's seconds are those of all attempts. The note of the progress tells how often it was started again.
+    The result's seconds are the sum over all attempts. The progress's note states the number of restarts.
 
     Raises:
-        BadInput, RunFailed: it said why it ended, or used up its restarts (``runtime.jobs``).
-        Stopped: somebody asked it to stop.
+        BadInput, RunFailed: the job gave a reason for its end, or has used up its restarts (``runtime.jobs``).
+        Stopped: it was asked to stop.
     """
-    told: Progress | None = None
+    reported: Progress | None = None
     watched: _Watched | None = None
     while True:
         job = folder.read(output, folder.STARTED, StartedJob)
         if job is None:
-            raise RunFailed(f"{output}: no job was started there")
-        if watched is None or watched.job.number != job.number:
+            raise RunFailed(f"{output}: no job was started in this folder")
+        if watched is None or watched.job.number != job.number:  # a new attempt, maybe of another watcher's
             watched = _Watched(output, job)
         status = status_of(output, job)
         progress = _waiting(output, job, status) or _progress(output, job)
-        if progress is not None and progress != told:
+        if progress is not None and progress != reported:
             on_progress(progress)
-            told = progress
+            reported = progress
         if status.state == State.ENDED:
+            # Read after the status: a job writes its result before it ends, so a result cannot be missed here.
             result = folder.result_of(output)
             if result is not None:
                 return result.model_copy(update={"seconds": round(result.seconds + job.spent, 2)})
@@ -68,10 +73,10 @@ def watch(output: str, on_progress: Callable[[Progress], None]) -> JobResult:
 
 
 def _waiting(output: str, job: StartedJob, status: Status) -> Progress | None:
-    """How long a job has waited for its cluster, for people; None where it does not wait."""
+    """The time that a job has waited for its cluster, for people; None if it does not wait."""
     if status.state != State.WAITING:
         return None
-    note = f"waits for its cluster ({status.how}), {folder.waited(output, job) / 60:.0f} minutes by now"
+    note = f"has waited for its cluster ({status.how}) for {folder.waited(output, job) / 60:.0f} minutes"
     return Progress(done=0, total=1, unit="jobs", note=note)
 
 
@@ -80,12 +85,16 @@ def _progress(output: str, job: StartedJob) -> Progress | None:
     if progress is None or job.restarts == 0:
         return progress
     how = folder.attempts_of(output)[-1].how
-    note = f"{progress.note} (started again {folder.times(job.restarts)}: {how})".lstrip()
+    note = f"{progress.note} (restarted {folder.times(job.restarts)}: {how})".lstrip()
     return progress.model_copy(update={"note": note})
 
 
 class _Watched:
-    """How long the signs of one attempt stand still, by the watcher's own clock: those of two machines may differ."""
+    """Measures how long heartbeat and progress of one attempt have not changed.
+
+    It uses the watcher's monotonic clock only, and compares the files' times with their former values and not with the
+    present time, because the clocks of machines differ.
+    """
 
     def __init__(self, output: str, job: StartedJob) -> None:
         self.job = job
@@ -95,7 +104,7 @@ class _Watched:
         self._looked = time.monotonic()
 
     def standstill(self, status: Status) -> str | None:
-        """Which sign has stood still for too long; None while the job gets on, or waits for resources."""
+        """The sign that has not changed for too long, in words; None while the job proceeds or waits for resources."""
         self._look(waits=status.state == State.WAITING)
         runtime = self.job.runtime
         if self._silent > self.job.allowed_silence(self._beat is not None):
@@ -106,7 +115,8 @@ class _Watched:
 
     def _look(self, waits: bool) -> None:
         now = time.monotonic()
-        # Both may have been asleep, as in a machine that was paused: the watcher's first look then proves nothing.
+        # Watcher and job may have been suspended together (a laptop, a paused virtual machine): then much time has
+        # passed, but the job had no chance to beat. So a single interval counts for a quarter of the limit at most.
         between = min(now - self._looked, self.job.runtime.stuck_after / 4)
         self._looked = now
         beat, progress = folder.last_beat(self._output), folder.sign_of_progress(self._output)

@@ -1,7 +1,8 @@
-"""Asking a chat model behind any OpenAI-compatible endpoint.
+"""Requests to a chat model behind any OpenAI-compatible endpoint.
 
-A reply counts if it is whole. One that is no chat completion, that is empty (a model may put all it has to say into its
-reasoning, which is not read), or that the server cut off or gave up, is asked for again; in the end it is a failure.
+A reply counts if it is complete. The request is sent again if the reply is no chat completion, is empty (a model may
+put everything into its reasoning, which is not read), or was cut off or aborted by the server. After `ATTEMPTS` it has
+failed.
 """
 
 import os
@@ -28,14 +29,14 @@ from schemas.runtime import EndpointRuntime
 ATTEMPTS = 6
 MAX_WAIT_SECONDS = 60.0
 _OF_ONE_REQUEST = (400, 413, 422)
-"""What an endpoint answers to a prompt that its content filter or its model's context does not let through. Every
-other refusal (a key, a path, a model) is of the endpoint as a whole."""
+"""Statuses for a prompt that the content filter or the model's context length does not allow. All other refusals (a
+key, a path, a model) concern every request."""
 
 _CUT = ("length", "max_tokens", "model_length")
 _GIVEN_UP = (None, "abort", "aborted", "cancelled", "error")
-"""Why a reply ended, where it is not whole; endpoints have many words for one that is."""
+"""Finish reasons of incomplete replies. Any other reason counts as complete, since endpoints have many words for it."""
 _FORM_REFUSED = re.compile(r"response_format|json_schema|structured|guided|grammar|schema", re.IGNORECASE)
-"""What an endpoint without structured outputs says of them."""
+"""Words in the errors of endpoints without structured outputs, when a request asks for them."""
 
 
 class ChatFailed(Exception):
@@ -43,18 +44,18 @@ class ChatFailed(Exception):
 
 
 class RequestRefused(Exception):
-    """The endpoint does not take this one request, for what it says or how long it is: asking again would not help."""
+    """The endpoint refuses this request because of its content or length. Sending it again would not help."""
 
 
 class _TryAgain(Exception):
     def __init__(self, reason: str, after: float = 0.0) -> None:
         super().__init__(reason)
         self.after = after
-        """Seconds that the endpoint asks us to wait."""
+        """Seconds to wait, as the endpoint requested."""
 
 
 class Whose(NamedTuple):
-    """The settings that errors name: of the endpoint, and of its model."""
+    """The names of the settings of an endpoint and its model, for error messages."""
 
     endpoint: str
     model: str
@@ -75,10 +76,11 @@ class ChatEndpoint:
         first_wait: float = 1.0,
         whose: Whose = TEACHER,
     ) -> None:
-        """Reach the endpoint, and name its model (default: the first that it lists).
+        """Connect to the endpoint, and choose its model (default: the first model that it lists).
 
         Raises:
-            BadInput: the key's variable is not set, nobody answers, the key is refused, or no model is known.
+            BadInput: the key's variable is not set, the endpoint does not answer or refuses the key, or no model is
+                known.
         """
         self._base = endpoint.url.rstrip("/").removesuffix("/v1")
         self._temperature, self._first_wait = temperature, first_wait
@@ -89,9 +91,9 @@ class ChatEndpoint:
         limits = httpx.Limits(max_connections=endpoint.in_flight)
         self._client = httpx.AsyncClient(headers=headers, timeout=endpoint.timeout_seconds, limits=limits)
         self.refusal = ""
-        """What it said when it last refused one request."""
+        """The endpoint's last refusal of a single request; empty if it refused none."""
         self._has_forms: bool | None = None
-        """Whether it has structured outputs; None while no request with a form was answered or refused."""
+        """Whether it has structured outputs; None until a request with a form is answered or refused."""
 
     async def __aenter__(self) -> "ChatEndpoint":
         return self
@@ -102,12 +104,12 @@ class ChatEndpoint:
         await self._client.aclose()
 
     async def complete(self, system: str, user: str, seed: int, form: type[BaseModel] | None = None) -> str:
-        """The model's reply to two messages; where the endpoint has structured outputs, in the ``form`` that is wanted.
+        """The model's reply to two messages, in the given ``form`` if the endpoint has structured outputs.
 
         Raises:
             BadInput: the endpoint would refuse any request (a bad key, an unknown model).
-            RequestRefused: it refuses this one.
-            ChatFailed: it was busy, broken or out of reach `ATTEMPTS` times, or gave no whole reply.
+            RequestRefused: the endpoint refuses this request.
+            ChatFailed: it was busy, broken or unreachable, or gave incomplete replies, `ATTEMPTS` times.
         """
         body = {
             "model": self.model,
@@ -126,14 +128,16 @@ class ChatEndpoint:
                 with attempt:
                     reply = await self._asked(body, form)
         except RetryError as error:
-            raise ChatFailed(f"{self._base}: {ATTEMPTS} attempts: {error.last_attempt.exception()}") from None
+            raise ChatFailed(
+                f"{self._base}: no complete reply in {ATTEMPTS} attempts: {error.last_attempt.exception()}"
+            ) from None
         return reply
 
     async def _asked(self, body: dict[str, Any], form: type[BaseModel] | None) -> str:
-        """The reply, in the form if the endpoint has structured outputs: it is asked for them until it refuses them.
+        """The reply, in the form if the endpoint has structured outputs. They are requested until it refuses them.
 
-        A refusal that does not say what for, before any request with a form was answered, may be of the request or of
-        the form: it counts as the former, and the endpoint is not asked for forms again.
+        A refusal without a reason, before any request with a form was answered, may concern the request or the form. It
+        then counts as a refusal of the request, and forms are not requested again.
         """
         if form is None or self._has_forms is False:
             return await self._post(body)
@@ -164,28 +168,30 @@ class ChatEndpoint:
             choice = response.json()["choices"][0]
             reason, text = choice.get("finish_reason", "stop"), _text_of(choice["message"]["content"])
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise _TryAgain(f"a reply that is no chat completion: {response.text[:100]}") from error
+            raise _TryAgain(f"the reply is no chat completion: {response.text[:100]}") from error
         if reason == "content_filter":
             self.refusal = f"{self._whose.endpoint} {self._base}: its content filter stopped the reply"
             raise RequestRefused(self.refusal)
         if reason in _CUT:
-            raise _TryAgain(f"a reply that was cut (finish_reason {reason}): may the model write so few tokens?")
+            raise _TryAgain(
+                f"the reply was cut off (finish_reason {reason}): raise the endpoint's limit of tokens per reply"
+            )
         if reason in _GIVEN_UP:
-            raise _TryAgain(f"a reply that was given up (finish_reason {reason})")
+            raise _TryAgain(f"the endpoint aborted the reply (finish_reason {reason})")
         if not text.strip():
-            raise _TryAgain("an empty reply")
+            raise _TryAgain("the reply is empty")
         return text
 
     def _refused(self, response: httpx.Response) -> BadInput | RequestRefused:
-        told = _refused(self._base, response, self._whose)
+        message = _refused(self._base, response, self._whose)
         if response.status_code not in _OF_ONE_REQUEST:
-            return BadInput(told)
-        self.refusal = told
-        return RequestRefused(told)
+            return BadInput(message)
+        self.refusal = message
+        return RequestRefused(message)
 
 
 def _text_of(content: object) -> str:
-    """Of a message: a string, or parts of which those of text count; raises TypeError for what is neither."""
+    """The text of a message: its string, or its parts of type text joined. Raises TypeError for any other content."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -209,12 +215,13 @@ def _headers(endpoint: EndpointRuntime, whose: Whose) -> dict[str, str]:
         return {}
     key = os.environ.get(endpoint.key_variable)
     if not key:
-        raise BadInput(f"{whose.endpoint}: the environment variable {endpoint.key_variable} holds no key")
+        raise BadInput(f"{whose.endpoint}: the environment variable {endpoint.key_variable} is not set: put the key in")
     return {"Authorization": f"Bearer {key}"}
 
 
 def _models_listed(base: str, headers: dict[str, str], whose: Whose) -> httpx.Response:
-    """The list of models, which some endpoints do not have: only that somebody answers and takes the key is sure."""
+    """The reply to a request for the list of models. Some endpoints have no list, so only connection and key are
+    checked."""
     try:
         response = httpx.get(f"{base}/v1/models", headers=headers, timeout=10)
     except (httpx.RequestError, httpx.InvalidURL) as error:
@@ -228,7 +235,7 @@ def _first_of(listed: httpx.Response, base: str, whose: Whose) -> str:
     try:
         return str(listed.json()["data"][0]["id"])
     except (ValueError, LookupError, TypeError):
-        raise BadInput(f"{whose.endpoint}.url {base}: lists no model; name one in {whose.model}") from None
+        raise BadInput(f"{whose.endpoint}.url {base}: the endpoint lists no model; name one in {whose.model}") from None
 
 
 def _refused(base: str, response: httpx.Response, whose: Whose) -> str:

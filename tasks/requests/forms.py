@@ -1,8 +1,7 @@
-"""Replies of chat models that are to fill in a form: one JSON object, read as a pydantic model.
+"""Replies of chat models that fill in a form: one JSON object, parsed as a pydantic model.
 
-Models talk around what they were asked for. They reason first (``<think>`` with braces in it), they wrap the object in
-a fence, they write a draft and then another. What counts is the last whole object of the reply proper that has the
-form.
+Models add text around the object. They reason first (``<think>`` with braces in it), put the object into a fence, or
+write a draft first. The last complete object of the reply, outside its reasoning, that matches the form counts.
 """
 
 import json
@@ -17,43 +16,43 @@ from tasks.requests.chat import ChatEndpoint
 Form = TypeVar("Form", bound=BaseModel)
 
 MISUNDERSTANDINGS = 3
-"""How often a model may reply in a form that cannot be read."""
+"""How many unreadable replies to one request are allowed."""
 
-_DECODER = json.JSONDecoder(strict=False)  # models break lines within strings
+_DECODER = json.JSONDecoder(strict=False)  # allows line breaks within strings, which models write
 _REASONING = "think|thinking|thought|reasoning|reflection|analysis"
 _OPENED = re.compile(rf"<\s*(?:{_REASONING})\s*>", re.IGNORECASE)
 _CLOSED = re.compile(rf"<\s*/\s*(?:{_REASONING})\s*>", re.IGNORECASE)
 
 
 class Unreadable(Exception):
-    """A model did not reply in the form that it was asked for."""
+    """A model did not reply in the requested form."""
 
 
 async def filled(form: type[Form], endpoint: ChatEndpoint, system: str, user: str, seed: int) -> Form:
-    """The form as the model fills it in, asked again with another seed where its reply cannot be read.
+    """The form as the model fills it in. After an unreadable reply the request is sent again with another seed.
 
     Raises:
-        Unreadable: no reply of `MISUNDERSTANDINGS` could be.
-        BadInput, RequestRefused, ChatFailed: as `ChatEndpoint.complete` does.
+        Unreadable: all of `MISUNDERSTANDINGS` replies were unreadable.
+        BadInput, RequestRefused, ChatFailed: as `ChatEndpoint.complete` raises them.
     """
     text = ""
     for repeat in range(MISUNDERSTANDINGS):
         text = await endpoint.complete(system, user, (seed + repeat) & 0x7FFFFFFF, form)
-        found = read(form, text)
-        if found is not None:
-            return found
+        answer = read(form, text)
+        if answer is not None:
+            return answer
     raise Unreadable(f"no readable reply in {MISUNDERSTANDINGS}: {' '.join(text.split())[:100]!r}")
 
 
 def read(form: type[Form], text: str) -> Form | None:
-    """The last whole JSON object in a reply that has the form; None where there is none.
+    """The last complete JSON object in a reply that matches the form; None if no object does.
 
-    Objects within reasoning are drafts. An object that the end of the reply cuts off is none, and neither is any part
-    of it.
+    Objects within reasoning are drafts and do not count. Nor does an object that the end of the reply cuts off, or any
+    object within it.
     """
-    for found in reversed(_objects_said(text)):
+    for value in reversed(_objects_said(text)):
         try:
-            return form.model_validate_json(json.dumps(found))  # as JSON: Python would let half a character pass
+            return form.model_validate_json(json.dumps(value))  # as JSON, which refuses lone surrogates
         except ValidationError:
             continue
     return None
@@ -68,21 +67,21 @@ class _Object(NamedTuple):
 def _objects_said(text: str) -> list[object]:
     """The objects in a reply that are not in its reasoning, in order.
 
-    A mark of reasoning may stand in a string of the object itself: then the object reaches over the mark.
+    A reasoning tag may also be text in a string of the object itself: the object then extends over the tag, and counts.
     """
     closed = max((mark.end() for mark in _CLOSED.finditer(text)), default=0)
     left_open = _OPENED.search(text, closed)
     opened = left_open.start() if left_open else len(text)
-    # A quotation mark in the reasoning may swallow what comes behind it, so what is behind is read by itself first.
+    # Text after the reasoning is parsed by itself first: an unbalanced quotation mark in the reasoning may hide it.
     for start in dict.fromkeys((closed, 0)):
-        said = [each.value for each in _objects(text, start) if each.end > closed and each.start < opened]
-        if said:
-            return said
+        values = [each.value for each in _objects(text, start) if each.end > closed and each.start < opened]
+        if values:
+            return values
     return []
 
 
 def _objects(text: str, start: int) -> Iterator[_Object]:
-    """Whole JSON objects of a text from a place on, none of which is part of another."""
+    """The complete JSON objects of a text from ``start`` on, without those nested in another one."""
     while (start := text.find("{", start)) >= 0:
         try:
             value, end = _DECODER.raw_decode(text, start)
@@ -98,5 +97,5 @@ def _objects(text: str, start: int) -> Iterator[_Object]:
 
 
 def _is_cut(error: json.JSONDecodeError, text: str) -> bool:
-    """Whether it was the end of the text that kept an object from being whole."""
+    """Whether an object is incomplete because the text ends."""
     return error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")

@@ -1,7 +1,8 @@
-"""Answered requests of a part that is not whole yet, so that a killed job asks nothing twice.
+"""The journal of a part: its answered requests until the part is complete, so that a killed job repeats no request.
 
-One JSON line a request, appended with one write, so that it outlives the process; synced to disk at most once a second.
-A line that a kill or a power cut tore is dropped, with all after it: those requests are asked again.
+It has one JSON line per request. Each is appended with one write, so that it survives the death of the process; the
+file is synced to disk at most once a second, so that a power cut loses at most a second. An incomplete line is dropped
+with all lines after it; those requests are sent again.
 """
 
 import io
@@ -19,10 +20,11 @@ _SYNC_EVERY_SECONDS = 1.0
 
 
 class Journal(Generic[Row]):
-    """Rows by the digest of the request that they answer. Written by one process at a time; open once it is written."""
+    """Rows by the digest of their request. One process writes at a time. The file is opened by the first `append`, so
+    that a stage with thousands of parts does not hold thousands of open files."""
 
     def __init__(self, path: Path, model: type[Row]) -> None:
-        """Read what an earlier run left, if there is anything."""
+        """Read the journal of an earlier run, if there is one, and cut off its incomplete end."""
         self._path = path
         self._file: io.FileIO | None = None
         self._synced = time.monotonic()
@@ -31,7 +33,7 @@ class Journal(Generic[Row]):
             os.truncate(path, self._read(model))
 
     def _read(self, model: type[Row]) -> int:
-        """Read whole lines into `rows`; gives back where they end."""
+        """Read the complete lines into `rows`; returns the byte offset at which they end."""
         end = 0
         for line in self._path.read_bytes().split(b"\n")[:-1]:
             try:
@@ -55,13 +57,13 @@ class Journal(Generic[Row]):
             self._synced = time.monotonic()
 
     def close(self) -> None:
-        """Sync and close; the file stays for the next run."""
+        """Sync and close the file, which stays for the next run."""
         if self._file is not None:
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
 
     def remove(self) -> None:
-        """Close and forget: the part is committed."""
+        """Close and delete the file, once the part is committed."""
         self.close()
         self._path.unlink(missing_ok=True)

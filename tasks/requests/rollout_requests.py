@@ -1,4 +1,4 @@
-"""Questions as requests: each question asked a number of times, the same requests in every run of a job."""
+"""Questions as requests: several rollouts of each question. Every run of a job has the same requests."""
 
 from typing import NamedTuple
 
@@ -7,18 +7,18 @@ from tasks.ledger import storage
 from tasks.requests.scheduling import Request, request_of
 
 FAILED = frozenset({EndReason.TOOL_FAILED, EndReason.ENGINE_FAILED})
-"""Ends that say nothing about who was asked: such a rollout is asked again, and never training signal."""
+"""End reasons that say nothing about the model. Such a rollout is run again, and is never used for training."""
 
 
 class Rollout(NamedTuple):
-    """The n-th asking of a question, from 0."""
+    """A rollout of a question; ``number`` counts its rollouts from 0."""
 
     question: Question
     number: int
 
 
 def rollout_requests(paths: list[str], rollouts: int, fingerprint: str) -> list[Request[Rollout]]:
-    """Requests for all questions of these Parquet files, in their order."""
+    """The requests for all questions of these Parquet files, in the files' order."""
     return [
         request_of(Rollout(question, number), fingerprint, question.question_id, number)
         for path in paths
@@ -28,6 +28,7 @@ def rollout_requests(paths: list[str], rollouts: int, fingerprint: str) -> list[
 
 
 def failed(trajectory: Trajectory) -> Reject:
+    """The reject of a rollout that failed."""
     return Reject(
         snapshot=trajectory.snapshot,
         row_id=trajectory.trajectory_id,

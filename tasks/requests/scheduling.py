@@ -1,14 +1,17 @@
-"""Asking many requests of an engine or an endpoint, a bounded number at a time, committed request by request.
+"""Sends many requests to an engine or an endpoint, a bounded number at once, and saves every answer at once.
 
-Requests are laid out in parts beforehand. One queue runs over all parts, so that the engine stays full across their
-borders; a finished request goes to its part's journal (journal.py), and a part whose requests are all in is written as
-Parquet and its journal dropped. After a kill, what is in a part or in a journal is not asked again.
+Requests are assigned to parts beforehand. One queue runs over all parts, so that the engine stays full where a part
+ends. An answer goes to its part's journal (journal.py). When all requests of a part are answered, it is written as
+Parquet and its journal is deleted. After a kill, answers in a part or in a journal are not requested again.
 
-A request that failed (its engine or its search) is no row: it is counted, the others go on, and the run ends with an
-error; the next run asks it again. Where too many of those asked have failed (`MAX_FAILED_SHARE`) nothing new is begun.
+A failed request (engine or search) has no row: it is counted, the others continue, and the run ends with an error; the
+next run sends it again. If too many requests have failed (`MAX_FAILED_SHARE`), no new ones are begun.
 
-A request that was refused for what it asks is a row, so that it is not asked for ever. Such rows are held back until
-another request is answered: whoever refuses one after the other refuses something that all of them have in common.
+A request that was refused because of its content has a row, so that it is not sent in every run. Such rows are held
+back until another request is answered: if all requests are refused in a row, their common part is the cause.
+
+All state is used from one event loop, and changed between two ``await``, so that it needs no lock. Workers are
+coroutines that share one iterator: taking the next request from it has no ``await``, so no request is taken twice.
 """
 
 import asyncio
@@ -33,15 +36,15 @@ Row = TypeVar("Row", bound=Record)
 Result = TypeVar("Result")
 
 MAX_FAILED, MAX_FAILED_SHARE = 20, 0.02
-"""Failures that end a run: so many, or this share of what it has asked where that is more."""
+"""Failures that end a run: this number, or this share of the requests sent so far, whichever is greater."""
 MAX_REFUSED, REFUSED_IN_FLIGHT = 20, 4
-"""Refusals in a row that end a run: so many, or so many for each request in flight where that is more. They come at
-once, and answers take their time, so that of many requests begun together the refused ones end first."""
+"""Refusals in a row that end a run: this number, or this number per request in flight, whichever is greater. A refusal
+comes sooner than an answer, so of many requests begun together the refused ones end first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[Item]):
-    """``digest`` tells it from every other request that was ever journalled under the same stage and label."""
+    """``digest`` is unique among all requests that were ever journalled under the same stage and label."""
 
     item: Item
     digest: str
@@ -49,7 +52,7 @@ class Request(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Generic[Row]):
-    """The row of a request that was refused for what it asks, and the words with which it was."""
+    """The row of a request that was refused because of its content, and the words of the refusal."""
 
     row: Row
     why: str
@@ -60,12 +63,12 @@ def request_of(item: Item, *identity: Any) -> Request[Item]:
 
 
 def seed_of(seed: int, *identity: str | int) -> int:
-    """The sampler's seed of one request: 31 bits of (seed, what it is)."""
+    """The sampler's seed for one request: 31 bits of the digest of ``seed`` and its identity."""
     return int(digest_of([seed, *identity])[:8], 16) >> 1
 
 
 def laid_out(requests: Sequence[Request[Item]], part_rows: int, prefix: str = "") -> dict[str, list[Request[Item]]]:
-    """Requests by part key, in order."""
+    """Requests by part key, in order, ``part_rows`` to a part."""
     return {
         f"{prefix}{start:06d}": list(requests[start : start + part_rows])
         for start in range(0, len(requests), part_rows)
@@ -97,7 +100,7 @@ class _OpenPart(Generic[Item, Row]):
 
 
 class Schedule(Generic[Item, Row]):
-    """What is missing of one making of a stage, and the way to ask for it."""
+    """The unanswered requests of one build of a stage, and the loop that sends them."""
 
     def __init__(
         self,
@@ -123,28 +126,30 @@ class Schedule(Generic[Item, Row]):
 
     @property
     def missing(self) -> int:
-        """How many requests have neither row nor journal entry."""
+        """The number of requests with neither a row nor a journal entry."""
         return sum(len(part.unanswered()) for part in self._open.values())
 
     async def run(self, ask: Callable[[Item], Awaitable[Row | Reject | Refused[Row]]]) -> None:
-        """Ask all that is missing and commit every part. ``ask`` gives back a row, or a reject where it failed.
+        """Send all unanswered requests and commit every part. ``ask`` returns a row, or a reject if it failed.
 
         Raises:
-            RunFailed: requests failed; all that did not is kept.
-            BadInput: every request was refused, or so many in a row that every one would be; these are not kept.
+            RunFailed: requests failed; all answers are kept.
+            BadInput: every request was refused, or so many in a row that the cause is common; refusals are not kept.
             MaskSearchError: ``ask`` raised it, which ends the run at once.
         """
         queue = iter([(part, request) for part in self._open.values() for request in part.unanswered()])
         self._committed = time.time()
         try:
-            await self.commit_whole()
+            await self.commit_whole()  # a kill may have come between a part's last answer and its commit
+            # A fixed number of workers bounds the requests in flight. A task per request with a semaphore would create
+            # all tasks at once, for millions of requests. An error in one worker cancels the others.
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._in_flight):
                     group.create_task(self._work(queue, ask))
             await self._settle()
         except* MaskSearchError as errors:
             raise _first(errors) from None
-        finally:
+        finally:  # also on a cancellation: closing syncs the answers to disk
             for part in self._open.values():
                 part.journal.close()
         if self._failed:
@@ -166,7 +171,7 @@ class Schedule(Generic[Item, Row]):
             self._asked += 1
             if isinstance(answer, Reject):
                 self._failed.append(answer)
-                # Kept from then on, as workers that have left do not come back.
+                # Once set it stays set, even if later answers lower the share: workers that have left do not return.
                 self._gives_up |= len(self._failed) >= max(MAX_FAILED, MAX_FAILED_SHARE * self._asked)
             elif isinstance(answer, Refused):
                 self._hold(part, request, answer)
@@ -183,7 +188,7 @@ class Schedule(Generic[Item, Row]):
             raise self._all_refused()
 
     async def _settle(self) -> None:
-        """Decide about what was refused since the last answer, now that nothing more is asked."""
+        """Decide about the requests refused since the last answer, after all requests have been sent."""
         if self._is_answered:
             await self._take_held()
         elif self._held and not self._failed:
@@ -192,19 +197,20 @@ class Schedule(Generic[Item, Row]):
     def _all_refused(self) -> BadInput:
         _, _, last = self._held[-1]
         return BadInput(
-            f"{last.why}: {len(self._held)} requests in a row were refused, so that the cause is in no single one; "
-            "what was answered before is kept; run again when it is put right"
+            f"{last.why}: {len(self._held)} requests in a row were refused, so the cause is common to all; "
+            "earlier answers are kept; correct it and run again"
         )
 
     def _some_failed(self) -> RunFailed:
         first = self._failed[0]
-        early = "; that is too many for the others to be asked" if self._gives_up else ""
+        early = "; these are too many, so the others were not sent" if self._gives_up else ""
         return RunFailed(
             f"{len(self._failed)} of {self._asked} requests failed (first: {first.row_id}, {first.reason}: "
-            f"{first.detail}){early}; what was answered is kept; run again to ask them again"
+            f"{first.detail}){early}; the answers are kept; run again to send the others again"
         )
 
     async def _take_held(self) -> None:
+        # Emptied before the first `await`: another worker that gets here meanwhile must not take the same rows.
         held, self._held = self._held, []
         for part, request, refused in held:
             await self._take(part, request, refused.row)
@@ -215,12 +221,13 @@ class Schedule(Generic[Item, Row]):
             await self._commit(part)
 
     async def _commit(self, part: _OpenPart[Item, Row]) -> None:
-        del self._open[part.key]
-        # Parts are answered side by side: each is given the time since the one before, so that their sum is the run's.
+        del self._open[part.key]  # before the first `await`, so that the part is committed once
+        # Parts overlap in time. Each gets the time since the commit before it, so that they add up to the run's time.
         started, self._committed = self._committed, time.time()
         inputs = {"requests": digest_of([request.digest for request in part.requests])}
+        # In a thread: compression takes seconds, in which the event loop must keep the engine supplied.
         await asyncio.to_thread(self._parts.commit, part.key, part.rows(), [], inputs, started)
-        part.journal.remove()
+        part.journal.remove()  # only after the commit: until then it is the only copy of the answers
 
 
 def _first(errors: BaseExceptionGroup[MaskSearchError]) -> BaseException:
@@ -231,31 +238,34 @@ def _first(errors: BaseExceptionGroup[MaskSearchError]) -> BaseException:
 
 
 class Meter:
-    """Tells the job's progress file how far the requests are, at most once a second, and how fast."""
+    """Reports answered requests and tokens per second to the job's progress file, at most once a second."""
 
     def __init__(self, output: str, total: int, missing: int, unit: str) -> None:
         self._output, self._total, self._unit = output, total, unit
         self._done = total - missing
-        self._began = self._told = time.monotonic()
+        self._began = self._reported = time.monotonic()
         self.tokens = 0
 
     def add(self, tokens: int) -> None:
-        """One more request is answered; ``tokens`` were sampled for it."""
+        """Count one more answered request, for which ``tokens`` tokens were sampled."""
         self._done += 1
         self.tokens += tokens
         now = time.monotonic()
-        if now - self._told >= 1 or self._done == self._total:
+        if now - self._reported >= 1 or self._done == self._total:
             note = f"{self.tokens_per_second():,.0f} tokens/s" if self.tokens else ""
             jobs.report_progress(self._output, self._done, self._total, self._unit, note)
-            self._told = now
+            self._reported = now
 
     def tokens_per_second(self) -> float:
-        """Sampled tokens over the time since the meter was made."""
+        """Sampled tokens divided by the seconds since the meter was created."""
         return self.tokens / max(time.monotonic() - self._began, 1e-9)
 
 
 def run_job(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a job's work on an event loop. SIGTERM cancels it; it saves what it has, and the process exits with 143."""
+    """Run a job's work on an event loop. SIGTERM cancels it: it saves its state, and the process exits with 143.
+
+    A handler of the loop's cancels at the next ``await``, so that no write of a file is interrupted halfway.
+    """
 
     async def cancellable() -> Result:
         task = asyncio.current_task()

@@ -36,7 +36,7 @@ def refuse(config):
                 "teacher": {"kind": "multi_agent"},
                 "runtime": {"teacher_endpoint": {"url": "http://h/v1", "key_variable": "UNSET_KEY"}},
             },
-            "the environment variable UNSET_KEY holds no key",
+            "the environment variable UNSET_KEY is not set",
         ),
         ({"ramp": {"reference": {"path": "/no/such"}}}, "ramp.reference.path /no/such"),
         ({"ramp": {"leaks": {"sets": ["/no/such.jsonl"]}}}, "ramp.leaks.sets: no such file: /no/such.jsonl"),

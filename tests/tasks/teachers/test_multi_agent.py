@@ -257,7 +257,7 @@ def test_the_key_comes_from_the_environment(monkeypatch):
         ChatEndpoint(EndpointRuntime(url=f"{url}/v1", key_variable="TEAM_KEY"), None, 0.7)
 
     with serving(cast) as url:
-        with pytest.raises(BadInput, match="TEAM_KEY holds no key"):
+        with pytest.raises(BadInput, match="TEAM_KEY is not set"):
             connect(url)
         monkeypatch.setenv("TEAM_KEY", "secret")
         connect(url)
