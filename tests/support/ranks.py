@@ -1,4 +1,4 @@
-"""Stands for a training program in the tests of trainers.ranks.launch: it has only light imports and reports what it receives.
+"""Stands in for a training program in the tests of trainers.ranks.launch: imports little, and reports its input.
 
 python -m tests.support.ranks CONFIG.json     where ``start`` of the job says what each rank does
 """
