@@ -61,8 +61,7 @@ def ask(place: Place) -> None:
 
 
 def wait(place: Place) -> str:
-    """Wait for a job or run that was asked to stop; a job is killed after its patience. Returns how it ended, in words.
-    """
+    """Wait for a job or run that was asked to stop; a job is killed after its patience. Returns how it ended, in words."""
     if jobs.look(place.folder) is not None:
         return jobs.wait_until_stopped(place.folder)
     seen, since = leases.holder_of(place.folder), time.monotonic()

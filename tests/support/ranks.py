@@ -1,4 +1,4 @@
-"""A training program for the tests of trainers.ranks.launch, with light imports. It reports what it receives.
+"""Stands in for a training program in the tests of trainers.ranks.launch: imports little, and reports its input.
 
 python -m tests.support.ranks CONFIG.json     where ``start`` of the job says what each rank does
 """

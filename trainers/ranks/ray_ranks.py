@@ -103,7 +103,7 @@ def _rank(config: dict[str, Any]) -> tuple[int | str | None, dict[str, Any]]:
     train = getattr(importlib.import_module(config["module"]), config["function"])
     try:
         return None, train(config["job"])
-    except SystemExit as leaving:  # in a thread of Ray's worker it would count as a failure and cause a restart
+    except SystemExit as leaving:  # Ray Train does not pass exit codes on, so the code is part of the result
         return leaving.code, {}
 
 

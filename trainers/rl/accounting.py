@@ -1,4 +1,4 @@
-"""Whether a training by DAPO is whole, whatever happened to it: each step is there once, and so is each prompt."""
+"""Checks that a finished DAPO training, even after kills and restarts, has each step and each prompt exactly once."""
 
 import json
 from collections import Counter
@@ -13,28 +13,31 @@ from trainers.rl.prompts import Place
 
 
 def wrong_steps(output: str, settings: DapoSettings) -> list[str]:
-    """What is wrong with the steps that a finished training tells of, in words; empty where each is there once."""
-    told = [line["step"] for line in Metrics(Path(output) / "metrics.jsonl").lines()]
-    return _wrong(Counter(told), Counter(range(1, settings.steps + 1)), "step")
+    """Messages about missing or repeated steps in a finished training's metrics; empty if there are none."""
+    recorded = [line["step"] for line in Metrics(Path(output) / "metrics.jsonl").lines()]
+    return _wrong(Counter(recorded), Counter(range(1, settings.steps + 1)), "step")
 
 
 def wrong_prompts(output: str) -> list[str]:
-    """What is wrong with the prompts up to where the newest checkpoint stands: each has one fate, or waits there."""
+    """Messages about prompts before the newest checkpoint's cursor that are missing or recorded more than once.
+
+    Each of them must have one fate, be in flight, or be carried to a later step.
+    """
     fates = PromptLedger(Path(output) / "prompts.jsonl").fates()
     newest = max(Path(output, "checkpoints").glob("step-*"))
     cursor = Cursor.model_validate(json.loads((newest / "progress.json").read_text())["cursor"])
-    told = Counter(Place(fate.max_masks, fate.position) for fate in fates)
-    told.update(cursor.in_flight)
-    told.update(group.place for group in cursor.carried)
-    ends = {masks: max(place.position for place in told if place.max_masks == masks) + 1 for masks, _ in told}
+    recorded = Counter(Place(fate.max_masks, fate.position) for fate in fates)
+    recorded.update(cursor.in_flight)
+    recorded.update(group.place for group in cursor.carried)
+    ends = {masks: max(place.position for place in recorded if place.max_masks == masks) + 1 for masks, _ in recorded}
     ends[cursor.max_masks] = cursor.position
     drawn = Counter(Place(masks, position) for masks, end in ends.items() for position in range(end))
-    return _wrong(told, drawn, "prompt")
+    return _wrong(recorded, drawn, "prompt")
 
 
-def _wrong(told: Counter[Any], wanted: Counter[Any], what: str) -> list[str]:
-    missing, more = wanted - told, told - wanted
+def _wrong(recorded: Counter[Any], expected: Counter[Any], what: str) -> list[str]:
+    missing, more = expected - recorded, recorded - expected
     return [f"{what} {name} is missing" for name in sorted(missing)] + [
-        f"{what} {name} is there {told[name]} times" if wanted[name] else f"{what} {name} was never due"
+        f"{what} {name} occurs {recorded[name]} times" if expected[name] else f"{what} {name} was not drawn"
         for name in sorted(more)
     ]

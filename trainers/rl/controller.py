@@ -1,4 +1,4 @@
-"""What rank 0 does besides training: engines roll out for it, it keeps the ledger of prompts, and tells how it goes."""
+"""Rank 0's work besides training: it has engines generate rollouts, keeps the prompt ledger, and reports progress."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from tasks.rollouts.worker import Usage
 from trainers.model.metrics import Metrics
 from trainers.rl.generation import Cursor, Generation, Harvest
 from trainers.rl.groups import figures_of
-from trainers.rl.policy import Sample
+from trainers.rl.policy import Experience
 from trainers.rl.prompt_ledger import Fate, PromptLedger
 from trainers.rl.rollouts import Rollouts
 from trainers.rl.stream import Stream
@@ -24,15 +24,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What rank 0 gives all ranks for a step: what to train on (maybe nothing), where to go on, and its figures."""
+    """The data of a step that rank 0 sends to all ranks: experiences (maybe none), the next cursor, and figures."""
 
-    samples: list[Sample]
+    experiences: list[Experience]
     cursor: Cursor
     figures: dict[str, Any]
 
 
 class Controller:
-    """Generation and the files for people: ``metrics.jsonl``, ``prompts.jsonl``, ``progress.json``."""
+    """Runs generation and writes ``metrics.jsonl``, ``prompts.jsonl`` and ``progress.json``."""
 
     def __init__(
         self, job: DapoJob, rollouts: Rollouts, generation: Generation | Stream, tokenizer: AgentTokenizer
@@ -44,42 +44,49 @@ class Controller:
         self._usage = rollouts.usage()
 
     def go_on_from(self, step: int) -> None:
-        """Take back what was told after the checkpoint of this step."""
+        """Remove the lines that were written after the checkpoint of this step."""
         self._metrics.go_on_from(step)
         self._prompts.go_on_from(step)
 
     def generate(self, step: int, cursor: Cursor, max_masks: int) -> Generated:
-        """What step ``step`` (from 1) trains on.
+        """Generate the data of step ``step`` (from 1).
 
         Raises:
-            Interrupted: told to stop; ``cursor`` is still where to go on.
+            Interrupted: a stop was requested; ``cursor`` is still valid to resume from.
         """
         began = time.perf_counter()
         harvest, then = self._generation.collect(cursor, max_masks)
         waited = time.perf_counter() - began
         self._fates = harvest.fates(step)
-        samples = [sample for group in harvest.groups for sample in group.samples(self._tokenizer)]
+        experiences = [experience for group in harvest.groups for experience in group.experiences(self._tokenizer)]
         figures = {**_figures_of(harvest), "seconds_generation": round(waited, 3)}
-        return Generated(samples, then, figures)
+        return Generated(experiences, then, figures)
 
     def published(self) -> None:
-        """The engines run a new version of the policy."""
+        """Called when the engines have taken a new version of the policy."""
         self._generation.published()
 
-    def tell(self, done: int, total: int, line: dict[str, Any]) -> None:
-        """Step ``done`` has been trained on."""
+    def record_step(self, done: int, total: int, line: dict[str, Any]) -> None:
+        """Write the metrics and the prompts' fates of step ``done``, and report progress."""
         before, self._usage = self._usage, self._rollouts.usage()
         line |= _shares(before, self._usage)
         self._metrics.add(line)
         self._prompts.add(self._fates)
         importance, ess = line.get("importance", 1.0), line.get("importance_ess", 1.0)
-        if not 0.5 <= importance <= 2.0 or ess < 0.3:  # the sampler has drifted: the sign that comes before a collapse
-            _log.warning("step %d: importance weights of mean %.2f, effective share %.2f", done, importance, ess)
+        # Engine and trainer probabilities drift apart before a policy collapses, so warn early.
+        if not 0.5 <= importance <= 2.0 or ess < 0.3:
+            _log.warning(
+                "step %d: importance weights have mean %.2f and effective sample share %.2f: the probabilities of "
+                "engines and trainer have drifted apart",
+                done,
+                importance,
+                ess,
+            )
         note = f"reward {line['reward']:.3f}" if "reward" in line else ""
         jobs.report_progress(self._job.output, done, total, "steps", note)
 
     def figures(self) -> dict[str, Any]:
-        """Of the whole training; shares are of its steps' time."""
+        """The figures of the whole training; shares are of the time of its steps."""
         lines = self._metrics.lines()
         rewards = [line["reward"] for line in lines if "reward" in line]
         seconds = sum(line["seconds"] for line in lines)
@@ -117,10 +124,9 @@ def _figures_of(harvest: Harvest) -> dict[str, Any]:
 
 
 def _shares(before: list[Usage], after: list[Usage]) -> dict[str, float]:
-    """Since ``before``: the shares of time that engines slept, and that they had nothing to do while awake; and the
-    share of rollouts' time that these waited for search.
+    """Shares of time since ``before``: engines asleep, engines idle while awake, and rollouts waiting for search.
 
-    An engine that was replaced in between counts from its own start.
+    A replaced engine counts from its own start.
     """
     spent = [
         Usage(*(late - early for late, early in zip(now, then, strict=True))) if now.alive > then.alive else now

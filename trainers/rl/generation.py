@@ -1,7 +1,7 @@
-"""Rollouts for one step: groups of a question each, refilled until enough of them are informative (dynamic sampling).
+"""Rollouts for one step, a group for each question, until enough groups are informative (dynamic sampling).
 
-Informative groups beyond what a step takes are carried to the next one, so that no rollout is thrown away for having
-been one too many: they are at most a step old, and importance weights account for it.
+Surplus informative groups are carried to the next step, so that no rollout is wasted. They are at most one step old,
+and importance weights correct for that.
 """
 
 import asyncio
@@ -21,16 +21,17 @@ from trainers.rl.prompts import Place, PromptOrder, rollout_seed
 from trainers.rl.rewards.earned import Rewarder
 
 Roll = Callable[[Question, int, int], Awaitable[Trajectory]]
-"""Rolls out a question with a number of the rollout and a seed."""
+"""Generates a rollout from a question, the rollout's number and a seed."""
 
 LOOK_SECONDS = 0.5
-"""How often somebody who waits for rollouts looks whether the process was told to stop."""
+"""How often a wait for rollouts checks for a stop request."""
 
 
 class Cursor(BaseModel):
-    """Where generation stands, as a checkpoint keeps it: the next position in a phase, groups not yet trained on.
+    """The state of generation in a checkpoint: the next position of a phase, and groups not yet trained on.
 
-    What is in flight, of prompts before that position, begins anew when the training is resumed.
+    ``in_flight`` are prompts before that position whose rollouts are unfinished. They restart when the training is
+    resumed, because partial rollouts are not saved.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,9 +44,10 @@ class Cursor(BaseModel):
 
 @dataclass(frozen=True)
 class Harvest:
-    """``groups`` are to be trained on; ``drawn`` came in since the last step; ``stale`` were informative, but too old.
+    """The result of one step's generation.
 
-    ``batches`` tells how many steps' worth of groups was drawn.
+    ``groups`` are trained on; ``drawn`` are all groups since the last step; ``stale`` were informative but too old.
+    ``batches`` is the number of groups drawn, in steps' worth.
     """
 
     groups: list[Group]
@@ -54,15 +56,15 @@ class Harvest:
     stale: list[Group] = field(default_factory=list)
 
     def fates(self, step: int) -> list[Fate]:
-        """What became of prompts with this step; those that wait for another one have no fate yet."""
-        dull = [group for group in self.drawn if not group.is_informative]
-        dropped = [(group, Drop.EQUAL if group.trajectories else Drop.FAILED) for group in dull]
+        """The fates of prompts that this step decides. Prompts that wait for a later step have none yet."""
+        uninformative = [group for group in self.drawn if not group.is_informative]
+        dropped = [(group, Drop.EQUAL if group.trajectories else Drop.FAILED) for group in uninformative]
         dropped += [(group, Drop.STALE) for group in self.stale]
         return [group.fate(step) for group in self.groups] + [group.fate(step, reason) for group, reason in dropped]
 
 
 class Generation:
-    """Draws questions in their order and rolls them out, a batch of groups at a time."""
+    """Synchronous generation: it draws questions in order and generates a batch of groups at a time."""
 
     def __init__(
         self, roll: Roll, prompts: PromptOrder, settings: DapoSettings, max_tokens: int, stop: StopSignal
@@ -72,11 +74,11 @@ class Generation:
         self._runner = asyncio.Runner()
 
     def collect(self, cursor: Cursor, max_masks: int) -> tuple[Harvest, Cursor]:
-        """The groups of one step, and where the next one goes on.
+        """The groups of one step, and the cursor of the next step.
 
         Raises:
-            Interrupted: told to stop; ``cursor`` is still where to go on.
-            RunFailed: a whole batch failed, so that the tools must be broken.
+            Interrupted: a stop was requested; ``cursor`` is still valid to resume from.
+            RunFailed: all rollouts of a batch failed, so search or engines must be broken.
         """
         wanted = self._settings.prompts
         position = cursor.position if cursor.max_masks == max_masks else 0
@@ -87,14 +89,16 @@ class Generation:
             position += wanted
             batches += 1
             if not any(group.trajectories for group in batch):
-                raise RunFailed("every rollout of a batch failed, in search or in the engine; run again to go on")
+                raise RunFailed(
+                    "every rollout of a batch failed in search or in the engine: see the job's log, then run again"
+                )
             drawn += batch
             ready += [group for group in batch if group.is_informative]
         then = Cursor(max_masks=max_masks, position=position, carried=ready[wanted:])
         return Harvest(ready[:wanted], drawn, batches), then
 
     def published(self) -> None:
-        """A new version of the policy samples from now on. Nothing is in flight between two steps."""
+        """Called when the engines have a new version of the policy. Nothing is in flight between two steps."""
 
     def close(self) -> None:
         self._runner.close()
@@ -105,18 +109,20 @@ class Generation:
         pending = set(tasks)
         try:
             while pending:
+                # The timeout lets the loop see a stop request while all rollouts are still running. FIRST_EXCEPTION
+                # ends the batch at once after a defect, instead of after the slowest rollout.
                 done, pending = await asyncio.wait(pending, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
                 if self._stop.received:
                     raise Interrupted
                 for task in done:
-                    task.result()  # or its error
+                    task.result()  # raises the task's error, if it has one
             return [task.result() for task in tasks]
         finally:
             await _end(tasks)
 
 
 async def roll_group(roll: Roll, prompts: PromptOrder, place: Place, settings: DapoSettings, reward: Rewarder) -> Group:
-    """All rollouts of the prompt at a place, each with a seed of its own; an error of one ends the others."""
+    """All rollouts of the prompt at a place, each with its own seed. An error of one rollout cancels the others."""
     question = prompts.question(*place)
     tasks = [
         asyncio.ensure_future(roll(question, number, rollout_seed(settings.seed, *place, number)))
@@ -125,12 +131,13 @@ async def roll_group(roll: Roll, prompts: PromptOrder, place: Place, settings: D
     try:
         rollouts = await asyncio.gather(*tasks)
     finally:
-        await _end(tasks)
+        await _end(tasks)  # gather does not cancel the others when one fails
     return group_of(question, place, rollouts, reward)
 
 
 async def _end(tasks: list[asyncio.Task[Any]]) -> None:
-    """Those that are done stay as they are."""
+    """Cancel the unfinished tasks, and wait until all have ended, so that no request outlives its rollout."""
     for task in tasks:
         task.cancel()
+    # Errors are returned, not raised: the first one is already on its way to the caller.
     await asyncio.gather(*tasks, return_exceptions=True)

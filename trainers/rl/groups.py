@@ -10,7 +10,7 @@ from schemas.records import Question, Trajectory
 from tasks.agent.tokenizer import AgentTokenizer
 from trainers.model.losses import are_equal, group_advantages
 from trainers.model.sequences import sequence_of
-from trainers.rl.policy import Sample
+from trainers.rl.policy import Experience
 from trainers.rl.prompt_ledger import Drop, Fate
 from trainers.rl.prompts import Place
 from trainers.rl.rewards.earned import Reward, Rewarder, is_signal
@@ -53,11 +53,11 @@ class Group(BaseModel):
             reason=reason,
         )
 
-    def samples(self, tokenizer: AgentTokenizer) -> list[Sample]:
-        """What the policy is trained on: tokens as they were sampled, each with its rollout's advantage."""
+    def experiences(self, tokenizer: AgentTokenizer) -> list[Experience]:
+        """The rollouts as training data: the sampled tokens and the rollout's advantage."""
         advantages = group_advantages([reward.total for reward in self.rewards])
         return [
-            Sample(sequence_of(trajectory, tokenizer), advantage)
+            Experience(sequence_of(trajectory, tokenizer), advantage)
             for trajectory, advantage in zip(self.trajectories, advantages, strict=True)
         ]
 

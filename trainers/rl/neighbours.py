@@ -1,4 +1,8 @@
-"""New weights to engines that live where ranks do (layout ``shared``): each rank shows them to the one beside it."""
+"""New weights for engines on the ranks' GPUs (layout ``shared``): each rank shares them with the engine beside it.
+
+A rank copies a pack of weights into a buffer that the engine's process can map: CUDA IPC on a GPU, shared memory on
+CPUs. One buffer is reused for all packs, so a GPU needs room for one pack only, not for a second model.
+"""
 
 from functools import partial
 
@@ -15,26 +19,29 @@ from trainers.rl.rollouts import Rollouts
 def show(
     trainer: TrainingEngine, rollouts: Rollouts | None, version: int, pack_bytes: int = PACK_BYTES
 ) -> dict[str, Tensor] | None:
-    """Have the engines take the weights, pack by pack; gives back a copy of all, as `TrainingEngine.whole_weights`.
+    """Have the engines take the weights, pack by pack; returns a copy of all, like `TrainingEngine.whole_weights`.
 
-    All ranks call this together; ``rollouts`` is used by rank 0 alone. An engine that dies over it has not taken them.
+    All ranks call this together; only rank 0 uses ``rollouts``. An engine that dies meanwhile lacks the weights.
     """
-    going = list(packs(trainer.specs(), pack_bytes))
+    all_packs = list(packs(trainer.specs(), pack_bytes))
     whole: dict[str, Tensor] = {}
-    with shared_buffer(max(room_of(pack) for pack in going), trainer.device) as (place, handle):
+    with shared_buffer(max(room_of(pack) for pack in all_packs), trainer.device) as (buffer, handle):
+        # Rank 0 sends the handles of all buffers to the engines: each engine maps the buffer on its own GPU.
         handles = trainer.of_all_ranks(handle)
-        for number, pack in enumerate(going, start=1):
+        for number, pack in enumerate(all_packs, start=1):
             with trainer.whole(pack) as weights:
-                fill(place, weights)
+                fill(buffer, weights)
+            # The copy is asynchronous on the trainer's CUDA stream, which the engine's process cannot wait for.
             synchronise(trainer.device)
-            trainer.barrier()  # every rank has it in its buffer
-            shown = SharedPack(pack, handles, is_last=number == len(going))
-            on_rank_0(trainer, partial(_have_it_taken, rollouts, shown, version))
+            trainer.barrier()  # from here on every rank's buffer has the pack
+            shared = SharedPack(pack, handles, is_last=number == len(all_packs))
+            # Returns on all ranks only when the engines have taken the pack: then the buffers may be overwritten.
+            on_rank_0(trainer, partial(_have_taken, rollouts, shared, version))
             if trainer.rank == 0:
-                whole |= {name: weight.to("cpu", copy=True) for name, weight in unpacked(place, pack)}
+                whole |= {name: weight.to("cpu", copy=True) for name, weight in unpacked(buffer, pack)}
     return whole if trainer.rank == 0 else None
 
 
-def _have_it_taken(rollouts: Rollouts | None, pack: SharedPack, version: int) -> None:
+def _have_taken(rollouts: Rollouts | None, pack: SharedPack, version: int) -> None:
     assert rollouts is not None, "rank 0 has the engines"
     rollouts.take(pack, version)

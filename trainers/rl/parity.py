@@ -1,4 +1,4 @@
-"""New weights to the engines, and the check that engines and trainer then agree on a text."""
+"""New weights for the engines, and the check that engines and trainer then give a text the same probabilities."""
 
 import shutil
 from pathlib import Path
@@ -20,9 +20,9 @@ from trainers.rl.rollouts import Rollouts
 
 
 class EngineWeights:
-    """Keeps the engines' weights those of the trainer. ``probe`` is a fixed text, in tokens.
+    """Keeps the engines' weights equal to the trainer's. ``probe`` is the token ids of a fixed text.
 
-    All ranks make one; ``rollouts`` is used by rank 0 alone.
+    Every rank has one, because whole weights need all ranks; only rank 0 uses ``rollouts``.
     """
 
     def __init__(
@@ -37,22 +37,23 @@ class EngineWeights:
         self._trainer, self._rollouts, self._probe = trainer, rollouts, probe
         self._tolerance, self._scratch, self._placement = tolerance, scratch, placement
         self.version = 0
-        """The one that was handed over last."""
+        """The version of the weights that was published last."""
 
     def make_room(self) -> None:
-        """Where engines and ranks take turns, engines sleep until the next `publish`. All ranks call this together."""
+        """In layout `shared`, put the engines to sleep until the next `publish`. All ranks call this together."""
         if self._placement.takes_turns:
             on_rank_0(self._trainer, self._have_engines_sleep)
 
     def publish(self, version: int) -> float:
-        """Hand the trainer's weights over; gives back the largest difference of log probabilities on the probe.
+        """Give the trainer's weights to the engines; returns the largest difference of log probabilities on the probe.
 
         All ranks call this together.
 
         Raises:
-            RunFailed: it is larger than the tolerance: what is sampled would not be what is trained. It names the layer
-                that differs most. Or the trainer's own are no numbers.
+            RunFailed: the difference exceeds the tolerance, so the engines would sample from another policy than the
+                trained one; the message names the layer that differs most. Or the trainer's own values are not finite.
         """
+        # Score the probe first: in layout `shared` publishing wakes the engines, which then take the GPUs' memory.
         ours = self._logprobs()
         refuse_divergence(version, {"log probability of the probe": sum(ours)})
         self._trainer.leave_room()
@@ -62,7 +63,8 @@ class EngineWeights:
             weights = self._trainer.whole_weights()
         gap = on_rank_0(self._trainer, lambda: self._hand_over(ours, weights, version))
         self.version = version
-        if not gap <= self._tolerance:
+        if not gap <= self._tolerance:  # written like this, so that NaN fails as well
+            # `gap` is the same on all ranks, so all of them come here. Sketches need all ranks under ZeRO 3.
             sketches = self._trainer.sketches()
             on_rank_0(self._trainer, lambda: self._stop(gap, sketches))
         return gap
@@ -72,7 +74,7 @@ class EngineWeights:
         self._rollouts.sleep()
 
     def _logprobs(self) -> list[float]:
-        """Those of the trainer."""
+        """The trainer's log probabilities of the probe."""
         tokens_BT = torch.tensor([self._probe], device=self._trainer.device)
         with torch.no_grad():
             return self._trainer.score(tokens_BT, torch.ones_like(tokens_BT, dtype=torch.bool)).logprobs_N.tolist()
@@ -82,14 +84,16 @@ class EngineWeights:
         self._scratch.mkdir(parents=True, exist_ok=True)
         folder = self._scratch / str(version)
         self._rollouts.publish(NewWeights(str(folder), version, weights))
-        for older in set(self._scratch.iterdir()) - {folder}:  # no engine takes its weights from there any more
+        # `publish` returns when every engine has the new version, so no engine reads older folders. The newest one is
+        # kept: an engine that is replaced later loads the weights from it.
+        for older in set(self._scratch.iterdir()) - {folder}:
             shutil.rmtree(older)
         gaps = [
             abs(one - other)
             for theirs in self._rollouts.score(self._probe)
             for one, other in zip(ours, theirs, strict=True)
         ]
-        return float(np.max(gaps))  # not a number where one of them is none; `max` would pass over it
+        return float(np.max(gaps))  # NaN if any gap is NaN; Python's `max` would ignore it
 
     def _stop(self, gap: float, ours: Sketches) -> NoReturn:
         assert self._rollouts is not None, "rank 0 has the engines"
@@ -97,6 +101,6 @@ class EngineWeights:
         layer, distance = max(found, key=lambda named: named[1])
         raise RunFailed(
             f"{DISAGREEMENT} by {gap:.2g} in log probability "
-            f"({self._tolerance:.2g} is allowed): the layer that differs most is {layer}, whose output is off by "
-            f"{distance:.2g} of its length; the engine does not run the weights it was given, or does so in another way"
+            f"({self._tolerance:.2g} is allowed): the layer that differs most is {layer}, with a relative error of "
+            f"{distance:.2g} in its output; the engine runs other weights, or computes this layer differently"
         )

@@ -1,6 +1,6 @@
-"""The loop of reinforcement learning: generate, reward, update, hand the weights over; resumable at every step.
+"""The loop of reinforcement learning: generate, reward, update, publish the weights; resumable at every step.
 
-All ranks run it. What rank 0 alone does (trainers.controller) the others wait for, and get.
+All ranks run it. For the work of rank 0 (trainers.rl.controller) the others wait, and receive its result.
 """
 
 import time
@@ -28,9 +28,9 @@ _NO_UPDATE = {"loss": 0.0, "lr": 0.0, "grad_norm": 0.0, "trained_tokens": 0}
 
 
 class PolicyTraining:
-    """One training by DAPO: `run` goes on from the newest checkpoint, and ends with the last step or by SystemExit.
+    """One training by DAPO: `run` resumes from the newest checkpoint and ends after the last step or by SystemExit.
 
-    All ranks make one and run it together; only that of rank 0 has a ``controller``.
+    All ranks create one and run it together; only rank 0 has a ``controller``.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class PolicyTraining:
         )
 
     def run(self) -> dict[str, Any]:
-        """All steps that are left; the figures of the whole training."""
+        """Run all remaining steps; returns the figures of the whole training."""
         progress = self._checkpoints.restore() or {"step": 0, "cursor": {}}
         first, cursor = progress["step"], Cursor.model_validate(progress["cursor"])
         self._saved = first
@@ -67,7 +67,8 @@ class PolicyTraining:
                 self._save(done - 1, cursor)
                 raise SystemExit(jobs.TERMINATED) from None
             if self._controller is not None:
-                self._controller.tell(done, total, {"step": done, "phase": max_masks, **line})
+                self._controller.record_step(done, total, {"step": done, "phase": max_masks, **line})
+            # A stop request reaches ranks at different times: agree on it, so that all ranks leave at the same step.
             (stopping,) = self._trainer.sum_over_ranks(float(self._stop.received))
             if stopping or done == total or done % self._settings.checkpoint_every == 0:
                 self._save(done, cursor)
@@ -76,15 +77,15 @@ class PolicyTraining:
         return self._on_rank_0(lambda controller: controller.figures())
 
     def _step(self, number: int, cursor: Cursor, max_masks: int) -> tuple[dict[str, Any], Cursor]:
-        """Step ``number`` (from 1): its figures, and where the next one goes on."""
+        """Run step ``number`` (from 1); returns its figures and the next cursor."""
         began = time.perf_counter()
-        made = self._on_rank_0(lambda controller: controller.generate(number, cursor, max_masks))
+        step = self._on_rank_0(lambda controller: controller.generate(number, cursor, max_masks))
         generated = ready = trained = time.perf_counter()
         update: dict[str, float] = dict(_NO_UPDATE)
-        if made.samples:
+        if step.experiences:
             self._weights.make_room()
             ready = time.perf_counter()
-            update = self._update.run(number - 1, made.samples)
+            update = self._update.run(number - 1, step.experiences)
             refuse_divergence(number, {"loss": update["loss"], "norm of the gradient": update["grad_norm"]})
             trained = time.perf_counter()
             update["parity"] = self._weights.publish(number)
@@ -92,13 +93,13 @@ class PolicyTraining:
                 self._controller.published()
         ended = time.perf_counter()
         line = {
-            **made.figures,
+            **step.figures,
             **update,
             "seconds": round(ended - began, 3),
             "seconds_training": round(trained - ready, 3),
             "seconds_update": round(ended - trained + ready - generated, 3),
         }
-        return line, made.cursor
+        return line, step.cursor
 
     def _on_rank_0(self, work: Callable[[Controller], Result]) -> Result:
         def here() -> Result:

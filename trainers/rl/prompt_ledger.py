@@ -1,8 +1,7 @@
-"""What became of every prompt: ``prompts.jsonl``, a line each, as it is used in a step or dropped for a reason.
+"""The fate of every prompt: ``prompts.jsonl`` has one line when a prompt is used in a step, or dropped with a reason.
 
-A prompt that has no line and lies before the cursor of a checkpoint is in flight or waits there for a step; what lies
-behind the cursor is pending. A resumed training takes back the lines that came after its checkpoint, so that no prompt
-is lost or doubled.
+A prompt before the cursor of a checkpoint without a line is in flight or waits for a later step; prompts after the
+cursor are pending. A resumed training removes the lines after its checkpoint, so that no prompt is lost or used twice.
 """
 
 from enum import StrEnum
@@ -15,15 +14,15 @@ from tasks.ledger import json_lines, storage
 
 
 class Drop(StrEnum):
-    """Why a prompt was used in no step."""
+    """Why a prompt was dropped."""
 
-    EQUAL = "equal"  # all rollouts earned the same: nothing to compare
-    FAILED = "failed"  # no rollout came to an end: search or the engine failed
+    EQUAL = "equal"  # all rollouts have the same reward, so their advantages are 0
+    FAILED = "failed"  # no rollout finished: search or the engine failed
     STALE = "stale"  # sampled by a policy older than `dapo.staleness` allows
 
 
 class Fate(BaseModel):
-    """Of one prompt: the question at a position of a phase (that of up to ``max_masks`` masks)."""
+    """The fate of one prompt: the question at a position of the phase of up to ``max_masks`` masks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,7 +41,7 @@ class PromptLedger:
         self._path = path
 
     def go_on_from(self, step: int) -> None:
-        """Keep the fates up to this step; what came after a checkpoint will come again."""
+        """Keep the fates up to this step: the steps after a checkpoint are repeated."""
         kept = [fate for fate in self.fates() if fate.step <= step]
         storage.write_bytes(str(self._path), "".join(f"{fate.model_dump_json()}\n" for fate in kept).encode())
 
@@ -50,5 +49,5 @@ class PromptLedger:
         json_lines.append(self._path, [fate.model_dump_json() for fate in fates])
 
     def fates(self) -> list[Fate]:
-        """All of them; a last line that was cut off by a kill is left out."""
+        """All fates, without an incomplete last line, which a kill may leave."""
         return [Fate.model_validate_json(line) for line in json_lines.read(self._path)]

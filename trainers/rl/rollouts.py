@@ -1,4 +1,4 @@
-"""What the controller of reinforcement learning, rank 0, asks of engines and search, wherever they live."""
+"""The interface of rank 0, the controller of reinforcement learning, to engines and search in any layout."""
 
 import asyncio
 import threading
@@ -22,63 +22,69 @@ Result = TypeVar("Result")
 
 
 class Rollouts(Protocol):
-    """Engines of one model, which are given new weights as training goes on, and what they search in."""
+    """Engines of one model, whose weights are updated during the training, and the index that they search."""
 
     async def roll(self, question: Question, rollout: int, seed: int) -> Trajectory:
-        """The agent's trajectory number ``rollout`` of a question. Many may be under way, in one event loop.
+        """The agent's trajectory number ``rollout`` of a question. Many may run concurrently in one event loop.
 
-        One that engine or search did not answer ends with a reason that makes it no signal.
+        If the engine or search fails, the trajectory has an end reason that excludes it from training.
 
         Raises:
-            RunFailed: there is no engine any more that could answer.
+            RunFailed: no engine is left.
         """
 
     def publish(self, weights: NewWeights) -> None:
-        """Every engine takes the weights, if it has not yet; they stay as they are until the next call.
+        """Give the weights to every engine that does not have them yet. They must stay unchanged until the next call.
 
         Raises:
-            RunFailed: one does not.
+            RunFailed: an engine did not take them.
         """
 
     def take(self, pack: SharedPack, version: int) -> None:
-        """Engines that live where ranks do take some of the weights, before `publish`."""
+        """Give a pack of the weights to engines that share GPUs with ranks, before `publish`."""
 
     def sleep(self) -> None:
-        """Engines give the memory of their GPUs back until they get new weights.
+        """Engines release the memory of their GPUs until they get new weights.
 
         Raises:
-            RunFailed: there is none any more that could.
+            RunFailed: no engine is left.
         """
 
     def score(self, token_ids: list[int]) -> list[list[float]]:
-        """By each engine, the log probability of every token but the first given those before it."""
+        """For each engine, the log probability of every token except the first, given the tokens before it."""
 
     def sketches(self) -> "list[list[Sketches]]":
-        """Of each engine, by each of its processes: what its layers make of a fixed input (tasks.rollouts.sketches)."""
+        """For each engine and each of its processes: sketches of its layers' outputs (tasks.weights.sketches)."""
 
     def usage(self) -> list[Usage]:
-        """Of each engine, what its time was spent on since it was started."""
+        """For each engine, how its time was spent since its start."""
 
     def close(self) -> None:
         """End the engines and the search."""
 
 
 class PooledRollouts:
-    """A pool of rollout workers, in this process or in a Ray cluster, on an event loop in a thread of its own.
+    """A pool of rollout workers, in this process or in a Ray cluster, on an event loop in its own thread.
 
-    In this process, closing it ends all torch.distributed groups.
+    In its own thread the loop continues while the trainer's thread works. If the engine is in this process, closing the
+    pool ends all torch.distributed groups.
     """
 
     def __init__(self, job: DapoJob, spots: Sequence[Spot] = ()) -> None:
-        """Start engines and search where the job places them; ``spots``: of all ranks, where engines live beside them.
+        """Start engines and search where the job places them.
+
+        ``spots`` are the devices of all ranks, in the layout in which engines share them.
 
         Raises:
-            BadInput: they cannot start from what the job names; or an engine in this process beside other ranks, whose
-                group vLLM's would be mistaken for.
+            BadInput: the job's settings cannot be started; or the engine would be in this process with several ranks:
+                vLLM would then use their process group as its own.
             RunFailed: an engine does not start.
         """
         if not job.placement.is_in_cluster and job.ranks != 1:
-            raise BadInput(f"DAPO with its engine in the trainer's process runs on one rank, not on {job.ranks}")
+            raise BadInput(
+                f"runtime.placement.layout together runs DAPO on one rank, not on {job.ranks}: set the job's ranks to "
+                "1, or layout to distributed or shared"
+            )
         self._temperature = job.settings.temperature
         setup = RolloutSetup(
             model=job.start,
@@ -93,13 +99,14 @@ class PooledRollouts:
         self._thread.start()
         try:
             self._pool = self._wait(start_pool(setup, job.placement, spots))
-        except BaseException:
+        except BaseException:  # also KeyboardInterrupt: the running loop would keep its thread
             self._end_loop()
             raise
 
     async def roll(self, question: Question, rollout: int, seed: int) -> Trajectory:
         sampling = TurnSampling(self._temperature, seed=seed)
         rolling = self._pool.roll(Rollout(question, rollout), sampling, label="dapo", model="dapo")
+        # The caller awaits on its own event loop; the pool's clients belong to the pool's loop.
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(rolling, self._loop))
 
     def publish(self, weights: NewWeights) -> None:
@@ -129,5 +136,5 @@ class PooledRollouts:
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._thread.join()  # a loop that still runs cannot be closed
         self._loop.close()

@@ -1,4 +1,4 @@
-"""What a supervised training trains on, step by step."""
+"""The data of a supervised training, step by step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from trainers.model.sequences import Sequence
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step trains on: the curriculum's phase (0 without one), and sequences."""
+    """The data of one step: the curriculum's phase (0 without a curriculum), and sequences."""
 
     phase: int
     sequences: list[Sequence]
 
 
 class Course(Protocol):
-    """All steps of a training, in order: a pure function of its settings and data.
+    """All steps of a training in order, as a pure function of its settings and data.
 
-    They depend neither on the number of ranks nor on the size of micro-batches.
+    They do not depend on the number of ranks or the size of micro-batches.
     """
 
     def __len__(self) -> int: ...
 
     def steps(self, first: int) -> Iterator[Step]:
-        """Steps from number ``first`` (from 0) on."""
+        """The steps from number ``first`` (counted from 0)."""

@@ -1,9 +1,8 @@
-"""In which order trajectories are trained on: a pure function of the settings, the seed and the data.
+"""The order of trajectories in SFT: a pure function of the settings, the seed and the data.
 
-Phase k of the curriculum mixes trajectories of 1 to k masks in equal numbers (of downstream tasks, which have no masks,
-as many again). Within one number of masks every trajectory is drawn once an epoch, times the weight of its source.
-The order does not depend on ranks or micro-batches, and a step's examples are known without having trained on those
-before it.
+The phase of up to k masks mixes trajectories of 1 to k masks in equal numbers; tasks without masks count as one more
+number. Within a number of masks every trajectory is drawn once per epoch, times the weight of its source. The order
+does not depend on ranks or micro-batches, and a step's examples can be computed without the steps before it.
 """
 
 import itertools
@@ -20,7 +19,7 @@ from trainers.supervised.course import Step
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What the order depends on of one trajectory."""
+    """The properties of a trajectory that its order depends on."""
 
     n_tokens: int
     n_masks: int
@@ -39,7 +38,7 @@ def plan(examples: list[Example], settings: SftSettings) -> Iterator[StepPlan]:
     """The steps of the whole curriculum.
 
     Raises:
-        BadInput: a phase adds a number of masks of which there is no example.
+        BadInput: there is no example with the largest number of masks of a phase.
     """
     for number, phase in enumerate(settings.curriculum):
         by_masks = _by_masks(examples, phase)
@@ -55,21 +54,21 @@ def _by_masks(examples: list[Example], phase: CurriculumPhase) -> dict[int, list
             found.setdefault(example.n_masks, []).append(index)
     if not found or max(found) not in (0, phase.max_masks):
         raise BadInput(
-            f"the curriculum has a phase of up to {phase.max_masks} masks, but no accepted trajectory has that many: "
-            "shorten the curriculum or make more trajectories"
+            f"the curriculum has a phase of up to {phase.max_masks} masks, but no accepted trajectory has that number: "
+            "shorten the curriculum, or make more trajectories"
         )
     return dict(sorted(found.items()))
 
 
 def _draws(examples: list[Example], by_masks: dict[int, list[int]], seed: tuple[int, ...]) -> Iterator[int]:
-    """Examples without end, the numbers of masks taking turns."""
+    """An endless sequence of examples, in which numbers of masks alternate."""
     streams = [_epochs(examples, members, (*seed, n_masks)) for n_masks, members in by_masks.items()]
     for stream in itertools.cycle(streams):
         yield next(stream)
 
 
 def _epochs(examples: list[Example], members: list[int], seed: tuple[int, ...]) -> Iterator[int]:
-    """Epochs in random order. The lightest example is drawn once in each, one of 1.5 times its weight once or twice."""
+    """Epochs in random order. The lightest example occurs once in each, one of 1.5 times its weight once or twice."""
     weights = np.array([examples[index].weight for index in members])
     weights /= weights.min()
     for epoch in itertools.count():
@@ -79,7 +78,7 @@ def _epochs(examples: list[Example], members: list[int], seed: tuple[int, ...]) 
 
 
 def _steps(examples: list[Example], draws: Iterator[int], n_tokens: int, steps: int) -> Iterator[list[int]]:
-    """Draws cut into steps of ``n_tokens`` on average: what one has too much, the next ones have less."""
+    """Draws cut into steps of ``n_tokens`` on average: after a step with too many tokens the next ones have fewer."""
     held = 0
     for number in range(1, steps + 1):
         drawn: list[int] = []
@@ -90,7 +89,7 @@ def _steps(examples: list[Example], draws: Iterator[int], n_tokens: int, steps: 
 
 
 class TrajectoryCourse:
-    """The curriculum over trajectories held in memory (see `trainers.supervised.course.Course`)."""
+    """The curriculum over trajectories in memory (a `trainers.supervised.course.Course`)."""
 
     def __init__(self, sequences: list[Sequence], examples: list[Example], settings: SftSettings) -> None:
         self._sequences, self._examples, self._settings = sequences, examples, settings

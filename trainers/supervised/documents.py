@@ -1,9 +1,8 @@
-"""Texts for language modelling: passages laid along links, so that names come back and copying them pays.
+"""Documents for language modelling: passages along links, so that names recur and the model learns to copy them.
 
-A document is a passage, then passages of the pages it links to, then of those that these link to, and so on, one a
-line as a search would show them, cut to a number of tokens; before them stands what the tokenizer begins every sequence
-with. It is a pure function of the passages, the seed and its
-number.
+A document is a passage, followed by passages of the pages that it links to, then of the pages that those link to, and
+so on. Each is one line, as in search results. The document begins with the tokenizer's opening tokens and is cut to a
+number of tokens. It is a pure function of the passages, the seed and its number.
 """
 
 from collections import deque
@@ -20,7 +19,7 @@ from trainers.supervised.course import Step
 
 
 class LinkedDocuments:
-    """Documents without end; every passage begins one document an epoch, in an order of its own."""
+    """An endless sequence of documents; every passage begins one document per epoch, in the epoch's random order."""
 
     def __init__(self, passages: list[Passage], tokenizer: AgentTokenizer, n_tokens: int, seed: int) -> None:
         self._n_tokens, self._seed = n_tokens, seed
@@ -39,19 +38,19 @@ class LinkedDocuments:
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def __getitem__(self, number: int) -> Sequence:
-        """Document ``number`` (from 0), at most `n_tokens` long, trained on every token of its text but a first one."""
-        epoch, place = divmod(number, len(self._lines))
+        """Document ``number`` (from 0), at most ``n_tokens`` long; all tokens after its beginning are trained."""
+        epoch, index = divmod(number, len(self._lines))
         if epoch != self._epoch:
             self._epoch, self._order = epoch, np.random.default_rng((self._seed, epoch)).permutation(len(self._lines))
-        random = np.random.default_rng((self._seed, epoch, place))
-        lines = self._walk(int(self._order[place]), random)
+        random = np.random.default_rng((self._seed, epoch, index))
+        lines = self._walk(int(self._order[index]), random)
         token_ids = np.concatenate([self._opening, *lines])[: self._n_tokens]
         trained = np.ones(len(token_ids), np.bool_)
         trained[: max(1, len(self._opening))] = False
         return Sequence(token_ids, trained)
 
     def _walk(self, start: int, random: np.random.Generator) -> list[np.ndarray]:
-        """Lines from ``start`` along links, until there are tokens enough; a walk that ends goes on anywhere."""
+        """Lines from ``start`` along links until there are enough tokens; without a link left, a random one follows."""
         lines: list[np.ndarray] = []
         held, seen, ahead = 0, {start}, deque([start])
         while held < self._n_tokens:
@@ -60,15 +59,15 @@ class LinkedDocuments:
             held += len(lines[-1])
             pages = self._linked[here]
             for page in random.permutation(len(pages)):
-                found = pages[page][int(random.integers(len(pages[page])))]
-                if found not in seen:
-                    seen.add(found)
-                    ahead.append(found)
+                passage = pages[page][int(random.integers(len(pages[page])))]
+                if passage not in seen:
+                    seen.add(passage)
+                    ahead.append(passage)
         return lines
 
 
 class DocumentCourse:
-    """Documents in order, as many in every step (see `trainers.supervised.course.Course`)."""
+    """Documents in order, the same number in every step (a `trainers.supervised.course.Course`)."""
 
     def __init__(self, passages: list[Passage], tokenizer: AgentTokenizer, settings: BaseSettings) -> None:
         self._documents = LinkedDocuments(passages, tokenizer, settings.document_tokens, settings.seed)
@@ -80,5 +79,5 @@ class DocumentCourse:
 
     def steps(self, first: int) -> Iterator[Step]:
         for number in range(first, self._steps):
-            here = range(number * self._per_step, (number + 1) * self._per_step)
-            yield Step(0, [self._documents[place] for place in here])
+            numbers = range(number * self._per_step, (number + 1) * self._per_step)
+            yield Step(0, [self._documents[document] for document in numbers])

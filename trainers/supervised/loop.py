@@ -1,4 +1,4 @@
-"""The loop that language modelling and fine-tuning share: cross-entropy on marked tokens, step by step, resumable."""
+"""The resumable loop of language modelling and fine-tuning: cross-entropy on the trained tokens, step by step."""
 
 import time
 from pathlib import Path
@@ -23,7 +23,7 @@ _PROGRESS_SECONDS = 1.0
 def train(job: PretrainJob | SftJob, course: Course) -> dict[str, Any]:
     """Train ``job.start`` through the course, from the newest checkpoint if there is one; write ``model/``.
 
-    Exits with code 143 after a checkpoint when told to stop.
+    Exits with code 143 after a checkpoint if a stop is requested.
     """
     torch.set_num_threads(job.threads_per_rank)
     settings, stop, output = job.settings, StopSignal(job.output), Path(job.output)
@@ -40,6 +40,7 @@ def train(job: PretrainJob | SftJob, course: Course) -> dict[str, Any]:
         began = time.perf_counter()
         rate = learning_rate(number, total, settings.optimiser)
         line = update(engine, step, settings.engineering.micro_batch_tokens, rate)
+        # A stop request reaches ranks at different times: agree on it, so that all ranks leave at the same step.
         stopping = any(engine.sum_over_ranks(float(stop.received)))
         done = number + 1
         refuse_divergence(done, {"loss": line["loss"], "norm of the gradient": line["grad_norm"]})
@@ -57,15 +58,15 @@ def train(job: PretrainJob | SftJob, course: Course) -> dict[str, Any]:
 
 
 def update(engine: TrainingEngine, step: Step, micro_batch_tokens: int, lr: float) -> dict[str, Any]:
-    """Train on one step, by all ranks together; its figures, the same on every rank."""
+    """Train on one step; all ranks call this together. Returns its figures, the same on every rank."""
     trained = n_trained(step.sequences)
     loss = torch.zeros((), device=engine.device)
     micro_batches = packed(step.sequences, micro_batch_tokens, len, engine.ranks)
     for micro_batch in share_of(micro_batches, engine.rank, engine.ranks):
         batch = batch_of(micro_batch, engine.device)
-        part = losses.cross_entropy(engine.score(*batch).logprobs_N, trained)
-        engine.backward(part)
-        loss += part.detach()
+        micro_loss = losses.cross_entropy(engine.score(*batch).logprobs_N, trained)
+        engine.backward(micro_loss)
+        loss += micro_loss.detach()
     grad_norm = engine.step(lr)
     (total_loss,) = engine.sum_over_ranks(loss.item())
     return {

@@ -14,7 +14,7 @@ from tests.support.plain_engine import PlainEngine
 from trainers.model.batches import batch_of
 from trainers.model.language_model import LanguageModel
 from trainers.model.sequences import Sequence
-from trainers.rl.policy import PolicyUpdate, Sample
+from trainers.rl.policy import Experience, PolicyUpdate
 
 SIZES = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 SIZES |= {"intermediate_size": 64, "initializer_range": 0.3}
@@ -80,20 +80,20 @@ def test_a_policy_without_an_update_has_ratios_of_one(training_files: Path, tmp_
     folder = _with_dropout(training_files, tmp_path)
     engine, random = PlainEngine(folder), np.random.default_rng(1)
     assert engine.model.model.config.attention_dropout == 0.5
-    samples = []
+    experiences = []
     for number in range(6):
         token_ids = random.integers(20, 200, 30).astype(np.int32)
         trained = np.arange(30) >= 8
         logprobs = np.zeros(30, np.float32)
         with torch.no_grad():
             logprobs[trained] = engine.score(*batch_of([Sequence(token_ids, trained)])).logprobs_N.numpy()
-        samples.append(Sample(Sequence(token_ids, trained, logprobs), 1.0 if number % 2 else -1.0))
+        experiences.append(Experience(Sequence(token_ids, trained, logprobs), 1.0 if number % 2 else -1.0))
     settings = DapoSettings(
         curriculum=[CurriculumPhase(max_masks=1, steps=1)],
         optimiser=OptimiserSettings(lr=1e-3),
         engineering=EngineeringSettings(micro_batch_tokens=100),
     )
-    figures = PolicyUpdate(engine, settings, lambda number: 0.0).run(0, samples)
+    figures = PolicyUpdate(engine, settings, lambda number: 0.0).run(0, experiences)
     assert figures["kl"] == pytest.approx(0, abs=1e-6)
     assert figures["clip_share"] == 0
     assert figures["sampler_gap"] < 1e-5

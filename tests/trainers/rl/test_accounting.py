@@ -22,8 +22,8 @@ def steps(folder: Path, *numbers: int) -> list[str]:
 def test_each_step_is_there_once(tmp_path):
     assert steps(tmp_path, 1, 2, 3) == []
     assert steps(tmp_path, 1, 3) == ["step 2 is missing"]
-    assert steps(tmp_path, 1, 2, 2, 3) == ["step 2 is there 2 times"]
-    assert steps(tmp_path, 1, 2, 3, 4) == ["step 4 was never due"]
+    assert steps(tmp_path, 1, 2, 2, 3) == ["step 2 occurs 2 times"]
+    assert steps(tmp_path, 1, 2, 3, 4) == ["step 4 was not drawn"]
 
 
 def fate(position: int, max_masks: int = 4, reason: Drop | None = None) -> Fate:
@@ -51,7 +51,7 @@ def test_a_prompt_has_a_fate_or_waits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("positions", "said"), [([0, 2], "is missing"), ([0, 1, 1, 2], "is there 2 times"), ([0, 1, 2, 9], "never due")]
+    ("positions", "said"), [([0, 2], "is missing"), ([0, 1, 1, 2], "occurs 2 times"), ([0, 1, 2, 9], "was not drawn")]
 )
 def test_a_prompt_that_is_lost_or_doubled_or_made_up_is_told(tmp_path, positions, said):
     cursor = Cursor(max_masks=4, position=3)

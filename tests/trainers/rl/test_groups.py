@@ -51,7 +51,7 @@ def test_rewards_that_differ_by_rounding_are_equal(tokenizer, totals: tuple[floa
     group = _with_rewards(*totals)
     assert group.is_informative == is_informative
     assert figures_of([group])["informative"] == is_informative
-    advantages = [sample.advantage for sample in group.samples(tokenizer)]
+    advantages = [experience.advantage for experience in group.experiences(tokenizer)]
     assert any(advantages) == is_informative
 
 
@@ -59,14 +59,14 @@ def test_a_failed_rollout_neither_counts_nor_is_compared_with(tokenizer):
     failed = _rollout("", EndReason.TOOL_FAILED)
     group = _group(_rollout(TEXT), failed, _rollout("?"))
     assert (len(group.trajectories), group.failed) == (2, 1)
-    assert [round(sample.advantage, 3) for sample in group.samples(tokenizer)] == [0.707, -0.707]
+    assert [round(experience.advantage, 3) for experience in group.experiences(tokenizer)] == [0.707, -0.707]
     assert not _group(_rollout(TEXT), failed).is_informative
     assert not _group(failed, failed).is_informative
 
 
 def test_advantages_are_the_group_s_own_whatever_the_reward_s_level(tokenizer):
     group = _group(_rollout(TEXT), _rollout(TEXT.replace("Osk", "Kell")), _rollout("?"))
-    advantages = [sample.advantage for sample in group.samples(tokenizer)]
+    advantages = [experience.advantage for experience in group.experiences(tokenizer)]
     assert sum(advantages) == pytest.approx(0, abs=1e-6)
     assert advantages[0] > advantages[1] > advantages[2]
     assert np.std(advantages, ddof=1) == pytest.approx(1, abs=1e-4)

@@ -16,7 +16,7 @@ from trainers.model.batches import batch_of
 from trainers.model.sequences import Sequence
 from trainers.ranks.deepspeed_engine import learning_rate
 from trainers.rl.parity import EngineWeights
-from trainers.rl.policy import PolicyUpdate, Sample
+from trainers.rl.policy import Experience, PolicyUpdate
 
 
 def _logprobs(engine: PlainEngine, sequence: Sequence) -> np.ndarray:
@@ -24,16 +24,16 @@ def _logprobs(engine: PlainEngine, sequence: Sequence) -> np.ndarray:
         return engine.score(*batch_of([sequence])).logprobs_N.numpy()
 
 
-def _samples(engine: PlainEngine, shift: float = 0.0) -> list[Sample]:
+def _experiences(engine: PlainEngine, shift: float = 0.0) -> list[Experience]:
     """Eight rollouts of unlike lengths, the even ones good, with logprobs of a sampler that is off by ``shift``."""
-    random, samples = np.random.default_rng(1), []
+    random, experiences = np.random.default_rng(1), []
     for number in range(8):
         token_ids = random.integers(20, 200, 20 + 5 * number).astype(np.int32)
         trained = np.arange(len(token_ids)) >= 8
         logprobs = np.zeros(len(token_ids), np.float32)
         logprobs[trained] = _logprobs(engine, Sequence(token_ids, trained)) - shift
-        samples.append(Sample(Sequence(token_ids, trained, logprobs), 1.0 if number % 2 == 0 else -1.0))
-    return samples
+        experiences.append(Experience(Sequence(token_ids, trained, logprobs), 1.0 if number % 2 == 0 else -1.0))
+    return experiences
 
 
 def _settings(**changes) -> DapoSettings:
@@ -51,21 +51,21 @@ def engine(training_files: Path) -> PlainEngine:
 
 
 def test_good_rollouts_become_likelier_and_bad_ones_less_so(engine: PlainEngine):
-    samples = _samples(engine)
-    figures = PolicyUpdate(engine, _settings(minibatches=2), lambda number: 1e-3).run(0, samples)
-    for sample in samples:
-        own = sample.sequence.logprobs[sample.sequence.trained]
-        assert np.sign((_logprobs(engine, sample.sequence) - own).mean()) == sample.advantage
+    experiences = _experiences(engine)
+    figures = PolicyUpdate(engine, _settings(minibatches=2), lambda number: 1e-3).run(0, experiences)
+    for experience in experiences:
+        own = experience.sequence.logprobs[experience.sequence.trained]
+        assert np.sign((_logprobs(engine, experience.sequence) - own).mean()) == experience.advantage
     assert engine.steps == 2
     assert figures["importance"] == pytest.approx(1.0, abs=1e-5)
     assert figures["importance_ess"] == pytest.approx(1.0, abs=1e-5)
     assert figures["sampler_gap"] < 1e-5
-    assert figures["trained_tokens"] == sum(sample.sequence.n_trained for sample in samples)
+    assert figures["trained_tokens"] == sum(experience.sequence.n_trained for experience in experiences)
     assert figures["kl"] > 0
 
 
 def test_the_drift_of_the_sampler_is_told(engine: PlainEngine):
-    figures = PolicyUpdate(engine, _settings(), lambda number: 0.0).run(0, _samples(engine, shift=0.8))
+    figures = PolicyUpdate(engine, _settings(), lambda number: 0.0).run(0, _experiences(engine, shift=0.8))
     assert figures["importance"] == pytest.approx(np.exp(0.8), rel=1e-4)
     assert figures["importance_truncated"] == 1.0
     assert figures["sampler_gap"] == pytest.approx(0.8, abs=1e-4)
@@ -73,7 +73,9 @@ def test_the_drift_of_the_sampler_is_told(engine: PlainEngine):
 
 def test_rates_are_those_of_the_mini_batches_of_the_step(engine: PlainEngine):
     asked: list[int] = []
-    PolicyUpdate(engine, _settings(minibatches=4), lambda number: asked.append(number) or 1e-4).run(3, _samples(engine))
+    PolicyUpdate(engine, _settings(minibatches=4), lambda number: asked.append(number) or 1e-4).run(
+        3, _experiences(engine)
+    )
     assert sorted(set(asked)) == [12, 13, 14, 15]
 
 
@@ -83,7 +85,7 @@ def test_the_update_does_not_depend_on_how_it_is_cut_into_micro_batches(training
         settings = _settings(minibatches=1).model_copy(
             update={"engineering": EngineeringSettings(micro_batch_tokens=budget)}
         )
-        PolicyUpdate(engine, settings, lambda number: 1e-3).run(0, _samples(engine))
+        PolicyUpdate(engine, settings, lambda number: 1e-3).run(0, _experiences(engine))
     for one, other in zip(*(engine.model.parameters() for engine in engines), strict=True):
         assert torch.allclose(one, other, atol=2e-4)
 
@@ -112,7 +114,7 @@ class Deaf:
 def test_an_engine_that_did_not_take_the_weights_is_found_out(
     training_files: Path, engine: PlainEngine, tmp_path: Path
 ):
-    PolicyUpdate(engine, _settings(), lambda number: 1e-2).run(0, _samples(engine))
+    PolicyUpdate(engine, _settings(), lambda number: 1e-2).run(0, _experiences(engine))
     before = str(training_files / "model")
     listening = EngineWeights(engine, Deaf(before, takes=True), list(range(20, 40)), 1e-3, tmp_path, PlacementRuntime())
     assert listening.publish(1) < 1e-5
