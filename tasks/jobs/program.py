@@ -58,7 +58,7 @@ def _read(model: type[AnyJob], config: Path) -> AnyJob:
         return model.model_validate_json(config.read_bytes())
     except ValidationError as error:
         refusal = BadInput(f"{config}: {first_problem(error)}")
-        _say_why(str(config.parent), refusal)
+        _write_error(str(config.parent), refusal)
         print(f"error: {refusal}", file=sys.stderr)
         sys.exit(refusal.exit_code)
 

@@ -267,7 +267,7 @@ def _why_not_again(output: str, job: StartedJob, how: str) -> MaskSearchError | 
     """The error that ends the watching; None if the job is to be restarted."""
     error = folder.read(output, folder.ERROR, JobError)
     if error is not None and error.exit_code == TERMINATED and not error.lost:
-        return Stopped(_how(output, "was asked to stop and saved its state"))
+        return Stopped(f"the job in {output} was asked to stop and saved its state; run again to continue from it")
     if error is not None and not error.lost:
         return BadInput(error.message) if error.exit_code == BadInput.exit_code else RunFailed(error.message)
     if (Path(output) / folder.STOP).exists():
@@ -311,5 +311,5 @@ def wait_for_end(output: str, seconds: float, job: StartedJob) -> None:
 
 
 def _print(words: str) -> None:
-    """Print to stderr, for a user at a terminal. The progress display cannot show it: a Ctrl-C may have ended it, too."""
+    """Print to stderr, for a user at a terminal. A Ctrl-C may have ended the progress display as well."""
     print(words, file=sys.stderr, flush=True)
