@@ -105,7 +105,7 @@ def test_a_cancelled_job_saves_and_leaves_and_is_not_started_again(tmp_path):
     jobs.start_or_attach(SLEEPER, sleeping)
     wait_until_started(tmp_path)
     jobs.cancel(sleeping.output)
-    with pytest.raises(RunFailed, match=r"told to stop and saved its state .*run again"):
+    with pytest.raises(RunFailed, match=r"asked to stop and saved its state; run again"):
         jobs.watch(sleeping.output, lambda _: None)
     assert not jobs.is_running(sleeping.output)
     assert storage.read_bytes(storage.join(sleeping.output, "saved")) == b"what it had"
@@ -153,7 +153,7 @@ def test_a_job_is_said_to_have_saved_its_state_only_where_it_did(tmp_path, capsy
     else:
         assert told == [error.message]
         assert error.message.endswith("seconds were not enough; the next run goes on from checkpoints/step-00000040")
-    with pytest.raises(RunFailed, match="saved its state" if saved else "was told to stop, and was killed"):
+    with pytest.raises(RunFailed, match="saved its state" if saved else "was asked to stop, and was killed"):
         jobs.watch(sleeping.output, lambda _: None)
 
 
@@ -173,7 +173,7 @@ def test_a_second_ctrl_c_leaves_the_job_alone_with_its_saving(tmp_path):
     while jobs.is_running(sleeping.output):
         time.sleep(0.1)
     assert (tmp_path / "job" / "saved").exists()
-    with pytest.raises(RunFailed, match="was told to stop and saved its state"):
+    with pytest.raises(RunFailed, match="was asked to stop and saved its state"):
         jobs.watch(sleeping.output, lambda _: None)
 
 

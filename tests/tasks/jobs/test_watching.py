@@ -144,7 +144,7 @@ def test_a_job_of_another_machine_is_cancelled_by_the_request_alone(tmp_path, ca
     assert "was told to stop, and could not be killed: its process" in capsys.readouterr().err
     assert jobs.is_running(sleeping.output)
     jobs.cancel(sleeping.output)
-    with pytest.raises(RunFailed, match="told to stop and saved its state"):
+    with pytest.raises(RunFailed, match="asked to stop and saved its state"):
         jobs.watch(sleeping.output, QUIET)
 
 
