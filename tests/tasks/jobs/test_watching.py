@@ -36,7 +36,7 @@ def test_a_killed_job_is_started_again_and_the_attempt_is_kept(tmp_path):
 def test_a_job_that_somebody_else_ends_saves_and_goes_on_as_often_as_one_that_dies(tmp_path):
     preempted = job(tmp_path, seconds=0.3, signals=[signal.SIGTERM, signal.SIGTERM])
     jobs.start_or_attach(SLEEPER, preempted, LocalJobs(restarts=1))
-    given_up = "sent SIGTERM from outside, and saved its state after it was started again once"
+    given_up = "sent SIGTERM from outside, and saved its state after it was restarted once"
     with pytest.raises(RunFailed, match=given_up):
         jobs.watch(preempted.output, QUIET)
     assert (tmp_path / "job" / "saved").exists()
@@ -62,7 +62,7 @@ def test_a_dead_job_is_not_started_again_where_somebody_asked_it_to_stop(tmp_pat
 def test_a_job_that_keeps_dying_is_given_up_and_can_be_started_anew(tmp_path):
     dying = job(tmp_path, seconds=0.1, signals=[signal.SIGKILL, signal.SIGSEGV])
     jobs.start_or_attach(SLEEPER, dying, LocalJobs(restarts=1))
-    given_up = r"signal 11 after it was started again once \(sleeping\); its log is .*run again"
+    given_up = r"signal 11 after it was restarted once \(sleeping\); its log is .*run again"
     with pytest.raises(RunFailed, match=given_up):
         jobs.watch(dying.output, QUIET)
     assert [attempt.how for attempt in attempts_of(dying.output)] == ["was ended by signal 9", "was ended by signal 11"]
@@ -186,7 +186,7 @@ def test_a_job_that_said_why_it_failed_is_not_started_again(tmp_path):
 def test_a_job_that_lost_a_part_of_itself_is_started_again(tmp_path):
     losing = job(tmp_path, loses=True)
     jobs.start_or_attach(SLEEPER, losing, LocalJobs(restarts=1))
-    with pytest.raises(RunFailed, match="a rank was ended by signal 9 after it was started again once"):
+    with pytest.raises(RunFailed, match="a rank was ended by signal 9 after it was restarted once"):
         jobs.watch(losing.output, QUIET)
     assert len(starts(tmp_path)) == 2
 
