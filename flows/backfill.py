@@ -1,4 +1,4 @@
-"""`masksearch backfill`: the pipeline for several snapshots, one after the other; one that fails stops no other."""
+"""`masksearch backfill`: runs the pipeline for several snapshots in turn; a failure does not stop the others."""
 
 import re
 from collections.abc import Sequence
@@ -31,20 +31,20 @@ def backfill(
     dry_run: bool,
     console: Console,
 ) -> None:
-    """Run, or plan, every snapshot that is named, or whose dump is there and dated from ``since`` to ``until``.
+    """Run, or plan, the named snapshots, or those of the existing dumps dated from ``since`` to ``until``.
 
     Raises:
-        BadInput: none is meant, or none is there.
-        RunFailed: some failed; the others were built.
+        BadInput: no snapshots or dates are given, or no dump exists in that time.
+        RunFailed: some snapshots failed; the others were built.
     """
     from flows.planning import plan
     from flows.running import run
 
     named = _named(config, snapshots, since, until)
-    chosen = [name for name in named if _is_meant(configured(config, name, root), mode)]
+    chosen = [name for name in named if _is_chosen(configured(config, name, root), mode)]
     if not chosen:
-        console.print(f"nothing to do: of {', '.join(named)} none has anything {mode}", highlight=False)
-    # What one of them lacks is told before the work of days on another is begun.
+        console.print(f"nothing to do: {', '.join(named)}: no stage is {mode}", highlight=False)
+    # All snapshots are checked before the first one takes days.
     failed = {} if dry_run else _unready(config, chosen, root, console)
     for snapshot in [name for name in chosen if name not in failed]:
         console.rule(snapshot)
@@ -53,56 +53,56 @@ def backfill(
                 plan(config, snapshot, root, None, False, console)
             else:
                 run(config, snapshot, root, None, None, console)
-        except Stopped:  # who stops one run means the rest as well, as with Ctrl-C
+        except Stopped:  # a request to stop one run ends the whole backfill, as Ctrl-C does
             raise
         except MaskSearchError as error:
-            failed[snapshot] = _told(snapshot, error, console)
+            failed[snapshot] = _reported(snapshot, error, console)
     if failed:
         reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
         raise RunFailed(f"{len(failed)} of {len(chosen)} snapshots failed: {reasons}")
 
 
 def _unready(config: str, snapshots: Sequence[str], root: str | None, console: Console) -> dict[str, MaskSearchError]:
-    """Those that cannot be built as things are, and why."""
-    found: dict[str, MaskSearchError] = {}
+    """The snapshots that cannot be built now, and why."""
+    unready: dict[str, MaskSearchError] = {}
     for snapshot in snapshots:
         settings = configured(config, snapshot, root)
         try:
             refuse_unready(unfinished(settings, graph.stages_of(settings)))
         except MaskSearchError as error:
-            found[snapshot] = _told(snapshot, error, console)
-    return found
+            unready[snapshot] = _reported(snapshot, error, console)
+    return unready
 
 
-def _told(snapshot: str, error: MaskSearchError, console: Console) -> MaskSearchError:
+def _reported(snapshot: str, error: MaskSearchError, console: Console) -> MaskSearchError:
     console.print(f"[red]✗[/] {snapshot}: {error}", highlight=False)
     return error
 
 
 def _named(config: str, snapshots: list[str], since: str | None, until: str | None) -> list[str]:
     if bool(snapshots) == bool(since or until):
-        raise BadInput("name --snapshots, or the dates of their dumps: --since YYYYMMDD, --until YYYYMMDD")
+        raise BadInput("give either --snapshots, or the dates of their dumps: --since YYYYMMDD, --until YYYYMMDD")
     return snapshots or _between(configured(config), since or "00000000", until or "99999999")
 
 
 def _between(config: PipelineConfig, since: str, until: str) -> list[str]:
-    """Snapshots of the config's wiki whose dumps are there, oldest first."""
+    """Snapshots of the config's wiki whose dumps exist, oldest first."""
     for date in (since, until):
         if not _DATE.fullmatch(date):
-            raise BadInput(f"{date}: a date is eight digits, as in 20261101")
+            raise BadInput(f"{date}: not a date: give eight digits, as in 20261101")
     if config.dump is None:
-        raise BadInput("--since and --until look for dumps by their date, and this config has no dump")
+        raise BadInput("--since and --until find dumps by their date, but this config has no dump: use --snapshots")
     wiki = wiki_of(config.snapshot)
     found = [f"{wiki}-{date}" for date in dated(config.dump, wiki) if since <= date <= until]
     if not found:
-        raise BadInput(f"{config.dump}: no dump of {wiki} is there from {since} to {until}")
+        raise BadInput(f"{config.dump}: no dump of {wiki} exists from {since} to {until}")
     return found
 
 
-def _is_meant(config: PipelineConfig, mode: Mode) -> bool:
-    """`missing`: something is yet to be built; `failed`: something was begun and is not finished; `all`: always.
+def _is_chosen(config: PipelineConfig, mode: Mode) -> bool:
+    """`missing`: a stage is not built; `failed`: a stage was begun and is not finished; `all`: always.
 
-    What was made in another way is yet to be built: its run will say what differs.
+    A stage that was built with other inputs or settings counts as missing: its run will report what differs.
     """
     ledger = Ledger(config.runtime.root, config.snapshot)
     stages = graph.stages_of(config)

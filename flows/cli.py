@@ -1,4 +1,4 @@
-"""The command line: `masksearch`. Heavy imports happen in the command that needs them, after its words are parsed."""
+"""The command line: `masksearch`. Each command imports heavy packages itself, after its arguments are parsed."""
 
 import sys
 from pathlib import Path
@@ -17,11 +17,11 @@ app = typer.Typer(
 )
 
 Config = Annotated[str, typer.Argument(help="A pipeline config, such as deploy/configs/sample.yaml.")]
-Snapshot = Annotated[str | None, typer.Option(help="wiki-YYYYMMDD in place of the config's; latest: the newest dump.")]
-Root = Annotated[str | None, typer.Option(help="Folder or bucket in place of the config's.")]
-Dump = Annotated[str | None, typer.Option(help="A dump in place of the config's.")]
+Snapshot = Annotated[str | None, typer.Option(help="wiki-YYYYMMDD instead of the config's; latest: the newest dump.")]
+Root = Annotated[str | None, typer.Option(help="Root folder or bucket instead of the config's.")]
+Dump = Annotated[str | None, typer.Option(help="Path of a dump instead of the config's.")]
 Mode = Literal["missing", "failed", "all"]
-AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _console() -> Any:
@@ -32,32 +32,34 @@ def _console() -> Any:
 
 @app.command()
 def run(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None) -> None:
-    """Run the pipeline, resuming what is there."""
+    """Run the pipeline: build the stages that are missing, and continue unfinished ones."""
     from flows.running import run
 
     run(config, snapshot, root, dump, None, _console())
 
 
-def _group(name: str, words: str) -> None:
+def _group(name: str, description: str) -> None:
+    """Add a command that runs the stages of a group and their upstreams."""
+
     def command(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None) -> None:
         from flows.running import run
 
         run(config, snapshot, root, dump, name, _console())
 
-    app.command(name, help=words)(command)
+    app.command(name, help=description)(command)
 
 
 _group("corpus", "Build pages, passages and the index.")
-_group("ramp", "Build the RAMP questions, and what they are made from.")
-_group("trajectories", "Build the teacher's and the student's trajectories, and what they are made from.")
-_group("sft", "Train by SFT, and build what that needs.")
-_group("rl", "Train by DAPO, and build what that needs.")
-_group("evaluate", "Answer the test questions with every model, and build what that needs.")
+_group("ramp", "Build the RAMP questions, and the stages that they need.")
+_group("trajectories", "Build the teacher's and the student's trajectories, and the stages that they need.")
+_group("sft", "Train by SFT, and build the stages that it needs.")
+_group("rl", "Train by DAPO, and build the stages that it needs.")
+_group("evaluate", "Answer the test questions with every model, and build the stages that this needs.")
 
 
 @app.command()
 def plan(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None, json: AsJson = False) -> None:
-    """Say what would be built or skipped, and why, and what it would take. Builds nothing."""
+    """Show which stages a run would build or skip, why, and the work that they take. Builds nothing."""
     from flows.planning import plan
 
     plan(config, snapshot, root, dump, json, _console())
@@ -67,14 +69,15 @@ def plan(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dum
 def accept(
     config: Config,
     size: Annotated[
-        str | None, typer.Option(help="tiny, 0.5B … 70B; default: tiny on CPUs, else nearest to the config's model.")
+        str | None,
+        typer.Option(help="tiny, 0.5B … 70B; default: tiny on CPUs, else the size nearest to the config's model."),
     ] = None,
     price_per_gpu_hour: Annotated[
-        float | None, typer.Option(min=0, help="To tell what the config's plan costs.")
+        float | None, typer.Option(min=0, help="Print the cost of the config's plan at this price.")
     ] = None,
     root: Root = None,
 ) -> None:
-    """Test the cluster that the config's runtime names, in a quarter of an hour, and say what the config would take."""
+    """Test the cluster of the config's runtime, in a quarter of an hour, and estimate the time of the whole config."""
     from flows.accept import accept
 
     accept(config, size, price_per_gpu_hour, root, _console())
@@ -82,10 +85,10 @@ def accept(
 
 @app.command()
 def stop(
-    names: Annotated[list[str] | None, typer.Argument(help="Only of this snapshot, stage, or stage/label.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Stop only this snapshot, stage, or stage/label.")] = None,
     root: Annotated[str, typer.Option(help="Folder or bucket of a pipeline.")] = "runs/sample",
 ) -> None:
-    """Have what runs under a root save its state and stop, wherever it runs; a later run goes on."""
+    """Stop everything that runs under a root, on any machine. Jobs save their state, and a later run continues."""
     from flows.stop import stop
 
     stop(root, names or [], _console())
@@ -95,7 +98,7 @@ def stop(
 def status(
     root: Annotated[str, typer.Option(help="Folder or bucket of a pipeline.")] = "runs/sample", json: AsJson = False
 ) -> None:
-    """Snapshots and their stages, from the manifests."""
+    """Show snapshots and their stages, from the manifests."""
     from flows.overview import status
 
     status(root, json, _console())
@@ -107,17 +110,19 @@ def backfill(
     more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     snapshots: Annotated[list[str] | None, typer.Option(help="Snapshots to build, one or several.")] = None,
     since: Annotated[
-        str | None, typer.Option(help="Instead: all whose dumps are there, from this date (YYYYMMDD) …")
+        str | None, typer.Option(help="Instead of --snapshots: all dumps that exist, from this date (YYYYMMDD) on.")
     ] = None,
-    until: Annotated[str | None, typer.Option(help="to this one.")] = None,
-    mode: Annotated[Mode, typer.Option(help="Only those with something missing, or failed; or all.")] = "missing",
+    until: Annotated[str | None, typer.Option(help="All dumps that exist, up to this date (YYYYMMDD).")] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="Which snapshots: with stages missing, with stages failed, or all.")
+    ] = "missing",
     root: Root = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be built.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be built.")] = False,
 ) -> None:
-    """Run the pipeline for several snapshots, one after the other. The config's dump may hold {wiki} and {date}."""
+    """Run the pipeline for several snapshots in turn. The config's dump may contain {wiki} and {date}."""
     from flows.backfill import backfill
 
-    # Options take one word: those behind the first snapshot come as arguments.
+    # An option takes one value, so the snapshots after the first arrive as arguments.
     backfill(config, [*(snapshots or []), *(more or [])], since, until, root, mode, dry_run, _console())
 
 
@@ -126,8 +131,8 @@ def index(
     passages: Annotated[str, typer.Argument(help="Parquet or JSON lines with passage_id, title, text.")],
     out: Annotated[str, typer.Option(help="Folder of the index.")],
     kind: Annotated[str, typer.Option(help="bm25, dense or hybrid.")] = "bm25",
-    encoder: Annotated[str | None, typer.Option(help="Dense and hybrid: folder of a Hugging Face encoder.")] = None,
-    language: Annotated[str, typer.Option(help="Two letters; chooses the analyzer.")] = "en",
+    encoder: Annotated[str | None, typer.Option(help="dense and hybrid: folder of a Hugging Face encoder.")] = None,
+    language: Annotated[str, typer.Option(help="Language code of two letters, which chooses the analyzer.")] = "en",
 ) -> None:
     """Build an index of passages."""
     from flows.retrieval import build
@@ -139,8 +144,8 @@ def index(
 def search(
     index: Annotated[str, typer.Argument(help="Folder of an index, or of its stage.")],
     query: Annotated[str | None, typer.Argument(help="What to search for.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Hits a query.")] = 10,
-    queries: Annotated[Path | None, typer.Option(help="JSON lines with query_id and query.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Hits for each query.")] = 10,
+    queries: Annotated[Path | None, typer.Option(help="File of JSON lines with query_id and query.")] = None,
     json: AsJson = False,
 ) -> None:
     """Search an index."""
@@ -153,7 +158,7 @@ def search(
 def serve(
     index: Annotated[str, typer.Argument(help="Folder of an index, or of its stage.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.")] = 8600,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free port.")] = 8600,
 ) -> None:
     """Serve an index over HTTP."""
     from flows.retrieval import serve
@@ -163,11 +168,11 @@ def serve(
 
 @app.command()
 def show(
-    path: Annotated[str, typer.Argument(help="A Parquet file of ours, or a stage's folder.")],
+    path: Annotated[str, typer.Argument(help="A Parquet file of this pipeline, or a stage's folder.")],
     limit: Annotated[int, typer.Option(min=1, help="Records to show.")] = 10,
     json: AsJson = False,
 ) -> None:
-    """Print records readably."""
+    """Print records in a readable form."""
     from tasks.report.show import show
 
     show(path, limit, json, _console())
@@ -182,9 +187,9 @@ def doctor(config: Config, snapshot: Snapshot = None, root: Root = None, dump: D
 
 
 def main() -> None:
-    """Entry point. Errors are one line; exit code 2 for bad input, 1 for a failed run, 130 for one that was stopped.
+    """Entry point. An error is one line; the exit code is 2 for bad input, 1 for a failed run, 130 for a stopped run.
 
-    SIGTERM ends it with 143.
+    After SIGTERM it is 143.
     """
     try:
         app(standalone_mode=True)
@@ -195,6 +200,6 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit as end:
-        if end.code in (Stopped.exit_code, TERMINATED):  # typer takes the KeyboardInterrupt itself, and says nothing
-            print("stopped; what was finished is kept, run again to go on", file=sys.stderr)
+        if end.code in (Stopped.exit_code, TERMINATED):  # typer handles KeyboardInterrupt itself, without a message
+            print("stopped; finished work is kept, run again to go on", file=sys.stderr)
         raise

@@ -1,4 +1,4 @@
-"""What a run shows on the terminal: the stage at work with rate and time left, a line for each that is done."""
+"""The terminal output of a run: progress of the current stage with its time left, and a line for each built stage."""
 
 import time
 from types import TracebackType
@@ -12,10 +12,11 @@ from tasks.jobs import Progress
 from tasks.pipeline.graph import Stage
 
 _PLAIN_SECONDS = 20.0
+"""Seconds between two plain lines of progress."""
 
 
 class Terminal:
-    """Listens to the stages (`tasks.pipeline.prefect_tasks`). In a log file or in CI it prints plain lines."""
+    """Listens to the stages (`tasks.pipeline.prefect_tasks`). Without a terminal (a log file) it prints plain lines."""
 
     def __init__(self, console: Console) -> None:
         self._console, self._live = console, console.is_terminal
@@ -30,9 +31,9 @@ class Terminal:
         self._bars = Bars(*columns, console=console, transient=True, disable=not self._live)
         self._task: TaskID | None = None
         self._stage: str | None = None
-        self._said = time.monotonic()
-        self._first = (self._said, 0)
-        """When the stage at work was first heard of, and how far it was then: rates are told from there."""
+        self._printed = time.monotonic()
+        self._first = (self._printed, 0)
+        """Time and progress of the current stage's first report, from which its rate is computed."""
 
     def __enter__(self) -> "Terminal":
         self._bars.start()
@@ -59,14 +60,14 @@ class Terminal:
         self._bars.update(
             self._task, completed=progress.done, total=progress.total, unit=progress.unit, note=progress.note
         )
-        if not self._live and time.monotonic() - self._said > _PLAIN_SECONDS:
-            self._said = time.monotonic()
+        if not self._live and time.monotonic() - self._printed > _PLAIN_SECONDS:
+            self._printed = time.monotonic()
             words = f"{progress.done:,} of {progress.total:,} {progress.unit} {progress.note}".rstrip()
             self._console.print(f"  {stage}: {words}{self._left(progress)}", highlight=False)
 
     def _left(self, progress: Progress) -> str:
-        began, there = self._first
-        done, seconds = progress.done - there, time.monotonic() - began
+        began, before = self._first
+        done, seconds = progress.done - before, time.monotonic() - began
         return f", {(progress.total - progress.done) * seconds / done:.0f} s left" if done else ""
 
     def _finished(self, stage: Stage | str, manifest: StageManifest) -> None:

@@ -1,4 +1,4 @@
-"""Dumps of one wiki that lie where a config's ``dump`` says, each under its date."""
+"""Finds the dumps of a wiki by the dates in their paths, from the pattern in a config's ``dump``."""
 
 import glob
 import re
@@ -9,37 +9,38 @@ from tasks.ledger import storage
 
 
 def dated(dump: str, wiki: str) -> list[str]:
-    """The dates (YYYYMMDD) of the dumps of a wiki that are there, oldest first; whole or not.
+    """The dates (YYYYMMDD) of a wiki's existing dumps, oldest first, including incomplete dumps.
 
     Raises:
-        BadInput: the path holds no {date}, or cannot be looked at.
+        BadInput: the path has no {date}, or its store cannot be opened.
     """
     if "{date}" not in dump:
-        raise BadInput(f"{dump}: dumps are looked for by their date: the config's dump must hold {{date}}")
+        raise BadInput(f"{dump}: dumps cannot be found by date: write {{date}} in the config's dump")
     before, *rest = dump.replace("{wiki}", wiki).split("{date}")
     behind = "{date}".join(rest)
     try:
         filesystem, pattern = storage.located(("[0-9]" * 8).join(map(glob.escape, [before, *rest])))
         paths = filesystem.glob(pattern)
-    except Exception as error:  # stores have no error in common
+    except Exception as error:  # stores share no base class of errors
         raise BadInput(f"{dump}: cannot be opened: {' '.join(str(error).split())}") from None
-    # Told by the path's end: its beginning may be a scheme, or relative.
+    # Matched at the end of the path, because a store may return it without scheme, or a relative path as an absolute
+    # one. A folder may come back with a slash at its end. `\1`: a further {date} must be the same date.
     shape = re.compile(r"(\d{8})" + re.escape(behind).replace(re.escape("{date}"), r"\1") + "/?$")
-    return sorted({told[1] for path in paths if (told := shape.search(path))})
+    return sorted({match[1] for path in paths if (match := shape.search(path))})
 
 
 def latest(dump: str, wiki: str) -> str:
-    """The snapshot of the newest dump that is whole: one that is still being written is passed over.
+    """The snapshot of the newest complete dump; a dump that is still being written is skipped.
 
     Raises:
-        BadInput: there is none; where one is not whole it says why.
+        BadInput: there is no complete dump; the error says why the newest one is incomplete.
     """
     why = ""
     for date in reversed(dated(dump, wiki)):
         try:
             find_dump(dump.replace("{wiki}", wiki).replace("{date}", date))
         except BadInput as error:
-            why = why or f"; the newest is not whole: {error}"
+            why = why or f"; the newest is incomplete: {error}"
         else:
             return f"{wiki}-{date}"
-    raise BadInput(f"{dump}: no whole dump of {wiki} is there{why}")
+    raise BadInput(f"{dump}: no complete dump of {wiki} exists{why}")

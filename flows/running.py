@@ -1,4 +1,4 @@
-"""`masksearch run`: the flow from the command line, without a server of one's own, and the scorecard at its end."""
+"""`masksearch run`: runs the flow from the command line, needs no Prefect server, and prints the scorecard."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from schemas.errors import TERMINATED, Stopped
 def run(
     config: str, snapshot: str | None, root: str | None, dump: str | None, until: str | None, console: Console
 ) -> None:
-    """Build what is missing, write the report, print the scorecard. Where all is there, nothing heavy is started."""
+    """Build missing stages, write the report, print the scorecard. If nothing is missing, Prefect is not started."""
     from flows.reporting import report_page, reported
     from flows.selection import configured, wanted
     from tasks.ledger import storage
@@ -25,14 +25,14 @@ def run(
     stages = wanted(settings, until)
     missing = unfinished(settings, stages)
     if missing:
-        refuse_unready(missing)  # here, too: a flow has to start first
+        refuse_unready(missing)  # the flow checks too, but takes seconds to start
         storage.make_root(settings.runtime.root)
         console.print(f"{len(missing)} of {len(stages)} stages to build; the first is {missing[0]}")
         _flow(config, settings.snapshot, root, dump, until, console)
     else:
         console.print(f"all {len(stages)} stages are built")
     console.print(summary_table(reported(settings)))
-    console.print(f"report: {report_page(settings)}", soft_wrap=True)  # a path that is to be copied
+    console.print(f"report: {report_page(settings)}", soft_wrap=True)  # unbroken, so that it can be copied
 
 
 def _flow(
@@ -41,7 +41,7 @@ def _flow(
     quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PREFECT_LOGGING_LEVEL": "CRITICAL"}
     for name, value in quiet.items():
         os.environ.setdefault(name, value)
-    # Where the machine is slow, Prefect would warn of its last events below the line that says what is wrong.
+    # On a slow machine Prefect would print warnings about its last events after the line with the error.
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)
     from prefect.exceptions import CancelledRun, Pause
 
@@ -64,7 +64,7 @@ def _flow(
 
 
 def leave_on_sigterm() -> None:
-    """SIGTERM ends the process in order, like Ctrl-C; by default it would end without a word, and leave its jobs."""
+    """Let SIGTERM end the process with cleanup, like Ctrl-C; by default the process would leave its jobs running."""
     signal.signal(signal.SIGTERM, _leave)
 
 

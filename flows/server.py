@@ -1,10 +1,9 @@
-"""A Prefect server for one run of the command line, where none is configured.
+"""A Prefect server for one run of the command line, if none is configured.
 
-Prefect would start one of its own in the terminal's process group, where Ctrl-C ends it first, and the run then waits
-for a server that is gone in place of saying that it was stopped. This one is in a session of its own, and dies with the
-run, even by SIGKILL.
+Prefect itself would start a server in the terminal's process group. There Ctrl-C ends the server first, and the run
+waits for a server that is gone. This server has its own session, and ends with the run, even after SIGKILL.
 
-    python -m flows.server PORT PARENT     the server's process, and that of the run
+    python -m flows.server PORT PARENT     serve on PORT until the process PARENT, the run, ends
 """
 
 import atexit
@@ -26,7 +25,7 @@ _STOP_SECONDS = 5.0
 
 @contextmanager
 def server_of_this_run() -> Iterator[None]:
-    """Inside it flows tell the server that is configured (PREFECT_API_URL), or one that ends with this process.
+    """A context in which flows use the configured server (PREFECT_API_URL), or a server that ends with this process.
 
     Raises:
         RunFailed: the server does not start.
@@ -37,18 +36,19 @@ def server_of_this_run() -> Iterator[None]:
         yield
         return
     port = free_port()
-    with tempfile.TemporaryFile() as said:  # a pipe would be full one day, and the server wait for who reads it
+    with tempfile.TemporaryFile() as errors:  # not a pipe, which nobody reads: once it is full, the server would hang
         server = subprocess.Popen(
             [sys.executable, "-m", "flows.server", str(port), str(os.getpid())],
             env={**os.environ, "PREFECT_UI_ENABLED": "0"},
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=errors,
         )
-        atexit.register(_stop, server)  # after Prefect's own, by which the last events are handed over
+        # At exit, after Prefect's own exit handlers, which send the last events to the server.
+        atexit.register(_stop, server)
         url = f"http://127.0.0.1:{port}/api"
-        _wait_for(url, server, said)
+        _wait_for(url, server, errors)
         with temporary_settings({PREFECT_API_URL: url}):
             yield
 
@@ -61,7 +61,7 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
         server.kill()
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+def _wait_for(url: str, server: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
     import httpx
 
     deadline = time.monotonic() + _START_SECONDS
@@ -70,9 +70,11 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], said: IO[bytes]) -> Non
             if httpx.get(f"{url}/health", trust_env=False).is_success:
                 return
         if server.poll() is not None:
-            said.seek(0)
-            last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
-            raise RunFailed(f"Prefect's server ended as it started: {last[:300]}; set PREFECT_API_URL to use another")
+            errors.seek(0)
+            last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+            raise RunFailed(
+                f"Prefect's server ended while starting: {last[:300]}; set PREFECT_API_URL to use another server"
+            )
         if time.monotonic() > deadline:
             raise RunFailed(f"Prefect's server was not ready in {_START_SECONDS:.0f} seconds; run again to go on")
         time.sleep(0.1)

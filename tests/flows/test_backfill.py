@@ -51,7 +51,7 @@ def snapshots_in(said):
     return [line.strip("─ ") for line in said.splitlines() if line.startswith("─") and "enwiki-" in line]
 
 
-def test_snapshots_are_named_or_told_by_their_dumps(config):
+def test_snapshots_are_named_or_found_by_their_dumps(config):
     named = backfill(config, "--snapshots", "enwiki-20240101", "enwiki-20240301", "--dry-run")
     assert snapshots_in(named.stdout) == ["enwiki-20240101", "enwiki-20240301"], named.stderr
     dated = backfill(config, "--since", "20240115", "--dry-run")
@@ -61,21 +61,21 @@ def test_snapshots_are_named_or_told_by_their_dumps(config):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "name --snapshots, or the dates"),
-        (("--snapshots", "enwiki-20240101", "--since", "20240101"), "name --snapshots, or the dates"),
-        (("--since", "January"), "January: a date is eight digits"),
-        (("--since", "20250101"), "no dump of enwiki is there from 20250101 to 99999999"),
+        ((), "give either --snapshots, or the dates"),
+        (("--snapshots", "enwiki-20240101", "--since", "20240101"), "give either --snapshots, or the dates"),
+        (("--since", "January"), "January: not a date: give eight digits"),
+        (("--since", "20250101"), "no dump of enwiki exists from 20250101 to 99999999"),
         (("--snapshots", "november"), "wiki-YYYYMMDD"),
     ],
 )
-def test_what_means_no_snapshot_is_bad_input(config, words, said):
+def test_options_that_choose_no_snapshot_are_bad_input(config, words, said):
     run = backfill(config, *words, "--dry-run")
     assert run.returncode == 2
     assert said in run.stderr
     assert len(run.stderr.splitlines()) == 1
 
 
-def test_what_all_lack_is_told_before_any_of_them_is_begun(config):
+def test_what_all_snapshots_lack_is_reported_before_the_first_is_built(config):
     config.write_text(config.read_text() + "teacher: {kind: multi_agent}\n")
     run = backfill(config, "--snapshots", "enwiki-20240101", "enwiki-20240301")
     assert run.returncode == 1
@@ -84,7 +84,7 @@ def test_what_all_lack_is_told_before_any_of_them_is_begun(config):
 
 
 @pytest.mark.slow
-def test_one_that_fails_stops_no_other_and_only_it_is_asked_again(config):
+def test_a_failure_does_not_stop_the_others_and_only_it_is_missing_then(config):
     run = backfill(config, "--until", "20240301")
     assert run.returncode == 1
     assert "1 of 3 snapshots failed: enwiki-20240201" in run.stderr
@@ -94,8 +94,8 @@ def test_one_that_fails_stops_no_other_and_only_it_is_asked_again(config):
     assert snapshots_in(backfill(config, "--until", "20240301", "--dry-run").stdout) == ["enwiki-20240201"]
 
 
-def told(folder, **states):
-    """Wikimedia's word on each of these dates' dumps."""
+def set_status(folder, **states):
+    """Write Wikimedia's status of the dumps of these dates."""
     for date, state in states.items():
         date = date.removeprefix("of_")
         files = {f"enwiki-{date}-pages.xml.bz2": {}}
@@ -103,30 +103,30 @@ def told(folder, **states):
         (folder / "enwiki" / date / "dumpstatus.json").write_text(json.dumps(status))
 
 
-def test_the_latest_snapshot_is_that_of_the_newest_dump_that_is_whole(config):
+def test_the_latest_snapshot_is_that_of_the_newest_complete_dump(config):
     assert configured(str(config), "latest").snapshot == "enwiki-20240301"
-    told(config.parent, of_20240301="in-progress", of_20240101="done")
+    set_status(config.parent, of_20240301="in-progress", of_20240101="done")
     assert configured(str(config), "latest").snapshot == "enwiki-20240101", "that of February is no bzip2"
-    told(config.parent, of_20240101="waiting")
-    with pytest.raises(BadInput, match=r"no whole dump of enwiki is there; the newest is not whole: .*in-progress"):
+    set_status(config.parent, of_20240101="waiting")
+    with pytest.raises(BadInput, match=r"no complete dump of enwiki exists; the newest is incomplete: .*in-progress"):
         configured(str(config), "latest")
 
 
 @pytest.mark.parametrize(
     ("of", "other", "said"),
     [
-        ("snapshot: enwiki-20240101", "snapshot: dewiki-20240101", "no whole dump of dewiki is there$"),
-        ("snapshot: enwiki-20240101", "", "the config must hold a snapshot, whose wiki is meant"),
-        ("{date}", "20240101", "the config's dump must hold {date}"),
+        ("snapshot: enwiki-20240101", "snapshot: dewiki-20240101", "no complete dump of dewiki exists$"),
+        ("snapshot: enwiki-20240101", "", "the config must name a snapshot of the wiki"),
+        ("{date}", "20240101", "write {date} in the config's dump"),
     ],
 )
-def test_where_there_is_no_latest_snapshot_it_says_why(config, of, other, said):
+def test_without_a_latest_snapshot_the_error_says_why(config, of, other, said):
     config.write_text(config.read_text().replace(of, other))
     with pytest.raises(BadInput, match=said):
         configured(str(config), "latest")
 
 
-def test_a_store_that_nobody_may_look_into_is_one_line(config, monkeypatch):
+def test_a_store_without_access_is_one_line(config, monkeypatch):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -141,7 +141,7 @@ def test_a_store_that_nobody_may_look_into_is_one_line(config, monkeypatch):
         find_dump("s3://bucket/enwiki-20240101-pages.xml.bz2")
 
 
-def test_the_monthly_deployment_builds_the_latest_snapshot_and_every_config_is_there():
+def test_the_monthly_deployment_builds_the_latest_snapshot_and_all_configs_exist():
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     parameters = {deployment["name"]: deployment["parameters"] for deployment in deployments}
     assert parameters["monthly"]["snapshot"] == "latest"
@@ -149,7 +149,7 @@ def test_the_monthly_deployment_builds_the_latest_snapshot_and_every_config_is_t
         assert "snapshot" not in given or "{date}" in (read_config(ROOT / given["config"]).dump or "")
 
 
-def test_who_stops_one_run_stops_the_backfill(config, monkeypatch):
+def test_stopping_one_run_stops_the_backfill(config, monkeypatch):
     begun = []
 
     def stopped(path, snapshot, *more):

@@ -153,7 +153,7 @@ def test_sigterm_to_a_run_is_one_line_and_its_job_is_saved(config, job):
         run.terminate()
         _, said = run.communicate(timeout=60)
         assert run.returncode == 143
-        assert said.splitlines()[-1] == "stopped; what was finished is kept, run again to go on"
+        assert said.splitlines()[-1] == "stopped; finished work is kept, run again to go on"
         assert "Traceback" not in said
     saved_and_stopped(job)
     goes_on(environment, config, job)
@@ -217,25 +217,25 @@ def test_a_run_of_a_worker_that_is_cancelled_saves_its_job(server, config, job, 
     goes_on(server, config, job)
 
 
-def test_runs_with_wrong_parameters_have_failed_and_say_what_is_wrong(server, config, tmp_path):
+def test_runs_with_wrong_parameters_fail_with_the_reason(server, config, tmp_path):
     url = server["PREFECT_API_URL"]
-    told = {
+    expected = {
         "config=nowhere.yaml": "nowhere.yaml: no such config file",
         "snapshot=Wikipedia of May": "snapshot",
-        "until=everything": "'everything' names no group of stages",
+        "until=everything": "'everything' is not a group of stages",
     }
     ended = {"flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}}}
     before = len(httpx.post(f"{url}/flow_runs/filter", json=ended).json())
     with running_worker(server, tmp_path):
-        for wrong in told:
+        for wrong in expected:
             words = ("--param", f"config={config}", "--param", wrong)
             prefect(server, "deployment", "run", "masksearch/sleeping", *words)
-        all_ended = lambda: len(httpx.post(f"{url}/flow_runs/filter", json=ended).json()) == before + len(told)  # noqa: E731
+        all_ended = lambda: len(httpx.post(f"{url}/flow_runs/filter", json=ended).json()) == before + len(expected)  # noqa: E731
         wait_for(all_ended, "they did not end")
-    runs = httpx.post(f"{url}/flow_runs/filter", json={**ended, "sort": "START_TIME_DESC"}).json()[: len(told)]
+    runs = httpx.post(f"{url}/flow_runs/filter", json={**ended, "sort": "START_TIME_DESC"}).json()[: len(expected)]
     for run in runs:
         assert run["state_type"] == "FAILED", run["state"]
         assert "\n" not in run["state"]["message"]
     said = [run["state"]["message"] for run in runs]
-    for words in told.values():
+    for words in expected.values():
         assert any(words in message for message in said), said

@@ -1,4 +1,4 @@
-"""Dumps, roots, files of passages and indexes whose names hold what other programs give a meaning."""
+"""Dumps, roots, passage files and indexes with names that contain special characters of other programs."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Commands agree on a stage whose dump is another one by now, or gone."""
+"""All commands agree about a stage whose dump has changed or is gone."""
 
 import io
 import json
@@ -48,20 +48,20 @@ def planned(config, capsys):
     return {row["stage"]: (row["action"], row["why"]) for row in json.loads(capsys.readouterr().out)}
 
 
-def told(tmp_path, capsys):
+def states(tmp_path, capsys):
     status(str(tmp_path / "root"), True, silent())
     return {row["stage"]: (row["state"], row["changed"]) for row in json.loads(capsys.readouterr().out)}
 
 
-def test_another_dump_is_told_by_all(config, dump, tmp_path, capsys):
+def test_all_commands_report_a_changed_dump(config, dump, tmp_path, capsys):
     assert planned(config, capsys)["dump/v1"][0] == "skipped"
-    assert told(tmp_path, capsys) == {"dump": ("finished", ""), "redirects": ("finished", "")}
+    assert states(tmp_path, capsys) == {"dump": ("finished", ""), "redirects": ("finished", "")}
     write_multistream(tmp_path, [[page_xml(1, "Old Town", "It is old, and was built anew.")]])
     changed = f"the dump had .* bytes, {dump} has "
     with pytest.raises(BadInput, match=changed):
         run(config, None, None, None, None, silent())
     action, why = planned(config, capsys)["dump/v1"]
-    state, what = told(tmp_path, capsys)["dump"]
+    state, what = states(tmp_path, capsys)["dump"]
     assert (action, state) == ("refused", "outdated")
     assert why == what and why.startswith("the dump had ")
     table = Console(file=io.StringIO(), width=250)
@@ -69,13 +69,13 @@ def test_another_dump_is_told_by_all(config, dump, tmp_path, capsys):
     assert f"outdated: {what}" in table.file.getvalue()
 
 
-def test_a_dump_that_is_gone_is_missed_by_none_not_even_for_the_name_of_the_snapshot(config, dump, tmp_path, capsys):
+def test_no_command_needs_a_dump_that_is_gone_even_for_the_snapshot_s_name(config, dump, tmp_path, capsys):
     dump.unlink()
     assert planned(config, capsys)["dump/v1"][0] == "skipped"
-    assert told(tmp_path, capsys)["dump"] == ("finished", "")
+    assert states(tmp_path, capsys)["dump"] == ("finished", "")
 
 
-def test_a_backfill_means_a_snapshot_whose_dump_is_another(tmp_path):
+def test_a_backfill_includes_a_snapshot_whose_dump_has_changed(tmp_path):
     path, root = tmp_path / "config.yaml", tmp_path / "root"
     path.write_text(CONFIG.format(dump=f"{tmp_path}/{{wiki}}-{{date}}-pages-articles-multistream.xml.bz2", root=root))
     write_multistream(tmp_path, [[page_xml(1, "Old Town", "It is old.")]])
@@ -88,7 +88,7 @@ def test_a_backfill_means_a_snapshot_whose_dump_is_another(tmp_path):
         ledger.open(recipe).finish(rows=0)
     console = silent()
     backfill(str(path), [SNAPSHOT], None, None, None, "missing", False, console)
-    assert "none has anything missing" in console.file.getvalue()
+    assert "no stage is missing" in console.file.getvalue()
     write_multistream(tmp_path, [[page_xml(1, "Old Town", "It is old, and was built anew.")]])
     with pytest.raises(
         RunFailed, match=r"1 of 1 snapshots failed: .*dump/v1 was built with other inputs or settings: the dump had"

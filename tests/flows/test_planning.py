@@ -1,4 +1,4 @@
-"""`masksearch plan` tells hours where an acceptance measured, and says from which one; without one it says how."""
+"""`masksearch plan` shows hours from an acceptance and names it; without an acceptance it says how to get one."""
 
 import io
 import json
@@ -36,39 +36,39 @@ ACCEPTANCE = Acceptance(
 )
 
 
-def told(root, as_json=False):
+def printed(root, as_json=False):
     text = io.StringIO()
     plan(SAMPLE, None, str(root), None, as_json, Console(file=text, width=250))
     return text.getvalue()
 
 
 def rows_of(root, capsys):
-    told(root, as_json=True)
+    printed(root, as_json=True)
     return {row["stage"]: row for row in json.loads(capsys.readouterr().out)}
 
 
 def test_without_an_acceptance_there_are_rows_and_tokens_and_the_way_to_hours(tmp_path, capsys):
-    assert "`masksearch accept` with this config would tell hours" in told(tmp_path)
+    assert "run `masksearch accept` with this config to measure rates" in printed(tmp_path)
     rows = rows_of(tmp_path, capsys)
     assert rows["models/sft-0"]["tokens"] == 3000 * 2048
     assert rows["trajectories/student-1"]["rows"] == 1024
     assert rows["models/sft-0"]["hours"] is None
 
 
-def test_what_a_run_would_be_refused_for_is_told_and_is_no_error(tmp_path):
+def test_a_reason_to_refuse_a_run_is_shown_and_is_not_an_error(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(f"extends: {SAMPLE}\nmodel: {{path: /no/such}}\n")
     text = io.StringIO()
     plan(str(config), None, str(tmp_path / "root"), None, False, Console(file=text, width=250))
-    assert "a run would be refused here: model.path /no/such: no such folder" in text.getvalue()
-    assert "refused here" not in told(tmp_path)
+    assert "a run would be refused on this machine: model.path /no/such: no such folder" in text.getvalue()
+    assert "refused on this machine" not in printed(tmp_path)
 
 
 def test_hours_are_those_of_the_last_acceptance_scaled_by_parameters(tmp_path, capsys):
     (tmp_path / "acceptance.json").write_text(ACCEPTANCE.model_dump_json())
-    words = told(tmp_path)
+    words = printed(tmp_path)
     assert "acceptance of 2026-11-27 01:40 UTC, size tiny, scaled by parameters from 470,000 to" in words
-    assert "far too high, from so small a model" in words
+    assert "far too high, because the tested model is tiny" in words
     assert "CPU-hours" in words
     rows = rows_of(tmp_path, capsys)
     # Four layers of 128 with four heads and 384 within, 1,000 ids: 984,192 parameters.
@@ -80,9 +80,9 @@ def test_hours_are_those_of_the_last_acceptance_scaled_by_parameters(tmp_path, c
     assert rows["pages/v1"]["hours"] is None, "nothing was measured that tells"
 
 
-def test_an_acceptance_of_another_version_is_none(tmp_path):
+def test_an_acceptance_of_another_version_is_ignored(tmp_path):
     (tmp_path / "acceptance.json").write_text('{"size": "tiny"}')
-    assert "would tell hours" in told(tmp_path)
+    assert "to measure rates" in printed(tmp_path)
 
 
 CONFIG = """
@@ -118,4 +118,6 @@ def test_data_stages_take_what_they_took_for_the_last_snapshot_in_proportion_to_
     assert changed["redirects/v1"]["precedent"] and changed["pages/v1"]["precedent"] is None, "made in another way"
     text = io.StringIO()
     plan(second, None, None, None, False, Console(file=text, width=250))
-    assert f"as enwiki-20240101 took, data stages times {growth:.3g} for the size of the dump" in text.getvalue()
+    assert (
+        f"are those of enwiki-20240101, for data stages times {growth:.3g}, the growth of the dump" in text.getvalue()
+    )

@@ -1,4 +1,4 @@
-"""Prefect starts nothing again, whatever an installation's own settings say: a job has its own bounded restarts."""
+"""Prefect retries nothing, even if an installation's settings say so: jobs have their own bounded restarts."""
 
 import os
 import subprocess

@@ -33,15 +33,15 @@ def test_an_index_is_found_in_the_folder_of_its_stage(stage, capsys):
     assert json.loads(capsys.readouterr().out)["hits"][0]["passage_id"] == "1-0"
 
 
-def test_a_file_without_queries_is_told(stage, tmp_path):
+def test_a_file_without_queries_is_refused(stage, tmp_path):
     (tmp_path / "none.jsonl").write_text("\n")
     with pytest.raises(BadInput, match=r"none\.jsonl: no queries in it"):
         search(str(stage), None, 1, tmp_path / "none.jsonl", True, Console())
 
 
-def test_where_nobody_can_listen_is_told():
+def test_an_address_that_cannot_be_listened_on_is_refused():
     for port in (-1, 99_999):
-        with pytest.raises(BadInput, match="give one from 1 to 65535"):
+        with pytest.raises(BadInput, match="give a port from 1 to 65535"):
             listening("127.0.0.1", port)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BadInput, match="cannot listen there: Addr"):
         listening("127.0.0.1", taken.getsockname()[1])

@@ -58,14 +58,14 @@ def test_a_second_run_builds_nothing(config, first):
     assert "✓" not in run.stdout
 
 
-def test_the_status_is_told_for_people_and_for_machines(config, first):
+def test_the_status_is_printed_for_people_and_for_machines(config, first):
     root = config.parent / "root"
     assert "passages/v1" in masksearch("status", "--root", root).stdout
     rows = json.loads(masksearch("status", "--root", root, "--json").stdout)
     assert {row["stage"]: row["state"] for row in rows}["index"] == "finished"
 
 
-def test_the_plan_says_what_is_there_and_what_is_not(config, first):
+def test_the_plan_shows_existing_and_missing_stages(config, first):
     rows = {row["stage"]: row for row in json.loads(masksearch("plan", config, "--json").stdout)}
     assert rows["pages/v1"]["action"] == "skipped"
     assert rows["questions/v1"]["action"] == "built"
@@ -92,10 +92,10 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on(config, tmp_path):
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to all that the command started in its group
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert said.splitlines()[-1] == "stopped; what was finished is kept, run again to go on"
+    assert said.splitlines()[-1] == "stopped; finished work is kept, run again to go on"
 
 
-def test_a_dump_that_is_none_is_told_and_leaves_no_stage_behind(config, tmp_path):
+def test_a_file_that_is_not_a_dump_is_refused_and_leaves_no_stage(config, tmp_path):
     (tmp_path / "pages-articles.xml.bz2").write_bytes(b"not a dump at all" * 100)
     run = masksearch("corpus", config, "--dump", tmp_path / "pages-articles.xml.bz2", "--root", tmp_path / "root")
     assert run.returncode == 2

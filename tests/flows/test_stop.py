@@ -1,4 +1,4 @@
-"""`masksearch stop`: what runs under a root is asked to stop, and waited for."""
+"""`masksearch stop`: work under a root is asked to stop, and the command waits for its end."""
 
 import io
 import time
@@ -16,7 +16,7 @@ from tests.support.sleepers import SLEEPER, job, starts, wait_until_started
 SNAPSHOT = "enwiki-20261101"
 
 
-def said_of(root, *names):
+def output_of(root, *names):
     text = io.StringIO()
     stop(str(root), names, Console(file=text, width=200))
     return text.getvalue()
@@ -39,7 +39,7 @@ def started(models, **settings):
 @pytest.mark.parametrize("names", [(), (SNAPSHOT,), ("models",), ("models/job",), (SNAPSHOT, "job")])
 def test_a_job_is_saved_and_stopped_by_any_of_its_names(tmp_path, models, names):
     sleeping = started(models, seconds=60.0, saving=1.0)
-    said = said_of(tmp_path, *names)
+    said = output_of(tmp_path, *names)
     assert f"✓ {SNAPSHOT} models/job: saved its state" in said
     assert (models / "job" / "saved").exists()
     with pytest.raises(Stopped, match=r"was asked to stop and saved its state; run again"):
@@ -48,37 +48,37 @@ def test_a_job_is_saved_and_stopped_by_any_of_its_names(tmp_path, models, names)
     assert jobs.watch(sleeping.output, lambda progress: None).figures == {"slept": 0.0}
 
 
-def test_only_what_is_named_is_stopped(tmp_path, models):
+def test_only_named_work_is_stopped(tmp_path, models):
     (tmp_path / SNAPSHOT / "answers" / "base").mkdir(parents=True)
     sleeping = started(models, seconds=60.0)
-    assert "nothing is at work there" in said_of(tmp_path, "answers/base")
+    assert "nothing is running" in output_of(tmp_path, "answers/base")
     assert jobs.is_running(sleeping.output)
     jobs.cancel(sleeping.output)
 
 
-def test_a_job_that_takes_too_long_is_killed_and_not_said_to_be_saved(tmp_path, models):
+def test_a_job_that_takes_too_long_is_killed_and_not_reported_as_saved(tmp_path, models):
     sleeping = job(models, seconds=60.0, saving=60.0)
     jobs.start_or_attach(SLEEPER, sleeping, LocalJobs(stop_patience=0.5))
     wait_until_started(models)
-    said = said_of(tmp_path)
+    said = output_of(tmp_path)
     assert "was killed" in said
     assert "saved its state" not in said
     assert not jobs.is_running(sleeping.output)
 
 
-def test_where_nothing_runs_it_is_one_line_and_nothing_is_written(tmp_path, models):
+def test_if_nothing_runs_it_prints_one_line_and_writes_nothing(tmp_path, models):
     (models / "job").mkdir()
-    assert said_of(tmp_path).strip() == f"{tmp_path}: nothing is at work there"
+    assert output_of(tmp_path).strip() == f"{tmp_path}: nothing is running"
     assert list((models / "job").iterdir()) == []
 
 
-def test_a_wrong_root_and_a_wrong_name_are_told(tmp_path, models):
+def test_a_wrong_root_and_a_wrong_name_are_refused(tmp_path, models):
     (models / "job").mkdir()
     for root in (tmp_path / "nowhere", models):
-        with pytest.raises(BadInput, match="no snapshot of a pipeline lies there"):
-            said_of(root)
-    with pytest.raises(BadInput, match="nothing goes by sft-9 there; there are enwiki-20261101, models/job"):
-        said_of(tmp_path, "sft-9")
+        with pytest.raises(BadInput, match="no pipeline here"):
+            output_of(root)
+    with pytest.raises(BadInput, match="nothing is named sft-9: give one of enwiki-20261101, models/job"):
+        output_of(tmp_path, "sft-9")
 
 
 def test_ctrl_c_ends_the_wait_and_the_request_stands(tmp_path, models, monkeypatch):
@@ -89,7 +89,7 @@ def test_ctrl_c_ends_the_wait_and_the_request_stands(tmp_path, models, monkeypat
 
     monkeypatch.setattr(stopping, "wait", interrupted)
     with pytest.raises(Stopped, match="the request stands"):
-        said_of(tmp_path)
+        output_of(tmp_path)
     while jobs.is_running(sleeping.output):
         time.sleep(0.1)
     assert (models / "job" / "saved").exists()
@@ -109,4 +109,4 @@ def test_a_run_that_starts_while_a_job_is_still_saving_waits_and_goes_on(tmp_pat
 def test_jobs_of_an_acceptance_are_found(tmp_path, models):
     folder = tmp_path / "acceptance" / "tiny-1" / SNAPSHOT / "jobs"
     started(folder, seconds=60.0)
-    assert f"✓ {SNAPSHOT} jobs/job: saved its state" in said_of(tmp_path)
+    assert f"✓ {SNAPSHOT} jobs/job: saved its state" in output_of(tmp_path)
