@@ -1,4 +1,4 @@
-"""Stops the work under a root, from any machine with access to it: jobs, and runs that build a stage's parts themselves.
+"""Stops the work under a root, from any machine with access to it: jobs, and runs that build a stage's parts.
 
 A job watches for the file `stop` in its folder (tasks/jobs), a run for the file `stop-run` in the folder of its present
 stage. Every request to a run has unique content: a request that exists when a run begins the stage was meant for an
@@ -61,8 +61,7 @@ def ask(place: Place) -> None:
 
 
 def wait(place: Place) -> str:
-    """Wait for a job or run that was asked to stop; a job is killed after its patience. Returns how it ended, in words.
-    """
+    """Wait for a job or run that was asked to stop; a job is killed after its patience. Returns how it ended."""
     if jobs.look(place.folder) is not None:
         return jobs.wait_until_stopped(place.folder)
     seen, since = leases.holder_of(place.folder), time.monotonic()

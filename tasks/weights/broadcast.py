@@ -13,10 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed import (
-    BroadcastOptions,
-    TCPStore,  # type: ignore[attr-defined]  # documented, but not exported for type checkers
-)
+from torch.distributed import BroadcastOptions, TCPStore  # type: ignore[attr-defined] # not exported for type checkers
 
 from tasks.weights.packs import PACK_BYTES, Spec, fill, packs, room_of, specs_of, unpacked
 

@@ -42,7 +42,7 @@ def test_a_job_is_saved_and_stopped_by_any_of_its_names(tmp_path, models, names)
     said = said_of(tmp_path, *names)
     assert f"✓ {SNAPSHOT} models/job: saved its state" in said
     assert (models / "job" / "saved").exists()
-    with pytest.raises(Stopped, match=r"was told to stop and saved its state .* run again to go on"):
+    with pytest.raises(Stopped, match=r"was asked to stop and saved its state .* run again to continue"):
         jobs.watch(sleeping.output, lambda progress: None)
     jobs.start_or_attach(SLEEPER, job(models))
     assert jobs.watch(sleeping.output, lambda progress: None).figures == {"slept": 0.0}

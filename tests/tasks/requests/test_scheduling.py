@@ -94,7 +94,9 @@ def test_failed_requests_are_no_rows_and_are_asked_again(tmp_path):
 
 def test_many_failures_end_the_run_early(tmp_path):
     asker = Asker(fails=range(500))
-    with pytest.raises(RunFailed, match=r"2\d of 2\d requests failed .*these are too many, so the others were not sent; the"):
+    with pytest.raises(
+        RunFailed, match=r"2\d of 2\d requests failed .*these are too many, so the others were not sent; the"
+    ):
         asyncio.run(_schedule(tmp_path, count=500, in_flight=8).run(asker))
     assert len(asker.asked) < MAX_FAILED + 8
 
