@@ -1,4 +1,4 @@
-"""What memory there is for models: of this machine, and of every machine of the Ray cluster."""
+"""The memory available for models, on this machine and on every machine of the Ray cluster."""
 
 import importlib.metadata
 import math
@@ -15,14 +15,14 @@ _MIB = 2.0**20
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Bytes. ``memory`` is what programs may take; ``gpus`` is the memory of each GPU, whoever uses it now."""
+    """Memory in bytes. ``memory`` is available to programs; ``gpus`` is the memory of each GPU, free or in use."""
 
     memory: float
     gpus: tuple[float, ...] = ()
 
 
 def this_machine() -> Machine:
-    """What is free here, within the container's limit; no GPUs where torch is built for CPUs."""
+    """The memory that is free on this machine, within the container's limit. No GPUs if torch is built for CPUs."""
     free = float(psutil.virtual_memory().available)
     limits = [float(text) for path in _CGROUP_LIMITS if (text := _text_of(path)).isdigit()]
     gpus = () if importlib.metadata.version("torch").endswith("+cpu") else gpu_memory()
@@ -30,34 +30,36 @@ def this_machine() -> Machine:
 
 
 def gpu_memory() -> tuple[float, ...]:
-    """Of each GPU of this machine that CUDA_VISIBLE_DEVICES leaves, as the driver's nvidia-smi tells."""
+    """The memory in bytes of each GPU of this machine that CUDA_VISIBLE_DEVICES allows, as nvidia-smi reports it."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen == "":
         return ()
     words = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
-        told = subprocess.run([*words, *(["-i", chosen] if chosen else [])], capture_output=True, text=True, check=True)
+        report = subprocess.run(
+            [*words, *(["-i", chosen] if chosen else [])], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return ()
-    return tuple(float(line) * _MIB for line in told.stdout.split())
+    return tuple(float(line) * _MIB for line in report.stdout.split())
 
 
 def machines_of_cluster() -> list[Machine]:
-    """Of the Ray cluster that this process has joined; a GPU whose machine cannot tell is taken to have enough."""
+    """The machines of the Ray cluster that this process has joined. A GPU of unknown memory counts as large enough."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     nodes = [node for node in ray.nodes() if node["Alive"]]
     counts = [int(node["Resources"].get("GPU", 0)) for node in nodes]
-    ask = ray.remote(num_cpus=0)(gpu_memory)
-    asked = {
-        node["NodeID"]: ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+    query = ray.remote(num_cpus=0)(gpu_memory)  # no CPU reserved: it must run on a node that is full, too
+    queries = {
+        node["NodeID"]: query.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
         for node, count in zip(nodes, counts, strict=True)
         if count
     }
-    told = dict(zip(asked, ray.get([task.remote() for task in asked.values()]), strict=True))
+    memory = dict(zip(queries, ray.get([task.remote() for task in queries.values()]), strict=True))
     return [
-        Machine(node["Resources"].get("memory", math.inf), (min(told.get(node["NodeID"]) or (math.inf,)),) * count)
+        Machine(node["Resources"].get("memory", math.inf), (min(memory.get(node["NodeID"]) or (math.inf,)),) * count)
         for node, count in zip(nodes, counts, strict=True)
     ]
 

@@ -1,4 +1,4 @@
-"""Whether models fit the machines that they are to run on, told before anything is loaded."""
+"""Checks that models fit into the memory of the machines where they will run, before anything is loaded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from tasks.capacity.memory import Estimate, gigabytes
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """``count`` processes of a kind with one model, each of which takes as much as the estimate says.
+    """``count`` processes of a kind with one model, and the memory of each.
 
-    ``gpu_share``: how much of one GPU each may take; 0 for processes on CPUs.
+    ``gpu_share`` is the share of one GPU that each process may use; 0 for processes on CPUs.
     """
 
     kind: str
@@ -23,7 +23,7 @@ class Demand:
 
 
 def refuse_what_does_not_fit(demands: Sequence[Demand], machines: Sequence[Machine]) -> None:
-    """Raises BadInput where a process finds no place, or not all of them do; it says how much is too much."""
+    """Raises BadInput where a process does not fit, or not all of them fit together. The error states both sizes."""
     for demand in demands:
         _check_on_gpus(demand, machines) if demand.gpu_share else _check_alone(demand, machines)
     _check_together([demand for demand in demands if not demand.gpu_share], machines)
@@ -37,23 +37,23 @@ def _check_on_gpus(demand: Demand, machines: Sequence[Machine]) -> None:
         raise _refused(demand, f"it has {share}a GPU of {gigabytes(max(gpus))} GB")
     room = len(large_enough) * int(1 / demand.gpu_share)
     if room < demand.count:
-        raise _refused(demand, f"the GPUs have room for {room} of it, not for {demand.count}")
+        raise _refused(demand, f"the GPUs have room for {room} of these processes, not for {demand.count}")
 
 
 def _check_alone(demand: Demand, machines: Sequence[Machine]) -> None:
     largest = max(machine.memory for machine in machines)
     if demand.estimate.total > largest:
-        raise _refused(demand, f"a machine has {gigabytes(largest)} GB for it")
+        raise _refused(demand, f"the largest machine has {gigabytes(largest)} GB free")
 
 
 def _check_together(demands: Sequence[Demand], machines: Sequence[Machine]) -> None:
-    wanted, there = sum(each.count * each.estimate.total for each in demands), sum(each.memory for each in machines)
-    if wanted > there:
+    wanted, free = sum(each.count * each.estimate.total for each in demands), sum(each.memory for each in machines)
+    if wanted > free:
         largest = max(demands, key=lambda each: each.count * each.estimate.total)
-        others = " and what runs beside them" if len(demands) > 1 else ""
+        others = " and the processes beside them" if len(demands) > 1 else ""
         raise _refused(
             largest,
-            f"{largest.count} of them{others} take {gigabytes(wanted)} GB of the {gigabytes(there)} GB that are free",
+            f"{largest.count} of these{others} take {gigabytes(wanted)} GB of the {gigabytes(free)} GB that are free",
         )
 
 

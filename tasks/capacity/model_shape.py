@@ -1,4 +1,4 @@
-"""A model's folder as its headers describe it: what memory and vocabulary depend on. Nothing of it is loaded."""
+"""Sizes of a model, read from its config and the headers of its weights. No weights are loaded."""
 
 import json
 from collections.abc import Iterator
@@ -13,39 +13,40 @@ from schemas.settings import ModelSettings
 from schemas.sizes import parameters_of
 
 MADE_FOR = "tokenizer_vocabulary"
-"""What config.json calls the digest of its tokenizer's vocabulary (`AgentTokenizer.digest`); training keeps it."""
+"""The field of config.json with the digest of the tokenizer's vocabulary (`AgentTokenizer.digest`). Training keeps it.
+"""
 
 _BYTES = {"float32": 4, "float64": 8}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """Sizes as the config names them; 0 for one that it does not name."""
+    """The sizes of a model; 0 for a size that its config does not state."""
 
     parameters: int
-    """Tied weights count once."""
+    """The number of weights; tied weights count once."""
     vocabulary: int
-    """Rows of its embedding: token ids are below this number."""
+    """Rows of the embedding: all token ids are below this number."""
     longest: int
-    """Tokens that it reads at most."""
+    """The maximum number of tokens of a text."""
     layers: int
     hidden: int
     intermediate: int
     kv_width: int
-    """Of the keys of one token in one layer, all heads together; of the values as many."""
+    """The number of values in the keys of one token in one layer, all heads together. The values have the same."""
     weight_bytes: int
-    """Of one weight, as the folder holds it."""
+    """Bytes per weight in the folder."""
     weights: str
-    """Digest of the names and shapes of its weights."""
+    """The digest of the names and shapes of the weights."""
     made_for: str | None
-    """Digest of the vocabulary of the tokenizer that it was made for; None where it does not say."""
+    """The digest of the vocabulary of the model's tokenizer; None if the config does not state it."""
 
     @classmethod
     def read(cls, folder: str) -> "ModelShape":
-        """From config.json and the headers of the safetensors.
+        """Read config.json and the headers of the safetensors.
 
         Raises:
-            BadInput: one of them is not there, or is damaged.
+            BadInput: a file is missing or damaged.
         """
         config = config_of(folder)
         text = config.get("text_config", config)
@@ -66,7 +67,7 @@ class ModelShape:
 
 
 def shape_from_nothing(settings: ModelSettings, token_ids: int) -> ModelShape:
-    """Of the model that `trainers.model.weights.new_model` makes from nothing, for a tokenizer of so many ids."""
+    """The shape of the untrained model that `trainers.model.weights.new_model` creates, for ``token_ids`` token ids."""
     return ModelShape(
         parameters=parameters_of(settings, token_ids),
         vocabulary=max(settings.vocabulary or 0, token_ids),
@@ -85,15 +86,16 @@ def config_of(folder: str) -> dict[str, Any]:
     """A model's config.json.
 
     Raises:
-        BadInput: there is none.
+        BadInput: it does not exist, or is damaged.
     """
     path = Path(folder) / "config.json"
     if not path.is_file():
-        raise BadInput(f"{folder}: no model there (a folder with config.json and safetensors)")
+        raise BadInput(f"{folder}: no model there: give a folder with config.json and *.safetensors")
     try:
-        return json.loads(path.read_text())
+        config: dict[str, Any] = json.loads(path.read_text())
     except ValueError:
-        raise BadInput(f"{path}: damaged, not JSON") from None
+        raise BadInput(f"{path}: damaged: not JSON") from None
+    return config
 
 
 def _shapes(folder: str) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -101,7 +103,7 @@ def _shapes(folder: str) -> Iterator[tuple[str, tuple[int, ...]]]:
 
     files = sorted(Path(folder).glob("*.safetensors"))
     if not files:
-        raise BadInput(f"{folder}: no weights there (safetensors)")
+        raise BadInput(f"{folder}: no weights (*.safetensors) in this folder")
     for path in files:
         try:
             with safe_open(path, framework="numpy") as file:

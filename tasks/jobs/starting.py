@@ -117,8 +117,8 @@ def cancel(output: str, patience: float | None = None) -> None:
     patience = job.runtime.stop_patience if patience is None else patience
     if has_begun(output):
         _print(
-            f"the job in {output} is saving its state, which may take {patience:.0f} seconds; "
-            "after a second Ctrl-C this command ends at once, and the job ends by itself when its state is saved"
+            f"the job in {output} is saving its state, {patience:.0f} seconds at most; "
+            "a second Ctrl-C ends this command at once, and the job ends by itself when its state is saved"
         )
     failure = _end(output, job, patience)
     if failure is not None:

@@ -13,10 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed import (
-    BroadcastOptions,
-    TCPStore,
-)
+from torch.distributed import BroadcastOptions, TCPStore
 
 from tasks.weights.packs import PACK_BYTES, Spec, fill, packs, room_of, specs_of, unpacked
 

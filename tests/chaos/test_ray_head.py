@@ -65,5 +65,5 @@ def test_a_cancelled_job_saves_what_it_has_and_is_not_started_again(tmp_path, ra
     while process.is_running() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not process.is_running()
-    with pytest.raises(RunFailed, match="told to stop"):
+    with pytest.raises(RunFailed, match="asked to stop"):
         jobs.watch(sleeping.output, lambda _: None)

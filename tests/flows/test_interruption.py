@@ -172,7 +172,7 @@ def test_a_run_without_a_job_ends_as_well_and_keeps_its_parts(server, config, tm
         else:
             stopped = masksearch("stop", "pages", "--root", tmp_path / "root", env=server)
             assert stopped.returncode == 0, stopped.stderr
-            assert "the parts that were finished are kept" in stopped.stdout
+            assert "the finished parts are kept" in stopped.stdout
         _, said = run.communicate(timeout=60)
         assert run.returncode == 130, said
     assert 0 < len(parts_of(tmp_path)) < PARTS

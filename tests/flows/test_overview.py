@@ -38,7 +38,7 @@ def test_a_running_job_is_shown_with_its_progress_and_what_failed_before(tmp_pat
     assert (row["stage"], row["label"], row["state"]) == ("models", "job", "running")
     assert row["job"]["progress"]["unit"] == "naps"
     assert "naps" in text.getvalue()
-    assert "failed once, the last time it was ended by signal 9" in text.getvalue()
+    assert "failed once; the last attempt was ended by signal 9" in text.getvalue()
 
 
 def test_a_state_is_whole_in_eighty_columns(tmp_path):

@@ -41,7 +41,7 @@ def test_a_stopped_job_leaves_no_index_and_the_next_one_builds_it(tmp_path):
         time.sleep(0.02)
     (Path(job.output) / "stop").touch()
     os.kill(started.process, signal.SIGTERM)
-    with pytest.raises(RunFailed, match="told to stop"):
+    with pytest.raises(RunFailed, match="asked to stop"):
         jobs.watch(job.output, lambda _: None)
     assert json.loads(progress.read_text())["total"] == 40_000
     assert not index.exists()

@@ -152,11 +152,11 @@ def test_a_job_that_waits_for_its_cluster_says_so_and_one_that_is_refused_ends(t
 
     with pytest.raises(RunFailed, match=r"was ended on Kubernetes: The RayJob spec is invalid"):
         jobs.watch(waiting.output, refuse)
-    assert said == ["waits for its cluster (Suspended), 12 minutes by now"]
-    assert seen == ["waits for resources, 12 minutes by now"]
+    assert said == ["has waited for its cluster (Suspended) for 12 minutes"]
+    assert seen == ["has waited for resources for 12 minutes"]
 
 
 def test_what_kubectl_refuses_is_told_in_one_line(tmp_path, kubernetes, runtime):
     (tmp_path / "bin" / "kubectl").write_text("#!/bin/sh\necho 'error: no context' >&2\nexit 1\n")
-    with pytest.raises(RunFailed, match=r"^kubectl get: error: no context$"):
+    with pytest.raises(RunFailed, match=r"^kubectl get failed: error: no context$"):
         jobs.start_or_attach(SLEEPER, job(tmp_path), runtime)

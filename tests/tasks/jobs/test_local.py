@@ -120,7 +120,7 @@ def test_a_job_that_was_asked_to_stop_before_it_had_begun_does_not_begin(tmp_pat
     jobs.start_or_attach(SLEEPER, sleeping)
     assert not (tmp_path / "job" / "heartbeat").exists()
     (tmp_path / "job" / "stop").touch()
-    with pytest.raises(RunFailed, match="told to stop"):
+    with pytest.raises(RunFailed, match="asked to stop"):
         jobs.watch(sleeping.output, lambda _: None)
     assert jobs.result_of(sleeping.output) is None
 
@@ -152,8 +152,8 @@ def test_a_job_is_said_to_have_saved_its_state_only_where_it_did(tmp_path, capsy
         assert (error.exit_code, told) == (jobs.TERMINATED, [])
     else:
         assert told == [error.message]
-        assert error.message.endswith("seconds were not enough; the next run goes on from checkpoints/step-00000040")
-    with pytest.raises(RunFailed, match="saved its state" if saved else "was asked to stop, and was killed"):
+        assert error.message.endswith("seconds were not enough; the next run continues from checkpoints/step-00000040")
+    with pytest.raises(RunFailed, match="saved its state" if saved else "was asked to stop and was killed"):
         jobs.watch(sleeping.output, lambda _: None)
 
 
@@ -166,7 +166,7 @@ def test_a_second_ctrl_c_leaves_the_job_alone_with_its_saving(tmp_path):
     time.sleep(0.5)
     flow.send_signal(signal.SIGINT)
     assert flow.stderr is not None
-    assert "is saving its state, 600 seconds at most; a second Ctrl-C leaves at once" in flow.stderr.readline()
+    assert "is saving its state, 600 seconds at most; a second Ctrl-C ends this" in flow.stderr.readline()
     flow.send_signal(signal.SIGINT)
     assert flow.wait(3) != 0
     assert jobs.is_running(sleeping.output)
@@ -208,7 +208,7 @@ def test_a_job_can_be_looked_at_while_it_runs(tmp_path):
     assert (view.state, view.log, view.metrics) == ("running", ["sleeping"], {"step": 2})
     assert view.progress.per_second <= 11
     assert view.heartbeat_age is not None
-    assert re.fullmatch(r"\d+ of 601 naps, [\d.]+ a second, [\d,]+ s left, heartbeat \d+ s ago", str(view)), str(view)
+    assert re.fullmatch(r"\d+ of 601 naps, [\d.]+ per second, [\d,]+ s left, heartbeat \d+ s ago", str(view)), str(view)
     view = jobs.look(sleeping.output)
     assert view is not None
     assert view.state == "ended"

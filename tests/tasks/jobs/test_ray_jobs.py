@@ -91,7 +91,7 @@ def test_a_folder_made_anew_takes_the_next_name_that_the_cluster_has_not_seen(tm
 
 def test_a_cluster_that_does_not_answer_is_told_in_one_line(tmp_path):
     nowhere = RayJobs(address="http://127.0.0.1:9", working_dir=HERE)
-    with pytest.raises(RunFailed, match=r"^the Ray cluster's job server: .*http://127.0.0.1:9") as error:
+    with pytest.raises(RunFailed, match=r"^the Ray cluster's job server failed: .*http://127.0.0.1:9") as error:
         jobs.start_or_attach(SLEEPER, job(tmp_path), nowhere)
     assert "\n" not in str(error.value)
     assert jobs.look(job(tmp_path).output) is None
@@ -109,6 +109,6 @@ def test_a_job_whose_cluster_stops_answering_is_watched_to_its_end(tmp_path, hea
 def test_a_cluster_that_wants_a_token_is_told_in_one_line(tmp_path):
     with serving(lambda path, body, headers: (401, "Unauthorized: Missing authentication token")) as address:
         runtime = RayJobs(address=address, working_dir=HERE)
-        with pytest.raises(RunFailed, match=r"^the Ray cluster's job server: .*(?i:token)") as error:
+        with pytest.raises(RunFailed, match=r"^the Ray cluster's job server failed: .*(?i:token)") as error:
             jobs.start_or_attach(SLEEPER, job(tmp_path), runtime)
     assert "\n" not in str(error.value)

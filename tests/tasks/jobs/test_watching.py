@@ -30,13 +30,13 @@ def test_a_killed_job_is_started_again_and_the_attempt_is_kept(tmp_path):
     assert len(starts(tmp_path)) == 2
     (attempt,) = attempts_of(sleeping.output)
     assert (attempt.number, attempt.how, attempt.log) == (1, "was ended by signal 9", ["sleeping"])
-    assert said[-1].note == "(started again once: was ended by signal 9)"
+    assert said[-1].note == "(restarted once: was ended by signal 9)"
 
 
 def test_a_job_that_somebody_else_ends_saves_and_goes_on_as_often_as_one_that_dies(tmp_path):
     preempted = job(tmp_path, seconds=0.3, signals=[signal.SIGTERM, signal.SIGTERM])
     jobs.start_or_attach(SLEEPER, preempted, LocalJobs(restarts=1))
-    given_up = "sent SIGTERM from outside, and saved its state after it was restarted once"
+    given_up = "received SIGTERM from outside, and saved its state after it was restarted once"
     with pytest.raises(RunFailed, match=given_up):
         jobs.watch(preempted.output, QUIET)
     assert (tmp_path / "job" / "saved").exists()
@@ -52,7 +52,7 @@ def test_a_dead_job_is_not_started_again_where_somebody_asked_it_to_stop(tmp_pat
     while jobs.is_running(dying.output):
         time.sleep(0.05)
     jobs.cancel(dying.output)
-    with pytest.raises(RunFailed, match="was told to stop, and was ended by signal 9"):
+    with pytest.raises(RunFailed, match="was asked to stop, and was ended by signal 9"):
         jobs.watch(dying.output, QUIET)
     assert len(starts(tmp_path)) == 1
     jobs.start_or_attach(SLEEPER, dying)
@@ -128,7 +128,7 @@ def test_a_frozen_job_of_another_machine_is_asked_to_stop_and_nothing_here_is_ki
     jobs.start_or_attach(SLEEPER, frozen, LocalJobs(stuck_after=5))
     process = psutil.Process(wait_until_started(tmp_path))
     number = of_another_machine(frozen.output)
-    with pytest.raises(RunFailed, match=rf"no heartbeat for .* runs on elsewhere, .*: kill -9 -- -{number}; then run"):
+    with pytest.raises(RunFailed, match=rf"no heartbeat for .* runs on elsewhere .*: kill -9 -- -{number}; run again"):
         jobs.watch(frozen.output, QUIET)
     assert process.status() == psutil.STATUS_STOPPED
     assert (tmp_path / "job" / "stop").exists()
@@ -141,7 +141,7 @@ def test_a_job_of_another_machine_is_cancelled_by_the_request_alone(tmp_path, ca
     wait_until_started(tmp_path)
     of_another_machine(sleeping.output)
     jobs.cancel(sleeping.output, patience=0.5)
-    assert "was told to stop, and could not be killed: its process" in capsys.readouterr().err
+    assert "was asked to stop, and could not be killed: its process" in capsys.readouterr().err
     assert jobs.is_running(sleeping.output)
     jobs.cancel(sleeping.output)
     with pytest.raises(RunFailed, match="asked to stop and saved its state"):
@@ -161,7 +161,7 @@ def test_a_job_of_another_machine_whose_lock_is_not_seen_here_lives_as_long_as_i
     os.utime(heartbeat, (time.time() - 61, time.time() - 61))
     jobs.start_or_attach(SLEEPER, sleeping)
     assert jobs.watch(sleeping.output, QUIET).figures == {"slept": 0.0}
-    assert attempts_of(sleeping.output)[0].how.startswith("was not heard of from its machine for 61 seconds")
+    assert attempts_of(sleeping.output)[0].how.startswith("has had no heartbeat on its machine for 61 seconds")
 
 
 def test_a_process_that_was_given_a_job_s_number_since_is_not_killed():

@@ -149,5 +149,5 @@ def test_more_than_the_cluster_has_is_refused_before_anything_starts(cluster: st
     job = TrainingJob(
         output=str(tmp_path), snapshot="smallworld-20260101", tokenizer="", start="", ranks=2, placement=placement
     )
-    with pytest.raises(BadInput, match="asks for 6 CPUs and 0 GPUs, but the Ray cluster holds 4 and 0"):
+    with pytest.raises(BadInput, match="asks for 6 CPUs and 0 GPUs, but the Ray cluster has 4 and 0"):
         ray_ranks.run("tests.support.ranks", "_train", job)
