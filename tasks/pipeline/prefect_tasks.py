@@ -12,7 +12,8 @@ from uuid import UUID
 from prefect import Task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Cancelled, State
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled
 
 from schemas.config import PipelineConfig
 from schemas.errors import Stopped

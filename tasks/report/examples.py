@@ -37,9 +37,9 @@ class MaskLine:
 
 @dataclass(frozen=True)
 class Example:
-    """``who`` is a teacher's label or a model; ``outcome`` the verdict in a word; ``prompt`` the masked paragraph."""
+    """``source`` is a label or a model; ``outcome`` the verdict in a word; ``prompt`` the masked paragraph."""
 
-    who: str
+    source: str
     outcome: str
     is_right: bool
     title: str
@@ -120,12 +120,12 @@ def _of_answer(row: Answer, question: Question, passages: dict[str, Passage]) ->
 
 
 def _example(
-    who: str, outcome: str, is_right: bool, question: Question, answer: str | None, speeches: list[Speech]
+    source: str, outcome: str, is_right: bool, question: Question, answer: str | None, speeches: list[Speech]
 ) -> Example:
     scored = score_masks(question, answer)
     golds = question.gold if question.kind == "ramp" else ["; ".join(question.gold)]
     return Example(
-        who=who,
+        source=source,
         outcome=outcome,
         is_right=is_right,
         title=question.title or question.question_id,

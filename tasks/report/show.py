@@ -213,8 +213,8 @@ def _trajectory(trajectory: Trajectory) -> Panel:
     }
     table = Table.grid(padding=(0, 2))
     for speech in conversation(trajectory.segments):
-        who = Text(speech.kind, "bold" if speech.author == Author.MODEL else "dim", justify="right")
-        table.add_row(who, _highlighted(Text(speech.text, _SPEECH_STYLES[speech.kind])))
+        speaker = Text(speech.kind, "bold" if speech.author == Author.MODEL else "dim", justify="right")
+        table.add_row(speaker, _highlighted(Text(speech.text, _SPEECH_STYLES[speech.kind])))
     panel = _panel(trajectory.trajectory_id, facts, Text(), table)
     if verdict:
         panel.border_style = "green" if verdict.status == VerdictStatus.CORRECT else "red"

@@ -1,19 +1,19 @@
-"""How quickly a dump becomes pages, beside others that do it, as ratios of CPU seconds.
+"""The speed of turning a dump into pages, compared with other programs, as ratios of CPU seconds.
 
     python -m tests.bench.bench_corpus DUMP [PYTHON]
     python -m tests.bench.bench_corpus DUMP --workers
 
-DUMP is a bzip2 file of several streams; its pages are repeated until there is work for a while. Every contender is a
-process of its own, reads the same file on one core, and takes its turns with the others; what one copy costs is told
-by the difference that more of them make:
+DUMP is a bzip2 file of several streams, which is repeated until there is enough work. Every contender is a separate
+process that reads the same file on one core; the contenders take turns. The cost of one copy is the difference between
+runs with more and fewer copies:
 
     bz2                decompression alone: the limit
     pages              this project: rows with links and losses
-    mwparserfromhell   the same, its tree walked in place of the scanner (text and links)
-    wikiextractor      without templates and links; AGPL, so no dependency: PYTHON is of an environment that has it
+    mwparserfromhell   the same with mwparserfromhell's tree instead of the scanner (text and links)
+    wikiextractor      without templates and links; not a dependency (AGPL): PYTHON is an environment that has it
 
-With --workers: wall seconds of the stage on about a minute's work, by one process and by two of Ray, with Ray's start
-and without.
+With --workers: wall seconds of the stage for about a minute of work, with one process and with two of Ray, including
+and excluding Ray's start.
 """
 
 import os

@@ -1,11 +1,11 @@
-"""What generation beside the training is worth: DAPO with and without staleness, in turns, from the same model.
+"""The gain of generation during training: DAPO with and without staleness, in turns, from the same model.
 
     python -m tests.bench.bench_dapo runs/sample [--steps 12] [--staleness 2] [--layout distributed]
 
-``runs/sample`` is the root of a pipeline whose DAPO is there: its questions, index and starting model are used, each
-run under a folder of its own. The engine has one thread and the trainer one, so that on two cores both can work at one
-time; under `distributed` the engine is a process of a local Ray cluster. Shares are of the steps' time, without the
-first two steps: the engine idle, the trainer waiting for rollouts, and handing weights over.
+``runs/sample`` is the root of a pipeline with a finished DAPO stage, whose questions, index and starting model are
+used; each run has its own folder. Engine and trainer have one thread each, so that both can work at the same time on
+two cores; in layout `distributed` the engine is a process of a local Ray cluster. Shares are of the time of all steps but the
+first two: the engine idle, the trainer waiting for rollouts, and the publication of weights.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""How well training uses a GPU: Qwen2 of 0.5B and 1.5B parameters with random weights, on packed rows.
+"""GPU utilisation of training: Qwen2 of 0.5B and 1.5B parameters with random weights, on packed rows.
 
     python -m tests.bench.bench_gpu_training [--seconds 10]    on one GPU, in bf16 with ZeRO-2
-    python -m tests.bench.bench_gpu_training --tiny          the same program with tiny sizes, on CPUs too
+    python -m tests.bench.bench_gpu_training --tiny          the same program with tiny sizes, also on CPUs
 
-It has been run with ``--tiny`` on CPUs alone, not on a GPU yet.
+It has been run only with ``--tiny`` on CPUs, not on a GPU yet.
 
-Every case is a process of its own, so that its peak of memory is its own; one that runs out of memory is a line that
-says so. Model flops utilisation (MFU) is that of trainers/model/flops.py.
+Every case is a separate process, so that its peak of memory can be measured; a case that runs out of memory is reported
+in its line. Model flops utilisation (MFU) is defined in trainers/model/flops.py.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""How quick the index is, as ratios: figures in seconds depend on the machine and on who else uses it.
+"""The speed of the index, as ratios, because seconds depend on the machine and its load.
 
     python tests/bench/bench_retrieval.py [PASSAGES]
 
-builds an index of made-up passages and asks it for names: one by one, in batches, with the name's page held back.
+builds an index of synthetic passages and searches for names: one by one, in batches, with the name's page held back.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""What the agent loop costs: rollouts with search against the same engine without turns, and against turns in step.
+"""The cost of the agent loop: rollouts with search against the same engine without turns, and against turns in step.
 
     python -m tests.bench.bench_rollouts [--trajectories 512] [--in-flight 128] [--repeats 3]
 
-The model has the sample's shape and writes turns of the sample's lengths by chance. Ratios, of runs that take turns:
-figures in tokens a second depend on the machine and on who else uses it.
+The model has the sample config's shape and writes turns of random lengths like the sample's. The results are ratios of
+interleaved runs, because tokens per second depend on the machine and its load.
 """
 
 import argparse

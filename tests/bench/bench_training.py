@@ -1,9 +1,9 @@
-"""How fast fine-tuning goes on this machine: what packing is worth, what the loop costs, what a second rank brings.
+"""The speed of fine-tuning on this machine: the gain of packing, the cost of the loop, the gain of a second rank.
 
     python -m tests.bench.bench_training [packing] [loop] [ranks] [--steps 60] [--hidden 128] [--repeats 5]
 
-On made-up sequences and trajectories. The ranks are measured through ``python -m trainers.sft``, as a pipeline starts
-it, one thread each, by the clock: they need cores that nobody else uses. The rest is in CPU seconds of one thread.
+It uses synthetic sequences and trajectories. Ranks are measured through ``python -m trainers.sft``, as a pipeline
+starts it, one thread each, in wall seconds: they need idle cores. The rest is in CPU seconds of one thread.
 """
 
 import argparse

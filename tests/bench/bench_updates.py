@@ -1,10 +1,10 @@
-"""What it costs to hand new weights to engines: by a folder, by broadcast, and out of a shared buffer, in one run.
+"""The cost of new weights for engines: by a folder, by broadcast, and by a shared buffer, in one run.
 
     python -m tests.bench.bench_updates [--millions 150] [--engines 2] [--updates 5]
 
-Rank 0 and engines are processes of a local Ray cluster, and the folder is on a disk of this machine, in whose memory it
-stays: an engine on another machine would read it through the network, and wait for that. One process fills the shared
-buffer for all engines, where every rank would fill one of its own.
+Rank 0 and engines are processes of a local Ray cluster. The folder is on this machine's disk and stays in its page
+cache; an engine on another machine would read it over the network. One process fills the shared buffer for all engines;
+in a training every rank fills its own.
 """
 
 import argparse

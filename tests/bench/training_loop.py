@@ -1,4 +1,4 @@
-"""What the training loop costs over a bare one: drawing, packing, DeepSpeed, figures."""
+"""The overhead of the training loop over a bare loop: drawing, packing, DeepSpeed, figures."""
 
 import os
 import statistics

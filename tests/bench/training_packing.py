@@ -1,7 +1,7 @@
-"""What packing is worth: real tokens a CPU second of forward and backward, packed and padded.
+"""The gain of packing: real tokens per CPU second of forward and backward, packed and padded.
 
-Padded: rows of like length, sorted over eight steps of sequences, in blocks of the micro-batch's size. Masked: the
-same packed rows, kept apart by transformers' block-diagonal mask in one call of the attention kernel.
+Padded: rows of similar length, sorted over eight steps of sequences, in blocks of the micro-batch's size. Masked: the
+same packed rows, separated by transformers' block-diagonal mask in one call of the attention kernel.
 """
 
 import statistics

@@ -1,4 +1,4 @@
-"""Timing of what runs in one thread, on machines that others use as well."""
+"""Timing of single-threaded programs on machines with other load."""
 
 import statistics
 import time
@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 
 def interleaved(programs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """CPU seconds of each program's runs, after one to warm up.
+    """CPU seconds of each program's runs, after one warm-up run.
 
-    The programs take turns, so that all meet the same load; and the time that others have the core does not count.
+    The programs take turns, so that all have the same load. CPU time excludes time in which other processes run.
     """
     seconds: dict[str, list[float]] = {name: [] for name in programs}
     for repeat in range(repeats + 1):

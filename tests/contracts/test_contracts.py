@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ("prefect", "torch", "vllm", "ray", "transformers", "deepspeed", "jnius", "faiss")
 
 
-def test_a_floor_imports_only_what_lies_below_it():
+def test_a_layer_imports_only_layers_below_it():
     run = subprocess.run(
         [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -105,7 +105,7 @@ def masksearch(*words, cwd=ROOT):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_a_model_that_is_not_there_is_told_before_anything_is_started(tmp_path):
+def test_a_missing_model_is_reported_before_anything_is_started(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(f"extends: {ROOT}/tests/chaos/tiny.yaml\nmodel: {{path: /no/such}}\n")
     run = masksearch("run", str(config), "--root", str(tmp_path / "root"))

@@ -35,7 +35,7 @@ def test_questions_are_as_many_of_each_number_of_masks_and_of_the_split_alone():
 
 
 @pytest.mark.parametrize(("per_masks", "masks", "said"), [(7, [1, 2], "has 6 with 1"), (4, [1, 2, 3], "has 0 with 3")])
-def test_too_few_of_a_number_of_masks_or_none_are_refused(per_masks, masks, said):
+def test_too_few_questions_of_a_number_of_masks_are_refused(per_masks, masks, said):
     with pytest.raises(BadInput, match=said) as error:
         chosen_questions(QUESTIONS, EvaluationSettings(per_masks=per_masks), masks)
     assert "\n" not in str(error.value)
@@ -47,7 +47,7 @@ def test_numbers_of_masks_are_named_once_each(masks):
         RampSettings(masks=masks)
 
 
-def test_a_number_of_masks_that_no_question_has_is_told_before_any_engine_starts(tmp_path, monkeypatch):
+def test_a_number_of_masks_without_questions_is_reported_before_any_engine_starts(tmp_path, monkeypatch):
     """Every model would answer, and the gate would ask for more than there are, however often one runs again."""
     optimiser = {"lr": 0.1}
     document = {

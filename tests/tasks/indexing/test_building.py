@@ -90,7 +90,7 @@ def test_many_queries_are_answered_in_their_order(tmp_path: Path) -> None:
     assert set(found[1]["hits"][0]) == {"passage_id", "score"}
 
 
-def test_bad_queries_are_told_before_the_first_search(tmp_path: Path) -> None:
+def test_bad_queries_are_reported_before_the_first_search(tmp_path: Path) -> None:
     index = str(tmp_path / "index")
     build_from_parquet([write_lines(tmp_path / "p.jsonl", ROWS)], index, IndexSettings())
     queries = write_lines(tmp_path / "q.jsonl", [{"query_id": "1", "query": "a"}, {"id": "2"}])

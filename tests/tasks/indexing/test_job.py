@@ -55,7 +55,7 @@ def test_a_stopped_job_leaves_no_index_and_the_next_one_builds_it(tmp_path):
 
 
 @pytest.mark.parametrize(("language", "analyzer", "warned"), [("de", "de", ""), ("sw", "plain", "no analyzer for sw")])
-def test_a_language_without_an_analyzer_is_told_to_who_waits_and_noted(
+def test_a_language_without_an_analyzer_is_shown_in_the_progress_and_noted(
     tmp_path, monkeypatch, language, analyzer, warned
 ):
     notes: list[str] = []
@@ -65,7 +65,7 @@ def test_a_language_without_an_analyzer_is_told_to_who_waits_and_noted(
     assert warned in notes[0] and bool(warned) == bool(notes[0])
 
 
-def test_passages_that_are_missing_are_told_in_one_line(tmp_path):
+def test_missing_passages_are_reported_in_one_line(tmp_path):
     job = index_job(tmp_path, 0)
     jobs.start_or_attach(MODULE, job)
     with pytest.raises(BadInput, match=r"passages\.parquet: not a file"):

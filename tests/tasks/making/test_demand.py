@@ -93,7 +93,7 @@ SHORT: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("sections", "said"), SHORT)
-def test_what_is_short_is_named_by_its_setting(sections: dict[str, Any], said: list[str]) -> None:
+def test_a_shortage_is_named_by_its_setting(sections: dict[str, Any], said: list[str]) -> None:
     config = config_of(**sections)
     for shortages in (exact(config), demand_of(config).shortages_by_figures(figures_of(ALL))):
         assert bool(shortages) == bool(said)

@@ -54,7 +54,7 @@ def test_questions_are_made_from_what_the_settings_ask_to_know_of_spans(tmp_path
         assert "spans" in upstreams(found["surprisals"]), "what is weighed is what may be masked"
 
 
-def test_where_a_model_or_a_set_lies_is_no_identity(tmp_path):
+def test_locations_of_models_and_sets_are_not_part_of_the_identity(tmp_path):
     def given(**ramp):
         found = stages(tmp_path, **ramp)
         return {name: found[name].reads.given for name in ("questions", "surprisals", "leaks")}
@@ -80,7 +80,7 @@ def test_the_teacher_is_made_with_the_tokenizer_of_the_student_if_there_is_one(t
     assert taught(tokenizer={}) == taught(tokenizer={}, model={}) == {"tokenizer", "index", "questions"}
 
 
-def test_a_reference_that_is_not_there_is_told_before_a_model_is_started(tmp_path):
+def test_a_missing_reference_is_reported_before_a_model_is_started(tmp_path):
     config = {
         "name": "graph",
         "snapshot": "testwiki-20260101",
@@ -122,7 +122,7 @@ def test_a_label_of_no_stage_is_refused():
         stages_of(config)
 
 
-def test_who_is_trained_on_the_train_split_is_known_by_what_makes_it(tmp_path):
+def test_models_trained_on_the_train_split_depend_on_its_settings(tmp_path):
     """A base model of pages that are test pages by now must not be reused, whatever label the questions have."""
 
     def given(**ramp):

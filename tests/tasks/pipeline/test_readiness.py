@@ -47,14 +47,14 @@ def refuse(config):
         ({"runtime": {"root": "memory://bucket/root"}}, "jobs, which need a file system"),
     ],
 )
-def test_what_is_not_there_is_told_by_the_setting_that_names_it(tmp_path, overrides, said):
+def test_missing_files_are_reported_with_their_setting(tmp_path, overrides, said):
     with pytest.raises(BadInput) as refused:
         refuse(config_of(tmp_path, **overrides))
     assert said in str(refused.value)
     assert "Repo id" not in str(refused.value)
 
 
-def test_all_that_is_lacking_is_told_at_once(tmp_path):
+def test_all_missing_files_are_reported_at_once(tmp_path):
     with pytest.raises(BadInput, match=r"model\.path .*; .*tokenizer\.path|tokenizer\.path .*; .*model\.path"):
         refuse(config_of(tmp_path, model={"path": "/m"}, tokenizer={"vocabulary": None, "path": "/t"}))
 
@@ -63,13 +63,13 @@ def test_a_config_that_lacks_nothing_is_ready(tmp_path):
     refuse(config_of(tmp_path))
 
 
-def test_only_what_stages_yet_to_be_made_read_is_asked_for(tmp_path):
+def test_only_needs_of_unfinished_stages_are_checked(tmp_path):
     config = config_of(tmp_path, model={"path": "/gone"})
     others = [stage for stage in stages_of(config) if stage.label != "untrained"]
     assert all(is_there for is_there, _ in found_for(others))
 
 
-def test_a_model_that_only_a_cluster_sees_is_not_looked_for(tmp_path):
+def test_a_model_that_only_a_cluster_sees_is_not_checked(tmp_path):
     jobs = {"backend": "ray", "working_dir": "/w"}
     refuse(config_of(tmp_path, model={"path": "/of/the/cluster"}, runtime={"jobs": jobs}))
 

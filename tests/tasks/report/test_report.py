@@ -65,7 +65,7 @@ def test_a_snapshot_s_report_stays_when_that_of_another_is_the_root_s(tmp_path: 
     assert current_report(run.ledger, config(tmp_path)) is None, "the root's tells of another"
 
 
-def test_a_report_is_current_until_a_stage_is_made_anew(tmp_path: Path) -> None:
+def test_a_report_is_current_until_a_stage_is_rebuilt(tmp_path: Path) -> None:
     run = PretendRun(str(tmp_path))
     run.everything()
     assert current_report(run.ledger, config(tmp_path)) is None
@@ -166,13 +166,13 @@ def test_the_terminals_table_fits_a_terminal(whole: PretendRun) -> None:
 
 def test_examples_are_one_right_and_one_wrong_of_each(whole: PretendRun) -> None:
     examples = read_examples(whole.ledger, ["scripted"], read_answers(whole.ledger))
-    dapo = [example for example in examples if example.who == "dapo"]
+    dapo = [example for example in examples if example.source == "dapo"]
     assert [example.is_right for example in dapo] == [True, False]
     assert [mask.recall for mask in dapo[0].masks] == [1.0] * len(dapo[0].masks)
     wrong = dapo[1].masks[-1]
     assert (wrong.written, wrong.recall) == ("the <b>wrong</b> Kell", 0.0)
     assert "potter for Osk" in next(speech.text for speech in dapo[0].speeches if speech.kind == "information")
-    scripted = next(example for example in examples if example.who == "scripted")
+    scripted = next(example for example in examples if example.source == "scripted")
     assert [s.kind for s in scripted.speeches] == ["think", "search", "information", "think", "answer"]
 
 

@@ -180,7 +180,7 @@ def test_a_very_long_page_is_cut_and_says_so(tmp_path: Path) -> None:
     assert len(text) < 4_000
 
 
-def test_wrong_paths_are_told_in_one_line(tmp_path: Path) -> None:
+def test_wrong_paths_are_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such file or folder"):
         shown(tmp_path / "nothing")
     with pytest.raises(BadInput, match="no Parquet of a stage here"):
@@ -193,12 +193,12 @@ def test_wrong_paths_are_told_in_one_line(tmp_path: Path) -> None:
         shown(tmp_path / "other.parquet")
 
 
-def test_an_empty_part_is_said_to_be_empty(tmp_path: Path) -> None:
+def test_an_empty_part_is_reported_as_empty(tmp_path: Path) -> None:
     storage.write_rows(str(tmp_path / "part-0.parquet"), Reject, [])
     assert "no rows" in shown(tmp_path)
 
 
-def test_colours_tell_what_has_evidence_and_what_is_given_away(tmp_path: Path) -> None:
+def test_colours_mark_evidence_and_answers_given_away(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system="standard")
     show(str(write(tmp_path / "part-0.parquet", [evident_question()])), 1, False, console)
     text = console.file.getvalue()  # type: ignore[attr-defined]

@@ -176,7 +176,7 @@ def test_pages_that_two_part_files_share_are_read_once(tmp_path: Path) -> None:
     assert (manifest.rows, manifest.rejects) == (3, {"repeated_page": 1})
 
 
-def test_a_wrong_index_is_said_in_the_progress_and_in_the_manifest(tmp_path: Path) -> None:
+def test_a_wrong_index_is_reported_in_the_progress_and_in_the_manifest(tmp_path: Path) -> None:
     dump = write_multistream(tmp_path, STREAMS)
     index = tmp_path / "enwiki-20240101-pages-articles-multistream-index.txt.bz2"
     lines = bz2.decompress(index.read_bytes()).decode().splitlines(keepends=True)

@@ -35,7 +35,7 @@ def changed_since(tmp_path: Path, snapshot: str = BEFORE, **labels: str) -> Pipe
     return config_of(tmp_path, ramp={"changed_since": snapshot}, labels=labels)
 
 
-def test_another_earlier_snapshot_and_one_that_was_made_anew_are_refused(tmp_path):
+def test_a_changed_or_rebuilt_earlier_snapshot_is_refused(tmp_path):
     folder = earlier_stage(tmp_path, BEFORE, "questions", "v1", "old")
     earlier_stage(tmp_path, LONG_BEFORE, "questions", "v1", "older")
     config = asking_again(tmp_path)
@@ -51,7 +51,7 @@ def test_another_earlier_snapshot_and_one_that_was_made_anew_are_refused(tmp_pat
     assert finished(config, "earlier_questions"), "it may be gone"
 
 
-def test_a_stage_under_another_label_reads_what_its_own_upstream_took_note_of(tmp_path):
+def test_a_stage_under_another_label_reads_what_its_own_upstream_noted(tmp_path):
     for stage in ("passages", "index"):
         earlier_stage(tmp_path, BEFORE, stage, "v1", "old")
     made(changed_since(tmp_path), "earlier_passages")
@@ -67,7 +67,7 @@ def test_a_stage_under_another_label_reads_what_its_own_upstream_took_note_of(tm
     ("labels", "label"),
     [({}, "v1"), ({"questions": "q2"}, "v1"), ({"questions": "q2", "earlier/questions": "q7"}, "q7")],
 )
-def test_earlier_questions_go_by_a_label_of_their_own(tmp_path, labels, label):
+def test_earlier_questions_have_their_own_label(tmp_path, labels, label):
     folders = {label: earlier_stage(tmp_path, BEFORE, "questions", label, label) for label in ("v1", "q7")}
     config = asking_again(tmp_path, **labels)
     made(config, "earlier_questions")
@@ -78,13 +78,13 @@ def test_earlier_questions_go_by_a_label_of_their_own(tmp_path, labels, label):
     refused(asking_again(tmp_path, **other), "earlier_questions")
 
 
-def test_a_label_that_the_earlier_snapshot_lacks_is_told_with_the_way_to_name_another(tmp_path):
+def test_a_label_that_the_earlier_snapshot_lacks_is_reported_with_the_setting_to_change(tmp_path):
     earlier_stage(tmp_path, BEFORE, "questions", "q7", "old")
     with pytest.raises(BadInput, match=r"its stage questions/v1 is not finished .*\(labels: {earlier/questions: …}\)"):
         made(asking_again(tmp_path), "earlier_questions")
 
 
-def test_what_was_noted_under_the_later_label_before_labels_were_apart_is_known(tmp_path):
+def test_digests_noted_before_earlier_labels_existed_are_recognised(tmp_path):
     earlier_stage(tmp_path, BEFORE, "questions", "v1", "other")
     earlier_stage(tmp_path, BEFORE, "questions", "q2", "old")
     made(asking_again(tmp_path, **{"earlier/questions": "q2"}), "earlier_questions")

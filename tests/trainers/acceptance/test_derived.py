@@ -50,7 +50,7 @@ def test_services_of_the_configs_index_are_not_asked_about_the_small_world():
     assert config.runtime.placement.search_urls == ["http://one:8600"]
 
 
-def test_what_is_tried_in_another_way_lies_in_another_folder():
+def test_other_settings_use_another_folder():
     roots = {
         derived(sample(**overrides), "tiny").runtime.root for overrides in ({}, {"runtime": {"ranks": 1}}, DISTRIBUTED)
     }
@@ -97,7 +97,7 @@ def test_a_placement_in_a_cluster_needs_to_know_which(monkeypatch):
         ("sample.yaml", "tiny", {"runtime": {"root": "s3://bucket/root"}}, "runtime.root: s3://bucket/root is remote"),
     ],
 )
-def test_what_cannot_be_tried_is_said_in_one_line(config, size, overrides, said):
+def test_what_cannot_be_tested_is_reported_in_one_line(config, size, overrides, said):
     with pytest.raises(BadInput, match=said) as error:
         derived(read_config(CONFIGS / config, overrides), size)
     assert len(str(error.value).splitlines()) == 1

@@ -40,7 +40,7 @@ def test_parity_that_ended_the_training_fails_with_its_words():
     assert parity_item(LINES, 1e-3, "the ranks died too often").outcome == "pass", "that says nothing of parity"
 
 
-def test_no_update_is_no_parity():
+def test_without_an_update_parity_fails():
     assert parity_item(LINES[1:2], 1e-3, None).outcome == "fail"
 
 
@@ -62,7 +62,7 @@ def test_what_was_never_killed_did_not_pass():
         assert item.outcome == "not tried"
 
 
-def test_what_is_wrong_is_told():
+def test_problems_are_listed():
     assert whole_item("steps", [], "each of 5 once").outcome == "pass"
     item = whole_item("steps", ["step 3 is missing", "step 4 is missing", "step 5 is missing"], "")
     assert (item.outcome, item.detail) == ("fail", "step 3 is missing; step 4 is missing and 1 more")
@@ -93,7 +93,7 @@ def test_no_device_does_more_than_its_matrix_rate():
     assert training_item({**figures, "mfu": 1.2}).outcome == "fail"
 
 
-def test_the_median_update_is_told():
+def test_the_median_update_is_reported():
     assert update_item([3.0, 1.0, 2.0]).value == 2.0
     assert update_item([]).outcome == "not tried"
 

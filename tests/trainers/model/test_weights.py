@@ -38,7 +38,7 @@ def test_a_model_s_folder_gets_rows_for_new_tokens_and_keeps_its_own(tmp_path: P
         assert torch.equal(after[:300], before)
 
 
-def test_bad_settings_and_folders_are_told_in_one_line(tmp_path: Path):
+def test_bad_settings_and_folders_are_reported_in_one_line(tmp_path: Path):
     with pytest.raises(BadInput, match="even multiple"):
         new_model(SMALL.model_copy(update={"heads": 3}), 300, str(tmp_path / "x"))
     with pytest.raises(BadInput, match="no model there") as raised:

@@ -52,7 +52,7 @@ def _step(progress: dict[str, Any] | None) -> int | None:
     return progress["step"] if progress else None
 
 
-def test_none_at_all_is_a_beginning(tmp_path: Path):
+def test_without_a_checkpoint_training_starts_at_the_beginning(tmp_path: Path):
     assert _checkpoints(tmp_path / "none yet").restore() is None
     (tmp_path / ".step-00000005.tmp").mkdir()
     assert _checkpoints(tmp_path).restore() is None
@@ -89,7 +89,7 @@ def test_one_that_is_damaged_again_takes_the_place_of_the_one_set_aside(tmp_path
     assert (tmp_path / "damaged-step-00000020" / "weights").read_text() == "torn"
 
 
-def test_where_none_is_whole_the_training_does_not_begin_anew_in_silence(tmp_path: Path):
+def test_if_all_checkpoints_are_damaged_the_training_fails(tmp_path: Path):
     _saved(tmp_path, 15, 20)
     _damage(tmp_path, 15, 20)
     for _ in range(2):  # nothing is set aside, or the second time there would seem to be none

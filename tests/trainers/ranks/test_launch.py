@@ -86,9 +86,7 @@ def test_sigterm_reaches_the_ranks_and_the_job_exits_with_143(tmp_path: Path):
 @pytest.mark.parametrize(
     ("what", "code", "said"), [("die as it saves", 1, "ended by signal 9"), ("fail as it saves", 2, "cannot write")]
 )
-def test_a_rank_that_fails_while_the_others_save_is_told_for_what_it_was(
-    tmp_path: Path, what: str, code: int, said: str
-):
+def test_a_rank_that_fails_while_the_others_save_is_reported(tmp_path: Path, what: str, code: int, said: str):
     parent = _start(tmp_path, what)
     ranks = _processes(tmp_path)
     parent.terminate()

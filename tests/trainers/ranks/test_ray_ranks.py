@@ -76,7 +76,7 @@ def stopped(cluster: str, training_files: Path, tmp_path_factory: pytest.TempPat
     return job, parent.wait(300)
 
 
-def test_told_to_stop_all_ranks_save_a_checkpoint_and_leave(stopped: tuple[SftJob, int]):
+def test_after_a_stop_request_all_ranks_save_a_checkpoint_and_leave(stopped: tuple[SftJob, int]):
     job, exit_code = stopped
     assert exit_code == jobs.TERMINATED
     done = len(_figures(Path(job.output)))

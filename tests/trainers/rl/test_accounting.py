@@ -53,7 +53,7 @@ def test_a_prompt_has_a_fate_or_waits(tmp_path):
 @pytest.mark.parametrize(
     ("positions", "said"), [([0, 2], "is missing"), ([0, 1, 1, 2], "occurs 2 times"), ([0, 1, 2, 9], "was not drawn")]
 )
-def test_a_prompt_that_is_lost_or_doubled_or_made_up_is_told(tmp_path, positions, said):
+def test_a_lost_doubled_or_unknown_prompt_is_reported(tmp_path, positions, said):
     cursor = Cursor(max_masks=4, position=3)
     (wrong,) = prompts(tmp_path, [fate(position) for position in positions], cursor)
     assert said in wrong

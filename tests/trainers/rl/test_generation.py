@@ -89,7 +89,7 @@ def test_every_rollout_has_a_seed_of_its_own():
     assert rollout_seed(1, 4, 0, 0) != rollout_seed(2, 4, 0, 0)
 
 
-def test_told_to_stop_while_generating_it_leaves_everything_as_it_was():
+def test_a_stop_request_during_generation_leaves_the_state_unchanged():
     stop, ended = SimpleNamespace(received=False), []
 
     async def endless(question: Question, rollout: int, seed: int) -> Trajectory:

@@ -64,7 +64,7 @@ def test_good_rollouts_become_likelier_and_bad_ones_less_so(engine: PlainEngine)
     assert figures["kl"] > 0
 
 
-def test_the_drift_of_the_sampler_is_told(engine: PlainEngine):
+def test_the_drift_of_the_sampler_is_reported(engine: PlainEngine):
     figures = PolicyUpdate(engine, _settings(), lambda number: 0.0).run(0, _experiences(engine, shift=0.8))
     assert figures["importance"] == pytest.approx(np.exp(0.8), rel=1e-4)
     assert figures["importance_truncated"] == 1.0

@@ -130,7 +130,7 @@ def test_two_ranks_do_what_one_does(trainings: Callable[..., Training], alone: T
     assert result["rollouts"] >= STEPS * 9
 
 
-def test_told_to_stop_all_ranks_leave_with_a_checkpoint_from_which_all_go_on(trainings: Callable[..., Training]):
+def test_after_a_stop_request_all_ranks_leave_a_checkpoint_to_resume_from(trainings: Callable[..., Training]):
     whole, stopped = trainings("whole", ranks=2), trainings("stopped", ranks=2)
     assert whole.finish() == [0, 0]
     processes = stopped.start()

@@ -78,7 +78,7 @@ def test_text_after_the_closing_tag_breaks_the_form():
     assert not _reward(SEARCHED, FOUND, _said(answer_turn("found", TEXT) + " and more")).well_formed
 
 
-def test_several_answers_in_the_last_turn_are_none():
+def test_several_answers_in_the_last_turn_count_as_no_answer():
     twice = answer_turn("one", TEXT) + answer_turn("two", TEXT)
     assert _reward(SEARCHED, FOUND, _said(twice)).total == 0.0
 

@@ -145,7 +145,7 @@ def test_ranks_and_engines_train_in_turns_on_the_same_processors_and_an_engine_t
     assert "died and is replaced" in (tmp_path / "job-rank-0.log").read_text()
 
 
-def test_an_engine_lies_on_one_machine():
+def test_an_engine_runs_on_one_machine():
     spots = [Spot(node, str(gpu)) for node in ("one", "two") for gpu in range(3)]
     assert spots_of_engines(spots, 3) == [spots[:3], spots[3:]]
     assert spots_of_engines(spots, 1) == [[spot] for spot in spots]

@@ -131,7 +131,7 @@ def test_a_resumed_training_asks_what_was_in_flight_again_and_nothing_that_was_u
     assert len(counted) == then.position
 
 
-def test_what_is_in_flight_begins_anew_under_a_new_version_where_the_settings_say_so(streams):
+def test_rollouts_in_flight_restart_with_a_new_version_if_configured(streams):
     slow = ORDER.question(4, 0).question_id
     policy = Policy(slow={slow})
     stream = streams(policy, _settings(in_flight="regenerated"))
@@ -186,7 +186,7 @@ def test_prompts_of_the_curriculum_s_last_phase_are_used_in_the_next(streams):
     assert cursor.max_masks == 4
 
 
-def test_told_to_stop_it_says_so_and_an_error_of_a_rollout_comes_out(streams):
+def test_a_stop_request_and_an_error_of_a_rollout_are_raised(streams):
     async def broken(question: Question, rollout: int, seed: int) -> Trajectory:
         raise RuntimeError("a defect")
 
