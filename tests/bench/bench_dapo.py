@@ -4,8 +4,8 @@
 
 ``runs/sample`` is the root of a pipeline with a finished DAPO stage, whose questions, index and starting model are
 used; each run has its own folder. Engine and trainer have one thread each, so that both can work at the same time on
-two cores; in layout `distributed` the engine is a process of a local Ray cluster. Shares are of the time of all steps but the
-first two: the engine idle, the trainer waiting for rollouts, and the publication of weights.
+two cores; in layout `distributed` the engine is a process of a local Ray cluster. Shares are of the time of all steps
+but the first two: the engine idle, the trainer waiting for rollouts, and the publication of weights.
 """
 
 import argparse
