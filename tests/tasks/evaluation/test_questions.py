@@ -43,7 +43,7 @@ def test_too_few_questions_of_a_number_of_masks_are_refused(per_masks, masks, sa
 
 @pytest.mark.parametrize("masks", [[], [1, 2, 1]])
 def test_numbers_of_masks_are_named_once_each(masks):
-    with pytest.raises(ValueError, match="at least one number of masks, and each once"):
+    with pytest.raises(ValueError, match="at least one number of masks, and each number once"):
         RampSettings(masks=masks)
 
 
