@@ -1,11 +1,11 @@
-# One environment in .venv, made once; ACCELERATOR=cuda takes vLLM and torch for NVIDIA GPUs.
+# One environment in .venv, made once; ACCELERATOR=cuda installs vLLM and torch for NVIDIA GPUs.
 VENV := .venv
-# Holds the accelerator that the environment was made for.
+# This file holds the accelerator that the environment was made for.
 READY := $(VENV)/.ready
 MADE_FOR := $(shell cat $(READY) 2>/dev/null)
 ACCELERATOR ?= $(or $(MADE_FOR),cpu)
 CONFIG ?= deploy/configs/sample.yaml
-# What `make bench` measures on: a bzip2 dump of several streams, and the root of a run whose DAPO is there.
+# Inputs of `make bench`: a multistream bzip2 dump, and the root of a run with a finished DAPO.
 BENCH_DUMP ?= ../shared/data/wiki/enwiki-multistream-derived/enwiki-sample-pages-articles-multistream.xml.bz2
 BENCH_ROOT ?= runs/sample
 
@@ -24,7 +24,7 @@ test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python -m pytest --numprocesses 2 --durations 20 -m "not chaos"
 
-# SIGKILL in every stage of a small pipeline, to ranks and jobs on a Ray cluster; and on again.
+# Kills every stage of a small pipeline, and ranks and jobs on a Ray cluster, by SIGKILL; all of it must resume.
 chaos: $(READY)
 	$(VENV)/bin/python -m pytest --durations 10 -m chaos
 
@@ -38,7 +38,7 @@ lint: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
-# Not among them is bench_gpu_training, which takes a GPU.
+# bench_gpu_training is left out, because it needs a GPU.
 bench: $(READY)
 	$(VENV)/bin/python -m tests.bench.bench_corpus $(BENCH_DUMP)
 	$(VENV)/bin/python -m tests.bench.bench_dapo $(BENCH_ROOT)

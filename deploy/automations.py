@@ -1,8 +1,8 @@
-"""What a Prefect server does by itself for the pipeline's runs: ``python -m deploy.automations``, once a server.
+"""The Prefect server's automation for the pipeline's runs. Register it once: ``python -m deploy.automations``.
 
-A flow run whose process was killed tells its server nothing: it would stay Running, and a deployment that allows one
-run at a time would never run again. Runs of deployments send heartbeats (``prefect.yaml`` asks for them); one that
-falls silent is set to Crashed, and the next goes on from what lies on disk.
+A flow run whose process was killed cannot report it: the run would stay Running, and a deployment that allows one run
+at a time would never run again. Therefore runs of deployments send heartbeats (enabled in ``prefect.yaml``). The
+automation sets a silent run to Crashed, and the next run continues from the finished parts on disk.
 """
 
 import sys
@@ -19,18 +19,19 @@ from schemas.errors import BadInput
 
 NAME = "masksearch: a silent run has crashed"
 SILENCE = timedelta(seconds=100)
-"""Three heartbeats."""
+"""Longer than three intervals between heartbeats (``prefect.yaml``)."""
 
 
 def silent_runs_crash() -> Automation:
-    """Of the flow ``masksearch``: a heartbeat after which no news of the run follows.
+    """The automation: a run of the flow ``masksearch`` crashed if no event of it follows a heartbeat in `SILENCE`.
 
-    News are another heartbeat and every change of its state: a run that ended, waits, or was suspended, paused or
-    cancelled is silent with good reason. One that was suspended beats until it has left, which it says.
+    Such an event is another heartbeat or a change of state, because a run that ended, waits, or was suspended, paused
+    or cancelled is silent with good reason. A suspended run sends heartbeats until its process leaves, which it reports
+    with the event `LEFT`.
     """
     return Automation(
         name=NAME,
-        description="Sets a flow run to Crashed whose process does not send heartbeats any more.",
+        description="Sets a flow run to Crashed if its process stops sending heartbeats.",
         trigger=EventTrigger(
             match=ResourceSpecification.model_validate({"prefect.resource.id": "prefect.flow-run.*"}),
             match_related=ResourceSpecification.model_validate(
@@ -55,23 +56,23 @@ def silent_runs_crash() -> Automation:
 
 
 def register() -> str:
-    """Make the automation on the server of PREFECT_API_URL, or bring the one that is there up to date; what was done.
+    """Create or update the automation on the server of PREFECT_API_URL; returns a line that says which it was.
 
     Raises:
-        BadInput: no server is named; Prefect would start one that ends with this process.
+        BadInput: PREFECT_API_URL is not set; Prefect would use a server that ends with this process.
     """
     url = PREFECT_API_URL.value()
     if not url:
-        raise BadInput("PREFECT_API_URL is not set: give a server's address, as in http://127.0.0.1:4200/api")
+        raise BadInput("PREFECT_API_URL is not set: set it to the server's address, such as http://127.0.0.1:4200/api")
     wanted = silent_runs_crash()
     try:
-        there = cast(Automation, Automation.read(name=NAME))
+        existing = cast(Automation, Automation.read(name=NAME))
     except ValueError:
         wanted.create()
         return f"registered at {url}: {NAME}"
-    wanted.id = there.id
+    wanted.id = existing.id
     wanted.update()
-    return f"brought up to date at {url}: {NAME}"
+    return f"updated at {url}: {NAME}"
 
 
 if __name__ == "__main__":

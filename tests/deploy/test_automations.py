@@ -1,4 +1,4 @@
-"""The automation on a real server: only a run that should be at work crashes by its silence."""
+"""The automation on a real server: only a silent run that should be at work is set to Crashed."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ automations.register()
 def server(tmp_path_factory):
     with running_server(tmp_path_factory.mktemp("prefect")) as environment:
         subprocess.run([sys.executable, "-c", REGISTER], cwd=ROOT, env=environment, check=True)
-        time.sleep(3)  # the server takes note of a new automation by and by
+        time.sleep(3)  # the server loads a new automation with a delay
         with httpx.Client(base_url=f"{environment['PREFECT_API_URL']}/", timeout=60) as client:
             yield client
 
@@ -39,7 +39,7 @@ def flow(server):
 
 
 def asked(server, path, body):
-    """The answer; SQLite makes a server that takes many events refuse for a moment."""
+    """The answer; a server with SQLite refuses requests for a moment while it stores many events."""
     for _ in range(30):
         answer = server.post(path, json=body)
         if answer.status_code != 503:
@@ -55,26 +55,26 @@ def state(kind, name):
 
 
 def begun(server, flow):
-    """A run that has begun, and beaten once."""
+    """A run that has begun, and sent one heartbeat."""
     run = asked(server, "flow_runs/", {"flow_id": flow, "state": state("PENDING", "Pending")})["id"]
     change(server, run, "RUNNING", "Running")
     time.sleep(0.2)
-    tell(server, flow, run, "prefect.flow-run.heartbeat")
-    time.sleep(2)  # events that come at one moment may change places on their way
+    emit(server, flow, run, "prefect.flow-run.heartbeat")
+    time.sleep(2)  # simultaneous events may arrive in another order
     return run
 
 
-def tell(server, flow, run, event):
+def emit(server, flow, run, event):
     related = [{"prefect.resource.id": f"prefect.flow.{flow}", "prefect.resource.role": "flow"}]
     related[0]["prefect.resource.name"] = "masksearch"
-    said = {
+    message = {
         "id": str(uuid4()),
         "occurred": datetime.now(UTC).isoformat(),
         "event": event,
         "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
         "related": related,
     }
-    asked(server, "events", [said])
+    asked(server, "events", [message])
 
 
 def change(server, run, kind, name):
@@ -100,12 +100,12 @@ def test_only_a_silent_run_that_is_at_work_crashes(server, flow):
     runs |= {name: begun(server, flow) for name in ("silent", "beating", "saving")}
     change(server, runs["saving"], "PAUSED", "Suspended")
     time.sleep(2)
-    tell(server, flow, runs["saving"], "prefect.flow-run.heartbeat")  # it saves its job's state first
+    emit(server, flow, runs["saving"], "prefect.flow-run.heartbeat")  # it saves its job's state first
     time.sleep(2)
-    tell(server, flow, runs["saving"], LEFT)
+    emit(server, flow, runs["saving"], LEFT)
     deadline = time.monotonic() + 3 * SILENCE + 20
     while time.monotonic() < deadline:
-        tell(server, flow, runs["beating"], "prefect.flow-run.heartbeat")
+        emit(server, flow, runs["beating"], "prefect.flow-run.heartbeat")
         time.sleep(3)
     ended = {name: server.get(f"flow_runs/{run}").json()["state"] for name, run in runs.items()}
     assert {name for name, found in ended.items() if found["type"] == "CRASHED"} == {"silent"}

@@ -1,4 +1,4 @@
-"""`prefect deploy --all` on a real server: what somebody has switched on there stays on."""
+"""`prefect deploy --all` on a real server: a schedule that was switched on there stays on."""
 
 import httpx
 import pytest
@@ -51,7 +51,7 @@ def test_a_schedule_of_an_earlier_version_without_a_slug_stays_on(server):
     assert states(deployed(server)) == [("monthly", True)]
 
 
-def test_nothing_begins_to_run_by_itself_and_the_file_says_all_else(server):
+def test_nothing_starts_to_run_by_itself_and_other_changes_are_overwritten(server):
     deployment = deployed(server)
     switch(server, deployment, True)
     url = f"{server['PREFECT_API_URL']}/deployments/{deployment['id']}"
