@@ -169,7 +169,7 @@ def test_a_tokenizer_with_more_ids_than_the_model_has_rows_is_refused(training_f
     model = load_model(str(training_files / "model"))
     model.resize_token_embeddings(100)
     save_model(model, str(tmp_path / "short"))
-    with pytest.raises(BadInput, match="knows 100 token ids, the tokenizer writes"):
+    with pytest.raises(BadInput, match="has 100 token ids, the tokenizer"):
         refuse_unfit(_job(training_files, tmp_path, start=str(tmp_path / "short")), ROOMY)
 
 
@@ -183,7 +183,7 @@ def test_a_model_remembers_its_tokenizer_and_refuses_another_of_the_same_size(
     save_model(load_model(start), trained)
     assert ModelShape.read(trained).made_for == tokenizer.digest
     other_tokenizer.save(str(tmp_path / "other"))
-    with pytest.raises(BadInput, match="was made for another tokenizer"):
+    with pytest.raises(BadInput, match="was trained with another tokenizer"):
         refuse_unfit(_job(training_files, tmp_path, start=trained, tokenizer=str(tmp_path / "other")), ROOMY)
 
 
