@@ -188,7 +188,7 @@ class ChatModel(NamedTuple):
             raise BadInput(f"{self.who} needs {self.setting}.url: set it to an OpenAI-compatible address")
         variable = self.endpoint.key_variable
         if variable is not None and not os.environ.get(variable) and self.reads_key:
-            raise BadInput(f"{self.setting}: the environment variable {variable} holds no key: export it")
+            raise BadInput(f"{self.setting}: the environment variable {variable} is not set: put the key in")
         return f"{self.setting}: {self.endpoint.url}"
 
     def ask(self) -> None:
