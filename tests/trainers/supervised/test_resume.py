@@ -207,7 +207,9 @@ def test_a_training_with_broken_weights_says_so_on_all_ranks(trainings: Callable
         process.join(120)
     assert [process.exitcode for process in processes] == [1, 1]
     message = json.loads((training.output / "job-error.json").read_text())["message"]
-    assert message.startswith("step 1: the loss is not a number (nan): the training has diverged, or started with broken")
+    assert message.startswith(
+        "step 1: the loss is not a number (nan): the training has diverged, or started with broken"
+    )
     assert training.lines() == []
 
 
