@@ -267,7 +267,9 @@ def _why_not_again(output: str, job: StartedJob, how: str) -> MaskSearchError | 
     """The error that ends the watching; None if the job is to be restarted."""
     error = folder.read(output, folder.ERROR, JobError)
     if error is not None and error.exit_code == TERMINATED and not error.lost:
-        return Stopped(f"the job in {output} was asked to stop and saved its state; run again to continue from its saved state")
+        return Stopped(
+            f"the job in {output} was asked to stop and saved its state; run again to continue from its saved state"
+        )
     if error is not None and not error.lost:
         return BadInput(error.message) if error.exit_code == BadInput.exit_code else RunFailed(error.message)
     if (Path(output) / folder.STOP).exists():
