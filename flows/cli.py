@@ -201,5 +201,5 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code in (Stopped.exit_code, TERMINATED):  # typer handles KeyboardInterrupt itself, without a message
-            print("stopped; finished work is kept, run again to go on", file=sys.stderr)
+            print("stopped; finished work is kept, run again to continue", file=sys.stderr)
         raise

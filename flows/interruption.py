@@ -24,7 +24,7 @@ LEFT = "masksearch.flow-run.left"
 """The event that a run's process emits when it leaves the run: no heartbeats follow, in whatever state."""
 
 _LOOK_SECONDS = 2.0
-_GO_ON = "finished work is kept, run again to go on"
+_CONTINUE = "finished work is kept, run again to continue"
 
 
 class Interruption:
@@ -72,7 +72,7 @@ class Interruption:
         """
         if self._suspended is not None:
             raise Pause(state=self._suspended)
-        return Cancelled(message=f"{self._reason}; {_GO_ON}" if self._reason else _GO_ON)
+        return Cancelled(message=f"{self._reason}; {_CONTINUE}" if self._reason else _CONTINUE)
 
     def leave(self) -> None:
         """Report that this process has left the run (deploy/automations.py)."""

@@ -58,7 +58,7 @@ def _flow(
         except CancelledRun as stopped:
             raise Stopped(str(stopped)) from None
         except Pause:
-            raise Stopped("the run was suspended on its Prefect server; run again to go on") from None
+            raise Stopped("the run was suspended on its Prefect server; run again to continue") from None
         finally:
             prefect_tasks.listeners.remove(terminal)
 

@@ -76,7 +76,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], errors: IO[bytes]) -> N
                 f"Prefect's server ended while starting: {last[:300]}; set PREFECT_API_URL to use another server"
             )
         if time.monotonic() > deadline:
-            raise RunFailed(f"Prefect's server was not ready in {_START_SECONDS:.0f} seconds; run again to go on")
+            raise RunFailed(f"Prefect's server was not ready in {_START_SECONDS:.0f} seconds; run again to continue")
         time.sleep(0.1)
 
 

@@ -153,7 +153,7 @@ def test_sigterm_to_a_run_is_one_line_and_its_job_is_saved(config, job):
         run.terminate()
         _, said = run.communicate(timeout=60)
         assert run.returncode == 143
-        assert said.splitlines()[-1] == "stopped; finished work is kept, run again to go on"
+        assert said.splitlines()[-1] == "stopped; finished work is kept, run again to continue"
         assert "Traceback" not in said
     saved_and_stopped(job)
     goes_on(environment, config, job)

@@ -92,7 +92,7 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on(config, tmp_path):
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to all that the command started in its group
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert said.splitlines()[-1] == "stopped; finished work is kept, run again to go on"
+    assert said.splitlines()[-1] == "stopped; finished work is kept, run again to continue"
 
 
 def test_a_file_that_is_not_a_dump_is_refused_and_leaves_no_stage(config, tmp_path):

@@ -149,7 +149,7 @@ def test_the_snapshot_is_read_from_the_dump_s_name_if_the_config_names_no_snapsh
     assert configured(str(config), snapshot="enwiki-20240102").snapshot == "enwiki-20240102"
     unnamed = tmp_path / "dump.xml.bz2"
     unnamed.write_bytes((tmp_path / "enwiki-20240101-pages-articles-multistream.xml.bz2").read_bytes())
-    with pytest.raises(BadInput, match="does not tell the snapshot"):
+    with pytest.raises(BadInput, match="its name contains no snapshot"):
         configured(str(config), dump=str(unnamed))
 
 

@@ -94,7 +94,7 @@ def test_a_model_that_was_made_for_another_tokenizer_is_refused(tmp_path, tokeni
         (
             EngineRuntime(cpu_cache_gb=10**6),
             1000,
-            r"process of an engine takes at least .* cache 1073742\), but a machine",
+            r"process of an engine takes at least .* cache 1073742\), but the largest machine",
         ),
         (EngineRuntime(), 10**9, r"a text of agent.max_tokens \(1000000000\) takes 1024 GB .*cpu_cache_gb \(now 1\)"),
     ],

@@ -149,7 +149,7 @@ def test_an_engine_runs_on_one_machine():
     spots = [Spot(node, str(gpu)) for node in ("one", "two") for gpu in range(3)]
     assert spots_of_engines(spots, 3) == [spots[:3], spots[3:]]
     assert spots_of_engines(spots, 1) == [[spot] for spot in spots]
-    with pytest.raises(BadInput, match=r"2 processes of an engine .* would lie on several machines"):
+    with pytest.raises(BadInput, match=r"2 processes of an engine .* would be on several machines"):
         spots_of_engines(spots, 2)
 
 
