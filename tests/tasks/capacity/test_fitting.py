@@ -24,8 +24,12 @@ def _demand(gb: float, count: int, gpu_share: float = 0.0, kind: str = "a rank")
             r"raise runtime.ranks \(now 2\)",
         ),
         ([_demand(70, 1, 0.85)], [Machine(0, (80 * GB,))], "it has 0.85 of a GPU of 80 GB"),
-        ([_demand(30, 3, 1.0)], [Machine(0, (40 * GB,) * 2 + (24 * GB,) * 2)], "GPUs have room for 2 of these processes, not for 3"),
-        ([_demand(30, 3, 0.9)], [Machine(0, (40 * GB,) * 2)], "GPUs have room for 2 of these processes, not for 3"),
+        (
+            [_demand(30, 3, 1.0)],
+            [Machine(0, (40 * GB,) * 2 + (24 * GB,) * 2)],
+            "the GPUs have room for 2 of these processes",
+        ),
+        ([_demand(30, 3, 0.9)], [Machine(0, (40 * GB,) * 2)], "the GPUs have room for 2 of these processes"),
         ([_demand(20, 1)], [Machine(16 * GB), Machine(8 * GB)], "the largest machine has 16 GB free"),
         ([_demand(7, 4)], [Machine(16 * GB), Machine(8 * GB)], "4 of these take 28 GB of the 24 GB that are free"),
         (
