@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from schemas.records import Change, Passage, Question, Reject, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.corpus.words import is_whole, words_of
-from tasks.ramp.mentions import with_mentions
-from tasks.ramp.spans import MAX_WORDS, Span, find_spans
+from tasks.spans.mentions import with_mentions
+from tasks.spans.spans import MAX_WORDS, Span, find_spans
 
 KNOWN_BEFORE = "known_before"
 """The earlier index also proves the new value, so a search there would find it."""

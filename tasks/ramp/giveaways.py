@@ -1,6 +1,6 @@
 """Flags masks whose answer is visible in the prompt. Such masks are kept.
 
-The rules of masking (`tasks.ramp.spans`) compare a span's own words with the text. Here the other names of the target
+The rules of masking (`tasks.spans.spans`) compare a span's own words with the text. Here the other names of the target
 count too: if "United States" is masked and "USA" is in the next sentence, no search is needed.
 """
 

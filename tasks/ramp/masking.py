@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from schemas.records import SpanKind
 from tasks.agent.protocol import MASK, neutralise
 from tasks.corpus.words import count_unspaced
-from tasks.ramp.lists import are_exchangeable, are_of_one_list
-from tasks.ramp.spans import Span
+from tasks.spans.lists import are_exchangeable, are_of_one_list
+from tasks.spans.spans import Span
 
 _NAMED = (SpanKind.ENTITY, SpanKind.TERM)
 _PLACE = re.compile(r" (?:in|at|near|on|of) (?:the )?")

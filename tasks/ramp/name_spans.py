@@ -17,11 +17,11 @@ from schemas.snapshot import language_of
 from tasks import jobs
 from tasks.ledger import storage
 from tasks.ledger.ledger import Parts
-from tasks.ramp.proposals import Named, Refusal, none_named, proposals_of
 from tasks.ramp.questions import unfit
 from tasks.requests.chat import SPANS, ChatEndpoint, ChatFailed, RequestRefused
 from tasks.requests.forms import MISUNDERSTANDINGS, Unreadable, filled
 from tasks.requests.scheduling import Meter, Refused, Request, Schedule, laid_out, request_of, run_job, seed_of
+from tasks.spans.proposals import Named, Refusal, none_named, proposals_of
 
 __all__ = ["INSTRUCTION", "MISUNDERSTANDINGS", "figures_of_proposals", "name_spans", "named_by_model"]
 

@@ -12,10 +12,10 @@ from schemas.records import Change, GivenAway, Mask, Passage, Proposals, Questio
 from tasks.corpus.sentences import sentences
 from tasks.ramp.giveaways import flagged
 from tasks.ramp.masking import can_be_masked, choose_spans, drawn_by_weight, hardest_first, mask
-from tasks.ramp.mentions import Mentions, with_mentions
-from tasks.ramp.spans import Span, find_spans, names_of
 from tasks.ramp.splits import Splits
 from tasks.ramp.surprisal import difficulty_of
+from tasks.spans.mentions import Mentions, with_mentions
+from tasks.spans.spans import Span, find_spans, names_of
 
 # Quotation marks and brackets may close behind the full stop.
 _CLOSED = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")

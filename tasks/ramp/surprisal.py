@@ -20,7 +20,7 @@ from schemas.records import Passage, Surprisal
 from tasks.engines.interface import TokenScores
 from tasks.ledger import storage
 from tasks.ramp.masking import mask
-from tasks.ramp.spans import Span
+from tasks.spans.spans import Span
 
 
 class Text(NamedTuple):

@@ -27,11 +27,11 @@ from tasks.engines.vllm_setup import ModelFacts
 from tasks.indexing.building import count_passages
 from tasks.ledger import storage
 from tasks.ledger.ledger import Parts
-from tasks.ramp.mentions import Mentions, with_mentions
-from tasks.ramp.proposals import part_key, read_proposals
 from tasks.ramp.questions import spans_of, unfit
-from tasks.ramp.spans import Span
 from tasks.ramp.surprisal import Text, text_of, weighed
+from tasks.spans.mentions import Mentions, with_mentions
+from tasks.spans.proposals import part_key, read_proposals
+from tasks.spans.spans import Span
 
 PASSAGES_A_PART = 1024
 TOO_LONG = "too_long_for_reference"

@@ -21,12 +21,12 @@ from tasks.making.needs import Need
 from tasks.making.searching import searcher_of
 from tasks.making.stage import DataStage
 from tasks.ramp.leaks import read_table, without_leaks
-from tasks.ramp.proposals import read_proposals
 from tasks.ramp.question_counts import figures_of, is_certified
 from tasks.ramp.questions import SpanFacts, questions_of_pages, with_proven_terms
 from tasks.ramp.recertify import moved, read_passages
 from tasks.ramp.splits import Splits
 from tasks.ramp.surprisal import read_surprisals
+from tasks.spans.proposals import read_proposals
 from tasks.stages.dump import DumpStage
 from tasks.stages.duplicates import DuplicateStage, asked_once, duplicates_among
 from tasks.stages.earlier import EarlierQuestionStage

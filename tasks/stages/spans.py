@@ -17,9 +17,9 @@ from tasks.making.context import Making, Output, no_failed_rows
 from tasks.making.needs import ChatModel, Need, SpacyPipeline
 from tasks.making.stage import DataStage
 from tasks.ramp.name_spans import figures_of_proposals
-from tasks.ramp.proposals import part_key, passages_key
 from tasks.ramp.questions import unfit
-from tasks.ramp.span_backends import job_of, span_backend_of
+from tasks.spans.backends import job_of, span_backend_of
+from tasks.spans.proposals import part_key, passages_key
 from tasks.stages.passages import PassageStage
 
 

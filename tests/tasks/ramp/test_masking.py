@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.records import SpanKind
 from tasks.corpus.words import is_whole
 from tasks.ramp.masking import can_be_masked, choose_spans, drawn_by_weight, hardest_first, mask
-from tasks.ramp.spans import Span, find_spans
+from tasks.spans.spans import Span, find_spans
 from tests.tasks.ramp.examples import passage_of
 
 NAMES = ["Ostel", "Karlo Vint", "Brim and Sons", "Łódź", "Santa Maria del Mar", "O'Hara", "奥斯特尔", "Zoë"]

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from schemas.corpus_settings import RampSettings, ReferenceSettings
 from schemas.records import Question, Reject, SpanKind, Split, Surprisal
-from tasks.ramp.proposals import Named, proposals_of
 from tasks.ramp.questions import SpanFacts, Unfit, questions_of, questions_of_pages
 from tasks.ramp.splits import Splits, is_held_out
+from tasks.spans.proposals import Named, proposals_of
 from tests.tasks.ramp.examples import passage_of
 
 SETTINGS = RampSettings(min_words=5, max_words=60, masks_per_paragraph=4)

@@ -17,9 +17,9 @@ from tasks.agent.tokenizer import train_tokenizer
 from tasks.engines.interface import TokenScores
 from tasks.ledger import storage
 from tasks.ramp import weigh
-from tasks.ramp.spans import find_spans
 from tasks.ramp.surprisal import text_of
 from tasks.ramp.weigh import tokenizer_of, weigh_spans
+from tasks.spans.spans import find_spans
 from tests.support.published_tokenizers import MAKES
 from tests.tasks.ramp.examples import passage_of
 from trainers.model.weights import new_model

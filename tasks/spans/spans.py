@@ -1,7 +1,7 @@
 """The spans of a paragraph that may be masked: linked names and terms, dates, numbers.
 
 Candidates are links, later mentions of links, dates and numbers, or the spans that another backend proposed
-(`tasks.ramp.proposals`). Of overlapping candidates the longest stays. `_RULES` then refuse candidates that the
+(`tasks.spans.proposals`). Of overlapping candidates the longest stays. `_RULES` then refuse candidates that the
 paragraph reveals, that are cut, or that have no definite answer. No rule needs a model.
 """
 
@@ -34,13 +34,13 @@ from tasks.corpus.words import (
     word_before,
     words_of,
 )
-from tasks.ramp import patterns
-from tasks.ramp.alike import is_revealed_by_other_name
-from tasks.ramp.arithmetic import is_revealed_by_dates, is_revealed_by_digits, is_revealed_by_sum
-from tasks.ramp.lists import is_listed
-from tasks.ramp.mentions import Mentions
-from tasks.ramp.vague import is_vague
-from tasks.ramp.word_forms import (
+from tasks.spans import patterns
+from tasks.spans.alike import is_revealed_by_other_name
+from tasks.spans.arithmetic import is_revealed_by_dates, is_revealed_by_digits, is_revealed_by_sum
+from tasks.spans.lists import is_listed
+from tasks.spans.mentions import Mentions
+from tasks.spans.vague import is_vague
+from tasks.spans.word_forms import (
     is_revealed_by_compound,
     is_revealed_by_other_form,
     is_revealed_by_short_form,
@@ -126,7 +126,7 @@ def judged_spans(
     Of overlapping candidates only the longest is included.
 
     Args:
-        passage: its links lead to pages, not to redirects (`tasks.ramp.mentions.with_mentions`).
+        passage: its links lead to pages, not to redirects (`tasks.spans.mentions.with_mentions`).
         aliases: redirects by the title of the page they lead to.
         mentions: anchors of the page's other passages, because a page links a name once and may repeat it here. Such a
             mention may be masked, but has no target, because it is not certain which page it means.

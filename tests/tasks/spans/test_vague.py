@@ -4,7 +4,7 @@ import pytest
 
 from schemas.records import SpanKind
 from tasks.corpus.sentences import sentences
-from tasks.ramp.vague import is_vague
+from tasks.spans.vague import is_vague
 
 
 def vague(kind: SpanKind, marked: str) -> bool:

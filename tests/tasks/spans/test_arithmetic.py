@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.ramp.arithmetic import is_revealed_by_dates, is_revealed_by_digits, is_revealed_by_sum
+from tasks.spans.arithmetic import is_revealed_by_dates, is_revealed_by_digits, is_revealed_by_sum
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from schemas.corpus_settings import PassageSettings
 from schemas.records import Page, SpanKind
 from tasks.corpus.passages import passages_of
 from tasks.dumps.xml import Site
-from tasks.ramp.spans import Refusal, find_spans, judged_spans
+from tasks.spans.spans import Refusal, find_spans, judged_spans
 from tasks.wikitext.cleaning import clean
 from tasks.wikitext.wikis import wiki_of_site
 from tests.tasks.ramp.examples import passage_of

@@ -4,7 +4,7 @@ import re
 
 from schemas.records import SpanKind
 from tasks.corpus.words import has_unspaced
-from tasks.ramp.patterns import unit_behind
+from tasks.spans.patterns import unit_behind
 
 _ORDINAL = r"\d{1,2}(?:st|nd|rd|th)"
 _CENTURY = re.compile(

@@ -1,7 +1,7 @@
 """Spans that a model names: each is located in the text, whole and once, or refused with its reason.
 
 A backend names spans as they are written; where they stand is found here, so that no model has to count characters.
-What is located is a candidate like a link, and has to pass the same rules (`tasks.ramp.spans`).
+What is located is a candidate like a link, and has to pass the same rules (`tasks.spans.spans`).
 """
 
 from collections.abc import Iterable

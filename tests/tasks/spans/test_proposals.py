@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from schemas.corpus_settings import LinkSpans, RampSettings, SpacySpans
 from schemas.errors import BadInput
 from schemas.records import Question, SpanKind, Split
-from tasks.ramp.proposals import Named, Refusal, none_named, proposals_of
 from tasks.ramp.questions import SpanFacts, questions_of
-from tasks.ramp.spacy_spans import SpacyBackend, pipeline_of
-from tasks.ramp.spans import find_spans
 from tasks.ramp.splits import Splits
+from tasks.spans.proposals import Named, Refusal, none_named, proposals_of
+from tasks.spans.spacy_backend import SpacyBackend, pipeline_of
+from tasks.spans.spans import find_spans
 from tests.tasks.ramp.examples import passage_of
 
 TEXT = "In 1931 [[Karlo Vint]] and the Vint Bank of Ostel sold 12,500 boats to Swedish-born men of Ostel."

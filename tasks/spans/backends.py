@@ -1,6 +1,6 @@
 """What names the spans of paragraphs, by kind: part by part in the flow's own processes, or in a job.
 
-A backend names spans as they are written. They are located, or refused, by `tasks.ramp.proposals`.
+A backend names spans as they are written. They are located, or refused, by `tasks.spans.proposals`.
 """
 
 from abc import ABC, abstractmethod
@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.corpus_settings import SPANS, SpanSettings
 from schemas.records import Passage, Proposals
-from tasks.ramp.proposals import Named, proposals_of
+from tasks.spans.proposals import Named, proposals_of
 
 
 class SpanBackend(ABC):
@@ -29,7 +29,7 @@ class SpanBackend(ABC):
 
 
 def _spacy(settings: Any, language: str) -> SpanBackend:
-    from tasks.ramp.spacy_spans import SpacyBackend
+    from tasks.spans.spacy_backend import SpacyBackend
 
     return SpacyBackend(settings, language)
 

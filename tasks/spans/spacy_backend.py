@@ -6,8 +6,8 @@ from typing import Any
 
 from schemas.errors import BadInput
 from schemas.records import Passage, Proposals, SpanKind
-from tasks.ramp.proposals import Named, proposals_of
-from tasks.ramp.span_backends import SpanBackend
+from tasks.spans.backends import SpanBackend
+from tasks.spans.proposals import Named, proposals_of
 
 _KINDS = {
     **dict.fromkeys(("DATE", "TIME"), SpanKind.DATE),

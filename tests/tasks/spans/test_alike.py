@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.ramp.alike import is_revealed_by_other_name
+from tasks.spans.alike import is_revealed_by_other_name
 
 
 @pytest.mark.parametrize(

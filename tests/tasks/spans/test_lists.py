@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.ramp.lists import are_exchangeable, is_listed
+from tasks.spans.lists import are_exchangeable, is_listed
 
 
 def listed(marked):

@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.corpus.words import plain_words
-from tasks.ramp.word_forms import (
+from tasks.spans.word_forms import (
     is_revealed_by_compound,
     is_revealed_by_other_form,
     is_revealed_by_short_form,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.ramp import patterns
+from tasks.spans import patterns
 
 
 def found(spans, text):
