@@ -174,11 +174,11 @@ class ReferenceSettings(Identity):
 
 
 class SpanSettings(Kind):
-    """What names the spans of a paragraph that may be masked. The rules of `tasks.ramp.spans` hold for all of them."""
+    """What names the spans of a paragraph that may be masked. The rules of `tasks.spans.spans` hold for all of them."""
 
     default: ClassVar[str] = "links"
     has_stage: ClassVar[bool] = True
-    """Whether the stage `spans` names them beforehand (tasks/ramp/span_backends.py)."""
+    """Whether the stage `spans` names them beforehand (tasks/spans/backends.py)."""
 
 
 class LinkSpans(SpanSettings):

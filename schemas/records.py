@@ -126,7 +126,7 @@ class ProposedSpan(Record):
 
 
 class RefusedSpan(Record):
-    """A span that a backend named but that cannot be masked, and the reason (`tasks.ramp.proposals.Refusal`)."""
+    """A span that a backend named but that cannot be masked, and the reason (`tasks.spans.proposals.Refusal`)."""
 
     surface: str
     reason: str
@@ -225,10 +225,30 @@ class Change(Record):
     new_revision_id: int
 
 
-class Question(Record):
-    """One task for the agent. The fields after ``source`` are empty unless ``kind`` is ``ramp``.
+class Support(Record):
+    """A passage that a question set names as evidence. ``text`` is null where the set names only the page's title."""
 
-    ``difficulty`` is the mean surprisal of the question's masks in nats; null without a reference model.
+    title: str
+    text: str | None
+
+
+class Step(Record):
+    """One step of a question's decomposition. ``#1`` in a later step stands for the answer of the first step.
+
+    ``support`` is the place in the question's ``support`` of the passage that contains the answer; null if unknown.
+    """
+
+    question: str
+    answer: str
+    support: int | None
+
+
+class Question(Record):
+    """One task for the agent: a masked paragraph (``kind`` `ramp`), or a question of a set (`qa`, `claim`).
+
+    ``hops`` is the number of searches in a row that the answer needs; 0 if unknown. The fields from ``page_id`` to
+    ``difficulty`` are empty unless ``kind`` is `ramp`; those after ``change`` are empty if it is. ``difficulty`` is the
+    mean surprisal of the question's masks in nats; null without a reference model.
     """
 
     snapshot: str
@@ -252,6 +272,15 @@ class Question(Record):
     strategy: str | None = None
     difficulty: float | None = None
     change: Change | None = None
+    type: str | None = None
+    """The set's own name for what is asked (bridge, comparison); null if it has none."""
+    support: list[Support] = Field(default_factory=list)
+    steps: list[Step] = Field(default_factory=list)
+
+    @property
+    def level(self) -> int:
+        """What curricula and scores go by: the number of masks, or of hops."""
+        return self.n_masks or self.hops
 
 
 # -- trajectories ---------------------------------------------------------------------------------------------------
@@ -343,6 +372,13 @@ class Trajectory(Record):
     n_masks: int
     verdict: Verdict | None
     n_tokens: int
+    hops: int = 0
+    """Those of the question, if it is not of kind `ramp`."""
+
+    @property
+    def level(self) -> int:
+        """What curricula and scores go by: the number of masks, or of hops."""
+        return self.n_masks or self.hops
 
 
 class Answer(Record):
