@@ -8,7 +8,7 @@ If a section is absent, its stages do not run: a config without ``model`` ends a
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -22,20 +22,23 @@ from schemas.corpus_settings import (
     WorldSettings,
 )
 from schemas.errors import BadInput, first_problem
+from schemas.evaluation_settings import EvaluationSettings
 from schemas.records import Split
 from schemas.runtime import RuntimeSettings
-from schemas.settings import (
-    AgentSettings,
-    AnyTeacher,
-    BaseSettings,
-    DapoSettings,
-    EvaluationSettings,
-    EvolutionSettings,
-    ModelSettings,
-    SftSettings,
-    TokenizerSettings,
-)
+from schemas.settings import AgentSettings, AnyTeacher, ModelSettings, TokenizerSettings
 from schemas.snapshot import SnapshotName, date_of, wiki_of
+from schemas.training_steps import (
+    RAMP,
+    DapoStep,
+    LanguageModellingStep,
+    QuestionStep,
+    SelfEvolutionStep,
+    SftStep,
+    TrainingStep,
+    origins_of,
+    phases_of,
+    splits_trained_on,
+)
 
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -51,8 +54,8 @@ class PipelineConfig(BaseModel):
     """The wiki and date to build, such as enwiki-20261101. If absent, it is read from the names of the dump's files."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels that replace the default ones. A key is the name of a data stage (whose default label is ``v1``), a
-    default label (``dapo: dapo-hot``), or a stage of an earlier snapshot that `ramp` reads (``earlier/questions``,
-    default ``v1``)."""
+    default label (``scripted: scripted-2``), or a stage of an earlier snapshot that `ramp` reads
+    (``earlier/questions``, default ``v1``). The label of a trained model is its step's name."""
     world: WorldSettings | None = None
     """The made-up encyclopedia to write as a dump; a config has either `world` or `dump`."""
     dump: Annotated[str, Field(min_length=1)] | None = None
@@ -79,14 +82,9 @@ class PipelineConfig(BaseModel):
     """The student's tokenizer."""
     model: ModelSettings | None = None
     """The student before training; null: the pipeline ends at the trajectories."""
-    base: BaseSettings | None = None
-    """Language modelling before SFT; null: SFT starts from `model`."""
-    sft: SftSettings | None = None
-    """Supervised fine-tuning on the teacher's trajectories."""
-    evolution: EvolutionSettings | None = None
-    """Rounds of self-evolution after SFT; null: none."""
-    dapo: DapoSettings | None = None
-    """Reinforcement learning from the last student; null: none."""
+    training: list[TrainingStep] = Field(default_factory=list)
+    """The steps of training, each of which makes one model from an earlier one. A config that extends another may
+    change steps by their names: ``training: {ramp-sft: {seed: 2}, ramp-rl: null}``, where null removes the step."""
     evaluation: EvaluationSettings | None = None
     """The questions that every model answers at the end; null: no evaluation."""
     runtime: RuntimeSettings
@@ -118,75 +116,92 @@ class PipelineConfig(BaseModel):
     def _whole(self) -> "PipelineConfig":
         if (self.world is None) == (self.dump is None):
             raise ValueError("give either world (to make up an encyclopedia) or dump (to read one)")
-        needs = {
-            "model": ["tokenizer"],
-            "sft": ["teacher", "tokenizer", "model"],
-            "evolution": ["sft"],
-            "dapo": ["sft"],
-            "base": ["tokenizer", "model"],
-            "evaluation": ["sft"],
-        }
+        needs = {"model": ["tokenizer"], "training": ["tokenizer", "model"], "evaluation": ["model"]}
         for section, required in needs.items():
             for other in required:
-                if getattr(self, section) is not None and getattr(self, other) is None:
+                if getattr(self, section) and getattr(self, other) is None:
                     raise ValueError(f"{section} needs the section {other}")
-        if self.dapo is not None and self.dapo.staleness and self.runtime.placement.takes_turns:
-            raise ValueError(
-                "dapo.staleness: set 0, because engines in runtime.placement.layout shared sleep while ranks train"
-            )
         return self
+
+    @model_validator(mode="after")
+    def _steps_have_what_they_need(self) -> "PipelineConfig":
+        origins_of(self.training)
+        for step in self.training:
+            if isinstance(step, SftStep | SelfEvolutionStep) and self.teacher is None:
+                raise ValueError(f"training.{step.name} needs the section teacher")
+            if isinstance(step, QuestionStep):
+                self._refuse_another_unit(step)
+            if isinstance(step, DapoStep) and step.staleness and self.runtime.placement.takes_turns:
+                raise ValueError(
+                    f"training.{step.name}.staleness: set 0, because engines in runtime.placement.layout shared sleep "
+                    "while ranks train"
+                )
+        return self
+
+    def _refuse_another_unit(self, step: QuestionStep) -> None:
+        unit = "masks" if step.on == RAMP else "hops"
+        for phase in phases_of(step):
+            if phase.bound is not None and phase.unit != unit:
+                raise ValueError(
+                    f"training.{step.name}: a phase has max_{phase.unit}, but the questions of {step.on} have {unit}: "
+                    f"give max_{unit}"
+                )
 
     @model_validator(mode="after")
     def _nothing_is_trained_on_what_is_evaluated(self) -> "PipelineConfig":
         if self.evaluation is None:
             return self
-        for setting, split in self._trained_on():
-            if split == self.evaluation.split:
+        evaluated = {(name, asked.split) for name, asked in self.evaluation.sets.items()}
+        for setting, name, split in self._trained_on():
+            if (name, split) in evaluated:
                 raise ValueError(
-                    f"evaluation.split is {split}, and so is {setting}: a model cannot be evaluated on its training "
-                    "questions; name another split in one of them"
+                    f"evaluation.sets.{name}.split is {split}, and so is {setting}: a model cannot be evaluated on its "
+                    "training questions; name another split in one of them"
                 )
         return self
 
     @model_validator(mode="after")
     def _splits_that_are_used_exist(self) -> "PipelineConfig":
-        existing = self._existing_splits()
         used = self._trained_on()
         if self.evaluation is not None:
-            used.append(("evaluation.split", self.evaluation.split))
-        for setting, split in used:
-            if existing is None or split in existing:
-                continue
-            if self.world is not None:
-                raise ValueError(
-                    f"{setting} needs the split {split}, which has no families: give world.families a number for "
-                    f"{split}"
-                )
-            if split == Split.DEV:
-                raise ValueError(
-                    f"{setting} needs the split dev, which ramp.splits held_out does not make: name another split"
-                )
-            share = "rl_share" if split == Split.RL else "held_out_share"
-            raise ValueError(f"{setting} needs the split {split}, which has no pages: raise ramp.{share} above 0")
+            used += [
+                (f"evaluation.sets.{name}.split", name, asked.split) for name, asked in self.evaluation.sets.items()
+            ]
+        for setting, name, split in used:
+            if name == RAMP:
+                self._refuse_a_split_without_pages(setting, split)
         return self
 
-    def _trained_on(self) -> list[tuple[str, Split]]:
-        """The splits whose questions or pages something learns from, each with the setting that names it."""
-        used: list[tuple[str, Split]] = []
+    def _refuse_a_split_without_pages(self, setting: str, split: Split) -> None:
+        existing = self._existing_splits()
+        if existing is None or split in existing:
+            return
+        if self.world is not None:
+            raise ValueError(
+                f"{setting} needs the split {split}, which has no families: give world.families a number for {split}"
+            )
+        if split == Split.DEV:
+            raise ValueError(
+                f"{setting} needs the split dev, which ramp.splits held_out does not make: name another split"
+            )
+        share = "rl_share" if split == Split.RL else "held_out_share"
+        raise ValueError(f"{setting} needs the split {split}, which has no pages: raise ramp.{share} above 0")
+
+    def _trained_on(self) -> list[tuple[str, str, Split]]:
+        """What something learns from: the setting that names it, the set, and the split of its questions or pages."""
+        used: list[tuple[str, str, Split]] = []
         if self.tokenizer is not None and self.tokenizer.vocabulary is not None:
-            used.append(("the training text of tokenizer.vocabulary", Split.TRAIN))
-        if self.base is not None:
-            used.append(("the training text of base", Split.TRAIN))
-        if self.teacher is not None:
-            used += [("teacher.splits", split) for split in self.teacher.splits]
-        if self.evolution is not None:
-            used.append(("evolution.split", self.evolution.split))
-        if self.dapo is not None:
-            used.append(("the split that dapo trains on", Split.RL))
+            used.append(("the training text of tokenizer.vocabulary", RAMP, Split.TRAIN))
+        taught = [] if self.teacher is None else self.teacher.splits
+        used += [("teacher.splits", RAMP, split) for split in taught]
+        for step in self.training:
+            if isinstance(step, LanguageModellingStep):
+                used.append((f"the training text of training.{step.name}", RAMP, Split.TRAIN))
+            used += [(f"training.{step.name}", name, split) for name, split in splits_trained_on(step, taught)]
         return used
 
     def _existing_splits(self) -> set[Split] | None:
-        """The splits that have pages; None where a table beside the dump decides."""
+        """The splits of RAMP that have pages; None where a table beside the dump decides."""
         if self.ramp.splits == "held_out":
             shares = {Split.TEST: self.ramp.held_out_share, Split.RL: self.ramp.rl_share}
             return {Split.TRAIN, *(split for split, share in shares.items() if share)}
@@ -196,9 +211,30 @@ class PipelineConfig(BaseModel):
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(under)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
+        below = merged.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            merged[key] = _merged(below, value)
+        elif isinstance(value, dict) and _is_named(below):
+            merged[key] = _merged_by_name(key, below, value)
+        else:
+            merged[key] = value
     return merged
+
+
+def _is_named(value: Any) -> TypeGuard[list[dict[str, Any]]]:
+    """Whether a value is a list of mappings that have names, such as the steps of training."""
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) and "name" in each for each in value)
+
+
+def _merged_by_name(section: str, under: list[dict[str, Any]], over: dict[str, Any]) -> list[dict[str, Any]]:
+    names = [each["name"] for each in under]
+    for name, change in over.items():
+        if name not in names:
+            raise BadInput(f"{section}.{name}: nothing has that name: choose one of {', '.join(map(str, names))}")
+        if not isinstance(change, dict | None):
+            raise BadInput(f"{section}.{name}: give a mapping of the settings that change, or null to remove it")
+    kept = [each for each in under if over.get(each["name"], {}) is not None]
+    return [_merged(each, over.get(each["name"], {})) for each in kept]
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML comes without types

@@ -8,19 +8,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from schemas.corpus_settings import IndexSettings, NamedSpanSettings, WeighingSettings
+from schemas.evaluation_settings import DecodingSettings
 from schemas.runtime import EndpointRuntime, EngineRuntime, PlacementRuntime
-from schemas.settings import (
-    AgentSettings,
-    AnyTeacher,
-    BaseSettings,
-    DapoSettings,
-    EngineeringSettings,
-    EvaluationSettings,
-    ModelSettings,
-    SftSettings,
-    StudentSettings,
-)
+from schemas.settings import AgentSettings, AnyTeacher, ModelSettings
 from schemas.snapshot import SnapshotName
+from schemas.training_settings import BaseSettings, DapoSettings, EngineeringSettings, SamplingSettings, SftSettings
 
 
 class Job(BaseModel):
@@ -129,7 +121,7 @@ class RolloutJob(Job):
     index: str
     questions: list[str]
     agent: AgentSettings
-    settings: StudentSettings
+    settings: SamplingSettings
     engine: EngineRuntime
     placement: PlacementRuntime = PlacementRuntime()
     fingerprint: str
@@ -151,27 +143,30 @@ class TeacherJob(Job):
 
 
 class Contestant(BaseModel):
-    """One model with one retrieval method, and the folder and fingerprint of its answers."""
+    """One model with one retrieval method on one set, and the folder and fingerprint of its answers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     model: str
+    set: str
     retrieval: str
     output: str
     fingerprint: str
 
 
 class EvaluationJob(Job):
-    """``python -m tasks.evaluation.answer``: every contestant answers the same questions, greedily and by sampling."""
+    """``python -m tasks.evaluation.answer``: all contestants of a set answer the same questions, greedily and
+    by sampling."""
 
     contestants: list[Contestant]
     tokenizer: str
     index: str
     passages: list[str]
-    questions: list[str]
+    questions: dict[str, str]
+    """The files of the questions that are asked, by set."""
     agent: AgentSettings
-    settings: EvaluationSettings
+    settings: DecodingSettings
     engine: EngineRuntime
     placement: PlacementRuntime = PlacementRuntime()
 

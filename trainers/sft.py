@@ -16,7 +16,7 @@ from trainers.ranks import launch
 
 
 def train(job: SftJob) -> dict[str, Any]:
-    """Train on the accepted trajectories of all sources; the figures include their counts by number of masks."""
+    """Train on the accepted trajectories of all sources; the figures include their counts by level."""
     from tasks.agent.tokenizer import AgentTokenizer
     from trainers.model.sequences import sequence_of
     from trainers.supervised import loop
@@ -30,15 +30,15 @@ def train(job: SftJob) -> dict[str, Any]:
             too_long += 1
             continue
         sequences.append(sequence)
-        examples.append(Example(len(sequence), trajectory.n_masks, weight))
+        examples.append(Example(len(sequence), trajectory.level, weight))
     if not examples:
         raise BadInput(
             f"no accepted trajectory of at most {job.settings.max_length} tokens to train on ({too_long} are longer): "
-            "raise sft.max_length, or make more trajectories"
+            "raise max_length of the step, or make more trajectories"
         )
     figures = loop.train(job, TrajectoryCourse(sequences, examples, job.settings))
-    by_masks = Counter(example.n_masks for example in examples)
-    return {**figures, "too_long": too_long, "examples": {str(n): by_masks[n] for n in sorted(by_masks)}}
+    by_level = Counter(example.level for example in examples)
+    return {**figures, "too_long": too_long, "examples": {str(level): by_level[level] for level in sorted(by_level)}}
 
 
 def accepted(job: SftJob) -> Iterator[tuple[Trajectory, float]]:

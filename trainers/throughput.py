@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.jobs import TrainingRateJob
-from schemas.settings import EngineeringSettings, OptimiserSettings
 from schemas.sizes import architecture_in
+from schemas.training_settings import EngineeringSettings, OptimiserSettings
 from tasks import jobs
 from trainers.ranks import launch
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.runtime import EngineRuntime
-from schemas.settings import EngineeringSettings
+from schemas.training_settings import EngineeringSettings
 from tasks.capacity.model_shape import ModelShape
 
 _ADAMW = 12

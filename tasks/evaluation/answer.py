@@ -35,15 +35,15 @@ class _Asked(NamedTuple):
 
 
 def answer_all(job: EvaluationJob) -> dict[str, Any]:
-    """Every contestant's answers; gives back figures by the label of its folder."""
+    """Every contestant's answers; returns figures by the label of its folder, and the number of answers ``wanted``."""
     return run_job(_answer_all(job))
 
 
 async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
     if not job.engine.loads_models:
         raise BadInput("evaluation loads one model after the other into its engine: runtime.engine.kind must be vllm")
-    questions = [question for path in job.questions for question in storage.read_rows(path, Question)]
-    rounds = [_Round(job, contestant, questions) for contestant in job.contestants]
+    asked = {name: list(storage.read_rows(path, Question)) for name, path in job.questions.items()}
+    rounds = [_Round(job, contestant, asked[contestant.set]) for contestant in job.contestants]
     asking = [each for each in rounds if each.schedule.missing]
     if asking:
         missing = sum(each.schedule.missing for each in asking)
@@ -97,9 +97,10 @@ class _Round:
     def total(self) -> int:
         return sum(map(len, self._requests.values()))
 
-    def figures(self) -> dict[str, dict[str, float]]:
+    def figures(self) -> dict[str, Any]:
         rows = [row for key in self._requests for row in storage.read_rows(self._parts.data_path(key), Answer)]
-        return {decoding: _means(row for row in rows if row.decoding == decoding) for decoding in DECODINGS}
+        means = {decoding: _means(row for row in rows if row.decoding == decoding) for decoding in DECODINGS}
+        return {**means, "wanted": self.total}
 
 
 class _Contest:
@@ -139,7 +140,7 @@ class _Contest:
             model=self._contestant.name,
             retrieval=cast(Retrieval, self._contestant.retrieval),
             decoding=asked.decoding,
-            set=self._job.settings.set,
+            set=self._contestant.set,
             question_id=asked.question.question_id,
             n_masks=asked.question.n_masks,
             gold=asked.question.gold,

@@ -1,12 +1,14 @@
-"""The questions that an evaluation asks, and the number of answers from every contestant."""
+"""The questions that an evaluation asks of a set."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal
 
 from schemas.errors import BadInput
+from schemas.evaluation_settings import EvaluatedSet
 from schemas.manifest import digest_of
 from schemas.records import Question
-from schemas.settings import EvaluationSettings
+from schemas.training_steps import RAMP
 from tasks.sets.draws import Draw
 
 Decoding = Literal["greedy", "sampled"]
@@ -14,41 +16,45 @@ DECODINGS: tuple[Decoding, ...] = ("greedy", "sampled")
 
 
 def chosen_questions(
-    questions: Iterable[Question], settings: EvaluationSettings, masks: Sequence[int]
+    questions: Iterable[Question], name: str, settings: EvaluatedSet, seed: int, levels: Collection[int] | None
 ) -> list[Question]:
-    """``per_masks`` questions of the split for each of these numbers of masks, drawn by seed, the same for all models.
+    """The questions of a set that all contestants are asked: ``per_level`` of each level, or all.
+
+    Args:
+        levels: the levels (`Question.level`) that are asked; None: all that the split has.
 
     Raises:
         BadInput: the split has too few questions.
     """
-
-    def new_draw() -> Draw[Question]:
-        return Draw(settings.per_masks, lambda asked: digest_of([settings.seed, "evaluation", asked.question_id]))
-
-    by_masks = {n_masks: new_draw() for n_masks in sorted(masks)}
+    key = lambda asked: digest_of([seed, "evaluation", asked.question_id])  # noqa: E731
+    by_level: dict[int, Draw[Question]] = {}
     for question in questions:
-        if question.split == settings.split and question.n_masks in by_masks:
-            by_masks[question.n_masks].add(question)
-    for words in too_few({n_masks: draw.given for n_masks, draw in by_masks.items()}, settings, masks):
+        if question.split == settings.split and (levels is None or question.level in levels):
+            draw = by_level.setdefault(question.level, Draw(settings.per_level or sys.maxsize, key))
+            draw.add(question)
+    for words in too_few({level: draw.given for level, draw in by_level.items()}, name, settings, levels):
         raise BadInput(words)
-    return [question for draw in by_masks.values() for question in draw.drawn()]
+    return [question for _, draw in sorted(by_level.items()) for question in draw.drawn()]
 
 
-def too_few(available: Mapping[int, int], settings: EvaluationSettings, masks: Sequence[int]) -> Iterator[str]:
-    """A message for each number of masks with fewer questions in the split than the evaluation needs.
+def too_few(
+    available: Mapping[int, int], name: str, settings: EvaluatedSet, levels: Collection[int] | None
+) -> Iterator[str]:
+    """A message for each level with fewer questions in the split than the evaluation needs.
 
     Args:
-        available: the number of the split's questions by their number of masks.
+        available: the number of the split's questions by level.
+        levels: as for `chosen_questions`.
     """
-    for n_masks in sorted(masks):
-        count = available.get(n_masks, 0)
-        if count < settings.per_masks:
+    where = f"evaluation.sets.{name}"
+    if not sum(available.values()):
+        yield f"{where}: the split {settings.split} has no question: name another split, or make more questions"
+        return
+    unit = "masks" if name == RAMP else "hops"
+    for level in sorted(available if levels is None else levels):
+        count = available.get(level, 0)
+        if settings.per_level is not None and count < settings.per_level:
             yield (
-                f"evaluation.per_masks needs {settings.per_masks} questions for each number of masks (ramp.masks), but "
-                f"the split {settings.split} has {count} with {n_masks}: make more questions, or lower it"
+                f"{where}.per_level needs {settings.per_level} questions for each number of {unit}, but the split "
+                f"{settings.split} has {count} with {level}: make more questions, or lower it"
             )
-
-
-def answers_of_one(settings: EvaluationSettings, masks: Sequence[int]) -> int:
-    """The number of answers that each contestant gives to the chosen questions."""
-    return settings.per_masks * len(masks) * len(DECODINGS)

@@ -1,25 +1,27 @@
 """Whether there are enough questions for all sections of a config, checked hours before a section would run out.
 
 `Demand.counted` counts the questions exactly while their stage is built. `Demand.shortages_by_figures` estimates from
-the figures of a finished stage; it counts questions that self-evolution and DAPO share once for each of the two.
+the figures of a finished stage, where a step counts the questions of its whole split, not of its share alone.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
-from schemas.manifest import digest_of
 from schemas.records import Question, Split
-from schemas.settings import CurriculumPhase, KeptQuestionSettings
+from schemas.training_settings import CurriculumPhase
+from schemas.training_steps import RAMP, DapoStep, SampledStep, SelfEvolutionStep, SftStep, phases_of
 from tasks.evaluation.questions import too_few
 from tasks.ledger.ledger import Ledger
+from tasks.making.asked import is_asked
 from tasks.ramp.question_counts import ASKABLE, CERTIFIED, is_certified
 
 Supply = Counter[int]
-"""Questions by their number of masks."""
+"""Questions by their level: masks, or hops."""
 
 
 class Asker(NamedTuple):
@@ -43,7 +45,7 @@ class Demand:
         for question in questions:
             if not self.certified_only or is_certified(question):
                 for asker, supply in zip(self.askers, supplies, strict=True):
-                    supply[question.n_masks] += question.split in asker.splits and asker.takes(question)
+                    supply[question.level] += question.split in asker.splits and asker.takes(question)
             yield question
         pairs = zip(self.askers, supplies, strict=True)
         shortages += [words for asker, supply in pairs for words in asker.lacks(supply)]
@@ -90,71 +92,68 @@ def _supply_of(counts: Mapping[str, Mapping[str, int]], splits: Collection[Split
     return supply
 
 
-def is_kept_for_evolution(question: Question, settings: KeptQuestionSettings) -> bool:
-    """Whether the question is reserved for self-evolution, so that DAPO does not ask it.
-
-    The draw is by hash, so it is stable over snapshots. Self-evolution takes its share of its own split only: if that
-    is not `rl`, DAPO has the whole of `rl`.
-    """
-    if question.split != settings.split:
-        return False
-    draw = int(digest_of([settings.seed, "evolution", question.question_id])[:8], 16) / 16**8
-    return draw < settings.share
+def demand_of(config: PipelineConfig, asked: str) -> Demand:
+    """The demand of all sections and steps of this config that ask the questions of this set."""
+    askers = [*_teaching(config, asked), *_sampling(config, asked), *_reinforcement(config, asked)]
+    if config.evaluation is not None and asked in config.evaluation.sets:
+        levels = config.ramp.masks if asked == RAMP else None
+        evaluated = config.evaluation.sets[asked]
+        askers.append(Asker({evaluated.split}, lambda supply: too_few(supply, asked, evaluated, levels)))
+    return Demand(tuple(askers), config.certified_only)
 
 
-def demand_of(config: PipelineConfig) -> Demand:
-    """The demand of all sections of this config."""
-    return Demand(tuple(_askers(config)), config.certified_only)
+def _teaching(config: PipelineConfig, asked: str) -> Iterator[Asker]:
+    teacher = config.teacher
+    taught = [step for step in config.training if isinstance(step, SftStep | SelfEvolutionStep) and step.on == asked]
+    if teacher is None or not (taught or (asked == RAMP and not config.training)):
+        return
+    where = f"teacher.splits ({', '.join(teacher.splits)})"
+    for name, phases in [(f"training.{step.name}", phases_of(step)) for step in taught] or [("teacher", [])]:
+        yield Asker(set(teacher.splits), partial(_shortages, where=where, section=name, phases=phases, config=config))
 
 
-def _askers(config: PipelineConfig) -> Iterator[Asker]:
-    certified = " that is certified (certified_only)" if config.certified_only else ""
-    teacher, evolution, dapo, evaluation = config.teacher, config.evolution, config.dapo, config.evaluation
-    if teacher is not None:
-        where = f"teacher.splits ({', '.join(teacher.splits)})"
-        curriculum = config.sft.curriculum if config.sft else []
-        yield Asker(
-            set(teacher.splits), lambda supply: _training_shortages(supply, where, "sft", curriculum, certified)
-        )
-    if evolution is not None:
-        wanted, split = evolution.questions, evolution.split
-        yield Asker(
-            {split},
-            lambda supply: _too_few_fresh(supply.total(), wanted, split),
-            lambda question: is_kept_for_evolution(question, evolution),
-        )
-    if dapo is not None:
-        left = "the split rl, less evolution.share," if evolution and evolution.split == Split.RL else "the split rl"
-        yield Asker(
-            {Split.RL},
-            lambda supply: _training_shortages(supply, left, "dapo", dapo.curriculum, certified),
-            lambda question: not (evolution and is_kept_for_evolution(question, evolution)),
-        )
-    if evaluation is not None:
-        yield Asker({evaluation.split}, lambda supply: too_few(supply, evaluation, config.ramp.masks))
+def _sampling(config: PipelineConfig, asked: str) -> Iterator[Asker]:
+    for step in config.training:
+        if isinstance(step, SampledStep) and step.on == asked:
+            yield Asker({step.split}, partial(_too_few_fresh, step=step), partial(is_asked, asked=step.sampling))
 
 
-def _training_shortages(
-    supply: Supply, where: str, section: str, curriculum: Sequence[CurriculumPhase], certified: str
+def _reinforcement(config: PipelineConfig, asked: str) -> Iterator[Asker]:
+    for step in config.training:
+        if isinstance(step, DapoStep) and step.on == asked:
+            whole = step.share == (0.0, 1.0)
+            where = f"the split {step.split}" + ("" if whole else f", share {list(step.share)},")
+            shortages = partial(
+                _shortages, where=where, section=f"training.{step.name}", phases=step.curriculum, config=config
+            )
+            yield Asker({step.split}, shortages, partial(is_asked, asked=step.asked))
+
+
+def _shortages(
+    supply: Supply, where: str, section: str, phases: Sequence[CurriculumPhase], config: PipelineConfig
 ) -> Iterator[str]:
-    """Shortages of a section that trains on questions.
+    """Shortages of a step that trains on questions.
 
-    It needs at least one question, and for every phase one with the phase's largest number of masks.
+    It needs at least one question, and for every phase one at the phase's bound.
     """
+    certified = " that is certified (certified_only)" if config.certified_only else ""
     if not supply.total():
         yield f"{section}: {where} has no question{certified}: make more questions, or give that split a larger share"
         return
-    missing = sorted({phase.max_masks for phase in curriculum} - {masks for masks, count in supply.items() if count})
+    bounds = {(phase.bound, phase.unit) for phase in phases if phase.bound is not None}
+    missing = sorted((bound, unit) for bound, unit in bounds if not supply[bound])
     if missing and not supply[0]:
         yield (
-            f"{section}.curriculum has phases of up to {', '.join(map(str, missing))} masks, but {where} has no "
-            f"question with that number{certified}: make more questions, or remove these phases"
+            f"{section}.curriculum has phases of up to {', '.join(str(bound) for bound, _ in missing)} "
+            f"{missing[0][1]}, but {where} has no question with that number{certified}: make more questions, or remove "
+            "these phases"
         )
 
 
-def _too_few_fresh(available: int, wanted: int, split: Split) -> Iterator[str]:
-    if available < wanted:
+def _too_few_fresh(supply: Supply, step: SampledStep) -> Iterator[str]:
+    available = supply.total()
+    if available < step.questions:
         yield (
-            f"evolution.questions needs {wanted} fresh questions, but the split {split} has {available} for it: "
-            "raise evolution.share, make more questions, or lower evolution.questions"
+            f"training.{step.name}.questions needs {step.questions} questions, but the split {step.split} has "
+            f"{available} for it: widen training.{step.name}.share, make more questions, or ask for fewer"
         )

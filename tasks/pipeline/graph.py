@@ -14,7 +14,7 @@ from tasks.ledger.outside import remembered
 from tasks.making import stage as declaration
 from tasks.making.context import FinishedMeanwhile, Making
 from tasks.making.stage import Name
-from tasks.pipeline.registry import KINDS
+from tasks.pipeline.registry import KINDS, STEPS
 
 Stage: TypeAlias = declaration.Stage[Any]
 
@@ -28,8 +28,13 @@ def stages_of(config: PipelineConfig) -> list[Stage]:
     for key in config.labels:
         if not any(kind.has_key(key) for kind in KINDS):
             data_stages = ", ".join(kind.stage for kind in KINDS if kind.keys is None and kind.has_key(kind.stage))
-            raise BadInput(f"labels: no stage is named {key!r}: the stages are {data_stages}, sft-0, dapo …")
-    stages = [stage for kind in KINDS for stage in kind.of(config)]
+            steps = "; a trained model has the name of its step" if config.training else ""
+            raise BadInput(f"labels: no stage is named {key!r}: the stages are {data_stages}, untrained …{steps}")
+    places = {step.name: number for number, step in enumerate(config.training)}
+    in_steps = sorted((stage for kind in STEPS for stage in kind.of(config)), key=lambda stage: places[stage.label])
+    others = [stage for kind in KINDS if kind not in STEPS for stage in kind.of(config)]
+    answers = [stage for stage in others if stage.group == "evaluate"]
+    stages = [*(stage for stage in others if stage.group != "evaluate"), *in_steps, *answers]
     for name, count in Counter(stage.name for stage in stages).items():
         if count > 1:
             raise BadInput(f"labels: {count} stages would be named {'/'.join(name)}: give each stage its own label")

@@ -11,23 +11,28 @@ from tasks.stages.duplicates import DuplicateStage, SignatureStage
 from tasks.stages.earlier import EarlierPassageStage, EarlierQuestionStage
 from tasks.stages.index import IndexStage
 from tasks.stages.leaks import LeakStage
-from tasks.stages.models import BaseStage, UntrainedStage
+from tasks.stages.models import LanguageModellingStage, UntrainedStage
 from tasks.stages.pages import PageStage
 from tasks.stages.passages import PassageStage
 from tasks.stages.questions import QuestionStage
 from tasks.stages.redirects import AliasStage, RedirectStage
 from tasks.stages.reference import ReferenceStage, SurprisalStage
-from tasks.stages.sft import EvolvedStage, SftStage
+from tasks.stages.sft import EvolvedStage, RejectionSampledStage, SftStage
 from tasks.stages.spans import SpanStage
 from tasks.stages.student import StudentStage
 from tasks.stages.teacher import TeacherStage
 from tasks.stages.tokenizer import TokenizerStage
 
-KINDS: tuple[type[Stage[Any]], ...] = (
+_DATA: tuple[type[Stage[Any]], ...] = (
     *(DumpStage, RedirectStage, AliasStage, PageStage, PassageStage, SignatureStage, DuplicateStage, IndexStage),
     *(SpanStage, ReferenceStage, SurprisalStage, LeakStage, EarlierQuestionStage, QuestionStage),
     *(EarlierPassageStage, ChangeStage),
-    *(TokenizerStage, TeacherStage, UntrainedStage, BaseStage, SftStage, StudentStage, EvolvedStage, DapoStage),
-    AnswerStage,
+    *(TokenizerStage, TeacherStage, UntrainedStage),
 )
-"""In the order in which a config's stages are shown, as far as their upstreams allow."""
+STEPS: tuple[type[Stage[Any]], ...] = (
+    *(LanguageModellingStage, SftStage, StudentStage, EvolvedStage, RejectionSampledStage, DapoStage),
+)
+"""The kinds whose labels are names of the config's steps of training."""
+KINDS = (*_DATA, *STEPS, AnswerStage)
+"""In the order in which a config's stages are shown, as far as their upstreams allow; those of `STEPS` follow the
+config's list."""

@@ -2,6 +2,7 @@
 
 import io
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -16,8 +17,8 @@ from tasks.report.curves import Curves, Points, smoothed
 from tasks.report.summary import contestant
 
 _INK, _MUTED, _GRID, _ACCENT = "#1f2933", "#7b8794", "#e4e7eb", "#0072b2"
-_MODELS = {"untrained": "#9aa5b1", "base": "#e69f00", "dapo": "#d55e00"}
-_STUDENTS = ("#56b4e9", "#0072b2", "#009e73", "#cc79a7")
+_MODELS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c6d31", "#5f4b8b")
+"""Colours that are told apart with any colour vision (after Okabe and Ito, 2008), and two more."""
 _RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -65,10 +66,7 @@ RL_PANELS = {
 
 def colour_of(model: str) -> str:
     """A model's colour, the same in all charts."""
-    if model in _MODELS:
-        return _MODELS[model]
-    number = re.search(r"\d+", model)
-    return _STUDENTS[int(number[0]) % len(_STUDENTS)] if number else _INK
+    return _MODELS[zlib.crc32(model.encode()) % len(_MODELS)]
 
 
 def _svg(label: str, width: float, height: float, draw: Callable[[Figure], None]) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from schemas.config import PipelineConfig
+from schemas.evaluation_settings import EvaluationSettings
 from schemas.manifest import StageManifest
 from schemas.records import Answer
-from schemas.settings import EvaluationSettings
 from tasks.evaluation.scores import Comparison, Score, comparisons_of, scores_of
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger

@@ -1,45 +1,52 @@
-"""Every model's answers to the same test questions, in one job for all finished models."""
+"""Every model's answers to the same questions of every set, in one job for all finished models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.config import PipelineConfig
-from schemas.corpus_settings import MaskNumberSettings
+from schemas.evaluation_settings import DecodingSettings, EvaluatedSet, EvaluationSettings
 from schemas.identity import Reads
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import Gate, StageManifest, digest_of
 from schemas.records import Answer, Question
-from schemas.settings import AgentSettings, EvaluationSettings
-from tasks.evaluation.questions import answers_of_one, chosen_questions
+from schemas.settings import AgentSettings
+from schemas.training_steps import RAMP, START
+from tasks.evaluation.questions import DECODINGS, chosen_questions
 from tasks.ledger import storage
 from tasks.making.context import Making, no_failed_rows
 from tasks.making.rollout_work import work_of_rollouts
 from tasks.making.stage import Name, Seen, Stage, Work
-from tasks.stages.dapo import DapoStage
 from tasks.stages.index import IndexStage
-from tasks.stages.models import BaseStage, UntrainedStage
+from tasks.stages.models import model_named
 from tasks.stages.passages import PassageStage
-from tasks.stages.questions import QuestionStage, asked_of, asking_needs
-from tasks.stages.sft import EvolvedStage, SftStage
+from tasks.stages.questions import asked_of, asking_needs, questions_of
 from tasks.stages.tokenizer import TokenizerStage
 from tasks.stages.trajectories import SCORED_VERSION
 
 
 class AnswerReads(Reads):
     agent: AgentSettings
-    evaluation: EvaluationSettings
-    ramp: MaskNumberSettings
+    decoding: DecodingSettings
+    set: str
+    asked: EvaluatedSet
+    masks: list[int] | None
+    """The numbers of masks that are asked; None for a set without masks."""
     retrieval: str
     certified_only: bool
 
 
 class Contest(NamedTuple):
-    """A model with one mode of retrieval."""
+    """A model with one mode of retrieval, on one set."""
 
-    label: str
+    set: str
     model: Name
     retrieval: str
+
+    @property
+    def label(self) -> str:
+        shown = "" if self.retrieval == "live" else f".{self.retrieval}"
+        return f"{self.set}.{self.model[1]}{shown}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,26 +67,28 @@ class AnswerStage(Stage[AnswerReads]):
         evaluation = config.evaluation
         if evaluation is None:
             return
-        contests = tuple(_contests(config))
-        for label, model, retrieval in contests:
+        contests = tuple(_contests(config, evaluation))
+        for contest in contests:
             yield cls(
                 key=None,
-                label=label,
+                label=contest.label,
                 reads=AnswerReads(
                     agent=config.agent,
-                    evaluation=evaluation,
-                    ramp=MaskNumberSettings.within(config.ramp),
-                    retrieval=retrieval,
+                    decoding=DecodingSettings.within(evaluation),
+                    set=contest.set,
+                    asked=evaluation.sets[contest.set],
+                    masks=config.ramp.masks if contest.set == RAMP else None,
+                    retrieval=contest.retrieval,
                     certified_only=config.certified_only,
                 ),
                 upstreams=(
                     TokenizerStage.in_config(config),
                     IndexStage.in_config(config),
                     PassageStage.in_config(config),
-                    QuestionStage.in_config(config),
-                    model,
+                    questions_of(config, contest.set),
+                    contest.model,
                 ),
-                needs=asking_needs(config),
+                needs=asking_needs(config, contest.set),
                 contests=contests,
             )
 
@@ -88,15 +97,10 @@ class AnswerStage(Stage[AnswerReads]):
         return False
 
     def make(self, making: Making) -> StageManifest:
-        settings, masks = self.reads.evaluation, self.reads.ramp.masks
-        paths = making.upstream_paths("questions")
-        available = (row for path in paths for row in asked_of(path, [settings.split], self.reads.certified_only))
-        asked = chosen_questions(available, settings, masks)
-        contestants = self._contestants(making)
-        job_name = digest_of([[c.output, c.fingerprint] for c in contestants])[:12]
+        contestants = list(self._contestants(making))
+        job_name = digest_of([[each.output, each.fingerprint] for each in contestants])[:12]
         output = storage.join(making.ledger.root, making.snapshot, "jobs", f"evaluation-{job_name}")
-        questions = storage.join(output, "job-questions.parquet")
-        storage.write_rows(questions, Question, asked)
+        asked = {name: self._written(making, output, name) for name in {each.set for each in contestants}}
         assert making.tokenizer is not None, "every model has a tokenizer"
         job = EvaluationJob(
             output=output,
@@ -105,47 +109,62 @@ class AnswerStage(Stage[AnswerReads]):
             tokenizer=making.tokenizer,
             index=making.index,
             passages=making.upstream_paths("passages"),
-            questions=[questions],
+            questions=asked,
             agent=self.reads.agent,
-            settings=settings,
+            settings=self.reads.decoding,
             engine=making.runtime.engine,
             placement=making.runtime.placement,
         )
         result = making.run_job("tasks.evaluation.answer", job)
         parts = making.open.parts(Answer).done()
-        rows, wanted = sum(part.rows for part in parts.values()), answers_of_one(settings, masks)
+        rows, wanted = sum(part.rows for part in parts.values()), result.figures[self.label]["wanted"]
         whole = Gate(
             name="every question answered greedily and sampled", holds=rows == wanted, detail=f"{rows} of {wanted}"
         )
-        figures = result.figures.get(self.label, {})
+        figures = {name: means for name, means in result.figures[self.label].items() if name != "wanted"}
         seconds = sum(part.seconds for part in parts.values())
         return making.open.finish(parts=parts, gates=[no_failed_rows(parts), whole], figures=figures, seconds=seconds)
 
-    def _contestants(self, making: Making) -> list[Contestant]:
-        """Contestants whose model is finished and whose recipe is written."""
-        found = []
-        for label, model, retrieval in self.contests:
-            recipe = making.ledger.recipe("answers", label)
-            if recipe is not None and making.ledger.manifest(*model) is not None:
-                found.append(
-                    Contestant(
-                        name=model[1],
-                        model=storage.join(making.ledger.folder(*model), "model"),
-                        retrieval=retrieval,
-                        output=making.ledger.folder("answers", label),
-                        fingerprint=recipe.fingerprint,
-                    )
+    def _written(self, making: Making, output: str, name: str) -> str:
+        """Write the questions that are asked of a set; returns the path."""
+        recipe = next(
+            recipe
+            for contest in self.contests
+            if contest.set == name and (recipe := making.ledger.recipe("answers", contest.label)) is not None
+        )
+        reads = AnswerReads.model_validate(recipe.settings)
+        pinned = next(upstream for upstream in recipe.upstreams if upstream.stage == "questions")
+        paths = making.ledger.data_paths(pinned.stage, pinned.label)
+        available = (row for path in paths for row in asked_of(path, [reads.asked.split], reads.certified_only))
+        asked = chosen_questions(available, name, reads.asked, reads.decoding.seed, reads.masks)
+        path = storage.join(output, f"job-questions-{name}.parquet")
+        storage.write_rows(path, Question, asked)
+        return path
+
+    def _contestants(self, making: Making) -> Iterator[Contestant]:
+        """Contestants whose model is finished and whose recipe is written, those of one model one after another."""
+        for contest in sorted(self.contests, key=lambda each: [c.model for c in self.contests].index(each.model)):
+            recipe = making.ledger.recipe("answers", contest.label)
+            if recipe is not None and making.ledger.manifest(*contest.model) is not None:
+                yield Contestant(
+                    name=contest.model[1],
+                    model=storage.join(making.ledger.folder(*contest.model), "model"),
+                    set=contest.set,
+                    retrieval=contest.retrieval,
+                    output=making.ledger.folder("answers", contest.label),
+                    fingerprint=recipe.fingerprint,
                 )
-        return found
 
-    def work(self, seen: Seen | None) -> Work:
-        return work_of_rollouts(answers_of_one(self.reads.evaluation, self.reads.ramp.masks), self.reads.agent, seen)
+    def work(self, seen: Seen | None) -> Work | None:
+        asked, masks = self.reads.asked, self.reads.masks
+        if asked.per_level is None or masks is None:
+            return None
+        return work_of_rollouts(asked.per_level * len(masks) * len(DECODINGS), self.reads.agent, seen)
 
 
-def _contests(config: PipelineConfig) -> Iterator[Contest]:
-    """Each model with live search; the last one also without search, and with random passages."""
-    kinds = (UntrainedStage, BaseStage, SftStage, EvolvedStage, DapoStage)
-    models = [stage.name for kind in kinds for stage in kind.of(config)]
-    yield from (Contest(model[1], model, "live") for model in models)
-    last = models[-1]
-    yield from (Contest(f"{last[1]}-{retrieval}", last, retrieval) for retrieval in ("none", "random"))
+def _contests(config: PipelineConfig, evaluation: EvaluationSettings) -> Iterator[Contest]:
+    """On each set every model with live search; the last step's also without search, and with random passages."""
+    models = [model_named(config, name) for name in (START, *(step.name for step in config.training))]
+    for name in evaluation.sets:
+        yield from (Contest(name, model, "live") for model in models)
+        yield from (Contest(name, models[-1], retrieval) for retrieval in ("none", "random"))

@@ -1,4 +1,4 @@
-"""Questions of the split rl → a model trained by DAPO with live search."""
+"""Questions → a model trained by DAPO with live search."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,17 +9,18 @@ from schemas.errors import BadInput
 from schemas.identity import Reads
 from schemas.jobs import DapoJob
 from schemas.manifest import StageManifest
-from schemas.records import Question, Split
-from schemas.settings import AgentSettings, DapoSettings, KeptQuestionSettings
+from schemas.records import Question
+from schemas.settings import AgentSettings
+from schemas.training_settings import AskedQuestions, DapoSettings
+from schemas.training_steps import DapoStep
 from tasks.ledger import storage
+from tasks.making.asked import is_asked
 from tasks.making.context import Making
-from tasks.making.demand import is_kept_for_evolution
 from tasks.making.rollout_work import tokens_of_rollout, work_of_rollouts
 from tasks.making.stage import Seen, Work
 from tasks.stages.index import IndexStage
-from tasks.stages.models import TRAINING_VERSION, ModelStage, room_for_training, training_job
-from tasks.stages.questions import QuestionStage, asked_of, asking_needs
-from tasks.stages.sft import last_student
+from tasks.stages.models import TRAINING_VERSION, ModelStage, model_before, room_for_training, training_job
+from tasks.stages.questions import asked_of, asking_needs, questions_of
 from tasks.stages.tokenizer import TokenizerStage
 
 REWARD_VERSION = 2
@@ -31,8 +32,7 @@ _PASSES = 8 / 6
 class DapoReads(Reads):
     agent: AgentSettings
     dapo: DapoSettings
-    evolution: KeptQuestionSettings | None
-    """The questions that self-evolution keeps; None where it keeps none."""
+    asked: AskedQuestions
     certified_only: bool
 
 
@@ -40,43 +40,45 @@ class DapoReads(Reads):
 class DapoStage(ModelStage[DapoReads]):
     group = "rl"
     version = TRAINING_VERSION + REWARD_VERSION
-    keys = "dapo"
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["DapoStage"]:
-        if config.dapo is None or config.model is None:
-            return
-        evolution = config.evolution
-        yield cls(
-            key="dapo",
-            label=config.label("dapo"),
-            reads=DapoReads(
-                agent=config.agent,
-                dapo=config.dapo,
-                evolution=None if evolution is None else KeptQuestionSettings.within(evolution),
-                certified_only=config.certified_only,
-            ),
-            upstreams=(
-                TokenizerStage.in_config(config),
-                IndexStage.in_config(config),
-                QuestionStage.in_config(config),
-                last_student(config),
-            ),
-            needs=(*asking_needs(config), *room_for_training(config)),
-        )
+        for step in config.training:
+            if isinstance(step, DapoStep):
+                yield cls(
+                    key=None,
+                    label=step.name,
+                    reads=DapoReads(
+                        agent=config.agent,
+                        dapo=step.settings,
+                        asked=step.asked,
+                        certified_only=config.certified_only,
+                    ),
+                    upstreams=(
+                        TokenizerStage.in_config(config),
+                        IndexStage.in_config(config),
+                        questions_of(config, step.on),
+                        model_before(config, step),
+                    ),
+                    needs=(*asking_needs(config, step.on), *room_for_training(config)),
+                )
 
     def questions(self, making: Making) -> Iterator[Question]:
-        """All of the split `rl`, but for what self-evolution keeps of it."""
-        kept = self.reads.evolution
+        """The step's share of its split."""
+        asked = self.reads.asked
         for path in making.upstream_paths("questions"):
-            for question in asked_of(path, [Split.RL], self.reads.certified_only):
-                if not (kept and is_kept_for_evolution(question, kept)):
+            for question in asked_of(path, [asked.split], self.reads.certified_only):
+                if is_asked(question, asked):
                     yield question
 
     def make(self, making: Making) -> StageManifest:
         questions = self.questions(making)
         if (first := next(questions, None)) is None:
-            raise BadInput("DAPO has no questions: the split 'rl' is empty or evolution.share takes all of it")
+            asked = self.reads.asked
+            raise BadInput(
+                f"training.{self.label} has no questions: the split {asked.split} holds none in its share "
+                f"{list(asked.share)}: widen the share, or make more questions"
+            )
         chosen = storage.join(making.folder, "job-questions.parquet")
         storage.write_rows(chosen, Question, chain([first], questions))
         runtime = making.runtime

@@ -10,7 +10,9 @@ from schemas.identity import Reads
 from schemas.jobs import JobResult, NewModelJob, PretrainJob, TrainingJob
 from schemas.manifest import Gate, StageManifest
 from schemas.records import Passage
-from schemas.settings import BaseSettings, ModelSettings
+from schemas.settings import ModelSettings
+from schemas.training_settings import BaseSettings
+from schemas.training_steps import START, LanguageModellingStep, NamedStep, origins_of
 from tasks.ledger import storage
 from tasks.making.context import Making
 from tasks.making.model_size import parameters_in
@@ -26,16 +28,12 @@ TRAINING_VERSION = 3
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStage(Stage[S]):
-    """A model in the ledger. Its key in a config's `labels` is ``base``, ``sft-0``, ``dapo`` and so on."""
+    """A model in the ledger. A trained model's label is the name of its step (`schemas.training_steps`)."""
 
     stage = "models"
     group: ClassVar[Group] = "sft"
     version = TRAINING_VERSION
     runs_models = True
-
-    @classmethod
-    def named(cls, config: PipelineConfig, key: str) -> Name:
-        return "models", config.label(key)
 
     def finish(self, making: Making, result: JobResult) -> StageManifest:
         """Finish the stage after its job, which wrote a model into the stage's folder."""
@@ -104,27 +102,25 @@ class BaseReads(Reads):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseStage(ModelStage[BaseReads]):
+class LanguageModellingStage(ModelStage[BaseReads]):
     """Language modelling on the passages of the train split."""
 
-    keys = "base"
-
     @classmethod
-    def of(cls, config: PipelineConfig) -> Iterator["BaseStage"]:
-        if config.base is None:
-            return
-        yield cls(
-            key="base",
-            label=config.label("base"),
-            reads=BaseReads(base=config.base, ramp=SplitSettings.within(config.ramp)),
-            upstreams=(
-                DumpStage.in_config(config),
-                PassageStage.in_config(config),
-                TokenizerStage.in_config(config),
-                ModelStage.named(config, "untrained"),
-            ),
-            needs=room_for_training(config),
-        )
+    def of(cls, config: PipelineConfig) -> Iterator["LanguageModellingStage"]:
+        for step in config.training:
+            if isinstance(step, LanguageModellingStep):
+                yield cls(
+                    key=None,
+                    label=step.name,
+                    reads=BaseReads(base=step.settings, ramp=SplitSettings.within(config.ramp)),
+                    upstreams=(
+                        DumpStage.in_config(config),
+                        PassageStage.in_config(config),
+                        TokenizerStage.in_config(config),
+                        model_before(config, step),
+                    ),
+                    needs=room_for_training(config),
+                )
 
     def make(self, making: Making) -> StageManifest:
         documents = storage.join(making.folder, "job-documents.parquet")
@@ -145,6 +141,11 @@ def room_for_training(config: PipelineConfig) -> tuple[Need, ...]:
     )
 
 
-def starting_model(config: PipelineConfig) -> Name:
-    """The model that SFT starts from."""
-    return ModelStage.named(config, "untrained" if config.base is None else "base")
+def model_before(config: PipelineConfig, step: NamedStep) -> Name:
+    """The model that a step begins with."""
+    return model_named(config, origins_of(config.training)[step.name])
+
+
+def model_named(config: PipelineConfig, name: str) -> Name:
+    """The model of a step, or the model before all steps (`start`)."""
+    return ModelStage.stage, config.label("untrained") if name == START else name

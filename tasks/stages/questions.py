@@ -12,6 +12,7 @@ from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Passage, Question, Reject, Split
 from schemas.settings import SearchSettings
 from schemas.snapshot import language_of
+from schemas.training_steps import RAMP
 from tasks.corpus.aliases import aliases_around
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
@@ -19,7 +20,7 @@ from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorte
 from tasks.making.demand import Demand, EnoughQuestions, demand_of, refuse_shortage
 from tasks.making.needs import Need
 from tasks.making.searching import searcher_of
-from tasks.making.stage import DataStage
+from tasks.making.stage import DataStage, Name
 from tasks.ramp.leaks import read_table, without_leaks
 from tasks.ramp.question_counts import figures_of, is_certified
 from tasks.ramp.questions import SpanFacts, questions_of_pages, with_proven_terms
@@ -69,7 +70,7 @@ class QuestionStage(DataStage[QuestionReads]):
             IndexStage.in_config(config),
             *(stage.name for kind in known for stage in kind.of(config)),
             needs=encoder_of(config),
-            demand=demand_of(config),
+            demand=demand_of(config, RAMP),
         )
 
     def make(self, making: Making) -> StageManifest:
@@ -157,10 +158,15 @@ def earlier_parts(making: Making) -> dict[str, str]:
     return dict(zip(manifest.parts, paths, strict=True))
 
 
-def asking_needs(config: PipelineConfig) -> tuple[Need, ...]:
-    """The needs of a stage that asks questions with live search."""
-    _, label = QuestionStage.in_config(config)
-    enough = EnoughQuestions(config.runtime.root, config.snapshot, label, demand_of(config))
+def questions_of(config: PipelineConfig, asked: str) -> Name:
+    """The stage of a set's questions: of RAMP, or of a set in the config's `sets`."""
+    return QuestionStage.in_config(config) if asked == RAMP else (QuestionStage.stage, asked)
+
+
+def asking_needs(config: PipelineConfig, asked: str) -> tuple[Need, ...]:
+    """The needs of a stage that asks the questions of a set with live search."""
+    _, label = questions_of(config, asked)
+    enough = EnoughQuestions(config.runtime.root, config.snapshot, label, demand_of(config, asked))
     return (*encoder_of(config), enough)
 
 

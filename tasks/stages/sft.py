@@ -1,4 +1,4 @@
-"""Trajectories → students: SFT on the teacher's trajectories, then, round by round, on the student's own as well."""
+"""Trajectories → models: SFT on the teacher's trajectories, or on those that an earlier model found itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,10 +7,17 @@ from schemas.config import PipelineConfig
 from schemas.identity import Reads
 from schemas.jobs import SftJob, TrajectorySource
 from schemas.manifest import StageManifest
-from schemas.settings import SftSettings
+from schemas.training_settings import SftSettings
+from schemas.training_steps import (
+    RejectionSamplingStep,
+    SelfEvolutionStep,
+    SftStep,
+    ancestry,
+    origins_of,
+)
 from tasks.making.context import Making
-from tasks.making.stage import Name, Seen, Work
-from tasks.stages.models import ModelStage, room_for_training, starting_model, training_job
+from tasks.making.stage import S, Seen, Work
+from tasks.stages.models import ModelStage, model_before, room_for_training, training_job
 from tasks.stages.student import StudentStage
 from tasks.stages.teacher import TeacherStage
 from tasks.stages.tokenizer import TokenizerStage
@@ -21,34 +28,42 @@ class SftReads(Reads):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SftStage(ModelStage[SftReads]):
-    """The first student: the starting model trained on the teacher's trajectories."""
+class FineTunedStage(ModelStage[S]):
+    """The base of models that are trained by SFT."""
 
-    keys = "sft-0"
+    def train(self, making: Making, settings: SftSettings, sources: list[TrajectorySource]) -> StageManifest:
+        common = training_job(making).model_dump()
+        return self.finish(making, making.run_job("trainers.sft", SftJob(**common, settings=settings, sources=sources)))
+
+    def work_of(self, settings: SftSettings) -> Work:
+        return Work(tokens=settings.steps * settings.tokens_per_step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftStage(FineTunedStage[SftReads]):
+    """A model trained on the teacher's trajectories."""
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["SftStage"]:
-        if config.sft is not None and config.model is not None:
-            yield cls(
-                key="sft-0",
-                label=config.label("sft-0"),
-                reads=SftReads(sft=config.sft),
-                upstreams=(
-                    TokenizerStage.in_config(config),
-                    TeacherStage.in_config(config),
-                    starting_model(config),
-                ),
-                needs=room_for_training(config),
-            )
+        for step in config.training:
+            if isinstance(step, SftStep):
+                yield cls(
+                    key=None,
+                    label=step.name,
+                    reads=SftReads(sft=step.settings),
+                    upstreams=(
+                        TokenizerStage.in_config(config),
+                        TeacherStage.on(config, step.on),
+                        model_before(config, step),
+                    ),
+                    needs=room_for_training(config),
+                )
 
     def make(self, making: Making) -> StageManifest:
-        (taught,) = making.labels_of("trajectories")
-        common = training_job(making).model_dump()
-        job = SftJob(**common, settings=self.reads.sft, sources=[_source(making, taught)])
-        return self.finish(making, making.run_job("trainers.sft", job))
+        return self.train(making, self.reads.sft, [_source(making, label) for label in _taught(making)])
 
     def work(self, seen: Seen | None) -> Work:
-        return Work(tokens=self.reads.sft.steps * self.reads.sft.tokens_per_step)
+        return self.work_of(self.reads.sft)
 
 
 class EvolvedReads(SftReads):
@@ -56,47 +71,74 @@ class EvolvedReads(SftReads):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvolvedStage(ModelStage[EvolvedReads]):
-    """The next student: the last student, trained further on the teacher's and its own accepted trajectories."""
-
-    keys = r"sft-[1-9]\d*"
+class EvolvedStage(FineTunedStage[EvolvedReads]):
+    """One round of self-evolution: trained on the teacher's trajectories, this round's, and those of earlier rounds."""
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["EvolvedStage"]:
-        evolution = config.evolution
-        for number in range(1, evolution.rounds + 1 if evolution else 0):
-            assert evolution is not None
-            key = f"sft-{number}"
-            own = [StudentStage.in_round(config, before) for before in range(1, number + 1)]
-            yield cls(
-                key=key,
-                label=config.label(key),
-                reads=EvolvedReads(sft=evolution.sft, student_weight=evolution.student_weight),
-                upstreams=(
-                    TokenizerStage.in_config(config),
-                    TeacherStage.in_config(config),
-                    *own,
-                    ModelStage.named(config, f"sft-{number - 1}"),
-                ),
-                needs=room_for_training(config),
-            )
+        for step in config.training:
+            if isinstance(step, SelfEvolutionStep):
+                yield cls(
+                    key=None,
+                    label=step.name,
+                    reads=EvolvedReads(sft=step.sft, student_weight=step.student_weight),
+                    upstreams=(
+                        TokenizerStage.in_config(config),
+                        TeacherStage.on(config, step.on),
+                        *(StudentStage.named(each) for each in rounds_until(config, step)),
+                        model_before(config, step),
+                    ),
+                    needs=room_for_training(config),
+                )
 
     def make(self, making: Making) -> StageManifest:
-        taught, *rounds = making.labels_of("trajectories")
+        taught, *rounds = _taught(making)
         own = [_source(making, label, self.reads.student_weight) for label in rounds]
-        common = training_job(making).model_dump()
-        job = SftJob(**common, settings=self.reads.sft, sources=[_source(making, taught), *own])
-        return self.finish(making, making.run_job("trainers.sft", job))
+        return self.train(making, self.reads.sft, [_source(making, taught), *own])
 
     def work(self, seen: Seen | None) -> Work:
-        return Work(tokens=self.reads.sft.steps * self.reads.sft.tokens_per_step)
+        return self.work_of(self.reads.sft)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectionSampledStage(FineTunedStage[SftReads]):
+    """A model trained on those of its predecessor's trajectories that the judge accepted."""
+
+    @classmethod
+    def of(cls, config: PipelineConfig) -> Iterator["RejectionSampledStage"]:
+        for step in config.training:
+            if isinstance(step, RejectionSamplingStep):
+                yield cls(
+                    key=None,
+                    label=step.name,
+                    reads=SftReads(sft=step.sft),
+                    upstreams=(
+                        TokenizerStage.in_config(config),
+                        StudentStage.named(step),
+                        model_before(config, step),
+                    ),
+                    needs=room_for_training(config),
+                )
+
+    def make(self, making: Making) -> StageManifest:
+        return self.train(making, self.reads.sft, [_source(making, label) for label in _taught(making)])
+
+    def work(self, seen: Seen | None) -> Work:
+        return self.work_of(self.reads.sft)
+
+
+def rounds_until(config: PipelineConfig, step: SelfEvolutionStep) -> list[SelfEvolutionStep]:
+    """The rounds of self-evolution on the same set that led to this step, and the step itself, the first one first."""
+    by_name = {each.name: each for each in config.training}
+    before = [by_name[name] for name in ancestry(origins_of(config.training), step.name)]
+    rounds = [each for each in before if isinstance(each, SelfEvolutionStep) and each.on == step.on]
+    return [*reversed(rounds), step]
+
+
+def _taught(making: Making) -> list[str]:
+    return making.labels_of("trajectories")
 
 
 def _source(making: Making, label: str, weight: float = 1.0) -> TrajectorySource:
     paths = list(making.upstream_parts("trajectories", label).values())
     return TrajectorySource(label=label, paths=paths, weight=weight)
-
-
-def last_student(config: PipelineConfig) -> Name:
-    """The student of the last round."""
-    return ModelStage.named(config, f"sft-{config.evolution.rounds if config.evolution else 0}")

@@ -1,4 +1,4 @@
-"""Self-evolution: the student answers fresh questions with live search, judged."""
+"""A model answers questions with live search, and the judge decides which answers it may be trained on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,70 +9,69 @@ from schemas.identity import Reads
 from schemas.jobs import RolloutJob
 from schemas.manifest import StageManifest, digest_of
 from schemas.records import Question, Trajectory
-from schemas.settings import AgentSettings, StudentSettings
+from schemas.settings import AgentSettings
+from schemas.training_settings import SamplingSettings
+from schemas.training_steps import SampledStep
 from tasks.ledger import storage
+from tasks.making.asked import is_asked
 from tasks.making.context import Making
-from tasks.making.demand import is_kept_for_evolution
 from tasks.making.rollout_work import work_of_rollouts
 from tasks.making.stage import Name, Seen, Work
 from tasks.sets.draws import Draw
 from tasks.stages.index import IndexStage
-from tasks.stages.questions import QuestionStage, asked_of, asking_needs
+from tasks.stages.models import model_before
+from tasks.stages.questions import asked_of, asking_needs, questions_of
 from tasks.stages.tokenizer import TokenizerStage
 from tasks.stages.trajectories import TrajectoryStage
 
 
 class StudentReads(Reads):
     agent: AgentSettings
-    evolution: StudentSettings
+    sampling: SamplingSettings
     certified_only: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudentStage(TrajectoryStage[StudentReads]):
-    """One round: the student of the round before is asked."""
+    """The trajectories that a step samples from the model that it begins with. The label is the step's name."""
 
-    keys = r"student-[1-9]\d*"
     runs_models = True
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["StudentStage"]:
-        evolution = config.evolution
-        for number in range(1, evolution.rounds + 1 if evolution else 0):
-            assert evolution is not None
-            yield cls(
-                key=f"student-{number}",
-                label=cls.in_round(config, number)[1],
-                reads=StudentReads(
-                    agent=config.agent,
-                    evolution=StudentSettings.within(evolution),
-                    certified_only=config.certified_only,
-                ),
-                upstreams=(
-                    TokenizerStage.in_config(config),
-                    IndexStage.in_config(config),
-                    QuestionStage.in_config(config),
-                    ("models", config.label(f"sft-{number - 1}")),
-                ),
-                needs=asking_needs(config),
-            )
+        for step in config.training:
+            if isinstance(step, SampledStep):
+                yield cls(
+                    key=None,
+                    label=step.name,
+                    reads=StudentReads(
+                        agent=config.agent, sampling=step.sampling, certified_only=config.certified_only
+                    ),
+                    upstreams=(
+                        TokenizerStage.in_config(config),
+                        IndexStage.in_config(config),
+                        questions_of(config, step.on),
+                        model_before(config, step),
+                    ),
+                    needs=asking_needs(config, step.on),
+                )
 
     @classmethod
-    def in_round(cls, config: PipelineConfig, number: int) -> Name:
-        return cls.stage, config.label(f"student-{number}")
+    def named(cls, step: SampledStep) -> Name:
+        return cls.stage, step.name
 
     def make(self, making: Making) -> StageManifest:
-        settings = self.reads.evolution
+        settings = self.reads.sampling
         fresh = Draw[Question](settings.questions, lambda question: digest_of([settings.seed, question.question_id]))
         for path in making.upstream_paths("questions"):
             for question in asked_of(path, [settings.split], self.reads.certified_only):
-                if is_kept_for_evolution(question, settings):
+                if is_asked(question, settings):
                     fresh.add(question)
         if fresh.given < settings.questions:
             raise BadInput(
-                f"evolution.questions asks for {settings.questions} fresh questions, but the split "
-                f"{settings.split} holds {fresh.given} for it; raise evolution.share, make more questions, or ask "
-                "for fewer"
+                f"training.{self.label}.questions asks for {settings.questions} questions, but the split "
+                f"{settings.split} holds {fresh.given} for it: widen training.{self.label}.share, make more questions, "
+                "or ask for fewer"
             )
         questions = storage.join(making.folder, "job-questions.parquet")
         storage.write_rows(questions, Question, fresh.drawn())
@@ -97,5 +96,5 @@ class StudentStage(TrajectoryStage[StudentReads]):
         return self.finish(making, parts, figures=result.figures, at_least=settings.min_accepted)
 
     def work(self, seen: Seen | None) -> Work:
-        settings = self.reads.evolution
+        settings = self.reads.sampling
         return work_of_rollouts(settings.questions * settings.rollouts, self.reads.agent, seen)

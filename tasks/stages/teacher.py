@@ -1,5 +1,6 @@
 """Questions → the teacher's trajectories: by parts where it works in batches, else in a job, request by request."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -12,6 +13,7 @@ from schemas.manifest import StageManifest, digest_of
 from schemas.records import EndReason, Question, Record, Reject, Trajectory
 from schemas.seams import ChatModelSettings
 from schemas.settings import TEACHERS, AgentSettings, AnyTeacher, TeacherSettings
+from schemas.training_steps import RAMP, SelfEvolutionStep, SftStep
 from tasks.ledger import storage
 from tasks.making.context import Making, Output
 from tasks.making.needs import ChatModel, Need
@@ -19,7 +21,7 @@ from tasks.making.searching import searcher_of
 from tasks.making.stage import Name, Seen, Work
 from tasks.sets.draws import Draw
 from tasks.stages.index import IndexStage
-from tasks.stages.questions import QuestionStage, asking_needs, placed
+from tasks.stages.questions import asking_needs, placed, questions_of
 from tasks.stages.tokenizer import TokenizerStage
 from tasks.stages.trajectories import TrajectoryStage
 
@@ -38,29 +40,31 @@ class TeacherReads(Reads):
 class TeacherStage(TrajectoryStage[TeacherReads]):
     """The teacher reads what the student will be shown: so many of the student's tokens, where there is a student."""
 
-    keys = "|".join(TEACHERS.built_in)
+    keys = rf"(.+-)?({'|'.join(TEACHERS.built_in)})"
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["TeacherStage"]:
         if config.teacher is None:
             return
         tokenizer = [TokenizerStage.in_config(config)] if config.tokenizer else []
-        yield cls(
-            key=config.teacher.kind,
-            label=cls.in_config(config)[1],
-            reads=TeacherReads(agent=config.agent, teacher=config.teacher, certified_only=config.certified_only),
-            upstreams=(*tokenizer, IndexStage.in_config(config), QuestionStage.in_config(config)),
-            needs=(*_endpoint_of(config, config.teacher), *asking_needs(config)),
-        )
+        for asked in _taught_sets(config):
+            yield cls(
+                key=_key_on(config.teacher, asked),
+                label=cls.on(config, asked)[1],
+                reads=TeacherReads(agent=config.agent, teacher=config.teacher, certified_only=config.certified_only),
+                upstreams=(*tokenizer, IndexStage.in_config(config), questions_of(config, asked)),
+                needs=(*_endpoint_of(config, config.teacher), *asking_needs(config, asked)),
+            )
 
     @classmethod
-    def in_config(cls, config: PipelineConfig) -> Name:
+    def on(cls, config: PipelineConfig, asked: str) -> Name:
+        """The teacher's trajectories on a set."""
         assert config.teacher is not None
-        return cls.stage, config.label(config.teacher.kind)
+        return cls.stage, config.label(_key_on(config.teacher, asked))
 
     @classmethod
     def has_key(cls, name: str) -> bool:
-        return super().has_key(name) or name in TEACHERS.installed
+        return super().has_key(name) or any(re.fullmatch(rf"(.+-)?{kind}", name) for kind in TEACHERS.installed)
 
     def make(self, making: Making) -> StageManifest:
         from tasks.teachers.registry import batch_teacher_of
@@ -95,6 +99,16 @@ class TeacherStage(TrajectoryStage[TeacherReads]):
         """Rows alone: nothing is known of the tokens."""
         teacher = self.reads.teacher
         return None if teacher.questions is None else Work(rows=teacher.questions * teacher.rollouts)
+
+
+def _key_on(teacher: TeacherSettings, asked: str) -> str:
+    return teacher.kind if asked == RAMP else f"{asked}-{teacher.kind}"
+
+
+def _taught_sets(config: PipelineConfig) -> list[str]:
+    """The sets that the teacher answers: those of the steps that train on its trajectories, or else RAMP."""
+    steps = (step for step in config.training if isinstance(step, SftStep | SelfEvolutionStep))
+    return list(dict.fromkeys(step.on for step in steps)) or [RAMP]
 
 
 def _endpoint_of(config: PipelineConfig, teacher: TeacherSettings) -> tuple[Need, ...]:

@@ -95,7 +95,7 @@ def _measure(case: Case, seconds: float) -> Figures | None:
     """Train for so long on ready rows; None where memory runs out."""
     import torch
 
-    from schemas.settings import EngineeringSettings
+    from schemas.training_settings import EngineeringSettings
     from trainers.model.weights import new_model
     from trainers.ranks.launch import environment_of
     from trainers.throughput import throughput

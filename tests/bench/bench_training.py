@@ -20,7 +20,8 @@ import torch
 
 from schemas.jobs import SftJob, TrajectorySource
 from schemas.records import Trajectory
-from schemas.settings import CurriculumPhase, ModelSettings, OptimiserSettings, SftSettings
+from schemas.settings import ModelSettings
+from schemas.training_settings import CurriculumPhase, OptimiserSettings, SftSettings
 from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.ledger import storage
 from tests.bench import training_loop, training_packing

@@ -7,7 +7,7 @@ from itertools import islice
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from schemas.settings import SftSettings
+from schemas.training_settings import SftSettings
 from tasks.capacity.processes import free_port
 from tests.bench.training_timing import interleaved, ratio
 from trainers.model.batches import Batch, batch_of, n_trained, packed

@@ -15,7 +15,8 @@ from schemas.corpus_settings import SETS, SPANS
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import TeacherJob
 from schemas.records import Author, LeakGram, Proposals, Trajectory
-from schemas.settings import JUDGES, REWARDS, TEACHERS, CurriculumPhase, DapoSettings, OptimiserSettings
+from schemas.settings import JUDGES, TEACHERS
+from schemas.training_settings import REWARDS, CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
@@ -193,7 +194,7 @@ def test_a_job_s_config_of_another_version_is_refused_in_one_line(harbour: None,
 
 SETTINGS = """
 from typing import ClassVar, Literal
-from schemas.settings import RewardSettings
+from schemas.training_settings import RewardSettings
 class Settings(RewardSettings):
     kind: Literal["{kind}"] = "{kind}"
     {version}

@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 from schemas.acceptance import FILE, Acceptance, Item, Rates
 from schemas.config import PipelineConfig
 from schemas.jobs import RetrievalLoadJob, RolloutRateJob, TrainingRateJob
-from schemas.settings import DapoSettings
 from schemas.sizes import SIZES, parameters_of
+from schemas.training_settings import DapoSettings
 from tasks import jobs
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger, commit_of_code
 from tasks.pipeline.expectations import seen_by_students
 from trainers.acceptance import items
 from trainers.acceptance.derived import (
-    accepted_sections,
+    accepted_steps,
     derived,
     devices_of,
     in_flight_of_step,
@@ -39,7 +39,7 @@ ROLLOUT_SECONDS = 40.0
 RETRIEVAL_SECONDS = 60.0
 TRAINING_SECONDS = 20.0
 
-_SFT, _DAPO = "models/sft-0", "models/dapo"
+_SFT, _DAPO = "models/sft", "models/dapo"
 
 
 def accept(config: PipelineConfig, size: str, listener: Listener) -> Acceptance:
@@ -71,7 +71,7 @@ class _Acceptance:
         self._config, self._size = config, size
         self._small = derived(config, size)
         self._trial = Trial(self._small, listener)
-        self._sft, self._dapo = accepted_sections(config)
+        self._sft, self._dapo = accepted_steps(config)
         self._devices = devices_of(config)
         placement = config.runtime.placement
         self._engines = placement.engines if placement.is_in_cluster else 1
@@ -97,7 +97,7 @@ class _Acceptance:
 
     def train(self) -> None:
         """Train SFT and DAPO while their processes are killed."""
-        sft, dapo = accepted_sections(self._small)
+        sft, dapo = accepted_steps(self._small)
         victims = victims_of_sft(self._config)
         training = self._trial.make_under_strikes(_SFT, "trainers.sft", victims, sft.checkpoint_every + 1)
         if victims:

@@ -12,8 +12,10 @@ from schemas.errors import BadInput
 from schemas.jobs import Victim
 from schemas.manifest import digest_of
 from schemas.paths import scheme_of
-from schemas.settings import AgentSettings, DapoSettings, SftSettings
+from schemas.settings import AgentSettings
 from schemas.sizes import SIZES
+from schemas.training_settings import DapoSettings, SftSettings
+from schemas.training_steps import DapoStep, SftStep
 from tasks.ledger import storage
 from tasks.rollouts.pool import in_flight
 
@@ -44,15 +46,17 @@ def victims_of_sft(config: PipelineConfig) -> list[Victim]:
     return ["rank"] if not runtime.placement.is_in_cluster and not is_alone else []
 
 
-def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings]:
-    """The sections of the config whose arithmetic is tested.
+def accepted_steps(config: PipelineConfig) -> tuple[SftSettings, DapoSettings]:
+    """The steps of the config whose arithmetic is tested: the first of SFT and the first of DAPO.
 
     Raises:
-        BadInput: a section is missing, or jobs cannot work with the config's root.
+        BadInput: there is no such step, or jobs cannot work with the config's root.
     """
-    for name in ("sft", "dapo"):
-        if getattr(config, name) is None:
-            raise BadInput(f"{config.name}: accept tests training and needs the section {name}: add it to the config")
+    sft = next((step.settings for step in config.training if isinstance(step, SftStep)), None)
+    dapo = next((step.settings for step in config.training if isinstance(step, DapoStep)), None)
+    if sft is None or dapo is None:
+        kind = "sft" if sft is None else "dapo"
+        raise BadInput(f"{config.name}: accept tests training and needs a step of kind {kind}: add it to training")
     if scheme_of(config.runtime.root) is not None:
         raise BadInput(
             f"runtime.root: {config.runtime.root} is remote, but jobs need a file system that all nodes share: "
@@ -65,28 +69,27 @@ def accepted_sections(config: PipelineConfig) -> tuple[SftSettings, DapoSettings
             f"runtime.placement.layout is {layout}: set RAY_ADDRESS to the address of the cluster to test "
             "(without it every job would start a local cluster)"
         )
-    assert config.sft is not None
-    assert config.dapo is not None
-    return config.sft, config.dapo
+    return sft, dapo
 
 
 def derived(config: PipelineConfig, size: str) -> PipelineConfig:
     """The pipeline of the acceptance, in a folder under ``{root}/acceptance`` that its settings name.
 
     Raises:
-        BadInput: the size is unknown, or for the reasons given in `accepted_sections`.
+        BadInput: the size is unknown, or for the reasons given in `accepted_steps`.
     """
     if size not in SIZES:
         raise BadInput(f"size {size!r} is unknown: give one of {', '.join(SIZES)}")
-    sft, dapo = accepted_sections(config)
+    sft, dapo = accepted_steps(config)
     model = SIZES[size].model_copy(update={"dtype": dapo.engineering.dtype})
     rate = _RATE / model.hidden
     steps = _OTHER_STEPS + _STEPS_PER_KILL * len(victims_of(config))
     document: dict[str, Any] = yaml.safe_load(_TEMPLATE.read_text())
     document["model"] = model.model_dump(mode="json")
-    document["sft"] |= {"engineering": sft.engineering.model_dump(mode="json")}
-    document["sft"]["optimiser"] |= {"lr": rate}
-    document["dapo"] |= {
+    small_sft, small_dapo = document["training"]
+    small_sft |= {"engineering": sft.engineering.model_dump(mode="json")}
+    small_sft["optimiser"] |= {"lr": rate}
+    small_dapo |= {
         "curriculum": [{"max_masks": 4, "steps": steps}],
         "engineering": dapo.engineering.model_dump(mode="json"),
         "parity_tolerance": dapo.parity_tolerance,
@@ -94,7 +97,7 @@ def derived(config: PipelineConfig, size: str) -> PipelineConfig:
         "staleness": dapo.staleness,
         "in_flight": dapo.in_flight,
     }
-    document["dapo"]["optimiser"] |= {"lr": rate / 10}
+    small_dapo["optimiser"] |= {"lr": rate / 10}
     runtime = config.runtime.model_dump(mode="json", exclude={"teacher_endpoint", "span_endpoint"})
     runtime["placement"]["search_urls"] = []  # those services search the config's index, not the small world's
     name = f"{size}-{digest_of([document, runtime])[:8]}"
@@ -127,7 +130,7 @@ def devices_of(config: PipelineConfig) -> Devices:
 
 def in_flight_of_step(config: PipelineConfig) -> int:
     """The rollouts that the config's DAPO has in flight at a time, limited by the capacity of the engines."""
-    _, dapo = accepted_sections(config)
+    _, dapo = accepted_steps(config)
     wanted = dapo.prompts * dapo.group * (1 + dapo.staleness)
     return min(in_flight(config.runtime.engine, config.runtime.placement), wanted)
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from schemas.config import PipelineConfig
 from schemas.jobs import DapoJob, PretrainJob, SftJob, TrainingJob
 from schemas.runtime import PlacementRuntime
-from schemas.settings import EngineeringSettings
+from schemas.training_settings import EngineeringSettings
+from schemas.training_steps import DapoStep, LanguageModellingStep, SampledStep, SftStep
 from tasks.agent.tokenizer import AgentTokenizer
 from tasks.capacity import memory
 from tasks.capacity.devices import Machine
@@ -52,20 +53,26 @@ def refuse_unfit_config(config: PipelineConfig, machines: Sequence[Machine]) -> 
     vocabulary = tokenizer.vocabulary or 0
     shape = ModelShape.read(name) if config.model.path else shape_from_nothing(config.model, vocabulary)
     model = partial(_Training, name, shape)
-    trainings = [model(config.base.engineering, config.base.document_tokens, runtime.ranks)] if config.base else []
-    sfts = [config.sft, config.evolution.sft if config.evolution else None]
-    trainings += [model(sft.engineering, sft.max_length, runtime.ranks) for sft in sfts if sft is not None]
-    for training in trainings:
+    for step in config.training:
+        match step:
+            case LanguageModellingStep():
+                training = model(step.engineering, step.document_tokens, runtime.ranks)
+            case SftStep():
+                training = model(step.engineering, step.max_length, runtime.ranks)
+            case SampledStep():
+                training = model(step.sft.engineering, step.sft.max_length, runtime.ranks)
+            case _:
+                continue
         refuse_what_does_not_fit([_of_ranks(training, runtime.placement, machines)], machines)
-    if config.sft is None or not runtime.engine.loads_models:
+    if not config.training or not runtime.engine.loads_models:
         return
     engines = engine_demand(name, shape, runtime.engine, runtime.placement, config.agent.max_tokens, machines)
-    demands = [engines]
-    if config.dapo is not None:
-        ranks = runtime.ranks if runtime.placement.is_in_cluster else 1
-        training = model(config.dapo.engineering, config.agent.max_tokens, ranks)
-        demands = _beside(training, engines, runtime.placement, machines)
-    refuse_what_does_not_fit(demands, machines)
+    refuse_what_does_not_fit([engines], machines)
+    for step in config.training:
+        if isinstance(step, DapoStep):
+            ranks = runtime.ranks if runtime.placement.is_in_cluster else 1
+            training = model(step.engineering, config.agent.max_tokens, ranks)
+            refuse_what_does_not_fit(_beside(training, engines, runtime.placement, machines), machines)
 
 
 def _demands(job: PretrainJob | SftJob | DapoJob, machines: Sequence[Machine]) -> list[Demand]:

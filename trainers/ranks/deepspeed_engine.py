@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from schemas.settings import EngineeringSettings, OptimiserSettings
+from schemas.training_settings import EngineeringSettings, OptimiserSettings
 from tasks.weights.packs import Spec, packs
 from tasks.weights.sketches import Sketches, sketches_of
 from trainers.model.language_model import LanguageModel, TokenScores

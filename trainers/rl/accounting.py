@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from schemas.settings import DapoSettings
+from schemas.training_settings import DapoSettings
 from trainers.model.metrics import Metrics
 from trainers.rl.generation import Cursor
 from trainers.rl.prompt_ledger import PromptLedger
@@ -26,11 +26,11 @@ def wrong_prompts(output: str) -> list[str]:
     fates = PromptLedger(Path(output) / "prompts.jsonl").fates()
     newest = max(Path(output, "checkpoints").glob("step-*"))
     cursor = Cursor.model_validate(json.loads((newest / "progress.json").read_text())["cursor"])
-    recorded = Counter(Place(fate.max_masks, fate.position) for fate in fates)
+    recorded = Counter(Place(fate.bound, fate.position) for fate in fates)
     recorded.update(cursor.in_flight)
     recorded.update(group.place for group in cursor.carried)
-    ends = {masks: max(place.position for place in recorded if place.max_masks == masks) + 1 for masks, _ in recorded}
-    ends[cursor.max_masks] = cursor.position
+    ends = {masks: max(place.position for place in recorded if place.bound == masks) + 1 for masks, _ in recorded}
+    ends[cursor.bound] = cursor.position
     drawn = Counter(Place(masks, position) for masks, end in ends.items() for position in range(end))
     return _wrong(recorded, drawn, "prompt")
 

@@ -48,14 +48,14 @@ class Controller:
         self._metrics.go_on_from(step)
         self._prompts.go_on_from(step)
 
-    def generate(self, step: int, cursor: Cursor, max_masks: int) -> Generated:
+    def generate(self, step: int, cursor: Cursor, bound: int) -> Generated:
         """Generate the data of step ``step`` (from 1).
 
         Raises:
             Interrupted: a stop was requested; ``cursor`` is still valid to resume from.
         """
         began = time.perf_counter()
-        harvest, then = self._generation.collect(cursor, max_masks)
+        harvest, then = self._generation.collect(cursor, bound)
         waited = time.perf_counter() - began
         self._fates = harvest.fates(step)
         experiences = [experience for group in harvest.groups for experience in group.experiences(self._tokenizer)]

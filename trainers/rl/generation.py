@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import RunFailed
 from schemas.records import Question, Trajectory
-from schemas.settings import DapoSettings
+from schemas.training_settings import DapoSettings
 from trainers.ranks.stopping import Interrupted, StopSignal
 from trainers.rl.groups import Group, group_of
 from trainers.rl.prompt_ledger import Drop, Fate
@@ -36,7 +36,7 @@ class Cursor(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_masks: int = 0
+    bound: int = 0
     position: int = 0
     in_flight: list[Place] = []
     carried: list[Group] = []
@@ -73,7 +73,7 @@ class Generation:
         self._reward, self._stop = Rewarder(settings, max_tokens), stop
         self._runner = asyncio.Runner()
 
-    def collect(self, cursor: Cursor, max_masks: int) -> tuple[Harvest, Cursor]:
+    def collect(self, cursor: Cursor, bound: int) -> tuple[Harvest, Cursor]:
         """The groups of one step, and the cursor of the next step.
 
         Raises:
@@ -81,10 +81,10 @@ class Generation:
             RunFailed: all rollouts of a batch failed, so search or engines must be broken.
         """
         wanted = self._settings.prompts
-        position = cursor.position if cursor.max_masks == max_masks else 0
+        position = cursor.position if cursor.bound == bound else 0
         ready, drawn, batches = list(cursor.carried), [], 0
         while len(ready) < wanted and batches < self._settings.max_generation_batches:
-            places = [Place(max_masks, number) for number in range(position, position + wanted)]
+            places = [Place(bound, number) for number in range(position, position + wanted)]
             batch = self._runner.run(self._batch(places))
             position += wanted
             batches += 1
@@ -94,7 +94,7 @@ class Generation:
                 )
             drawn += batch
             ready += [group for group in batch if group.is_informative]
-        then = Cursor(max_masks=max_masks, position=position, carried=ready[wanted:])
+        then = Cursor(bound=bound, position=position, carried=ready[wanted:])
         return Harvest(ready[:wanted], drawn, batches), then
 
     def published(self) -> None:
@@ -123,9 +123,9 @@ class Generation:
 
 async def roll_group(roll: Roll, prompts: PromptOrder, place: Place, settings: DapoSettings, reward: Rewarder) -> Group:
     """All rollouts of the prompt at a place, each with its own seed. An error of one rollout cancels the others."""
-    question = prompts.question(*place)
+    question = prompts.question(place)
     tasks = [
-        asyncio.ensure_future(roll(question, number, rollout_seed(settings.seed, *place, number)))
+        asyncio.ensure_future(roll(question, number, rollout_seed(settings.seed, place, number)))
         for number in range(settings.group)
     ]
     try:

@@ -46,7 +46,7 @@ class Group(BaseModel):
         """Used in this step or, with a reason, dropped."""
         return Fate(
             step=step,
-            max_masks=self.place.max_masks,
+            bound=self.place.bound,
             position=self.place.position,
             question_id=self.question_id,
             outcome="used" if reason is None else "dropped",

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schemas.settings import DapoSettings
+from schemas.training_settings import DapoSettings
 from trainers.model import losses
 from trainers.model.batches import batch_of, n_trained, packed, share_of
 from trainers.model.sequences import Sequence

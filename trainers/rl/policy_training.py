@@ -58,16 +58,16 @@ class PolicyTraining:
         self._saved = first
         self._weights.publish(first)
         self._on_rank_0(lambda controller: controller.go_on_from(first))
-        phases = list(chain.from_iterable([phase.max_masks] * phase.steps for phase in self._settings.curriculum))
+        phases = list(chain.from_iterable([phase.bound or 0] * phase.steps for phase in self._settings.curriculum))
         total = len(phases)
-        for done, max_masks in enumerate(phases[first:], start=first + 1):
+        for done, bound in enumerate(phases[first:], start=first + 1):
             try:
-                line, cursor = self._step(done, cursor, max_masks)
+                line, cursor = self._step(done, cursor, bound)
             except Interrupted:
                 self._save(done - 1, cursor)
                 raise SystemExit(jobs.TERMINATED) from None
             if self._controller is not None:
-                self._controller.record_step(done, total, {"step": done, "phase": max_masks, **line})
+                self._controller.record_step(done, total, {"step": done, "phase": bound, **line})
             # A stop request reaches ranks at different times: agree on it, so that all ranks leave at the same step.
             (stopping,) = self._trainer.sum_over_ranks(float(self._stop.received))
             if stopping or done == total or done % self._settings.checkpoint_every == 0:
@@ -76,10 +76,10 @@ class PolicyTraining:
                 raise SystemExit(jobs.TERMINATED)
         return self._on_rank_0(lambda controller: controller.figures())
 
-    def _step(self, number: int, cursor: Cursor, max_masks: int) -> tuple[dict[str, Any], Cursor]:
+    def _step(self, number: int, cursor: Cursor, bound: int) -> tuple[dict[str, Any], Cursor]:
         """Run step ``number`` (from 1); returns its figures and the next cursor."""
         began = time.perf_counter()
-        step = self._on_rank_0(lambda controller: controller.generate(number, cursor, max_masks))
+        step = self._on_rank_0(lambda controller: controller.generate(number, cursor, bound))
         generated = ready = trained = time.perf_counter()
         update: dict[str, float] = dict(_NO_UPDATE)
         if step.experiences:

@@ -22,12 +22,12 @@ class Drop(StrEnum):
 
 
 class Fate(BaseModel):
-    """The fate of one prompt: the question at a position of the phase of up to ``max_masks`` masks."""
+    """The fate of one prompt: the question at a position of the phase of up to ``bound`` masks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     step: int
-    max_masks: int
+    bound: int
     position: int
     question_id: str
     outcome: Literal["used", "dropped"]

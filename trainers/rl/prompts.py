@@ -10,45 +10,49 @@ from schemas.records import Question
 
 
 class Place(NamedTuple):
-    """The place of a prompt: its position (from 0) in the phase that mixes questions of up to ``max_masks`` masks."""
+    """The place of a prompt: its position (from 0) in a phase of the curriculum, whose ``bound`` is 0 if it has none.
 
-    max_masks: int
+    A phase mixes questions up to its bound. A level is a number of masks, or of hops (`schemas.records.Question.level`).
+    """
+
+    bound: int
     position: int
 
 
 class PromptOrder:
-    """An endless order of questions. Numbers of masks alternate; each question occurs once per epoch of its number."""
+    """An endless order of questions. Levels alternate; each question occurs once per epoch of its level."""
 
     def __init__(self, questions: list[Question], seed: int) -> None:
         self._seed = seed
-        self._by_masks: dict[int, list[Question]] = {}
+        self._by_level: dict[int, list[Question]] = {}
         for question in questions:
-            self._by_masks.setdefault(question.n_masks, []).append(question)
+            self._by_level.setdefault(question.level, []).append(question)
 
-    def question(self, max_masks: int, position: int) -> Question:
-        """The question at a position (from 0) of the phase that mixes questions of up to ``max_masks`` masks.
+    def question(self, place: Place) -> Question:
+        """The question at a place.
 
         Raises:
-            BadInput: there is no question with ``max_masks`` masks.
+            BadInput: there is no question at the bound of the phase.
         """
-        numbers = [number for number in sorted(self._by_masks) if number <= max_masks]
-        if not numbers or numbers[-1] not in (0, max_masks):
+        bound, position = place
+        levels = [level for level in sorted(self._by_level) if not bound or level <= bound]
+        if not levels or (bound and levels[-1] not in (0, bound)):
             raise BadInput(
-                f"dapo.curriculum has a phase of up to {max_masks} masks, but no question has that number: remove the "
-                "phase, or make more questions"
+                f"the curriculum has a phase of up to {bound} masks or hops, but no question has that number: remove "
+                "the phase, or make more questions"
             )
-        turn, which = divmod(position, len(numbers))
-        members = self._by_masks[numbers[which]]
+        turn, which = divmod(position, len(levels))
+        members = self._by_level[levels[which]]
         epoch, index = divmod(turn, len(members))
-        return members[_order(self._seed, max_masks, numbers[which], epoch, len(members))[index]]
+        return members[_order(self._seed, bound, levels[which], epoch, len(members))[index]]
 
 
 @lru_cache(maxsize=64)
-def _order(seed: int, max_masks: int, n_masks: int, epoch: int, size: int) -> list[int]:
-    order: list[int] = np.random.default_rng((seed, max_masks, n_masks, epoch)).permutation(size).tolist()
+def _order(seed: int, bound: int, level: int, epoch: int, size: int) -> list[int]:
+    order: list[int] = np.random.default_rng((seed, bound, level, epoch)).permutation(size).tolist()
     return order
 
 
-def rollout_seed(seed: int, max_masks: int, position: int, rollout: int) -> int:
-    """The sampler's seed for one rollout of the question at a position."""
-    return int(np.random.SeedSequence((seed, max_masks, position, rollout)).generate_state(1)[0] >> 1)
+def rollout_seed(seed: int, place: Place, rollout: int) -> int:
+    """The sampler's seed for one rollout of the question at a place."""
+    return int(np.random.SeedSequence((seed, *place, rollout)).generate_state(1)[0] >> 1)

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 
 from schemas.errors import RunFailed
-from schemas.settings import DapoSettings
+from schemas.training_settings import DapoSettings
 from trainers.ranks.stopping import Interrupted, StopSignal
 from trainers.rl.generation import LOOK_SECONDS, Cursor, Harvest, Roll, roll_group
 from trainers.rl.groups import Group
@@ -51,14 +51,14 @@ class Stream:
         self._thread = threading.Thread(target=self._loop.run_forever, name="generation", daemon=True)
         self._thread.start()
 
-    def collect(self, cursor: Cursor, max_masks: int) -> tuple[Harvest, Cursor]:
+    def collect(self, cursor: Cursor, bound: int) -> tuple[Harvest, Cursor]:
         """The groups of one step, and the cursor to resume from afterwards.
 
         Raises:
             Interrupted: a stop was requested; ``cursor`` is still valid to resume from.
             RunFailed: all rollouts of a step's worth of groups failed, so search or engines must be broken.
         """
-        collecting = asyncio.run_coroutine_threadsafe(self._collect(cursor, max_masks), self._loop)
+        collecting = asyncio.run_coroutine_threadsafe(self._collect(cursor, bound), self._loop)
         while not self._stop.received:
             # `wait`, not `result(timeout)`: a TimeoutError of the work itself must not be taken for a timeout here.
             done, _ = concurrent.futures.wait([collecting], LOOK_SECONDS)
@@ -82,12 +82,12 @@ class Stream:
 
     # -- on the event loop's thread -----------------------------------------------------------------------------------
 
-    async def _collect(self, cursor: Cursor, max_masks: int) -> tuple[Harvest, Cursor]:
+    async def _collect(self, cursor: Cursor, bound: int) -> tuple[Harvest, Cursor]:
         # Only the first cursor matters: later ones describe the state that this object already has.
         if not self._begun:
             self._go_on_from(cursor)
-        if self._next.max_masks != max_masks:
-            self._next = Place(max_masks, 0)
+        if self._next.bound != bound:
+            self._next = Place(bound, 0)
         wanted = self._settings.prompts
         stale: list[Group] = []
         drawn: list[Group] = []
@@ -108,7 +108,7 @@ class Stream:
         # One step's worth less from here on: this step is collected, and the policy is about to change.
         self._fill(ahead=self._settings.staleness)
         then = Cursor(
-            max_masks=max_masks,
+            bound=bound,
             position=self._next.position,
             in_flight=list(self._in_flight),
             carried=list(self._ready),
@@ -117,7 +117,7 @@ class Stream:
 
     def _go_on_from(self, cursor: Cursor) -> None:
         self._begun = True
-        self._next = Place(cursor.max_masks, cursor.position)
+        self._next = Place(cursor.bound, cursor.position)
         self._ready = list(cursor.carried)
         for place in cursor.in_flight:
             self._start(place)
@@ -132,7 +132,7 @@ class Stream:
         self._ahead = ahead
         while len(self._in_flight) + len(self._ready) < self._settings.prompts * ahead:
             self._start(self._next)
-            self._next = Place(self._next.max_masks, self._next.position + 1)
+            self._next = Place(self._next.bound, self._next.position + 1)
 
     def _start(self, place: Place) -> None:
         group = roll_group(self._roll, self._prompts, place, self._settings, self._reward)

@@ -1,8 +1,9 @@
 """The order of trajectories in SFT: a pure function of the settings, the seed and the data.
 
-The phase of up to k masks mixes trajectories of 1 to k masks in equal numbers; tasks without masks count as one more
-number. Within a number of masks every trajectory is drawn once per epoch, times the weight of its source. The order
-does not depend on ranks or micro-batches, and a step's examples can be computed without the steps before it.
+A level is a number of masks, or of hops (`schemas.records.Trajectory.level`). The phase of up to k mixes trajectories of
+levels 1 to k in equal numbers; those without a level count as one more. Within a level every trajectory is drawn once
+per epoch, times the weight of its source. The order does not depend on ranks or micro-batches, and a step's examples
+can be computed without the steps before it.
 """
 
 import itertools
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.errors import BadInput
-from schemas.settings import CurriculumPhase, SftSettings
+from schemas.training_settings import CurriculumPhase, SftSettings
 from trainers.model.sequences import Sequence
 from trainers.supervised.course import Step
 
@@ -22,13 +23,13 @@ class Example:
     """The properties of a trajectory that its order depends on."""
 
     n_tokens: int
-    n_masks: int
+    level: int
     weight: float
 
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """One step: the curriculum's phase (its ``max_masks``) and its examples, by their index."""
+    """One step: the bound of the curriculum's phase (0: none) and its examples, by their index."""
 
     phase: int
     examples: list[int]
@@ -38,31 +39,31 @@ def plan(examples: list[Example], settings: SftSettings) -> Iterator[StepPlan]:
     """The steps of the whole curriculum.
 
     Raises:
-        BadInput: there is no example with the largest number of masks of a phase.
+        BadInput: there is no example at the bound of a phase.
     """
     for number, phase in enumerate(settings.curriculum):
-        by_masks = _by_masks(examples, phase)
-        draws = _draws(examples, by_masks, (settings.seed, number))
+        by_level = _by_level(examples, phase)
+        draws = _draws(examples, by_level, (settings.seed, number))
         for drawn in _steps(examples, draws, settings.tokens_per_step, phase.steps):
-            yield StepPlan(phase.max_masks, drawn)
+            yield StepPlan(phase.bound or 0, drawn)
 
 
-def _by_masks(examples: list[Example], phase: CurriculumPhase) -> dict[int, list[int]]:
+def _by_level(examples: list[Example], phase: CurriculumPhase) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for index, example in enumerate(examples):
-        if example.n_masks <= phase.max_masks and example.weight > 0:
-            found.setdefault(example.n_masks, []).append(index)
-    if not found or max(found) not in (0, phase.max_masks):
+        if (phase.bound is None or example.level <= phase.bound) and example.weight > 0:
+            found.setdefault(example.level, []).append(index)
+    if not found or (phase.bound is not None and max(found) not in (0, phase.bound)):
         raise BadInput(
-            f"the curriculum has a phase of up to {phase.max_masks} masks, but no accepted trajectory has that number: "
-            "shorten the curriculum, or make more trajectories"
+            f"the curriculum has a phase of up to {phase.bound} {phase.unit}, but no accepted trajectory has that "
+            "number: shorten the curriculum, or make more trajectories"
         )
     return dict(sorted(found.items()))
 
 
-def _draws(examples: list[Example], by_masks: dict[int, list[int]], seed: tuple[int, ...]) -> Iterator[int]:
-    """An endless sequence of examples, in which numbers of masks alternate."""
-    streams = [_epochs(examples, members, (*seed, n_masks)) for n_masks, members in by_masks.items()]
+def _draws(examples: list[Example], by_level: dict[int, list[int]], seed: tuple[int, ...]) -> Iterator[int]:
+    """An endless sequence of examples, in which levels alternate."""
+    streams = [_epochs(examples, members, (*seed, level)) for level, members in by_level.items()]
     for stream in itertools.cycle(streams):
         yield next(stream)
 

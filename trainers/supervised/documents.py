@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from schemas.records import Passage
-from schemas.settings import BaseSettings
+from schemas.training_settings import BaseSettings
 from tasks.agent.protocol import neutralise
 from tasks.agent.tokenizer import AgentTokenizer
 from trainers.model.sequences import Sequence

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.runtime import EngineRuntime
-from schemas.settings import EngineeringSettings
+from schemas.training_settings import EngineeringSettings
 from tasks.capacity import memory
 from tasks.capacity.model_shape import ModelShape
 

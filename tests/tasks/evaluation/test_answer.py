@@ -7,10 +7,11 @@ import pytest
 from retrieval_index.opening import build_index
 from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
+from schemas.evaluation_settings import EvaluationSettings
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.records import Answer, Passage, Question
 from schemas.runtime import EngineRuntime
-from schemas.settings import AgentSettings, EvaluationSettings
+from schemas.settings import AgentSettings
 from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.evaluation.answer import answer_all
 from tasks.ledger import storage

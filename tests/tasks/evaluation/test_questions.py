@@ -5,8 +5,8 @@ import pytest
 from schemas.config import PipelineConfig
 from schemas.corpus_settings import RampSettings
 from schemas.errors import BadInput
+from schemas.evaluation_settings import EvaluationSettings
 from schemas.records import Question
-from schemas.settings import EvaluationSettings
 from tasks.evaluation.questions import answers_of_one, chosen_questions
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger

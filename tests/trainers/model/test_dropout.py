@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import PhiConfig, PhiForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from schemas.settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
+from schemas.training_settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
 from tests.support.plain_engine import PlainEngine
 from trainers.model.batches import batch_of
 from trainers.model.language_model import LanguageModel

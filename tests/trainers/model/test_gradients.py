@@ -20,7 +20,7 @@ import sys
 import numpy as np
 import torch
 
-from schemas.settings import EngineeringSettings, OptimiserSettings
+from schemas.training_settings import EngineeringSettings, OptimiserSettings
 from trainers.model.batches import batch_of
 from trainers.ranks.deepspeed_engine import TrainingEngine
 from trainers.model.losses import cross_entropy

@@ -15,16 +15,9 @@ from schemas.config import PipelineConfig, read_config
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob, NewModelJob, SftJob
 from schemas.runtime import EngineRuntime, PlacementRuntime
-from schemas.settings import (
-    AgentSettings,
-    CurriculumPhase,
-    DapoSettings,
-    EngineeringSettings,
-    ModelSettings,
-    OptimiserSettings,
-    SftSettings,
-)
+from schemas.settings import AgentSettings, ModelSettings
 from schemas.sizes import SIZES
+from schemas.training_settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings, SftSettings
 from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
 from tasks.capacity.devices import Machine
 from tasks.capacity.memory import of_resting_rank

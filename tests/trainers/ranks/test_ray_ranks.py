@@ -12,7 +12,7 @@ import pytest
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import SftJob, TrainingJob, TrajectorySource
 from schemas.runtime import LocalJobs, PlacementRuntime
-from schemas.settings import CurriculumPhase, EngineeringSettings, OptimiserSettings, SftSettings
+from schemas.training_settings import CurriculumPhase, EngineeringSettings, OptimiserSettings, SftSettings
 from tasks import jobs
 from tasks.jobs.folder import attempts_of
 from tests.support.ray_jobs import local_ray, processes_of, start, wait_for

@@ -17,7 +17,7 @@ RANK = """
 import os
 import sys
 from schemas.errors import BadInput
-from schemas.settings import EngineeringSettings, OptimiserSettings
+from schemas.training_settings import EngineeringSettings, OptimiserSettings
 from trainers.ranks.deepspeed_engine import TrainingEngine
 from trainers.ranks.launch import leave_group
 

@@ -18,7 +18,7 @@ import time
 from datetime import timedelta
 
 import trainers.ranks.deepspeed_engine as module
-from schemas.settings import EngineeringSettings, OptimiserSettings
+from schemas.training_settings import EngineeringSettings, OptimiserSettings
 
 module.COLLECTIVE_TIMEOUT = timedelta(seconds=3)
 engine = module.TrainingEngine(sys.argv[1], OptimiserSettings(lr=1e-3), EngineeringSettings(zero_stage=3))

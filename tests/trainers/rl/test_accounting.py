@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.settings import CurriculumPhase, DapoSettings, OptimiserSettings
+from schemas.training_settings import CurriculumPhase, DapoSettings, OptimiserSettings
 from trainers.rl.accounting import wrong_prompts, wrong_steps
 from trainers.rl.generation import Cursor
 from trainers.rl.prompt_ledger import Drop, Fate, PromptLedger

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.records import Author, EndReason, Trajectory
-from schemas.settings import CurriculumPhase, DapoSettings, OptimiserSettings
+from schemas.training_settings import CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.rl.groups import Group, figures_of, group_of

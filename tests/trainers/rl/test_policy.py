@@ -8,7 +8,7 @@ import torch
 
 from schemas.errors import RunFailed
 from schemas.runtime import PlacementRuntime
-from schemas.settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
+from schemas.training_settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
 from tasks.weights.new_weights import NewWeights
 from tasks.weights.sketches import Sketches
 from tests.support.plain_engine import PlainEngine

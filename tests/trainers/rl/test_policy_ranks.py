@@ -15,7 +15,8 @@ import torch
 from schemas.jobs import DapoJob
 from schemas.records import Question
 from schemas.runtime import EngineRuntime
-from schemas.settings import AgentSettings, CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
+from schemas.settings import AgentSettings
+from schemas.training_settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
 from tasks.capacity.processes import free_port
 from tasks.ledger import storage
 from tests.support import rank_program

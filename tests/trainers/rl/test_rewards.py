@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.records import Author, EndReason, Question, Segment, Trajectory
-from schemas.settings import AgentSettings, CurriculumPhase, DapoSettings, OptimiserSettings
+from schemas.settings import AgentSettings
+from schemas.training_settings import CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn, search_turn
 from tests.support.examples import qa_question, ramp_question, trajectory
 from trainers.rl.rewards.earned import Reward, Rewarder, is_signal, last_answer

@@ -17,7 +17,7 @@ from schemas.errors import BadInput
 from schemas.jobs import DapoJob
 from schemas.records import Question
 from schemas.runtime import PlacementRuntime
-from schemas.settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
+from schemas.training_settings import CurriculumPhase, DapoSettings, EngineeringSettings, OptimiserSettings
 from tasks.ledger import storage
 from tasks.rollouts.cluster_pool import WorkerPool
 from tasks.rollouts.pool import start_pool

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.errors import RunFailed
 from schemas.records import Author, EndReason, Question, Trajectory
-from schemas.settings import CurriculumPhase, DapoSettings, OptimiserSettings
+from schemas.training_settings import CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.ranks.stopping import Interrupted

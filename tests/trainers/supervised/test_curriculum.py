@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from schemas.errors import BadInput
-from schemas.settings import CurriculumPhase, OptimiserSettings, SftSettings
+from schemas.training_settings import CurriculumPhase, OptimiserSettings, SftSettings
 from trainers.supervised.curriculum import Example, StepPlan, plan
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.records import Link, Passage
-from schemas.settings import BaseSettings, OptimiserSettings
+from schemas.training_settings import BaseSettings, OptimiserSettings
 from tasks.agent.tokenizer import AgentTokenizer, adopt_tokenizer
 from tests.support import published_tokenizers
 from trainers.supervised.documents import DocumentCourse, LinkedDocuments

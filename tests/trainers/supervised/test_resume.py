@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.jobs import SftJob, TrajectorySource
-from schemas.settings import CurriculumPhase, EngineeringSettings, OptimiserSettings, SftSettings
+from schemas.training_settings import CurriculumPhase, EngineeringSettings, OptimiserSettings, SftSettings
 from tasks.capacity.processes import free_port
 from tests.support import rank_program
 from trainers.model.weights import load_model, save_model

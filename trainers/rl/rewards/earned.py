@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from schemas.errors import RunFailed
 from schemas.records import Author, EndReason, Question, Trajectory
-from schemas.settings import DapoSettings
+from schemas.training_settings import DapoSettings
 from tasks.agent import scoring
 from tasks.agent.protocol import parse_turn
 from tasks.agent.trajectory_summary import sampled_tokens

@@ -1,6 +1,6 @@
 """The rewards of answers, one for each kind of `dapo.reward`."""
 
-from schemas.settings import REWARDS, RewardSettings
+from schemas.training_settings import REWARDS, RewardSettings
 from trainers.rl.rewards.interface import AnswerReward
 from trainers.rl.rewards.recall import Recall
 
