@@ -2,7 +2,8 @@
 
 from typing import Any, get_args
 
-from schemas.config import PipelineConfig, config_of, document_of
+from schemas.config import PipelineConfig, config_of
+from schemas.config_files import document_of
 from schemas.errors import BadInput
 from schemas.snapshot import is_snapshot, wiki_of
 from tasks.ledger import storage

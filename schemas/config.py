@@ -1,4 +1,4 @@
-"""One pipeline's config: its sections, and how it is read from YAML.
+"""One pipeline's config: its sections. `schemas.config_files` reads it from YAML.
 
 Settings that change what is computed are in `schemas.corpus_settings` and `schemas.settings` and derive from
 `schemas.identity`. All other settings are in `schemas.runtime`. The two types are never mixed.
@@ -8,11 +8,11 @@ If a section is absent, its stages do not run: a config without ``model`` ends a
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from schemas.config_files import document_of
 from schemas.corpus_settings import (
     NearDuplicateSettings,
     PageSettings,
@@ -208,76 +208,6 @@ class PipelineConfig(BaseModel):
         return set(self.world.families) if self.world is not None else None
 
 
-def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(value, dict) and isinstance(below, dict):
-            merged[key] = _merged(below, value)
-        elif isinstance(value, dict) and _is_named(below):
-            merged[key] = _merged_by_name(key, below, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _is_named(value: Any) -> TypeGuard[list[dict[str, Any]]]:
-    """Whether a value is a list of mappings that have names, such as the steps of training."""
-    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) and "name" in each for each in value)
-
-
-def _merged_by_name(section: str, under: list[dict[str, Any]], over: dict[str, Any]) -> list[dict[str, Any]]:
-    names = [each["name"] for each in under]
-    for name, change in over.items():
-        if name not in names:
-            raise BadInput(f"{section}.{name}: nothing has that name: choose one of {', '.join(map(str, names))}")
-        if not isinstance(change, dict | None):
-            raise BadInput(f"{section}.{name}: give a mapping of the settings that change, or null to remove it")
-    kept = [each for each in under if over.get(each["name"], {}) is not None]
-    return [_merged(each, over.get(each["name"], {})) for each in kept]
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML comes without types
-    """Refuses a key that occurs twice; YAML's own loader would silently take the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key.value} occurs twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
-def _read_yaml(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The YAML document with what it extends; ``below`` are the files that extend this one."""
-    try:
-        document = yaml.load(path.read_text(), _Loader)
-    except FileNotFoundError:
-        raise BadInput(f"{path}: no such config file: check the path") from None
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise BadInput(f"{path}: not a YAML config: {line}{error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise BadInput(f"{path}: not a YAML config: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict):
-        raise BadInput(f"{path}: not a config: its top level must be a mapping of sections")
-    parent = document.pop("extends", None)
-    return document if parent is None else _merged(_read_parent(path, parent, below), document)
-
-
-def _read_parent(path: Path, parent: Any, below: tuple[Path, ...]) -> dict[str, Any]:
-    if not isinstance(parent, str) or not parent:
-        raise BadInput(f"{path}: extends: name one file, not {parent!r}")
-    above, seen = path.parent / parent, (*below, path.resolve())
-    if above.resolve() in seen:
-        raise BadInput(f"{path}: extends {parent}, which extends it in turn: remove one of the two")
-    return _read_yaml(above, seen)
-
-
 def read_config(path: str | Path, overrides: dict[str, Any] | None = None) -> PipelineConfig:
     """Read a config. With ``extends: other.yaml`` it is merged over that file. ``overrides`` are merged last.
 
@@ -287,14 +217,9 @@ def read_config(path: str | Path, overrides: dict[str, Any] | None = None) -> Pi
     return config_of(path, document_of(path, overrides))
 
 
-def document_of(path: str | Path, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A config's content before validation, merged with what it extends and with ``overrides``."""
-    return _merged(_read_yaml(Path(path)), overrides or {})
-
-
 def config_of(path: str | Path, document: dict[str, Any]) -> PipelineConfig:
     """The validated config of a document from this path; raises BadInput as `read_config` does."""
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:
-        raise BadInput(f"{path}: {first_problem(error)}") from None
+        raise BadInput(f"{path}: {first_problem(error, document)}") from None

@@ -13,8 +13,11 @@ import json
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
+
+from pydantic import ValidationError
 
 from schemas.errors import BadInput
 from schemas.jobs import DapoJob
@@ -37,8 +40,8 @@ def main() -> None:
 
 
 def _job_of(root: Path, layout: str) -> DapoJob:
-    for path in root.glob("*/models/*/job-config.json"):
-        if path.parent.name == "dapo":
+    for path in sorted(root.glob("*/models/*/job-config.json")):
+        with suppress(ValidationError):  # the job of another kind of step
             job = DapoJob.model_validate_json(path.read_text())
             placement = job.placement.model_copy(update={"layout": layout})
             engine = job.engine.model_copy(update={"threads": 1})

@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(1500)]
 ROOT = Path(__file__).parents[2]
 SHARED = """
 extends: {parent}
-dapo:
-  engineering: {{zero_stage: 3}}
+training:
+  ramp-rl: {{engineering: {{zero_stage: 3}}}}
 runtime:
   root: {root}
   ranks: 2
@@ -22,8 +22,8 @@ runtime:
 """
 NEVER_EQUAL = """
 extends: {parent}
-dapo:
-  parity_tolerance: 1.0e-30
+training:
+  ramp-rl: {{parity_tolerance: 1.0e-30}}
 runtime:
   root: {root}
 """

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from schemas.config import read_config
+from schemas.training_steps import DapoStep
 from tasks import jobs
 from tasks.jobs import StartedJob
 from tasks.ledger import storage
@@ -41,12 +42,13 @@ SEED = int(os.environ.get("MASKSEARCH_SEED") or random.SystemRandom().randrange(
 
 CONFIG = """
 extends: {parent}
-dapo:
-  checkpoint_every: 2
-  overlong_cache: 700  # so untrained a model earns nothing but for being short, and that makes groups to train on
-  curriculum:
-    - {{max_masks: 4, steps: {steps}}}
-  engineering: {{zero_stage: 3}}
+training:
+  ramp-rl:
+    checkpoint_every: 2
+    overlong_cache: 700  # so untrained a model earns nothing but for being short, and that makes groups to train on
+    curriculum:
+      - {{max_masks: 4, steps: {steps}}}
+    engineering: {{zero_stage: 3}}
 runtime:
   root: {root}
   ranks: 2
@@ -66,12 +68,13 @@ def server(tmp_path_factory, cluster) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> Path:
-    """A pipeline whose models up to sft-1 are there; what is left is DAPO, placed on the cluster."""
+    """A pipeline whose models up to ramp-evolved are there; what is left is DAPO, placed on the cluster."""
     folder = tmp_path_factory.mktemp("cluster")
     parent = ROOT / "tests" / "chaos" / "tiny.yaml"
     path = folder / "config.yaml"
     path.write_text(CONFIG.format(parent=parent, steps=STEPS, root=folder / "root"))
-    builder = [sys.executable, "-m", "tests.support.builder", str(parent), str(folder / "root"), "2", "models/sft-1"]
+    until = "models/ramp-evolved"
+    builder = [sys.executable, "-m", "tests.support.builder", str(parent), str(folder / "root"), "2", until]
     subprocess.run(builder, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return path
 
@@ -113,7 +116,7 @@ def test_a_run_survives_the_death_of_everything_once(cluster, server, config):
     ]
     draw.shuffle(victims)
     settings = read_config(config)
-    folder = Ledger(settings.runtime.root, settings.snapshot).folder("models", "dapo")
+    folder = Ledger(settings.runtime.root, settings.snapshot).folder("models", "ramp-rl")
     words = ("--param", f"config={config}", "--param", "until=rl")
     prefect(server, "work-pool", "create", "masksearch", "--type", "process")
     prefect(server, "deploy", "--name", "sample")
@@ -139,13 +142,14 @@ def test_a_run_survives_the_death_of_everything_once(cluster, server, config):
 
 
 def check(folder, settings):
+    (rl,) = [step for step in settings.training if isinstance(step, DapoStep)]
     started = storage.read_document(storage.join(folder, "job.json"), StartedJob)
     assert (started.number, jobs.is_running(folder)) == (1, False), "the job was attached to, not started again"
     lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
-    assert wrong_steps(folder, settings.dapo) == []
+    assert wrong_steps(folder, rl) == []
     updates = [line for line in lines if line["trained_tokens"]]
     assert len(updates) > STEPS / 2
-    assert all(line["parity"] < settings.dapo.largest_gap for line in updates)
+    assert all(line["parity"] < rl.largest_gap for line in updates)
     assert wrong_prompts(folder) == []
     figures = jobs.result_of(folder).figures
     shares = {name: share for name, share in figures.items() if name.startswith("share_")}

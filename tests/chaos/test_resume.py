@@ -20,6 +20,7 @@ import pytest
 
 from schemas.config import read_config
 from schemas.records import Answer, Question, Trajectory
+from schemas.training_steps import DapoStep
 from tasks.jobs import StartedJob
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
@@ -109,13 +110,13 @@ def killed(beside, tmp_path_factory) -> Path:
         ("questions", "v1", parts_in),
         ("trajectories", "scripted", parts_in),
         ("models", "base", lambda folder: steps_in(folder) >= 7),
-        ("models", "sft-0", lambda folder: steps_in(folder) >= 7),
-        ("trajectories", "student-1", requests_in),
-        ("models", "dapo", lambda folder: steps_in(folder) >= 1),
+        ("models", "ramp-sft", lambda folder: steps_in(folder) >= 7),
+        ("trajectories", "ramp-evolved", requests_in),
+        ("models", "ramp-rl", lambda folder: steps_in(folder) >= 1),
     ):
         kill_when(root, stage, label, reached)
-    answers = ledger_of(root).folder("answers", "untrained")
-    kill_when(root, "answers", "untrained", lambda folder: requests_in(answers))
+    answers = ledger_of(root).folder("answers", "ramp.untrained")
+    kill_when(root, "answers", "ramp.untrained", lambda folder: requests_in(answers))
     finish(root, workers=1)
     return root
 
@@ -128,7 +129,7 @@ def test_deterministic_parts_are_the_same_to_the_byte(undisturbed, killed, stage
         assert Path(one).read_bytes() == Path(other).read_bytes(), one
 
 
-@pytest.mark.parametrize("label", ["base", "sft-0"])
+@pytest.mark.parametrize("label", ["base", "ramp-sft"])
 def test_the_loss_goes_on_as_if_nothing_had_happened(undisturbed, killed, label):
     losses = []
     for root in (undisturbed, killed):
@@ -139,11 +140,11 @@ def test_the_loss_goes_on_as_if_nothing_had_happened(undisturbed, killed, label)
 
 def test_no_sampled_question_is_missing_or_doubled(killed):
     ledger = ledger_of(killed)
-    folder = ledger.folder("trajectories", "student-1")
+    folder = ledger.folder("trajectories", "ramp-evolved")
     asked = [question.question_id for question in storage.read_rows(f"{folder}/job-questions.parquet", Question)]
     answered = [
         row.question_id
-        for path in ledger.data_paths("trajectories", "student-1")
+        for path in ledger.data_paths("trajectories", "ramp-evolved")
         for row in storage.read_rows(path, Trajectory)
     ]
     assert sorted(answered) == sorted(asked)
@@ -160,13 +161,12 @@ def test_every_model_answered_every_test_question_once_each_way(killed):
         assert set(Counter((row.question_id, row.decoding) for row in rows).values()) == {1}
         asked.add(frozenset((row.question_id, row.decoding) for row in rows))
     assert len(asked) == 1, "not all models were asked the same"
-    assert len(next(iter(asked))) == settings.per_masks * 4 * 2
+    assert len(next(iter(asked))) == (settings.sets["ramp"].per_level or 0) * 4 * 2
 
 
 def test_every_dapo_step_is_there_once(killed):
-    lines = (Path(ledger_of(killed).folder("models", "dapo")) / "metrics.jsonl").read_text().splitlines()
-    settings = read_config(CONFIG).dapo
-    assert settings is not None
+    lines = (Path(ledger_of(killed).folder("models", "ramp-rl")) / "metrics.jsonl").read_text().splitlines()
+    (settings,) = [step for step in read_config(CONFIG).training if isinstance(step, DapoStep)]
     assert [json.loads(line)["step"] for line in lines] == list(range(1, settings.steps + 1))
 
 

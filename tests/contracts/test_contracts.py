@@ -36,17 +36,17 @@ def test_every_shipped_config_parses_and_every_stage_comes_after_what_it_is_made
 
 
 def test_a_label_is_changed_for_a_stage_and_for_all_that_is_made_from_it():
-    config = read_config(ROOT / "deploy/configs/sample.yaml", {"labels": {"sft-0": "sft-0-b", "scripted": "short"}})
+    config = read_config(ROOT / "deploy/configs/sample.yaml", {"labels": {"untrained": "small", "scripted": "short"}})
     stages = {str(stage): stage for stage in stages_of(config)}
-    assert ("trajectories", "short") in stages["models/sft-0-b"].upstreams
-    assert ("models", "sft-0-b") in stages["trajectories/student-1"].upstreams
-    assert ("models", "sft-0-b") in stages["answers/sft-0-b"].upstreams
-    assert not {"models/sft-0", "answers/sft-0", "trajectories/scripted"} & stages.keys()
+    assert ("trajectories", "short") in stages["models/ramp-sft"].upstreams
+    assert ("models", "small") in stages["models/base"].upstreams
+    assert ("models", "small") in stages["answers/ramp.small"].upstreams
+    assert not {"models/untrained", "answers/ramp.untrained", "trajectories/scripted"} & stages.keys()
 
 
 def test_two_stages_under_one_label_are_refused():
-    config = read_config(ROOT / "deploy/configs/sample.yaml", {"labels": {"sft-0": "sft-1"}})
-    with pytest.raises(BadInput, match="2 stages would be named models/sft-1"):
+    config = read_config(ROOT / "deploy/configs/sample.yaml", {"labels": {"untrained": "base"}})
+    with pytest.raises(BadInput, match="2 stages would be named models/base"):
         stages_of(config)
 
 

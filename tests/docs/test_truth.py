@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import typer
-import yaml
 from pydantic import BaseModel
 from typer.main import get_command
 
 from flows.cli import app
-from schemas.config import PipelineConfig, config_of, document_of
+from schemas.config import PipelineConfig, config_of
+from schemas.config_files import document_of, parsed
 from tasks.pipeline.registry import KINDS
+from tasks.stages.dapo import DapoStage
 from tests.docs.pages import DOCS, DOCUMENTS, ROOT, blocks, code, name, table
 
 COMMANDS = typing.cast(typer.core.TyperGroup, get_command(app)).commands
@@ -67,7 +68,7 @@ def test_paths_exist(path: Path) -> None:
 def test_blocks_of_settings_are_valid_configs(path: Path) -> None:
     """A block is checked over the sample, whose runtime it replaces. tests/extending checks those of extending.md."""
     for block in blocks(path, "yaml"):
-        given = yaml.safe_load(block)
+        given = parsed(block)
         parent = ROOT / given.pop("extends", "deploy/configs/sample.yaml")
         runtime = {"root": "runs/docs", **given.pop("runtime", {})}
         config_of(name(path), {**document_of(parent, given), "runtime": runtime})
@@ -117,7 +118,7 @@ def test_the_changelog_names_the_versions_that_stages_have() -> None:
         now = int(versions.partition("→")[2])
         listed |= dict.fromkeys(re.findall(r"`([\w/]+)`", names), now)
     for kind in KINDS:
-        stage = "models/dapo" if kind.keys == "dapo" else kind.stage
+        stage = "models/dapo" if kind is DapoStage else kind.stage
         if kind.version > 1:
             assert listed.pop(stage, kind.version) == kind.version, stage
     assert not listed, "no stage has these versions"

@@ -17,6 +17,7 @@ from schemas.jobs import TeacherJob
 from schemas.records import Author, LeakGram, Proposals, Trajectory
 from schemas.settings import JUDGES, TEACHERS
 from schemas.training_settings import REWARDS, CurriculumPhase, DapoSettings, OptimiserSettings
+from schemas.training_steps import DapoStep
 from tasks.agent.protocol import answer_turn
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
@@ -42,7 +43,7 @@ def stage_of(config: PipelineConfig, name: str) -> Stage:
 
 
 def rewarded(settings: Mapping[str, Any], *answers: str) -> Any:
-    """The group of these answers to a question, under this ``dapo.reward``."""
+    """The group of these answers to a question, under this ``reward``."""
     dapo = DapoSettings(
         curriculum=[CurriculumPhase(max_masks=1, steps=1)], optimiser=OptimiserSettings(lr=0.1), reward=settings
     )
@@ -78,16 +79,17 @@ def test_a_config_names_the_kinds_of_a_package(harbour: None, tmp_path: Path) ->
     found = config(
         tmp_path,
         teacher=shown["teacher"],
-        dapo=shown["dapo"],
+        training=shown["training"],
         ramp={"spans": shown["ramp.spans"], "leaks": shown["ramp.leaks"]},
     )
-    assert found.teacher is not None and found.dapo is not None and found.ramp.leaks is not None
+    assert found.teacher is not None and found.ramp.leaks is not None
     assert found.teacher.model_dump()["thought"] == "look for it"
-    assert found.dapo.reward.model_dump()["most_words"] == 40
+    (rl,) = [step for step in found.training if isinstance(step, DapoStep)]
+    assert rl.reward.model_dump()["most_words"] == 40
     assert found.ramp.spans.model_dump()["earliest"] == 1500
     published, tabbed = found.ramp.leaks.sets
     assert (published.kind, tabbed.model_dump()["header_lines"]) == ("published", 1)
-    assert {stage.label for stage in stages_of(found)} >= {"lookup", "dapo"}
+    assert {stage.label for stage in stages_of(found)} >= {"lookup", "ramp-rl"}
     assert PipelineConfig.model_validate_json(found.model_dump_json()) == found
 
 
@@ -105,7 +107,10 @@ def test_a_config_names_the_kinds_of_a_package(harbour: None, tmp_path: Path) ->
             "ramp.spans.earliest: Input should be a valid integer",
         ),
         ({"ramp": {"leaks": {"sets": [{"kind": "tabbed"}]}}}, "ramp.leaks.sets.0.path: Field required"),
-        ({"dapo": {"reward": {"kind": "brief", "most_words": 2.5}}}, "dapo.reward.most_words: Input should be a valid"),
+        (
+            {"training": {"ramp-rl": {"reward": {"kind": "brief", "most_words": 2.5}}}},
+            "training.ramp-rl.reward.most_words: Input should be a valid",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_line_with_its_place(
@@ -143,7 +148,7 @@ def test_kind_settings_and_version_are_part_of_the_fingerprint(
             lambda kind: {"ramp": {"spans": {"kind": kind, **({"model": "m"} if kind == "spacy" else {})}}},
         ),
         ("leaks", None, lambda kind: {"ramp": {"leaks": {"sets": [{"kind": kind, "path": "a/b"}]}}}),
-        ("models", "dapo", lambda kind: {"dapo": {"reward": {"kind": kind}}}),
+        ("models", "ramp-rl", lambda kind: {"training": {"ramp-rl": {"reward": {"kind": kind}}}}),
     ],
 )
 def test_no_two_kinds_have_one_fingerprint(
@@ -220,9 +225,10 @@ def test_a_package_that_cannot_be_used_is_one_line_that_names_it(
 ) -> None:
     install({"sad/poor.py": module}, {"masksearch.rewards": {"poor": "sad.poor:Reward"}}, name="sad")
     with pytest.raises(BadInput) as caught:
-        config(tmp_path, dapo={"reward": {"kind": "poor"}})
-    assert "dapo.reward: the entry point poor of masksearch.rewards (package sad 0.1.0, sad.poor:Reward)" in str(
-        caught.value
+        config(tmp_path, training={"ramp-rl": {"reward": {"kind": "poor"}}})
+    assert (
+        "training.ramp-rl.reward: the entry point poor of masksearch.rewards (package sad 0.1.0, sad.poor:Reward)"
+        in str(caught.value)
     )
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -246,7 +252,7 @@ def test_a_class_that_does_not_implement_the_interface_is_named(install: Any, tm
 def test_two_packages_of_one_name_are_refused(harbour: None, install: Any, tmp_path: Path) -> None:
     install({}, {"masksearch.rewards": {"brief": "other:Brief"}}, name="other")
     with pytest.raises(BadInput, match=r"several packages have .*brief.*: harbour 0\.1\.0, other 0\.1\.0"):
-        config(tmp_path, dapo={"reward": {"kind": "brief"}})
+        config(tmp_path, training={"ramp-rl": {"reward": {"kind": "brief"}}})
 
 
 # -- at work ----------------------------------------------------------------------------------------------------------
@@ -265,7 +271,7 @@ def test_a_score_that_is_no_share_ends_the_training_in_one_line(install: Any, sc
     code = modules()["harbour/brief.py"].replace("recall / 2", score)
     install({"harbour/brief.py": code}, {"masksearch.rewards": {"brief": "harbour.brief:Brief"}})
     with pytest.raises(
-        RunFailed, match=r"dapo.reward.kind brief: the score of an answer to .* is .*; a score is from 0 to 1"
+        RunFailed, match=r"reward.kind brief: the score of an answer to .* is .*; a score is from 0 to 1"
     ):
         rewarded({"kind": "brief", "most_words": 1}, TEXT)
 
@@ -308,7 +314,8 @@ def test_a_pipeline_names_spans_and_teaches_by_a_package(harbour: None, tmp_path
         tmp_path,
         ramp={"spans": {"kind": "years"}},
         teacher={"kind": "lookup"},
-        **dict.fromkeys(("model", "base", "sft", "evolution", "dapo", "evaluation")),
+        training=[],
+        **dict.fromkeys(("model", "evaluation")),
     )
     made = {str(stage): make(settings, stage, lambda progress: None) for stage in stages_of(settings)}
     ledger = Ledger(settings.runtime.root, settings.snapshot)

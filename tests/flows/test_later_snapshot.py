@@ -17,7 +17,7 @@ BEFORE, NOW = "smallworld-20260101", "smallworld-20260201"
 CONFIG = """
 extends: {parent}
 world: {{families: {{train: 2, rl: 1, dev: 1, test: 1}}}}
-evolution: {{questions: 20}}
+training: {{ramp-evolved: {{questions: 20}}}}
 runtime: {{root: {root}, workers: 1}}
 """
 LATER = """

@@ -44,10 +44,10 @@ def test_a_running_job_is_shown_with_its_progress_and_what_failed_before(tmp_pat
 def test_a_state_is_whole_in_eighty_columns(tmp_path):
     ledger = Ledger(str(tmp_path), SNAPSHOT)
     made = Recipe(
-        stage="trajectories", label="student-1", snapshot=SNAPSHOT, version=1, settings={}, given={}, upstreams=[]
+        stage="trajectories", label="ramp-evolved", snapshot=SNAPSHOT, version=1, settings={}, given={}, upstreams=[]
     )
     ledger.open(made).finish(rows=1_234)
     text = io.StringIO()
     status(str(tmp_path), False, Console(file=text, width=80))
-    (line,) = [line for line in text.getvalue().splitlines() if "student-1" in line]
-    assert line.split()[:3] == ["trajectories/student-1", "finished", "1,234"]
+    (line,) = [line for line in text.getvalue().splitlines() if "ramp-evolved" in line]
+    assert line.split()[:3] == ["trajectories/ramp-evolved", "finished", "1,234"]

@@ -50,9 +50,9 @@ def rows_of(root, capsys):
 def test_without_an_acceptance_there_are_rows_and_tokens_and_the_way_to_hours(tmp_path, capsys):
     assert "run `masksearch accept` with this config to measure rates" in printed(tmp_path)
     rows = rows_of(tmp_path, capsys)
-    assert rows["models/sft-0"]["tokens"] == 3000 * 2048
-    assert rows["trajectories/student-1"]["rows"] == 1024
-    assert rows["models/sft-0"]["hours"] is None
+    assert rows["models/ramp-sft"]["tokens"] == 3000 * 2048
+    assert rows["trajectories/ramp-evolved"]["rows"] == 1024
+    assert rows["models/ramp-sft"]["hours"] is None
 
 
 def test_a_reason_to_refuse_a_run_is_shown_and_is_not_an_error(tmp_path):
@@ -75,8 +75,8 @@ def test_hours_are_those_of_the_last_acceptance_scaled_by_parameters(tmp_path, c
     layer = 128 * 128 * 4 + 3 * 128 + 3 * 128 * 384 + 2 * 128
     scale = (4 * layer + 128 + 1000 * 128) / 470_000
     hours = 3000 * 2048 * scale / 1000 / 3600
-    assert abs(rows["models/sft-0"]["hours"] - hours) < 1e-6
-    assert abs(rows["models/sft-0"]["device_hours"] - 2 * hours) < 1e-6
+    assert abs(rows["models/ramp-sft"]["hours"] - hours) < 1e-6
+    assert abs(rows["models/ramp-sft"]["device_hours"] - 2 * hours) < 1e-6
     assert rows["pages/v1"]["hours"] is None, "nothing was measured that tells"
 
 

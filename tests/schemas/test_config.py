@@ -14,15 +14,18 @@ TRAINED = """
 teacher: {}
 tokenizer: {}
 model: {}
-sft: {curriculum: [], optimiser: {lr: 0.1}}
+training:
+- {name: first, kind: sft, curriculum: [], optimiser: {lr: 0.1}}
 """
 
 
 DAPO = """
-dapo:
+- name: rl
+  kind: dapo
   curriculum: [{max_masks: 1, steps: 1}]
   optimiser: {lr: 0.1}
 """
+LANGUAGE = "training: [{name: base, kind: language_modelling, steps: 1, optimiser: {lr: 0.1}}]"
 
 
 def written(tmp_path, text, name="config.yaml"):
@@ -42,14 +45,32 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
     [
         ("rampp: {}", "rampp: unknown field"),
         ("ramp: {sed: 3}", "ramp.sed: unknown field"),
-        ("base: {steps: 1, optimiser: {lrr: 0.1}}", "base.optimiser.lrr: unknown field"),
+        (
+            "training: [{name: base, kind: language_modelling, steps: 1, optimiser: {lrr: 0.1}}]",
+            "training.base.optimiser.lrr: unknown field",
+        ),
         ("ramp: {max_masked_share: 1.5}", "ramp.max_masked_share: Input should be less than or equal to 1"),
         ("world: {families: {train: 1}}", "give either world"),
-        ("sft: {curriculum: [], optimiser: {lr: 0.1}}", "sft needs the section teacher"),
+        (TRAINED.replace("teacher: {}", ""), "training.first needs the section teacher"),
+        (LANGUAGE, "training needs the section tokenizer"),
+        (TRAINED + "- {name: first, kind: sft, curriculum: [], optimiser: {lr: 0.1}}", "two steps named first"),
+        (TRAINED + DAPO + "  from: second", "training.rl: from second names no step before it: choose one of start, f"),
+        (TRAINED + DAPO + "  share: [0.5, 0.5]", "share [0.5, 0.5] holds no question"),
+        (
+            TRAINED + DAPO.replace("max_masks", "max_hops"),
+            "training.rl: a phase has max_hops, but the questions of ramp have masks: give max_masks",
+        ),
+        (
+            TRAINED.replace("kind: sft", "kind: ppo"),
+            "training.first: there is no kind 'ppo': choose one of language_modelling, sft, self",
+        ),
+        (TRAINED.replace("name: first", "name: start"), "'start' cannot name a step"),
         ("model: {}", "model needs the section tokenizer"),
         ("snapshot: enwiki-november", "wiki-YYYYMMDD"),
         (
-            "ramp: {splits: held_out}\n" + TRAINED + "evolution: {sft: {curriculum: [], optimiser: {lr: 0.1}}}",
+            "ramp: {splits: held_out}\n"
+            + TRAINED
+            + "- {name: own, kind: self_evolution, sft: {curriculum: [], optimiser: {lr: 0.1}}}",
             "raise ramp.rl_share above 0",
         ),
         (
@@ -66,9 +87,12 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         ),
         ("teacher: scripted", "teacher: 'scripted' is not a mapping with a kind: choose one of scripted, multi_agent"),
         ("teacher: {judge: {kind: me}}", "teacher.judge: there is no kind 'me': choose one of rule"),
-        (TRAINED + DAPO + "  reward: {kind: f2}", "dapo.reward: there is no kind 'f2': choose one of recall"),
-        (TRAINED + DAPO + "  reward: {answer: -1}", "dapo.reward.answer: Input should be greater than or equal to 0"),
-        (TRAINED + DAPO + "  steps: 1", "dapo.steps: unknown field"),
+        (TRAINED + DAPO + "  reward: {kind: f2}", "training.rl.reward: there is no kind 'f2': choose one of recall"),
+        (
+            TRAINED + DAPO + "  reward: {answer: -1}",
+            "training.rl.reward.answer: Input should be greater than or equal to 0",
+        ),
+        (TRAINED + DAPO + "  steps: 1", "training.rl.steps: unknown field"),
         ("ramp: {leaks: {sets: [3]}}", "ramp.leaks.sets.0: 3 is not a mapping with a kind: choose one of published"),
         ("teacher: {seed: 2}", "teacher: seed would not be read: the scripted teacher draws nothing but questions"),
         ("teacher: {questions: 0}", "teacher.questions: Input should be greater than 0"),
@@ -79,7 +103,7 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         ("ramp: {spans: {kind: llm, backend: llm}}", "ramp.spans: kind and backend are two names of one setting"),
         ("ramp: {spans: {part_rows: 10}}", "ramp.spans.part_rows: unknown field"),
         ("ramp: {masks: []}", "ramp.masks: name at least one number of masks"),
-        ("labels: {dapo: ../dapo}", "labels: '../dapo' cannot be a label"),
+        ("labels: {pages: ../pages}", "labels: '../pages' cannot be a label"),
     ],
 )
 def test_a_wrong_field_is_named_in_one_line_with_its_place(tmp_path, added, said):
@@ -124,25 +148,32 @@ def test_a_layout_by_its_former_name_is_refused_with_the_new_one(tmp_path):
 STEP = {"curriculum": [], "optimiser": {"lr": 0.1}}
 
 
+def evaluated(split: str) -> dict:
+    return {"evaluation": {"sets": {"ramp": {"split": split}}}}
+
+
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
         (
             {"teacher": {"splits": ["train", "test"]}},
-            "evaluation.split is test, and so is teacher.splits: a model cannot be evaluated on its training questions",
-        ),
-        ({"evolution": {"split": "test", "sft": STEP}}, "evaluation.split is test, and so is evolution.split"),
-        (
-            {"teacher": {"splits": ["rl"]}, "evaluation": {"split": "train"}},
-            "evaluation.split is train, and so is the training text of tokenizer.vocabulary",
+            "evaluation.sets.ramp.split is test, and so is teacher.splits: a model cannot be evaluated on its training",
         ),
         (
-            {"ramp": {"splits": "held_out"}, "evaluation": {"split": "dev"}},
-            "evaluation.split needs the split dev, which ramp.splits held_out does not make",
+            {"training": [{"name": "own", "kind": "rejection_sampling", "split": "test", "sft": STEP}]},
+            "evaluation.sets.ramp.split is test, and so is training.own",
+        ),
+        (
+            {"teacher": {"splits": ["rl"]}, **evaluated("train")},
+            "evaluation.sets.ramp.split is train, and so is the training text of tokenizer.vocabulary",
+        ),
+        (
+            {"ramp": {"splits": "held_out"}, **evaluated("dev")},
+            "evaluation.sets.ramp.split needs the split dev, which ramp.splits held_out does not make",
         ),
         (
             {"ramp": {"splits": "held_out", "held_out_share": 0.0}},
-            "evaluation.split needs the split test, which has no pages: raise ramp.held_out_share above 0",
+            "evaluation.sets.ramp.split needs the split test, which has no pages: raise ramp.held_out_share above 0",
         ),
         (
             {"ramp": {"splits": "held_out"}, "teacher": {"splits": ["rl"]}},
@@ -150,7 +181,7 @@ STEP = {"curriculum": [], "optimiser": {"lr": 0.1}}
         ),
         (
             {"dump": None, "world": {"families": {"train": 1, "rl": 1}}},
-            "evaluation.split needs the split test, which has no families: give world.families a number for test",
+            "evaluation.sets.ramp.split needs the split test, which has no families: give world.families a number for",
         ),
     ],
 )
@@ -163,7 +194,18 @@ def test_training_splits_are_not_evaluated_and_used_splits_exist(tmp_path, secti
 
 
 def test_evaluation_on_the_split_that_dapo_learns_from_is_refused(tmp_path):
-    path = written(tmp_path, MINIMAL + TRAINED + DAPO + "evaluation: {split: rl}\n")
-    with pytest.raises(BadInput, match=r"evaluation\.split is rl, and so is the split that dapo trains on"):
+    path = written(tmp_path, MINIMAL + TRAINED + DAPO + "evaluation: {sets: {ramp: {split: rl}}}\n")
+    with pytest.raises(BadInput, match=r"evaluation\.sets\.ramp\.split is rl, and so is training\.rl"):
         read_config(path)
-    assert read_config(path, {"dapo": None, "evaluation": {"split": "dev"}}).evaluation is not None
+    assert read_config(path, {"training": {"rl": None}, **evaluated("dev")}).evaluation is not None
+
+
+def test_a_config_changes_and_removes_steps_of_its_parent_by_their_names(tmp_path):
+    written(tmp_path, MINIMAL + TRAINED + DAPO, "parent.yaml")
+    changed = "training: {first: {seed: 9}, rl: null}\n"
+    (first,) = read_config(written(tmp_path, "extends: parent.yaml\n" + changed)).training
+    assert (first.name, first.seed, first.optimiser.lr) == ("first", 9, 0.1)
+    with pytest.raises(BadInput, match=r"training\.third: nothing has that name: choose one of first, rl"):
+        read_config(written(tmp_path, "extends: parent.yaml\ntraining: {third: {seed: 9}}\n"))
+    with pytest.raises(BadInput, match=r"training\.rl: give a mapping of the settings that change"):
+        read_config(written(tmp_path, "extends: parent.yaml\ntraining: {rl: 3}\n"))

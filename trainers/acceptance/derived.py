@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from schemas.acceptance import Accelerator
 from schemas.config import PipelineConfig
+from schemas.config_files import parsed
 from schemas.errors import BadInput
 from schemas.jobs import Victim
 from schemas.manifest import digest_of
@@ -84,7 +83,7 @@ def derived(config: PipelineConfig, size: str) -> PipelineConfig:
     model = SIZES[size].model_copy(update={"dtype": dapo.engineering.dtype})
     rate = _RATE / model.hidden
     steps = _OTHER_STEPS + _STEPS_PER_KILL * len(victims_of(config))
-    document: dict[str, Any] = yaml.safe_load(_TEMPLATE.read_text())
+    document: dict[str, Any] = parsed(_TEMPLATE.read_text())
     document["model"] = model.model_dump(mode="json")
     small_sft, small_dapo = document["training"]
     small_sft |= {"engineering": sft.engineering.model_dump(mode="json")}
@@ -141,5 +140,5 @@ def rolling_agent(config: PipelineConfig, size: str) -> AgentSettings:
     The size tiny is for CPUs, where the config's lengths would take hours: it uses the small pipeline's lengths.
     """
     if size == "tiny":
-        return AgentSettings.model_validate(yaml.safe_load(_TEMPLATE.read_text())["agent"])
+        return AgentSettings.model_validate(parsed(_TEMPLATE.read_text())["agent"])
     return config.agent.model_copy(update={"max_tokens": min(config.agent.max_tokens, SIZES[size].max_position)})

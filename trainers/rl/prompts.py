@@ -12,7 +12,7 @@ from schemas.records import Question
 class Place(NamedTuple):
     """The place of a prompt: its position (from 0) in a phase of the curriculum, whose ``bound`` is 0 if it has none.
 
-    A phase mixes questions up to its bound. A level is a number of masks, or of hops (`schemas.records.Question.level`).
+    A phase mixes questions up to its bound. A level (`schemas.records.Question.level`) is a number of masks or hops.
     """
 
     bound: int

@@ -1,6 +1,6 @@
 """The order of trajectories in SFT: a pure function of the settings, the seed and the data.
 
-A level is a number of masks, or of hops (`schemas.records.Trajectory.level`). The phase of up to k mixes trajectories of
+A level is a number of masks or hops (`schemas.records.Trajectory.level`). The phase of up to k mixes trajectories of
 levels 1 to k in equal numbers; those without a level count as one more. Within a level every trajectory is drawn once
 per epoch, times the weight of its source. The order does not depend on ranks or micro-batches, and a step's examples
 can be computed without the steps before it.

@@ -7,7 +7,7 @@ import pytest
 from retrieval_index.opening import build_index
 from schemas.corpus_settings import IndexSettings
 from schemas.errors import BadInput
-from schemas.evaluation_settings import EvaluationSettings
+from schemas.evaluation_settings import DecodingSettings
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.records import Answer, Passage, Question
 from schemas.runtime import EngineRuntime
@@ -74,6 +74,7 @@ def job(tmp_path: Path, tokenizer: AgentTokenizer) -> EvaluationJob:
             Contestant(
                 name=name,
                 model=str(tmp_path / name),
+                set="ramp",
                 retrieval=retrieval,
                 output=str(tmp_path / f"{name}-{retrieval}"),
                 fingerprint=f"{name}-{retrieval}",
@@ -83,9 +84,9 @@ def job(tmp_path: Path, tokenizer: AgentTokenizer) -> EvaluationJob:
         tokenizer=str(tmp_path / "tokenizer"),
         index=str(tmp_path / "index"),
         passages=[str(tmp_path / "passages.parquet")],
-        questions=[str(tmp_path / "questions.parquet")],
+        questions={"ramp": str(tmp_path / "questions.parquet")},
         agent=AgentSettings(hits=2, max_searches=1, max_turn_tokens=12, max_tokens=256),
-        settings=EvaluationSettings(per_masks=4, part_rows=5),
+        settings=DecodingSettings(part_rows=5),
         engine=EngineRuntime(in_flight=8, threads=1),
     )
 

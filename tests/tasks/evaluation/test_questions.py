@@ -5,9 +5,9 @@ import pytest
 from schemas.config import PipelineConfig
 from schemas.corpus_settings import RampSettings
 from schemas.errors import BadInput
-from schemas.evaluation_settings import EvaluationSettings
-from schemas.records import Question
-from tasks.evaluation.questions import answers_of_one, chosen_questions
+from schemas.evaluation_settings import EvaluatedSet
+from schemas.records import Question, Split
+from tasks.evaluation.questions import chosen_questions
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
 from tasks.pipeline import graph
@@ -26,18 +26,29 @@ QUESTIONS = [_question(number, n_masks) for n_masks in (2, 1) for number in rang
 
 
 def test_questions_are_as_many_of_each_number_of_masks_and_of_the_split_alone():
-    settings = EvaluationSettings(per_masks=4)
-    chosen = chosen_questions(QUESTIONS, settings, [1, 2])
+    settings = EvaluatedSet(per_level=4)
+    chosen = chosen_questions(QUESTIONS, "ramp", settings, 1, [1, 2])
     assert [question.n_masks for question in chosen] == [1] * 4 + [2] * 4
     assert {question.split for question in chosen} == {"test"}
-    assert chosen == chosen_questions(reversed(QUESTIONS), settings, [2, 1])
-    assert answers_of_one(settings, [1, 2]) == 2 * len(chosen), "greedily and sampled"
+    assert chosen == chosen_questions(reversed(QUESTIONS), "ramp", settings, 1, [2, 1])
 
 
-@pytest.mark.parametrize(("per_masks", "masks", "said"), [(7, [1, 2], "has 6 with 1"), (4, [1, 2, 3], "has 0 with 3")])
-def test_too_few_questions_of_a_number_of_masks_are_refused(per_masks, masks, said):
+def test_a_set_is_asked_by_its_hops_or_whole():
+    rows = [
+        question.model_copy(update={"kind": "qa", "n_masks": 0, "hops": question.n_masks}) for question in QUESTIONS
+    ]
+    asked = chosen_questions(rows, "hotpotqa", EvaluatedSet(per_level=2), 1, None)
+    assert [question.hops for question in asked] == [1, 1, 2, 2]
+    whole = chosen_questions(rows, "hotpotqa", EvaluatedSet(per_level=None), 1, None)
+    assert len(whole) == len([row for row in rows if row.split == "test"])
+    with pytest.raises(BadInput, match=r"evaluation\.sets\.hotpotqa: the split rl has no question"):
+        chosen_questions(rows, "hotpotqa", EvaluatedSet(split=Split.RL), 1, None)
+
+
+@pytest.mark.parametrize(("per_level", "masks", "said"), [(7, [1, 2], "has 6 with 1"), (4, [1, 2, 3], "has 0 with 3")])
+def test_too_few_questions_of_a_number_of_masks_are_refused(per_level, masks, said):
     with pytest.raises(BadInput, match=said) as error:
-        chosen_questions(QUESTIONS, EvaluationSettings(per_masks=per_masks), masks)
+        chosen_questions(QUESTIONS, "ramp", EvaluatedSet(per_level=per_level), 1, masks)
     assert "\n" not in str(error.value)
 
 
@@ -58,8 +69,8 @@ def test_a_number_of_masks_without_questions_is_reported_before_any_engine_start
         "teacher": {},
         "tokenizer": {},
         "model": {},
-        "sft": {"curriculum": [], "optimiser": optimiser},
-        "evaluation": {"per_masks": 4},
+        "training": [{"name": "sft", "kind": "sft", "curriculum": [], "optimiser": optimiser}],
+        "evaluation": {"sets": {"ramp": {"per_level": 4}}},
         "runtime": {"root": str(tmp_path)},
     }
     config = PipelineConfig.model_validate(document)
@@ -74,5 +85,5 @@ def test_a_number_of_masks_without_questions_is_reported_before_any_engine_start
         rows = QUESTIONS if stage.stage == "questions" else []
         opened.finish(parts={"0": opened.parts(Question).commit("0", rows, [], {}, 0.0)})
     with pytest.raises(BadInput, match="the split test has 0 with 3"):
-        graph.make(config, stages["answers/untrained"], lambda progress: None)
+        graph.make(config, stages["answers/ramp.untrained"], lambda progress: None)
     assert storage.names_in(f"{tmp_path}/{SNAPSHOT}/jobs") == []

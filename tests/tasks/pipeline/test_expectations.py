@@ -35,22 +35,30 @@ def config(root: str, **sections: object) -> PipelineConfig:
         "teacher": {},
         "tokenizer": {"vocabulary": 400},
         "model": {"hidden": 32, "layers": 2, "heads": 2, "intermediate": 64},
-        "sft": {
-            "curriculum": [{"max_masks": 1, "steps": 5}],
-            "tokens_per_step": 200,
-            "optimiser": optimiser,
-        },
-        "evolution": {
-            "questions": 40,
-            "sft": {"curriculum": [{"max_masks": 1, "steps": 3}], "tokens_per_step": 200, "optimiser": optimiser},
-        },
-        "dapo": {
-            "prompts": 4,
-            "group": 2,
-            "curriculum": [{"max_masks": 1, "steps": 6}],
-            "optimiser": optimiser,
-        },
-        "evaluation": {"per_masks": 8},
+        "training": [
+            {
+                "name": "sft",
+                "kind": "sft",
+                "curriculum": [{"max_masks": 1, "steps": 5}],
+                "tokens_per_step": 200,
+                "optimiser": optimiser,
+            },
+            {
+                "name": "evolved",
+                "kind": "self_evolution",
+                "questions": 40,
+                "sft": {"curriculum": [{"max_masks": 1, "steps": 3}], "tokens_per_step": 200, "optimiser": optimiser},
+            },
+            {
+                "name": "rl",
+                "kind": "dapo",
+                "prompts": 4,
+                "group": 2,
+                "curriculum": [{"max_masks": 1, "steps": 6}],
+                "optimiser": optimiser,
+            },
+        ],
+        "evaluation": {"sets": {"ramp": {"per_level": 8}}},
         "runtime": {"root": root},
     }
     return PipelineConfig.model_validate({**document, **sections})
@@ -62,13 +70,13 @@ def expected(settings: PipelineConfig) -> dict[Name, Work]:
 
 def test_the_work_of_each_stage_is_what_the_settings_say(tmp_path):
     work = expected(config(str(tmp_path)))
-    assert work["models", "sft-0"].tokens == 5 * 200
-    assert work["models", "sft-1"].tokens == 3 * 200
+    assert work["models", "sft"].tokens == 5 * 200
+    assert work["models", "evolved"].tokens == 3 * 200
     # Three turns of 10 tokens each, which is less than a rollout may have in all.
-    assert work["trajectories", "student-1"] == Work(rows=40, generated=40 * 30, is_bound=True)
-    dapo = work["models", "dapo"]
+    assert work["trajectories", "evolved"] == Work(rows=40, generated=40 * 30, is_bound=True)
+    dapo = work["models", "rl"]
     assert (dapo.rows, dapo.generated, dapo.tokens, dapo.updates) == (48, 48 * 30, 48 * 100, 6)
-    assert work["answers", "dapo-none"].rows == 8 * 4 * 2, "four numbers of masks, greedily and sampled"
+    assert work["answers", "ramp.rl.none"].rows == 8 * 4 * 2, "four numbers of masks, greedily and sampled"
     assert set(work) <= {stage.name for stage in stages_of(config(str(tmp_path)))}
 
 
@@ -84,15 +92,15 @@ def test_rollouts_are_as_long_as_the_last_students(tmp_path):
     run = PretendRun(str(tmp_path))
     settings = config(str(tmp_path), snapshot=run.ledger.snapshot)
     assert seen_by_students(settings) is None
-    run.trajectories("student-1", 0.5)
-    manifest = run.ledger.manifest("trajectories", "student-1")
+    run.trajectories("evolved", 0.5)
+    manifest = run.ledger.manifest("trajectories", "evolved")
     assert manifest is not None
     told = manifest.model_copy(update={"figures": {"yield": 0.5, "mean_tokens": 80.0, "mean_generated": 20.0}})
-    (tmp_path / settings.snapshot / "trajectories/student-1/stage.json").write_text(told.model_dump_json())
+    (tmp_path / settings.snapshot / "trajectories/evolved/stage.json").write_text(told.model_dump_json())
     seen = seen_by_students(settings)
     assert seen is not None
     assert seen.accepted == 0.5
-    dapo = expected(settings)["models", "dapo"]
+    dapo = expected(settings)["models", "rl"]
     assert (dapo.generated, dapo.tokens, dapo.is_bound) == (48 * 20, 48 * 80, False)
 
 

@@ -20,7 +20,8 @@ from schemas.corpus_settings import IndexSettings
 from schemas.jobs import JobResult, RolloutJob
 from schemas.records import Question, Trajectory
 from schemas.runtime import EngineRuntime
-from schemas.settings import AgentSettings, StudentSettings
+from schemas.settings import AgentSettings
+from schemas.training_settings import SamplingSettings
 from tasks import jobs
 from tasks.agent.protocol import answer_turn, search_turn
 from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
@@ -87,7 +88,7 @@ def job(tmp_path: Path, questions: list[Question], tokenizer: AgentTokenizer, mo
     build_index(facts, str(tmp_path / "index"), IndexSettings())
     tokenizer.save(str(tmp_path / "tokenizer"))
     storage.write_rows(str(tmp_path / "questions.parquet"), Question, questions)
-    settings = StudentSettings(questions=len(questions), rollouts=ROLLOUTS, part_rows=6, min_accepted=1)
+    settings = SamplingSettings(questions=len(questions), rollouts=ROLLOUTS, part_rows=6, min_accepted=1)
     return RolloutJob(
         output=str(tmp_path / "student-1"),
         snapshot=SNAPSHOT,

@@ -7,6 +7,7 @@ import pytest
 from schemas.config import read_config
 from schemas.errors import BadInput
 from schemas.sizes import SIZES
+from schemas.training_steps import DapoStep
 from tasks.pipeline.graph import stages_of
 from trainers.acceptance.derived import (
     derived,
@@ -32,14 +33,15 @@ def sample(**overrides):
 
 
 def test_runtime_and_arithmetic_are_the_configs():
+    placement = {"layout": "distributed", "engines": 2}
     given = {"engineering": {"dtype": "bf16", "zero_stage": 3}, "parity_tolerance_bf16": 0.05}
-    config = sample(dapo=given, runtime={"ranks": 3, "placement": {"layout": "distributed", "engines": 2}})
+    config = sample(training={"ramp-rl": given}, runtime={"ranks": 3, "placement": placement})
     small = derived(config, "1.5B")
     assert small.runtime.model_copy(update={"root": config.runtime.root}) == config.runtime
     assert small.runtime.root.startswith("runs/sample/acceptance/1.5B-")
-    assert small.dapo is not None
+    (rl,) = [step for step in small.training if isinstance(step, DapoStep)]
     assert small.model is not None
-    assert (small.dapo.engineering.zero_stage, small.dapo.largest_gap) == (3, 0.05)
+    assert (rl.engineering.zero_stage, rl.largest_gap) == (3, 0.05)
     assert small.model == SIZES["1.5B"].model_copy(update={"dtype": "bf16"})
     assert [str(stage) for stage in stages_of(small)][-1] == "models/dapo"
 
@@ -93,7 +95,7 @@ def test_a_placement_in_a_cluster_needs_to_know_which(monkeypatch):
     ("config", "size", "overrides", "said"),
     [
         ("sample.yaml", "8B", {}, "size '8B' is unknown: give one of tiny, 0.5B"),
-        ("enwiki-sample.yaml", "tiny", {}, "needs the section sft"),
+        ("enwiki-sample.yaml", "tiny", {}, "needs a step of kind sft"),
         ("sample.yaml", "tiny", {"runtime": {"root": "s3://bucket/root"}}, "runtime.root: s3://bucket/root is remote"),
     ],
 )

@@ -48,7 +48,7 @@ def test_of_a_trial_that_is_over_logs_and_figures_stay(tmp_path):
     trial = Trial(config, lambda name, news: None)
     trial.clear()
     assert list(tmp_path.iterdir()) == [], "nothing was made"
-    folder = Path(trial.folder("models/sft-0"))
+    folder = Path(trial.folder("models/sft"))
     for name in ("job.log", "metrics.jsonl", "model/config.json", "model/model.safetensors", "checkpoints/1/rank.pt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("{}")

@@ -126,7 +126,7 @@ def _enwiki(staleness: int = 1, **runtime: Any) -> PipelineConfig:
     """The config that is shipped, its model by the sizes that the folder of one would tell."""
     model = {**SIZES["1.5B"].model_dump(), "dtype": "bf16"}
     told = {"model": model, "tokenizer": {"path": None, "vocabulary": 300}, "runtime": runtime}
-    return read_config("deploy/configs/enwiki.yaml", {**told, "dapo": {"staleness": staleness}})
+    return read_config("deploy/configs/enwiki.yaml", {**told, "training": {"ramp-rl": {"staleness": staleness}}})
 
 
 def test_the_plan_for_the_english_wikipedia_fits_the_node_that_it_names():

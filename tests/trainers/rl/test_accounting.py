@@ -26,11 +26,9 @@ def test_each_step_is_there_once(tmp_path):
     assert steps(tmp_path, 1, 2, 3, 4) == ["step 4 was not drawn"]
 
 
-def fate(position: int, max_masks: int = 4, reason: Drop | None = None) -> Fate:
+def fate(position: int, bound: int = 4, reason: Drop | None = None) -> Fate:
     outcome = "dropped" if reason else "used"
-    return Fate(
-        step=1, max_masks=max_masks, position=position, question_id=f"q{position}", outcome=outcome, reason=reason
-    )
+    return Fate(step=1, bound=bound, position=position, question_id=f"q{position}", outcome=outcome, reason=reason)
 
 
 def prompts(folder: Path, fates: list[Fate], cursor: Cursor) -> list[str]:
@@ -46,7 +44,7 @@ def prompts(folder: Path, fates: list[Fate], cursor: Cursor) -> list[str]:
 
 
 def test_a_prompt_has_a_fate_or_waits(tmp_path):
-    cursor = Cursor(max_masks=4, position=4, in_flight=[Place(4, 3)])
+    cursor = Cursor(bound=4, position=4, in_flight=[Place(4, 3)])
     assert prompts(tmp_path, [fate(0), fate(1, reason=Drop.EQUAL), fate(2)], cursor) == []
 
 
@@ -54,12 +52,12 @@ def test_a_prompt_has_a_fate_or_waits(tmp_path):
     ("positions", "said"), [([0, 2], "is missing"), ([0, 1, 1, 2], "occurs 2 times"), ([0, 1, 2, 9], "was not drawn")]
 )
 def test_a_lost_doubled_or_unknown_prompt_is_reported(tmp_path, positions, said):
-    cursor = Cursor(max_masks=4, position=3)
+    cursor = Cursor(bound=4, position=3)
     (wrong,) = prompts(tmp_path, [fate(position) for position in positions], cursor)
     assert said in wrong
 
 
 def test_prompts_of_an_earlier_phase_are_counted_too(tmp_path):
-    cursor = Cursor(max_masks=4, position=1)
+    cursor = Cursor(bound=4, position=1)
     assert prompts(tmp_path, [fate(0, 1), fate(1, 1), fate(0)], cursor) == []
     assert len(prompts(tmp_path, [fate(1, 1), fate(0)], cursor)) == 1

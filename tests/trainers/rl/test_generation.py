@@ -13,7 +13,7 @@ from tasks.agent.protocol import answer_turn
 from tests.support.examples import ramp_question, trajectory
 from trainers.ranks.stopping import Interrupted
 from trainers.rl.generation import Cursor, Generation
-from trainers.rl.prompts import PromptOrder, rollout_seed
+from trainers.rl.prompts import Place, PromptOrder, rollout_seed
 
 TEXT = "One Two Three Four are numbers."
 QUESTIONS = [ramp_question(TEXT, TEXT.split()[: number % 4 + 1], question_id=f"q{number}") for number in range(40)]
@@ -46,7 +46,7 @@ def _generation(roller, settings: DapoSettings = SETTINGS, stop=None) -> Generat
 
 
 def test_groups_of_equal_rewards_are_refilled_and_surplus_is_carried_to_the_next_step():
-    order = [PromptOrder(QUESTIONS, seed=1).question(4, position).question_id for position in range(12)]
+    order = [PromptOrder(QUESTIONS, seed=1).question(Place(4, position)).question_id for position in range(12)]
     roller = Roller(dull={order[0], order[1], order[2]})
     generation = _generation(roller)
     harvest, cursor = generation.collect(Cursor(), 4)
@@ -86,7 +86,7 @@ def test_every_rollout_has_a_seed_of_its_own():
         _, cursor = generation.collect(cursor, 4)
     seeds = [seed for _, _, seed in roller.asked]
     assert len(set(seeds)) == len(seeds) == 5 * 4 * 3
-    assert rollout_seed(1, 4, 0, 0) != rollout_seed(2, 4, 0, 0)
+    assert rollout_seed(1, Place(4, 0), 0) != rollout_seed(2, Place(4, 0), 0)
 
 
 def test_a_stop_request_during_generation_leaves_the_state_unchanged():
@@ -117,7 +117,7 @@ def test_an_error_of_one_rollout_ends_the_others():
 
 
 def test_an_error_of_the_last_prompt_is_not_kept_waiting_by_those_before_it():
-    last, outlived = PromptOrder(QUESTIONS, seed=1).question(4, SETTINGS.prompts - 1).question_id, []
+    last, outlived = PromptOrder(QUESTIONS, seed=1).question(Place(4, SETTINGS.prompts - 1)).question_id, []
 
     async def broken(question: Question, rollout: int, seed: int) -> Trajectory:
         if question.question_id == last and rollout == 0:
@@ -135,11 +135,11 @@ def test_an_error_of_the_last_prompt_is_not_kept_waiting_by_those_before_it():
 
 def test_the_curriculum_mixes_questions_of_up_to_k_masks_and_repeats_none_within_an_epoch():
     order = PromptOrder(QUESTIONS, seed=1)
-    asked = [order.question(2, position) for position in range(20)]
+    asked = [order.question(Place(2, position)) for position in range(20)]
     assert Counter(question.n_masks for question in asked) == {1: 10, 2: 10}
     assert len({question.question_id for question in asked}) == 20
-    again = [order.question(2, position).question_id for position in range(20, 40)]
+    again = [order.question(Place(2, position)).question_id for position in range(20, 40)]
     assert sorted(again) == sorted(question.question_id for question in asked)
     assert again != [question.question_id for question in asked]
     with pytest.raises(BadInput, match="up to 4 masks"):
-        PromptOrder(QUESTIONS[:2], seed=1).question(4, 0)
+        PromptOrder(QUESTIONS[:2], seed=1).question(Place(4, 0))

@@ -83,7 +83,7 @@ def _steps(stream: Stream, policy: Policy, cursor: Cursor, count: int) -> tuple[
 
 
 def _places(harvests: list[Harvest]) -> list[Place]:
-    return [Place(fate.max_masks, fate.position) for harvest in harvests for fate in harvest.fates(1)]
+    return [Place(fate.bound, fate.position) for harvest in harvests for fate in harvest.fates(1)]
 
 
 def test_every_prompt_is_used_or_dropped_once_or_still_waits(streams):
@@ -98,7 +98,7 @@ def test_every_prompt_is_used_or_dropped_once_or_still_waits(streams):
 
 
 def test_a_group_older_than_is_allowed_is_dropped_as_stale(streams):
-    slow = ORDER.question(4, 0).question_id
+    slow = ORDER.question(Place(4, 0)).question_id
     policy = Policy(slow={slow})
     stream = streams(policy)
     _, cursor = _steps(stream, policy, Cursor(), 3)
@@ -120,7 +120,7 @@ def test_a_resumed_training_asks_what_was_in_flight_again_and_nothing_that_was_u
     again.version = policy.version
     later, then = _steps(streams(again), again, Cursor.model_validate_json(cursor.model_dump_json()), 3)
     begun_anew = [
-        (ORDER.question(*place).question_id, rollout, rollout_seed(1, *place, rollout))
+        (ORDER.question(place).question_id, rollout, rollout_seed(1, place, rollout))
         for place in cursor.in_flight
         for rollout in range(3)
     ]
@@ -132,7 +132,7 @@ def test_a_resumed_training_asks_what_was_in_flight_again_and_nothing_that_was_u
 
 
 def test_rollouts_in_flight_restart_with_a_new_version_if_configured(streams):
-    slow = ORDER.question(4, 0).question_id
+    slow = ORDER.question(Place(4, 0)).question_id
     policy = Policy(slow={slow})
     stream = streams(policy, _settings(in_flight="regenerated"))
     harvests, cursor = _steps(stream, policy, Cursor(), 4)
@@ -182,8 +182,8 @@ def test_prompts_of_the_curriculum_s_last_phase_are_used_in_the_next(streams):
     _, cursor = stream.collect(Cursor(), 2)
     assert cursor.in_flight or cursor.carried
     harvest, cursor = stream.collect(cursor, 4)
-    assert Counter(group.place.max_masks for group in harvest.groups)[2] > 0
-    assert cursor.max_masks == 4
+    assert Counter(group.place.bound for group in harvest.groups)[2] > 0
+    assert cursor.bound == 4
 
 
 def test_a_stop_request_and_an_error_of_a_rollout_are_raised(streams):

@@ -21,7 +21,7 @@ def _settings(*phases: tuple[int, int], seed: int = 1) -> SftSettings:
 
 def _examples(counts: dict[int, int], weight: float = 1.0) -> list[Example]:
     return [
-        Example(n_tokens=100 + 50 * masks + index % 17, n_masks=masks, weight=weight)
+        Example(n_tokens=100 + 50 * masks + index % 17, level=masks, weight=weight)
         for masks, count in counts.items()
         for index in range(count)
     ]
@@ -35,8 +35,8 @@ def test_phase_k_mixes_one_to_k_masks_in_equal_numbers_however_many_there_are():
     examples = _examples({1: 300, 2: 40, 3: 5, 4: 100})
     steps = list(plan(examples, _settings((1, 30), (3, 60))))
     assert [step.phase for step in steps] == [1] * 30 + [3] * 60
-    first = Counter(examples[index].n_masks for index in _drawn(steps[:30]))
-    later = Counter(examples[index].n_masks for index in _drawn(steps[30:]))
+    first = Counter(examples[index].level for index in _drawn(steps[:30]))
+    later = Counter(examples[index].level for index in _drawn(steps[30:]))
     assert set(first) == {1}
     assert set(later) == {1, 2, 3}
     assert max(later.values()) < 1.15 * min(later.values())
@@ -50,11 +50,11 @@ def test_steps_have_their_tokens_on_average_and_mix_numbers_of_masks():
     for number, step in enumerate(steps, start=1):
         held += sum(examples[index].n_tokens for index in step.examples)
         assert 2048 * number <= held < 2048 * number + longest
-        assert len({examples[index].n_masks for index in step.examples}) == 4
+        assert len({examples[index].level for index in step.examples}) == 4
 
 
 def test_an_example_longer_than_a_step_is_a_step_of_its_own():
-    examples = [Example(n_tokens=5000, n_masks=1, weight=1.0), Example(n_tokens=100, n_masks=1, weight=1.0)]
+    examples = [Example(n_tokens=5000, level=1, weight=1.0), Example(n_tokens=100, level=1, weight=1.0)]
     assert all(step.examples for step in plan(examples, _settings((1, 50))))
 
 
@@ -87,5 +87,5 @@ def test_a_phase_without_examples_of_its_own_is_refused():
 
 def test_questions_without_masks_take_a_turn_in_every_phase():
     examples = _examples({0: 20, 1: 20})
-    assert {examples[index].n_masks for index in _drawn(list(plan(examples, _settings((1, 5)))))} == {0, 1}
+    assert {examples[index].level for index in _drawn(list(plan(examples, _settings((1, 5)))))} == {0, 1}
     assert list(plan(_examples({0: 20}), _settings((1, 5))))

@@ -71,7 +71,7 @@ class Rewarder:
         if not 0.0 <= score <= 1.0:
             kind = self._settings.reward.kind
             raise RunFailed(
-                f"dapo.reward.kind {kind}: the score of an answer to {question.question_id} is {score}; a score is "
+                f"reward.kind {kind}: the score of an answer to {question.question_id} is {score}; a score is "
                 "from 0 to 1"
             )
         return score
