@@ -24,6 +24,7 @@ from schemas.corpus_settings import (
 from schemas.errors import BadInput, first_problem
 from schemas.records import Split
 from schemas.runtime import RuntimeSettings
+from schemas.set_settings import QuestionSetSettings, refuse_name
 from schemas.settings import (
     AgentSettings,
     AnyTeacher,
@@ -68,6 +69,8 @@ class PipelineConfig(BaseModel):
     """The search index over the passages."""
     ramp: RampSettings = RampSettings()
     """How paragraphs become questions."""
+    sets: dict[str, QuestionSetSettings] = Field(default_factory=dict)
+    """Question sets by name. Each becomes a stage `questions` with the set's name as its label."""
     certified_only: bool = True
     """Whether only questions whose masks all have evidence are answered, trained on and evaluated. It is part of the
     identity of every stage that answers questions."""
@@ -113,6 +116,13 @@ class PipelineConfig(BaseModel):
                     "digits, dots, dashes and underscores"
                 )
         return labels
+
+    @field_validator("sets")
+    @classmethod
+    def _sets_have_names(cls, sets: dict[str, QuestionSetSettings]) -> dict[str, QuestionSetSettings]:
+        for name in sets:
+            refuse_name(name)
+        return sets
 
     @model_validator(mode="after")
     def _whole(self) -> "PipelineConfig":

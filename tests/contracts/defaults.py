@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from schemas import corpus_settings, settings
+from schemas import corpus_settings, set_settings, settings
 from schemas.identity import Identity
 
 DEFAULTS = Path(__file__).with_name("defaults.json")
@@ -17,7 +17,8 @@ DEFAULTS = Path(__file__).with_name("defaults.json")
 
 def defaults() -> dict[str, dict[str, Any]]:
     """By model and field; fields that must be given have none."""
-    models = [model for model in [*vars(corpus_settings).values(), *vars(settings).values()] if isinstance(model, type)]
+    modules = (corpus_settings, settings, set_settings)
+    models = [model for module in modules for model in vars(module).values() if isinstance(model, type)]
     return {
         model.__name__: {
             name: to_jsonable_python(field.get_default(call_default_factory=True))
