@@ -14,7 +14,7 @@ from schemas.config import PipelineConfig, read_config
 from schemas.corpus_settings import SETS, SPANS
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import TeacherJob
-from schemas.records import Author, LeakGram, Proposals, Trajectory
+from schemas.records import Author, LeakGram, Proposals, Question, Trajectory
 from schemas.settings import JUDGES, REWARDS, TEACHERS, CurriculumPhase, DapoSettings, OptimiserSettings
 from tasks.agent.protocol import answer_turn
 from tasks.ledger import storage
@@ -272,7 +272,9 @@ def test_a_score_that_is_no_share_ends_the_training_in_one_line(install: Any, sc
 def test_a_layout_s_texts_must_not_be_trained_on(harbour: None, tmp_path: Path) -> None:
     quiz = tmp_path / "sets" / "quiz.tsv"
     quiz.parent.mkdir()
-    quiz.write_text(f"question\tpassage\nWhere do boats leave before anybody is awake in the town?\t{LONG}\n")
+    quiz.write_text(
+        f"question\tanswer\tpassage\nWhere do boats leave before anybody is awake in the town?\tOstel\t{LONG}\n"
+    )
     sets = [{"kind": "tabbed", "path": str(quiz), "header_lines": 1}]
     settings = config(tmp_path, ramp={"leaks": {"sets": sets}})
     made = make(settings, stage_of(settings, "leaks"), lambda progress: None)
@@ -281,11 +283,22 @@ def test_a_layout_s_texts_must_not_be_trained_on(harbour: None, tmp_path: Path) 
     assert len(list(storage.read_rows(f"{folder}/part-all.parquet", LeakGram))) == made.rows > 1
 
 
+def test_a_layout_s_questions_are_those_of_a_set(harbour: None, tmp_path: Path) -> None:
+    quiz = tmp_path / "quiz.tsv"
+    quiz.write_text(f"question\tanswer\tpassage\nWhat do boats leave?\tOstel\t{LONG}\n")
+    settings = config(tmp_path, sets={"quiz": {**sections()["sets"]["quiz"], "path": str(quiz)}})
+    make(settings, next(stage for stage in stages_of(settings) if stage.label == "quiz"), lambda progress: None)
+    folder = Ledger(settings.runtime.root, settings.snapshot).folder("questions", "quiz")
+    (row,) = storage.read_rows(f"{folder}/part-all.parquet", Question)
+    assert (row.prompt, row.gold, row.split) == ("What do boats leave?", ["Ostel"], "test")
+    assert [(passage.title, passage.text) for passage in row.support] == [("", LONG)]
+
+
 def test_a_stage_of_another_version_is_refused_by_what_differs(
     harbour: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quiz = tmp_path / "quiz.tsv"
-    quiz.write_text(f"a question\t{LONG}\n")
+    quiz.write_text(f"a question\tan answer\t{LONG}\n")
     settings = config(tmp_path, ramp={"leaks": {"sets": [{"kind": "tabbed", "path": str(quiz)}]}})
     make(settings, stage_of(settings, "leaks"), lambda progress: None)
     monkeypatch.setattr(importlib.import_module("harbour.tabbed").Tabbed.Settings, "version", 2)
