@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from flows.sets import inspect
 from schemas.config import PipelineConfig, read_config
 from schemas.corpus_settings import SETS, SPANS
 from schemas.errors import BadInput, RunFailed
@@ -292,6 +294,16 @@ def test_a_layout_s_questions_are_those_of_a_set(harbour: None, tmp_path: Path) 
     (row,) = storage.read_rows(f"{folder}/part-all.parquet", Question)
     assert (row.prompt, row.gold, row.split) == ("What do boats leave?", ["Ostel"], "test")
     assert [(passage.title, passage.text) for passage in row.support] == [("", LONG)]
+
+
+def test_the_command_sets_shows_what_a_layout_reads(
+    harbour: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiz = tmp_path / "quiz.tsv"
+    quiz.write_text(f"What do boats leave?\tOstel\t{LONG}\n")
+    inspect(str(quiz), "tabbed", True, Console())
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last == {"layout": "tabbed", "questions": 1, "rejects": {}}
 
 
 def test_a_stage_of_another_version_is_refused_by_what_differs(

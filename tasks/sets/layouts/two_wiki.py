@@ -33,7 +33,7 @@ class TwoWiki(RecordLayout):
 
     @staticmethod
     def beside(path: str) -> Sequence[str]:
-        return (storage.join(path.rpartition("/")[0] or ".", _ALIASES),)
+        return (path.removesuffix(path.rpartition("/")[2]) + _ALIASES,)
 
     def read(self, record: Record) -> SetQuestion:
         if "question_text" in record:
