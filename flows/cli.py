@@ -51,6 +51,7 @@ def _group(name: str, description: str) -> None:
 
 _group("corpus", "Build pages, passages and the index.")
 _group("ramp", "Build the RAMP questions, and the stages that they need.")
+_group("questions", "Build the questions of the config's sets.")
 _group("trajectories", "Build the teacher's and the student's trajectories, and the stages that they need.")
 _group("sft", "Train by SFT, and build the stages that it needs.")
 _group("rl", "Train by DAPO, and build the stages that it needs.")
@@ -176,6 +177,20 @@ def show(
     from tasks.report.show import show
 
     show(path, limit, json, _console())
+
+
+@app.command()
+def sets(
+    file: Annotated[str, typer.Argument(help="A question set: JSON, JSON lines, CSV, TSV or Parquet.")],
+    layout: Annotated[
+        str | None, typer.Option(help="hotpotqa, two_wiki, musique … or an installed layout; default: detected.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Show what would be read from a question set: layout, questions, rejects by reason, examples."""
+    from flows.sets import inspect
+
+    inspect(file, layout, json, _console())
 
 
 @app.command()

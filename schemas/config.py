@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from schemas import config_checks
 from schemas.config_files import document_of
 from schemas.corpus_settings import (
     NearDuplicateSettings,
@@ -23,22 +24,11 @@ from schemas.corpus_settings import (
 )
 from schemas.errors import BadInput, first_problem
 from schemas.evaluation_settings import EvaluationSettings
-from schemas.records import Split
 from schemas.runtime import RuntimeSettings
+from schemas.set_settings import QuestionSetSettings, refuse_name
 from schemas.settings import AgentSettings, AnyTeacher, ModelSettings, TokenizerSettings
 from schemas.snapshot import SnapshotName, date_of, wiki_of
-from schemas.training_steps import (
-    RAMP,
-    DapoStep,
-    LanguageModellingStep,
-    QuestionStep,
-    SelfEvolutionStep,
-    SftStep,
-    TrainingStep,
-    origins_of,
-    phases_of,
-    splits_trained_on,
-)
+from schemas.training_steps import TrainingStep
 
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -71,6 +61,8 @@ class PipelineConfig(BaseModel):
     """The search index over the passages."""
     ramp: RampSettings = RampSettings()
     """How paragraphs become questions."""
+    sets: dict[str, QuestionSetSettings] = Field(default_factory=dict)
+    """Question sets by name. Each becomes a stage `questions` with the set's name as its label."""
     certified_only: bool = True
     """Whether only questions whose masks all have evidence are answered, trained on and evaluated. It is part of the
     identity of every stage that answers questions."""
@@ -112,6 +104,13 @@ class PipelineConfig(BaseModel):
                 )
         return labels
 
+    @field_validator("sets")
+    @classmethod
+    def _sets_have_names(cls, sets: dict[str, QuestionSetSettings]) -> dict[str, QuestionSetSettings]:
+        for name in sets:
+            refuse_name(name)
+        return sets
+
     @model_validator(mode="after")
     def _whole(self) -> "PipelineConfig":
         if (self.world is None) == (self.dump is None):
@@ -124,88 +123,12 @@ class PipelineConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _steps_have_what_they_need(self) -> "PipelineConfig":
-        origins_of(self.training)
-        for step in self.training:
-            if isinstance(step, SftStep | SelfEvolutionStep) and self.teacher is None:
-                raise ValueError(f"training.{step.name} needs the section teacher")
-            if isinstance(step, QuestionStep):
-                self._refuse_another_unit(step)
-            if isinstance(step, DapoStep) and step.staleness and self.runtime.placement.takes_turns:
-                raise ValueError(
-                    f"training.{step.name}.staleness: set 0, because engines in runtime.placement.layout shared sleep "
-                    "while ranks train"
-                )
+    def _parts_fit_together(self) -> "PipelineConfig":
+        config_checks.refuse_wrong_steps(self)
+        config_checks.refuse_unknown_sets(self)
+        config_checks.refuse_training_on_what_is_evaluated(self)
+        config_checks.refuse_missing_splits(self)
         return self
-
-    def _refuse_another_unit(self, step: QuestionStep) -> None:
-        unit = "masks" if step.on == RAMP else "hops"
-        for phase in phases_of(step):
-            if phase.bound is not None and phase.unit != unit:
-                raise ValueError(
-                    f"training.{step.name}: a phase has max_{phase.unit}, but the questions of {step.on} have {unit}: "
-                    f"give max_{unit}"
-                )
-
-    @model_validator(mode="after")
-    def _nothing_is_trained_on_what_is_evaluated(self) -> "PipelineConfig":
-        if self.evaluation is None:
-            return self
-        evaluated = {(name, asked.split) for name, asked in self.evaluation.sets.items()}
-        for setting, name, split in self._trained_on():
-            if (name, split) in evaluated:
-                raise ValueError(
-                    f"evaluation.sets.{name}.split is {split}, and so is {setting}: a model cannot be evaluated on its "
-                    "training questions; name another split in one of them"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _splits_that_are_used_exist(self) -> "PipelineConfig":
-        used = self._trained_on()
-        if self.evaluation is not None:
-            used += [
-                (f"evaluation.sets.{name}.split", name, asked.split) for name, asked in self.evaluation.sets.items()
-            ]
-        for setting, name, split in used:
-            if name == RAMP:
-                self._refuse_a_split_without_pages(setting, split)
-        return self
-
-    def _refuse_a_split_without_pages(self, setting: str, split: Split) -> None:
-        existing = self._existing_splits()
-        if existing is None or split in existing:
-            return
-        if self.world is not None:
-            raise ValueError(
-                f"{setting} needs the split {split}, which has no families: give world.families a number for {split}"
-            )
-        if split == Split.DEV:
-            raise ValueError(
-                f"{setting} needs the split dev, which ramp.splits held_out does not make: name another split"
-            )
-        share = "rl_share" if split == Split.RL else "held_out_share"
-        raise ValueError(f"{setting} needs the split {split}, which has no pages: raise ramp.{share} above 0")
-
-    def _trained_on(self) -> list[tuple[str, str, Split]]:
-        """What something learns from: the setting that names it, the set, and the split of its questions or pages."""
-        used: list[tuple[str, str, Split]] = []
-        if self.tokenizer is not None and self.tokenizer.vocabulary is not None:
-            used.append(("the training text of tokenizer.vocabulary", RAMP, Split.TRAIN))
-        taught = [] if self.teacher is None else self.teacher.splits
-        used += [("teacher.splits", RAMP, split) for split in taught]
-        for step in self.training:
-            if isinstance(step, LanguageModellingStep):
-                used.append((f"the training text of training.{step.name}", RAMP, Split.TRAIN))
-            used += [(f"training.{step.name}", name, split) for name, split in splits_trained_on(step, taught)]
-        return used
-
-    def _existing_splits(self) -> set[Split] | None:
-        """The splits of RAMP that have pages; None where a table beside the dump decides."""
-        if self.ramp.splits == "held_out":
-            shares = {Split.TEST: self.ramp.held_out_share, Split.RL: self.ramp.rl_share}
-            return {Split.TRAIN, *(split for split, share in shares.items() if share)}
-        return set(self.world.families) if self.world is not None else None
 
 
 def read_config(path: str | Path, overrides: dict[str, Any] | None = None) -> PipelineConfig:

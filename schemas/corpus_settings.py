@@ -242,10 +242,15 @@ class SetSettings(Kind):
     """A location, not identity: the set is known by the names of its folder and file, and by the file's digest."""
 
 
+LayoutName = Literal["hotpotqa", "two_wiki", "musique", "fanoutqa", "freshqa", "bamboogle", "flashrag", "plain"]
+
+
 class PublishedSet(SetSettings):
-    """JSON or CSV in one of the layouts in which sets are published (tasks/sets/datasets.py)."""
+    """JSON, CSV or the like in one of the layouts in which sets are published (tasks/sets/layouts)."""
 
     kind: Literal["published"] = "published"
+    layout: LayoutName | None = None
+    """The layout. Default: it is detected from the file's first record."""
 
 
 SETS = Seam[SetSettings]("sets", SetSettings, {"published": PublishedSet}, short="path")

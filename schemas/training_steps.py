@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from schemas.identity import Identity
 from schemas.records import Split
+from schemas.set_settings import RAMP
 from schemas.training_settings import (
     AskedQuestions,
     BaseSettings,
@@ -17,8 +18,6 @@ from schemas.training_settings import (
     SftSettings,
 )
 
-RAMP = "ramp"
-"""The name of the RAMP questions among the question sets."""
 START = "start"
 """The name of the model before all steps."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")

@@ -8,7 +8,7 @@ from schemas.errors import BadInput
 from schemas.evaluation_settings import EvaluatedSet
 from schemas.manifest import digest_of
 from schemas.records import Question
-from schemas.training_steps import RAMP
+from schemas.set_settings import RAMP
 from tasks.sets.draws import Draw
 
 Decoding = Literal["greedy", "sampled"]

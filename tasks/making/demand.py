@@ -13,12 +13,14 @@ from typing import NamedTuple
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.records import Question, Split
+from schemas.set_settings import RAMP
 from schemas.training_settings import CurriculumPhase
-from schemas.training_steps import RAMP, DapoStep, SampledStep, SelfEvolutionStep, SftStep, phases_of
+from schemas.training_steps import DapoStep, SampledStep, SelfEvolutionStep, SftStep, phases_of
 from tasks.evaluation.questions import too_few
 from tasks.ledger.ledger import Ledger
 from tasks.making.asked import is_asked
 from tasks.ramp.question_counts import ASKABLE, CERTIFIED, is_certified
+from tasks.sets.rows import SUPPLY
 
 Supply = Counter[int]
 """Questions by their level: masks, or hops."""
@@ -52,7 +54,7 @@ class Demand:
 
     def shortages_by_figures(self, figures: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
         """Shortages by the figures of a finished questions stage; empty if an older version did not write figures."""
-        counts = figures.get(CERTIFIED if self.certified_only else ASKABLE)
+        counts = figures.get(SUPPLY) or figures.get(CERTIFIED if self.certified_only else ASKABLE)
         if counts is None:
             return []
         return [words for asker in self.askers for words in asker.lacks(_supply_of(counts, asker.splits))]

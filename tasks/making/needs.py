@@ -20,6 +20,7 @@ from tasks.capacity.model_shape import ModelShape
 from tasks.dumps.dumps import find_dump
 from tasks.ledger import storage
 from tasks.ledger.disk import of_trainings, refuse_no_room
+from tasks.sets.questions import read_questions
 from tasks.sets.registry import read_set
 
 _WEIGHTS = (".safetensors", ".bin")
@@ -149,6 +150,25 @@ class SpacyPipeline(NamedTuple):
         if not is_installed and not Path(self.model).is_dir():
             raise BadInput(f"ramp.spans.model {self.model}: no such spaCy pipeline: install it, or give its folder")
         return f"spaCy pipeline: {self.model}"
+
+
+@dataclass(frozen=True)
+class QuestionSet:
+    """The file of one set, of which the first record must be a question."""
+
+    setting: str
+    settings: SetSettings
+
+    def __hash__(self) -> int:
+        return hash((self.setting, self.settings.path))
+
+    def look(self) -> str:
+        path = self.settings.path
+        if storage.kind_of(path) is None:
+            raise BadInput(f"{self.setting}.path {path}: no such file: check the path")
+        if next(read_questions(self.settings), None) is None:
+            raise BadInput(f"{self.setting}.path {path}: the file has no records: give a file with questions")
+        return f"question set: {path}"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tasks.making.needs import Need
 
 Name = tuple[str, str]
 """A stage and its label."""
-Group = Literal["corpus", "ramp", "trajectories", "sft", "rl", "evaluate"]
+Group = Literal["corpus", "ramp", "questions", "trajectories", "sft", "rl", "evaluate"]
 """The command that builds the stage: `masksearch corpus` and so on."""
 Location = NewType("Location", str)
 """The path of something outside the root. It may move without a rebuild, because the digest of its content is noted."""

@@ -17,6 +17,7 @@ from tasks.stages.passages import PassageStage
 from tasks.stages.questions import QuestionStage
 from tasks.stages.redirects import AliasStage, RedirectStage
 from tasks.stages.reference import ReferenceStage, SurprisalStage
+from tasks.stages.set_questions import SetQuestionStage
 from tasks.stages.sft import EvolvedStage, RejectionSampledStage, SftStage
 from tasks.stages.spans import SpanStage
 from tasks.stages.student import StudentStage
@@ -26,7 +27,7 @@ from tasks.stages.tokenizer import TokenizerStage
 _DATA: tuple[type[Stage[Any]], ...] = (
     *(DumpStage, RedirectStage, AliasStage, PageStage, PassageStage, SignatureStage, DuplicateStage, IndexStage),
     *(SpanStage, ReferenceStage, SurprisalStage, LeakStage, EarlierQuestionStage, QuestionStage),
-    *(EarlierPassageStage, ChangeStage),
+    *(EarlierPassageStage, ChangeStage, SetQuestionStage),
     *(TokenizerStage, TeacherStage, UntrainedStage),
 )
 STEPS: tuple[type[Stage[Any]], ...] = (

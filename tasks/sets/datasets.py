@@ -1,95 +1,87 @@
-"""The layout `published`: question sets as they are distributed.
+"""Question sets as they are published (the kind `published`), each record read by its layout (tasks/sets/layouts)."""
 
-JSON lists, JSON lines and CSV: HotpotQA and 2WikiMultihopQA (official, and Hugging Face's columns), their and MuSiQue's
-paragraphs with ``is_supporting``, FanOutQA with its sub-questions, FreshQA, Bamboogle, plain question and answer, and
-corpora of ``title`` and ``text``.
-"""
-
-import csv
-import io
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+from schemas.corpus_settings import PublishedSet
 from schemas.errors import BadInput
 from tasks.ledger import storage
-from tasks.sets.interface import Layout, SetText
-
-_QUESTION_FIELDS = ("question", "question_text", "Question")
+from tasks.sets.fields import Record
+from tasks.sets.interface import Layout, SetQuestion, SetText
+from tasks.sets.layouts.interface import RecordLayout
+from tasks.sets.layouts.registry import LAYOUTS, PLAIN, layout_of
+from tasks.sets.records import records_of
 
 
 class Published(Layout):
-    """The layout `published`: which one of them a record has is seen from its fields."""
+    """A file of one layout: that of the settings, or that of its first record."""
 
-    def read(self, path: str) -> Iterator[SetText]:
-        return read_texts(path)
+    settings: PublishedSet
+
+    def read(self, path: str) -> Iterator[SetQuestion | SetText]:
+        name: str | None = self.settings.layout
+        layout: RecordLayout | None = None
+        for number, record in enumerate(records_of(path), 1):
+            where = f"{path}, record {number}"
+            if not isinstance(record, dict):
+                raise BadInput(f"{where}: in no known layout: {type(record).__name__} in place of an object")
+            name = name or _detected(where, record)
+            layout = layout or LAYOUTS[name](path)
+            try:
+                row = layout.read(record)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise _misfit(where, name, error, is_detected=self.settings.layout is None and number == 1) from None
+            if not (layout.fits(record) or (layout.reads_pairs and layout_of(record) == PLAIN)):
+                raise BadInput(f"{where}: not in the layout {name}: its fields are {', '.join(map(str, record))}")
+            yield _aligned(row, record)
+
+
+def files_of(path: str, layout: str | None) -> list[str]:
+    """The file of a set, and files beside it that its layout reads, too; of any layout, if it is detected."""
+    layouts = [LAYOUTS[layout]] if layout is not None else LAYOUTS.values()
+    beside = {file for each in layouts for file in each.beside(path)}
+    return [path, *(file for file in sorted(beside) if storage.kind_of(file) is not None)]
+
+
+def detected_layout(path: str) -> str:
+    """The layout of a file by its first record.
+
+    Raises:
+        BadInput: the file has no records, or the first is in no known layout.
+    """
+    first = next(records_of(path), None)
+    if not isinstance(first, dict):
+        raise BadInput(f"{path}: it has no records, or they are no objects: give a file of questions")
+    return _detected(f"{path}, record 1", first)
 
 
 def read_texts(path: str) -> Iterator[SetText]:
-    """All questions of a set, and the passages that it names as evidence.
+    """All questions of a published set, and the passages that it names as evidence.
 
     Raises:
         BadInput: there is no such file, or its layout is unknown.
     """
-    for number, record in enumerate(_records(path), 1):
-        try:
-            found = [*_questions(record), *_evidence(record)]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"{path}, record {number}: in no known layout: {error}") from None
-        if not found:
-            fields = ", ".join(map(str, record))
-            raise BadInput(f"{path}, record {number}: neither question nor passage in the fields {fields}")
-        yield from found
+    for row in Published(PublishedSet(path=path)).read(path):
+        yield from [row] if isinstance(row, SetText) else row.texts
 
 
-def _records(path: str) -> Iterator[dict[str, Any]]:
-    try:
-        content = storage.read_bytes(path)
-    except (FileNotFoundError, IsADirectoryError):
-        raise BadInput(f"{path}: no such file of questions") from None
-    try:
-        text = content.decode("utf-8-sig")
-        if path.endswith(".csv"):
-            yield from csv.DictReader(io.StringIO(text, newline=""))
-        elif path.endswith(".jsonl"):
-            # Texts may hold what Unicode takes for the end of a line.
-            yield from (json.loads(line) for line in text.split("\n") if line.strip())
-        else:
-            yield from _listed(json.loads(text))
-    except (ValueError, csv.Error) as error:
-        raise BadInput(f"{path}: not a JSON list, JSON lines or CSV: {error}") from None
+def _detected(where: str, record: Record) -> str:
+    name = layout_of(record)
+    if name is None:
+        fields = ", ".join(map(str, record))
+        raise BadInput(f"{where}: neither question nor passage in the fields {fields}")
+    return name
 
 
-def _listed(document: Any) -> list[dict[str, Any]]:
-    if not isinstance(document, list):
-        raise ValueError("one object or value")
-    return document
+def _misfit(where: str, layout: str, error: Exception, *, is_detected: bool) -> BadInput:
+    what = f"it has no field {error.args[0]}" if isinstance(error, KeyError) else str(error)
+    known = f"in no known layout: it is like {layout}, but" if is_detected else f"not in the layout {layout}:"
+    return BadInput(f"{where}: {known} {what}")
 
 
-def _questions(record: Mapping[str, Any]) -> Iterator[SetText]:
-    asked = [record[field] for field in _QUESTION_FIELDS if isinstance(record.get(field), str)]
-    for message in record.get("prompt") or ():  # a chat, of one message
-        asked.append(message["content"])
-    yield from (SetText("question", text) for text in dict.fromkeys(asked) if text.strip())
-    for step in record.get("decomposition") or ():
-        yield from _questions(step)
-
-
-def _evidence(record: Mapping[str, Any]) -> Iterator[SetText]:
-    texts = [record["text"]] if isinstance(record.get("text"), str) else []
-    for paragraph in record.get("contexts") or record.get("paragraphs") or ():
-        if paragraph.get("is_supporting"):
-            texts.append(paragraph["paragraph_text"])
-    texts += _supporting(record.get("context"), record.get("supporting_facts"))
-    yield from (SetText("evidence", text) for text in texts)
-
-
-def _supporting(context: Any, facts: Any) -> list[str]:
-    """Paragraphs that hold a supporting fact; either is a list of pairs, or two columns."""
-    if not context or not facts:
-        return []
-    if isinstance(context, dict):
-        wanted, pairs = set(facts["title"]), list(zip(context["title"], context["sentences"], strict=True))
-    else:
-        wanted, pairs = {title for title, _ in facts}, [(title, sentences) for title, sentences in context]
-    return ["".join(sentences) for title, sentences in pairs if title in wanted]
+def _aligned(row: SetQuestion | SetText, record: dict[Any, Any]) -> SetQuestion | SetText:
+    """The row; a question from more cells than columns has a problem, because its cells may be in wrong columns."""
+    if isinstance(row, SetQuestion) and None in record:
+        return replace(row, problem="the row has more cells than the header: quote cells that hold a separator")
+    return row

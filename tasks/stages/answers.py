@@ -10,8 +10,9 @@ from schemas.identity import Reads
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import Gate, StageManifest, digest_of
 from schemas.records import Answer, Question
+from schemas.set_settings import RAMP
 from schemas.settings import AgentSettings
-from schemas.training_steps import RAMP, START
+from schemas.training_steps import START
 from tasks.evaluation.questions import DECODINGS, chosen_questions
 from tasks.ledger import storage
 from tasks.making.context import Making, no_failed_rows

@@ -10,9 +10,9 @@ from schemas.corpus_settings import QuestionSettings
 from schemas.identity import Reads
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Passage, Question, Reject, Split
+from schemas.set_settings import RAMP
 from schemas.settings import SearchSettings
 from schemas.snapshot import language_of
-from schemas.training_steps import RAMP
 from tasks.corpus.aliases import aliases_around
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
@@ -160,7 +160,9 @@ def earlier_parts(making: Making) -> dict[str, str]:
 
 def questions_of(config: PipelineConfig, asked: str) -> Name:
     """The stage of a set's questions: of RAMP, or of a set in the config's `sets`."""
-    return QuestionStage.in_config(config) if asked == RAMP else (QuestionStage.stage, asked)
+    if asked == RAMP:
+        return QuestionStage.in_config(config)
+    return QuestionStage.stage, config.label(f"{QuestionStage.stage}/{asked}", asked)
 
 
 def asking_needs(config: PipelineConfig, asked: str) -> tuple[Need, ...]:

@@ -12,8 +12,9 @@ from schemas.jobs import TeacherJob
 from schemas.manifest import StageManifest, digest_of
 from schemas.records import EndReason, Question, Record, Reject, Trajectory
 from schemas.seams import ChatModelSettings
+from schemas.set_settings import RAMP
 from schemas.settings import TEACHERS, AgentSettings, AnyTeacher, TeacherSettings
-from schemas.training_steps import RAMP, SelfEvolutionStep, SftStep
+from schemas.training_steps import SelfEvolutionStep, SftStep
 from tasks.ledger import storage
 from tasks.making.context import Making, Output
 from tasks.making.needs import ChatModel, Need

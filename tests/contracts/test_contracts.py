@@ -73,8 +73,8 @@ def test_a_setting_at_its_default_leaves_the_fingerprint_as_it_is(tmp_path):
 def test_the_command_line_grows_only_on_purpose():
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert commands == {
-        *("run", "plan", "status", "backfill", "corpus", "ramp", "trajectories", "sft", "rl", "evaluate"),
-        *("index", "search", "serve", "show", "doctor", "accept", "stop"),
+        *("run", "plan", "status", "backfill", "corpus", "ramp", "questions", "trajectories", "sft", "rl", "evaluate"),
+        *("index", "search", "serve", "show", "doctor", "accept", "stop", "sets"),
     }
 
 

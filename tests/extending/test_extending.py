@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from flows.sets import inspect
 from schemas.config import PipelineConfig, read_config
 from schemas.corpus_settings import SETS, SPANS
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import TeacherJob
-from schemas.records import Author, LeakGram, Proposals, Trajectory
+from schemas.records import Author, LeakGram, Proposals, Question, Trajectory
 from schemas.settings import JUDGES, TEACHERS
 from schemas.training_settings import REWARDS, CurriculumPhase, DapoSettings, OptimiserSettings
 from schemas.training_steps import DapoStep
@@ -279,7 +281,9 @@ def test_a_score_that_is_no_share_ends_the_training_in_one_line(install: Any, sc
 def test_a_layout_s_texts_must_not_be_trained_on(harbour: None, tmp_path: Path) -> None:
     quiz = tmp_path / "sets" / "quiz.tsv"
     quiz.parent.mkdir()
-    quiz.write_text(f"question\tpassage\nWhere do boats leave before anybody is awake in the town?\t{LONG}\n")
+    quiz.write_text(
+        f"question\tanswer\tpassage\nWhere do boats leave before anybody is awake in the town?\tOstel\t{LONG}\n"
+    )
     sets = [{"kind": "tabbed", "path": str(quiz), "header_lines": 1}]
     settings = config(tmp_path, ramp={"leaks": {"sets": sets}})
     made = make(settings, stage_of(settings, "leaks"), lambda progress: None)
@@ -288,11 +292,32 @@ def test_a_layout_s_texts_must_not_be_trained_on(harbour: None, tmp_path: Path) 
     assert len(list(storage.read_rows(f"{folder}/part-all.parquet", LeakGram))) == made.rows > 1
 
 
+def test_a_layout_s_questions_are_those_of_a_set(harbour: None, tmp_path: Path) -> None:
+    quiz = tmp_path / "quiz.tsv"
+    quiz.write_text(f"question\tanswer\tpassage\nWhat do boats leave?\tOstel\t{LONG}\n")
+    settings = config(tmp_path, sets={"quiz": {**sections()["sets"]["quiz"], "path": str(quiz)}})
+    make(settings, next(stage for stage in stages_of(settings) if stage.label == "quiz"), lambda progress: None)
+    folder = Ledger(settings.runtime.root, settings.snapshot).folder("questions", "quiz")
+    (row,) = storage.read_rows(f"{folder}/part-all.parquet", Question)
+    assert (row.prompt, row.gold, row.split) == ("What do boats leave?", ["Ostel"], "test")
+    assert [(passage.title, passage.text) for passage in row.support] == [("", LONG)]
+
+
+def test_the_command_sets_shows_what_a_layout_reads(
+    harbour: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiz = tmp_path / "quiz.tsv"
+    quiz.write_text(f"What do boats leave?\tOstel\t{LONG}\n")
+    inspect(str(quiz), "tabbed", True, Console())
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last == {"layout": "tabbed", "questions": 1, "rejects": {}}
+
+
 def test_a_stage_of_another_version_is_refused_by_what_differs(
     harbour: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quiz = tmp_path / "quiz.tsv"
-    quiz.write_text(f"a question\t{LONG}\n")
+    quiz.write_text(f"a question\tan answer\t{LONG}\n")
     settings = config(tmp_path, ramp={"leaks": {"sets": [{"kind": "tabbed", "path": str(quiz)}]}})
     make(settings, stage_of(settings, "leaks"), lambda progress: None)
     monkeypatch.setattr(importlib.import_module("harbour.tabbed").Tabbed.Settings, "version", 2)

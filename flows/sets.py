@@ -1,0 +1,68 @@
+"""`masksearch sets`: what would be read from a file of questions."""
+
+import json
+from collections import Counter
+
+from rich.console import Console
+from rich.markup import escape
+
+from schemas.corpus_settings import SetSettings
+from schemas.errors import BadInput
+from schemas.set_settings import layout_settings
+from tasks.sets.datasets import detected_layout
+from tasks.sets.interface import SetQuestion
+from tasks.sets.questions import SetReject, read_questions
+
+_EXAMPLES = 3
+
+
+def inspect(path: str, layout: str | None, as_json: bool, console: Console) -> None:
+    """Print the layout, the number of questions, rejects by reason, and the first questions.
+
+    Raises:
+        BadInput: the file cannot be read, or the layout is unknown.
+    """
+    settings = _settings(path, layout)
+    name = layout or detected_layout(path)
+    n_questions, examples, rejects = 0, list[SetQuestion](), list[SetReject]()
+    for row in read_questions(settings):
+        if isinstance(row, SetReject):
+            rejects.append(row)
+            continue
+        n_questions += 1
+        if len(examples) < _EXAMPLES:
+            examples.append(row)
+    reasons = dict(sorted(Counter(str(reject.reason) for reject in rejects).items()))
+    if as_json:
+        for example in examples:
+            print(json.dumps({"id": example.id, "question": example.question, "answers": list(example.answers)}))
+        print(json.dumps({"layout": name, "questions": n_questions, "rejects": reasons}))
+        return
+    console.print(f"layout {name}: {n_questions:,} questions, {len(rejects):,} rejects", highlight=False)
+    for reason, count in reasons.items():
+        first = next(reject for reject in rejects if reject.reason == reason)
+        console.print(f"  {count:,} {reason}, such as {escape(first.detail)}", highlight=False, soft_wrap=True)
+    for example in examples:
+        console.print(_described(example), highlight=False, soft_wrap=True)
+
+
+def _settings(path: str, layout: str | None) -> SetSettings:
+    try:
+        return layout_settings(layout, path)
+    except ValueError as error:
+        raise BadInput(f"--layout {layout}: {error}") from None
+
+
+def _described(question: SetQuestion) -> str:
+    """A question with its answers, and what is known about it."""
+    answer, *others = question.answers
+    known = [
+        question.type,
+        f"{question.hops} hops" if question.hops else None,
+        f"{len(question.support)} supporting passages" if question.support else None,
+        f"{len(question.steps)} steps" if question.steps else None,
+    ]
+    lines = [f"[bold]{escape(question.question)}[/]", f"   {question.id}", f"   answer: {escape(answer)}"]
+    lines += [f"   or: {escape('; '.join(others))}"] if others else []
+    lines += [f"   {escape(', '.join(word for word in known if word))}"] if any(known) else []
+    return "\n".join(lines)

@@ -1,0 +1,133 @@
+"""What must hold between the sections of a config. Each check raises ValueError, whose text names the settings."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from schemas.records import Split
+from schemas.set_settings import RAMP
+from schemas.training_steps import (
+    DapoStep,
+    LanguageModellingStep,
+    QuestionStep,
+    SelfEvolutionStep,
+    SftStep,
+    origins_of,
+    phases_of,
+    splits_trained_on,
+)
+
+if TYPE_CHECKING:
+    from schemas.config import PipelineConfig
+
+
+class _Use(NamedTuple):
+    """A use of the questions, or pages, of one split of a set, and the setting that names it."""
+
+    setting: str
+    set: str
+    split: Split
+
+
+def refuse_wrong_steps(config: "PipelineConfig") -> None:
+    """Each step of training has what it needs, and its curriculum goes by what its set has."""
+    origins_of(config.training)
+    for step in config.training:
+        if isinstance(step, SftStep | SelfEvolutionStep) and config.teacher is None:
+            raise ValueError(f"training.{step.name} needs the section teacher")
+        if isinstance(step, QuestionStep):
+            _refuse_another_unit(step)
+        if isinstance(step, DapoStep) and step.staleness and config.runtime.placement.takes_turns:
+            raise ValueError(
+                f"training.{step.name}.staleness: set 0, because engines in runtime.placement.layout shared sleep "
+                "while ranks train"
+            )
+
+
+def _refuse_another_unit(step: QuestionStep) -> None:
+    unit = "masks" if step.on == RAMP else "hops"
+    for phase in phases_of(step):
+        if phase.bound is not None and phase.unit != unit:
+            raise ValueError(
+                f"training.{step.name}: a phase has max_{phase.unit}, but the questions of {step.on} have {unit}: "
+                f"give max_{unit}"
+            )
+
+
+def refuse_unknown_sets(config: "PipelineConfig") -> None:
+    """Steps and the evaluation name sets that the config has."""
+    known = [RAMP, *config.sets]
+    named = [(f"training.{step.name}.on", step.on) for step in config.training if isinstance(step, QuestionStep)]
+    if config.evaluation is not None:
+        named += [("evaluation.sets", name) for name in config.evaluation.sets]
+    for setting, name in named:
+        if name not in known:
+            raise ValueError(
+                f"{setting} names the set {name!r}, which is not in sets: choose one of {', '.join(known)}"
+            )
+
+
+def refuse_training_on_what_is_evaluated(config: "PipelineConfig") -> None:
+    """No split of a set is both trained on and evaluated."""
+    evaluated = {(use.set, use.split) for use in _evaluated(config)}
+    for use in _trained_on(config):
+        if (use.set, use.split) in evaluated:
+            raise ValueError(
+                f"evaluation.sets.{use.set}.split is {use.split}, and so is {use.setting}: a model cannot be evaluated "
+                "on its training questions; name another split in one of them"
+            )
+
+
+def refuse_missing_splits(config: "PipelineConfig") -> None:
+    """The splits that are used have questions, as far as the config says."""
+    for use in (*_trained_on(config), *_evaluated(config)):
+        if use.set == RAMP:
+            _refuse_a_split_without_pages(config, use)
+        elif use.split not in config.sets[use.set].splits:
+            existing = ", ".join(config.sets[use.set].splits)
+            raise ValueError(
+                f"{use.setting} needs the split {use.split} of the set {use.set}, which has {existing}: change its "
+                "split or shares, or name another split"
+            )
+
+
+def _refuse_a_split_without_pages(config: "PipelineConfig", use: _Use) -> None:
+    existing = _splits_of_ramp(config)
+    if existing is None or use.split in existing:
+        return
+    needs = f"{use.setting} needs the split {use.split}"
+    if config.world is not None:
+        raise ValueError(f"{needs}, which has no families: give world.families a number for {use.split}")
+    if use.split == Split.DEV:
+        raise ValueError(f"{needs}, which ramp.splits held_out does not make: name another split")
+    share = "rl_share" if use.split == Split.RL else "held_out_share"
+    raise ValueError(f"{needs}, which has no pages: raise ramp.{share} above 0")
+
+
+def _evaluated(config: "PipelineConfig") -> Iterator[_Use]:
+    sets = {} if config.evaluation is None else config.evaluation.sets
+    for name, asked in sets.items():
+        yield _Use(f"evaluation.sets.{name}.split", name, asked.split)
+
+
+def _trained_on(config: "PipelineConfig") -> Iterator[_Use]:
+    """Everything that something learns from."""
+    if config.tokenizer is not None and config.tokenizer.vocabulary is not None:
+        yield _Use("the training text of tokenizer.vocabulary", RAMP, Split.TRAIN)
+    taught = [] if config.teacher is None else config.teacher.splits
+    if not any(isinstance(step, SftStep | SelfEvolutionStep) for step in config.training):
+        yield from (_Use("teacher.splits", RAMP, split) for split in taught)
+    for step in config.training:
+        if isinstance(step, LanguageModellingStep):
+            yield _Use(f"the training text of training.{step.name}", RAMP, Split.TRAIN)
+        uses_teacher = isinstance(step, SftStep | SelfEvolutionStep)
+        for name, split in splits_trained_on(step, taught):
+            is_taught = uses_teacher and split in taught
+            yield _Use("teacher.splits" if is_taught else f"training.{step.name}", name, split)
+
+
+def _splits_of_ramp(config: "PipelineConfig") -> set[Split] | None:
+    """The splits of RAMP that have pages; None where a table beside the dump decides."""
+    if config.ramp.splits == "held_out":
+        shares = {Split.TEST: config.ramp.held_out_share, Split.RL: config.ramp.rl_share}
+        return {Split.TRAIN, *(split for split, share in shares.items() if share)}
+    return set(config.world.families) if config.world is not None else None

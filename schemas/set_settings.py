@@ -1,0 +1,99 @@
+"""Settings of question sets: the files that their questions are read from, and the splits that these belong to."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.corpus_settings import SETS, LayoutName, SetSettings
+from schemas.identity import Identity, Positive, Share
+from schemas.records import Split
+
+RAMP = "ramp"
+"""What a config calls its own masked questions, where it may name a set instead."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+class SetDrawSettings(Identity):
+    """Which questions of a set are taken, and the split of each."""
+
+    split: Split | None = None
+    """The split of all questions. Give either `split` or `shares`."""
+    shares: Annotated[dict[Split, Share], Field(min_length=1)] | None = None
+    """The share of the questions in each split; they sum to 1. A hash of the question's id draws its split, so that
+    added questions move no other."""
+    limit: Positive | None = None
+    """How many questions are taken, drawn by a hash of their ids; null: all."""
+    seed: int = 1
+    """Seed of the draws of `shares` and `limit`."""
+    language: str | None = None
+    """Language code of the questions. Default: that of the snapshot."""
+
+    @model_validator(mode="after")
+    def _one_way_to_split(self) -> "SetDrawSettings":
+        if (self.split is None) == (self.shares is None):
+            raise ValueError("give either split (of all questions) or shares (of each split)")
+        if self.shares is not None and not math.isclose(sum(self.shares.values()), 1, abs_tol=1e-6):
+            raise ValueError(f"shares sum to {sum(self.shares.values()):g}: they must sum to 1; limit takes fewer")
+        if self.shares is None and self.limit is None:
+            self.refuse_unread(("seed",), "without shares and limit nothing is drawn")
+        return self
+
+    @property
+    def splits(self) -> dict[Split, float]:
+        """The share of each split that has questions."""
+        return {self.split: 1.0} if self.split is not None else {key: of for key, of in self._shares.items() if of}
+
+    @property
+    def _shares(self) -> Mapping[Split, float]:
+        return self.shares or {}
+
+
+class QuestionSetSettings(SetDrawSettings):
+    """One question set. Its questions are the stage `questions` of the set's name (tasks/stages/set_questions.py)."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """A location, not identity: the set is known by the names of its folder and file, and by the file's digest."""
+    layout: str | dict[str, Any] | None = None
+    """`hotpotqa`, `two_wiki`, `musique`, `fanoutqa`, `freshqa`, `bamboogle`, `flashrag`, `plain`, or a layout of an
+    installed package; a mapping of `kind` and that layout's own settings. Default: detected from the first record."""
+
+    @field_validator("layout")
+    @classmethod
+    def _layout_exists(cls, layout: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+        layout_settings(layout, "")
+        return layout
+
+    @property
+    def file(self) -> SetSettings:
+        """The file with the layout that reads it."""
+        return layout_settings(self.layout, self.path)
+
+
+def layout_settings(layout: str | dict[str, Any] | None, path: str) -> SetSettings:
+    """The settings of a file in a layout: a name, a mapping with `kind`, or None if it is to be detected.
+
+    Raises:
+        ValueError: there is no such layout, or its own settings are wrong.
+    """
+    if isinstance(layout, dict):
+        return SETS.validated({**layout, "path": path})
+    if layout is None or layout in get_args(LayoutName):
+        return SETS.validated({"path": path, "layout": layout})
+    if layout not in SETS.installed:
+        installed = f"; installed: {', '.join(SETS.installed)}" if SETS.installed else ""
+        raise ValueError(f"there is no layout {layout!r}: choose one of {', '.join(get_args(LayoutName))}{installed}")
+    return SETS.validated({"path": path, "kind": layout})
+
+
+def refuse_name(name: str) -> None:
+    """Raises ValueError for a name that a set cannot have."""
+    if name == RAMP:
+        raise ValueError("ramp names the config's own masked questions: give the set another name")
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot name a set: begin with a small letter or digit, and use only small letters, digits, "
+            "dots, dashes and underscores"
+        )

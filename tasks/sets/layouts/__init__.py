@@ -1,0 +1,1 @@
+"""The layouts in which question sets are published, one a file (registry.py)."""

@@ -1,0 +1,41 @@
+"""The section `sets` of a config."""
+
+import pytest
+
+from schemas.config import read_config
+from schemas.errors import BadInput
+from tests.schemas.test_config import MINIMAL, written
+
+
+def test_a_set_has_a_file_a_layout_and_a_split(tmp_path):
+    text = MINIMAL + "sets: {hotpotqa: {path: a/b.json, layout: hotpotqa, shares: {train: 0.9, test: 0.1}}}"
+    found = read_config(written(tmp_path, text)).sets["hotpotqa"]
+    assert (found.file.path, found.file.model_dump()["layout"]) == ("a/b.json", "hotpotqa")
+    assert found.splits == {"train": 0.9, "test": 0.1}
+    assert read_config(written(tmp_path, MINIMAL)).sets == {}
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ("ramp: {path: a, split: test}", "sets: ramp names the config's own masked questions"),
+        ("A/b: {path: a, split: test}", "sets: 'A/b' cannot name a set"),
+        ("q: {path: a}", "sets.q: give either split (of all questions) or shares"),
+        ("q: {path: a, split: test, shares: {test: 1}}", "sets.q: give either split"),
+        ("q: {path: a, shares: {train: 0.5}}", "sets.q: shares sum to 0.5"),
+        ("q: {path: a, shares: {trial: 1}}", "sets.q.shares.trial"),
+        ("q: {path: a, split: test, seed: 2}", "sets.q: seed would not be read"),
+        ("q: {path: a, split: test, limit: 0}", "sets.q.limit: Input should be greater than 0"),
+        (
+            "q: {path: a, split: test, layout: squad}",
+            "sets.q.layout: there is no layout 'squad': choose one of hotpotqa",
+        ),
+        ("q: {path: a, split: test, layout: {kind: nobody}}", "sets.q.layout: there is no kind 'nobody'"),
+        ("q: {path: '', split: test}", "sets.q.path: String should have at least 1 character"),
+        ("q: {pth: a, split: test}", "sets.q.pth: unknown field"),
+    ],
+)
+def test_a_wrong_set_is_one_line_with_its_place(tmp_path, sets, said):
+    with pytest.raises(BadInput) as caught:
+        read_config(written(tmp_path, MINIMAL + f"sets: {{{sets}}}"))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
