@@ -165,7 +165,7 @@ class _Contest:
 def _means(answers: Iterable[Answer]) -> dict[str, Any]:
     """Means of the metrics and of the tokens, and the number of answers by reason of their end."""
     rows = list(answers)
-    known = {name: values[~np.isnan(values)] for name, values in Columns(rows).values.items()}
+    known = {name: values[~np.isnan(values)] for name, values in Columns.of(rows).values.items()}
     return {
         **{name: float(values.mean()) for name, values in known.items()},
         "tokens": fmean(row.n_tokens for row in rows),

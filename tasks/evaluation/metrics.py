@@ -13,8 +13,8 @@
 The best score over the gold and its aliases counts. Answers to claims have `exact` alone: a label is right or wrong.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -49,32 +49,54 @@ METRICS: Mapping[str, Metric] = {
 COMPARED = [name for name, metric in METRICS.items() if metric.is_compared]
 
 
+@dataclass(frozen=True)
 class Columns:
-    """Answers to different questions as columns. If a question was answered twice, the later answer counts."""
+    """Answers of one contestant to different questions, as columns."""
 
-    def __init__(self, answers: Iterable[Answer]) -> None:
-        self._by_question = {answer.question_id: answer for answer in answers}
+    rows: Mapping[str, int]
+    """The row of each question."""
+    levels: NDArray[np.int64]
+    """(rows): the number of masks or hops; 0 if unknown."""
+    values: Mapping[str, Values]
+    """(rows) by metric: NaN where an answer has no such value. Metrics that no answer has are left out."""
+    is_pooled: bool = False
+    """Whether values are means of several answers to a question."""
 
-    @cached_property
-    def rows(self) -> dict[str, int]:
-        """The row of each question."""
-        return {question_id: row for row, question_id in enumerate(self._by_question)}
-
-    @cached_property
-    def levels(self) -> NDArray[np.int64]:
-        """(rows): the number of masks or hops; 0 if unknown."""
-        return np.array([answer.level for answer in self._by_question.values()], np.int64)
-
-    @cached_property
-    def values(self) -> dict[str, Values]:
-        """(rows) by metric: NaN where an answer has no such value. Metrics that no answer has are left out."""
-        kind = "masks" if any(answer.n_masks for answer in self._by_question.values()) else "questions"
+    @classmethod
+    def of(cls, answers: Iterable[Answer]) -> "Columns":
+        """If a question was answered twice, the later answer counts."""
+        by_question = {answer.question_id: answer for answer in answers}
+        kept = list(by_question.values())
+        kind = "masks" if any(answer.n_masks for answer in kept) else "questions"
         columns = {
-            name: np.array([metric.value_of(answer) for answer in self._by_question.values()], np.float64)
+            name: np.array([metric.value_of(answer) for answer in kept], np.float64)
             for name, metric in METRICS.items()
             if metric.of in ("all", kind)
         }
-        return {name: values for name, values in columns.items() if not np.isnan(values).all()}
+        return cls(
+            rows={question_id: row for row, question_id in enumerate(by_question)},
+            levels=np.array([answer.level for answer in kept], np.int64),
+            values={name: values for name, values in columns.items() if not np.isnan(values).all()},
+        )
+
+    @classmethod
+    def pooled(cls, several: Sequence["Columns"]) -> "Columns":
+        """The means by question of contestants that differ by seed, over the questions that all of them answered."""
+        first, *others = several
+        if not others:
+            return first
+        common = [question_id for question_id in first.rows if all(question_id in other.rows for other in others)]
+        places = [[columns.rows[question_id] for question_id in common] for columns in several]
+        return cls(
+            rows={question_id: row for row, question_id in enumerate(common)},
+            levels=first.levels[places[0]],
+            values={
+                name: np.mean([columns.values[name][rows] for columns, rows in zip(several, places, strict=True)], 0)
+                for name in first.values
+                if all(name in other.values for other in others)
+            },
+            is_pooled=True,
+        )
 
     @property
     def known_levels(self) -> list[int]:

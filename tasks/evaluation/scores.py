@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.records import Answer
-from tasks.evaluation.metrics import COMPARED, Columns
+from tasks.evaluation.metrics import COMPARED, Columns, Values
 from tasks.evaluation.statistics import Interval, mcnemar, mean_interval, paired_difference
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
@@ -69,12 +69,17 @@ class Comparison(BaseModel):
 
 
 class Difference(NamedTuple):
-    """The difference of two contestants in one metric; ``p_value`` as in `Comparison`."""
+    """The difference of two contestants in one metric, and their means over the same questions.
+
+    ``p_value`` is that of `Comparison`; None where a side is the mean of several answers.
+    """
 
     level: int
     metric: str
     interval: Interval
     p_value: float | None
+    mean_a: float
+    mean_b: float
 
 
 Pairs = Callable[[Sequence[Side]], Iterable[tuple[Side, Side]]]
@@ -117,7 +122,7 @@ def scores_by_type(answers: Iterable[Answer], resamples: int) -> dict[str, list[
 
 def intervals_of(answers: Iterable[Answer], resamples: int) -> Iterator[tuple[int, str, Interval]]:
     """(level, metric, interval) of one contestant's answers to one set."""
-    columns = Columns(answers)
+    columns = Columns.of(answers)
     for level in columns.known_levels:
         chosen = columns.at(level)
         for metric, values in columns.values.items():
@@ -139,27 +144,27 @@ def comparisons_of(answers: Iterable[Answer], resamples: int, pairs: Pairs = aft
     found = []
     for name, decoding in dict.fromkeys((group.set, group.decoding) for group in grouped):
         sides = {
-            group.side: Columns(rows)
+            group.side: Columns.of(rows)
             for group, rows in grouped.items()
             if (group.set, group.decoding) == (name, decoding)
         }
         for a, b in pairs(list(sides)):
-            for level, metric, interval, p_value in differences_of(sides[a], sides[b], resamples):
-                found.append(
-                    Comparison(
-                        set=name,
-                        decoding=decoding,
-                        level=level,
-                        metric=metric,
-                        a=a,
-                        b=b,
-                        difference=interval.mean,
-                        low=interval.low,
-                        high=interval.high,
-                        n=interval.n,
-                        p_value=p_value,
-                    )
+            found += [
+                Comparison(
+                    set=name,
+                    decoding=decoding,
+                    level=row.level,
+                    metric=row.metric,
+                    a=a,
+                    b=b,
+                    difference=row.interval.mean,
+                    low=row.interval.low,
+                    high=row.interval.high,
+                    n=row.interval.n,
+                    p_value=row.p_value,
                 )
+                for row in differences_of(sides[a], sides[b], resamples)
+            ]
     return found
 
 
@@ -175,8 +180,19 @@ def differences_of(a: Columns, b: Columns, resamples: int) -> Iterator["Differen
             of_a, of_b = a.values[metric][rows_a], b.values[metric][rows_b]
             known = chosen & ~np.isnan(of_a) & ~np.isnan(of_b)
             if known.any():
-                p_value = mcnemar(of_a[known] == 1, of_b[known] == 1) if metric == "exact" else None
-                yield Difference(level, metric, paired_difference(of_a[known], of_b[known], resamples), p_value)
+                yield _difference(level, metric, of_a[known], of_b[known], a.is_pooled or b.is_pooled, resamples)
+
+
+def _difference(level: int, metric: str, a: Values, b: Values, is_pooled: bool, resamples: int) -> Difference:
+    has_test = metric == "exact" and not is_pooled
+    return Difference(
+        level=level,
+        metric=metric,
+        interval=paired_difference(a, b, resamples),
+        p_value=mcnemar(a == 1, b == 1) if has_test else None,
+        mean_a=float(a.mean()),
+        mean_b=float(b.mean()),
+    )
 
 
 class _Group(NamedTuple):

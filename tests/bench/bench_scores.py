@@ -104,7 +104,7 @@ def main(count: int) -> None:
     print(f"load {os.getloadavg()[0]:.1f}; {count:,} answers, {len(scores)} intervals, {len(compared)} differences:")
     for name, value in {**seconds, "all": whole}.items():
         print(f"{name:28}{value:8.2f} CPU s {value / whole:8.1%}")
-    values = Columns(row for row in rows if row.model == "model-0").values["f1"]
+    values = Columns.of(row for row in rows if row.model == "model-0").values["f1"]
     one: dict[str, float] = {}
     timed("counts", lambda: mean_interval(values, RESAMPLES), one)
     timed("values", lambda: drawn(values, DRAWN_RESAMPLES), one)

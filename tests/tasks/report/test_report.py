@@ -139,6 +139,25 @@ def test_the_scorecard_shows_what_the_json_says(whole: PretendRun) -> None:
     assert any(row.startswith("dapo, random passages") for row in rows)
 
 
+def test_every_set_has_tables_of_its_own(tmp_path: Path) -> None:
+    run = PretendRun(str(tmp_path))
+    run.everything()
+    run.asked("dapo-worldqa", "dapo")
+    run.asked("base-rag", "base", way="rag")
+    run.asked("base-direct", "base", way="direct", retrieval="none")
+    report = write_report(run.ledger, config(tmp_path), 1.0)
+    heads = [table.findtext(".//th") for table in page_of(run).get_element_by_id("scorecard").iter("table")]
+    assert heads[:2] == ["ramp-test", "worldqa"]
+    assert {"worldqa, 3 hops", "worldqa, comparison", "ramp-test, 4 masks"} <= set(heads)
+    against = {(row.a.model, row.b.model, row.b.way) for row in report.comparisons if row.set == "worldqa"}
+    assert against == {("dapo", "base", "rag"), ("dapo", "base", "direct")}
+    text = printed(report)
+    assert "worldqa, all questions; 95% intervals" in text
+    assert re.search(r"base, one search +0\.\d{3}", text) and "base, no search" in text
+    assert "…" not in text
+    assert scorecard_markdown(report).count("### ") == 2
+
+
 def test_a_run_without_models_has_no_empty_section(tmp_path: Path) -> None:
     run = PretendRun(str(tmp_path))
     run.corpus()
