@@ -25,25 +25,17 @@ def score(answers: str, questions: str, layout: str | None, split: str | None, a
         scores = [row._asdict() for row in summary]
         print(json.dumps({"questions": len(rows), "unanswered": unanswered, "scores": scores}))
         return
-    has_masks = any(row.n_masks for row in rows)
-    console.print(_table(summary, "mask" if has_masks else "hop"))
+    console.print(_table(summary, "mask" if any(row.n_masks for row in rows) else "hop"))
     missing = f", {unanswered:,} of them without an answer, which count as wrong" if unanswered else ""
     console.print(f"{len(rows):,} questions{missing}", highlight=False)
 
 
 def _table(summary: list[Row], unit: str) -> Table:
-    metrics = list(dict.fromkeys(row.metric for row in summary))
-    table = Table("questions", title="95% intervals", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for metric in metrics:
-        table.add_column(metric.replace("_", " "), justify="right", no_wrap=True)
-    table.add_column("n", justify="right")
-    found = {(row.level, row.type, row.metric): row for row in summary}
-    for level, kind in dict.fromkeys((row.level, row.type) for row in summary):
-        name = kind or (f"{level} {unit}{'s' * (level > 1)}" if level else "all")
-        cells = [_cell(found[level, kind, metric]) for metric in metrics]
-        table.add_row(Text(name), *cells, f"{found[level, kind, metrics[0]].n:,}")
+    table = Table("questions", "metric", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for head in ("mean", "95% interval", "n"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in summary:
+        name = row.type or (f"{row.level} {unit}{'s' * (row.level > 1)}" if row.level else "all")
+        interval = f"[{row.low:.3f}, {row.high:.3f}]"
+        table.add_row(Text(name), row.metric.replace("_", " "), f"{row.mean:.3f}", interval, f"{row.n:,}")
     return table
-
-
-def _cell(row: Row) -> Text:
-    return Text.assemble(f"{row.mean:.3f}", (f" [{row.low:.2f}, {row.high:.2f}]", "dim"))

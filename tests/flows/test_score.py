@@ -57,7 +57,7 @@ def test_all_metrics_by_hops_and_type_and_what_was_not_answered(tmp_path, asked,
 
 
 def test_people_get_a_table(tmp_path, asked):
-    console = Console(file=io.StringIO(), width=100)
+    console = Console(file=io.StringIO(), width=80)
     score(lines(tmp_path / "answers.jsonl", [{"id": "a", "answer": "x"}]), asked, None, None, False, console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "4 questions, 3 of them without an answer, which count as wrong" in text
