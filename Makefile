@@ -44,6 +44,7 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.bench.bench_dapo $(BENCH_ROOT)
 	$(VENV)/bin/python -m tests.bench.bench_retrieval
 	$(VENV)/bin/python -m tests.bench.bench_rollouts
+	$(VENV)/bin/python -m tests.bench.bench_scores
 	$(VENV)/bin/python -m tests.bench.bench_training
 	$(VENV)/bin/python -m tests.bench.bench_updates
 

@@ -194,6 +194,38 @@ def sets(
 
 
 @app.command()
+def score(
+    answers: Annotated[str, typer.Argument(help="JSON lines with id and answer (or question_id, prediction).")],
+    set: Annotated[
+        str, typer.Option(help="File of a question set, Parquet of questions, or a folder such as …/questions/v1.")
+    ],
+    layout: Annotated[
+        str | None, typer.Option(help="Layout of the set's file; default: seen from its records.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split of a folder's questions, such as test.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Score answers from anywhere against a question set. Questions without an answer count as wrong."""
+    from flows.score import score
+
+    score(answers, set, layout, split, json, _console())
+
+
+@app.command()
+def compare(
+    answers: Annotated[list[str], typer.Argument(help="Folders ROOT/SNAPSHOT/answers/LABEL, two or more.")],
+    across: Annotated[
+        bool, typer.Option("--across", help="Compare although questions, index, limits or decoding differ.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Compare answers question by question: the first minus each other. Labels that differ only by seeds are pooled."""
+    from flows.compare import compare
+
+    compare(answers, across, json, _console())
+
+
+@app.command()
 def doctor(config: Config, snapshot: Snapshot = None, root: Root = None, dump: Dump = None) -> None:
     """Check that this machine has what the config needs."""
     from flows.doctor import doctor

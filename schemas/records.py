@@ -334,6 +334,8 @@ class Search(Record):
     queries: list[str]
     passage_ids: list[str]
     outcome: SearchOutcome
+    support: list[int] = Field(default_factory=list)
+    """Places in the question's ``support`` of what these passages contain (`tasks.agent.support`)."""
 
 
 class VerdictStatus(StrEnum):
@@ -382,7 +384,13 @@ class Trajectory(Record):
 
 
 class Answer(Record):
-    """One model's answer to one question, with one method of retrieval and of decoding."""
+    """One model's answer to one question, with one method of retrieval and of decoding.
+
+    ``way`` is how the model answers: by the protocol that it was trained in (`agent`), by a prompt that explains the
+    protocol (`prompt`), from the passages of one search (`rag`), or without any (`direct`). ``support_recall`` is the
+    share of the question's supporting passages that the searches showed, null if the set names none; ``substring`` is
+    null in files of earlier versions.
+    """
 
     snapshot: str
     model: str
@@ -399,6 +407,17 @@ class Answer(Record):
     searches: list[Search]
     n_tokens: int
     end_reason: EndReason
+    hops: int = 0
+    """Those of the question, if it is not of kind `ramp`."""
+    type: str | None = None
+    way: Literal["agent", "prompt", "rag", "direct"] = "agent"
+    substring: float | None = None
+    support_recall: float | None = None
+
+    @property
+    def level(self) -> int:
+        """What scores go by: the number of masks, or of hops."""
+        return self.n_masks or self.hops
 
 
 class Reject(Record):

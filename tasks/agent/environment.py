@@ -18,6 +18,7 @@ from retrieval_index.hits import AsyncSearcher, Hit, Query, SearchFailed
 from schemas.records import Author, EndReason, Question, Search, SearchOutcome, Segment, Trajectory
 from schemas.settings import AgentSettings
 from tasks.agent.protocol import ENVIRONMENT_TAGS, STOP_TAGS, Turn, information_of, parse_turn, prompt_of
+from tasks.agent.support import support_among
 from tasks.agent.tokenizer import AgentTokenizer
 from tasks.engines.interface import Engine, EngineFailed, Sample, Sampling, StopReason
 
@@ -167,10 +168,10 @@ class _Loop:
             hits = await search_all(queries, self._question, self._searcher, self._agent)
         except SearchFailed as error:
             _log.warning("%s: %s", self._question.question_id, error)
-            self.searches.append(search_of(queries, None))
+            self.searches.append(search_of(queries, None, self._question))
             return EndReason.TOOL_FAILED
         segment, shown = information_within(hits, self._agent.max_information_tokens, self._tokenizer)
-        self.searches.append(search_of(queries, shown))
+        self.searches.append(search_of(queries, shown, self._question))
         if len(segment.token_ids or []) >= self._room():
             return EndReason.LENGTH
         self._append(segment)
@@ -218,10 +219,15 @@ def merged(lists: Iterable[list[Hit]], k: int) -> list[Hit]:
     return list(different.values())[:k]
 
 
-def search_of(queries: list[str], shown: list[Hit] | None) -> Search:
+def search_of(queries: list[str], shown: list[Hit] | None, question: Question) -> Search:
     """The record of one search turn. ``shown`` is None if the search failed."""
     outcome = SearchOutcome.FAILED if shown is None else SearchOutcome.FOUND if shown else SearchOutcome.NOTHING
-    return Search(queries=queries, passage_ids=[hit.passage_id for hit in shown or []], outcome=outcome)
+    return Search(
+        queries=queries,
+        passage_ids=[hit.passage_id for hit in shown or []],
+        outcome=outcome,
+        support=support_among(shown or [], question.support),
+    )
 
 
 def information_within(hits: list[Hit], limit: int, tokenizer: AgentTokenizer) -> tuple[Segment, list[Hit]]:

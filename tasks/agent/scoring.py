@@ -10,10 +10,11 @@ rewards, span recall and leaks compare these words. They differ only in the trea
               that random passages must not state. All articles stay, but the text may lack the value's leading
               article. Capitals count where the lower-case word would be a different word.
 
-Three modules read text differently, on purpose. F1 and exact match of QA questions are compared with published numbers,
-so they use `squad_words`, exactly SQuAD's normalisation. The index uses Lucene's analyzer of the language, which also
-stems and drops stop words, because it finds passages and does not judge them. `tasks.agent.alignment` and
-`tasks.corpus.words` need the positions of words in a text, its punctuation and its capitals.
+Three modules read text differently, on purpose. F1, exact and substring match of QA questions are compared with
+published numbers, so they use `squad_words`, exactly SQuAD's normalisation. The index uses Lucene's analyzer of the
+language, which also stems and drops stop words, because it finds passages and does not judge them.
+`tasks.agent.alignment` and `tasks.corpus.words` need the positions of words in a text, its punctuation and its
+capitals.
 """
 
 import math
@@ -40,6 +41,7 @@ __all__ = [
     "Scores",
     "accepted_surfaces",
     "align",
+    "contains",
     "holds",
     "score",
     "score_masks",
@@ -64,6 +66,10 @@ _WORD = regex.compile(
     r"|\d+(?:\.\d+)+"
     r"|(?:(?![\p{Han}\p{Hiragana}\p{Katakana}])[\p{L}\p{M}\p{N}])+"
 )
+_LETTER = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]")
+_MARK = regex.compile(r"\p{M}")
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]")
+"""A character of a script that is written without spaces."""
 _NO_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SQUAD_ARTICLES = re.compile(r"\b(a|an|the)\b")
 _LEADING_ARTICLE = regex.compile(r"\W*+(?:[Tt]he|an?|An|A(?!\s+\p{Ll}+\W*\Z))\s++\W*+\w")
@@ -79,6 +85,7 @@ def words(text: str) -> tuple[str, ...]:
     return folded[1:] if _has_leading_article(text) else folded
 
 
+@lru_cache(maxsize=1024)
 def squad_words(text: str) -> tuple[str, ...]:
     """The tokens of SQuAD's evaluation (arXiv 1606.05250, evaluate-v1.1.py and v2.0), for F1 and exact match only.
 
@@ -87,6 +94,28 @@ def squad_words(text: str) -> tuple[str, ...]:
     """
     bare = text.lower().translate(_NO_ASCII_PUNCTUATION)
     return tuple(_SQUAD_ARTICLES.sub(" ", bare).split())
+
+
+def contains(answer: str, gold: str) -> bool:
+    """Whether an answer contains a gold as whole words, both normalised as by SQuAD (`squad_words`).
+
+    A word ends where no letter, mark or digit follows. A text in a script without spaces does not show where its words
+    end: there it may be anywhere but before a combining mark. A gold without words is contained in an answer without
+    words only.
+    """
+    given, wanted = " ".join(squad_words(answer)), " ".join(squad_words(gold))
+    if not wanted or wanted not in given:
+        return given == wanted
+    found = regex.finditer(regex.escape(wanted), given, overlapped=True)
+    return any(_may_part(given, match.start()) and _may_part(given, match.end()) for match in found)
+
+
+def _may_part(text: str, place: int) -> bool:
+    """Whether a word may begin or end at this place of a text."""
+    before, behind = text[:place][-1:], text[place : place + 1]
+    if not _LETTER.match(before) or not _LETTER.match(behind):
+        return True
+    return not _MARK.match(behind) and any(map(_UNSPACED.match, (before, behind)))
 
 
 @lru_cache(maxsize=1024)
@@ -184,8 +213,9 @@ def _spelt(text: str) -> list[str]:
 class MaskScore:
     """The score of one mask's filling, or of the answer to a question without masks, against its gold.
 
-    ``filling`` is None if its place in the answer is unknown. ``recall``, ``f1`` and ``exact`` are in [0, 1].
-    ``foreign`` is the number of the filling's words that the best surface lacks, divided by that surface's words.
+    ``filling`` is None if its place in the answer is unknown. ``recall``, ``f1``, ``exact`` and ``substring`` (whether
+    the filling contains a surface) are in [0, 1]. ``foreign`` is the number of the filling's words that the best
+    surface lacks, divided by that surface's words.
     """
 
     filling: str | None
@@ -193,6 +223,7 @@ class MaskScore:
     f1: float
     exact: float
     foreign: float
+    substring: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +233,7 @@ class Scores:
     recall: float
     f1: float
     exact: float
+    substring: float
     per_mask: tuple[float, ...]
 
 
@@ -215,6 +247,7 @@ def score(question: Question, answer: str | None) -> Scores:
         recall=fmean(mask.recall for mask in scored),
         f1=fmean(mask.f1 for mask in scored),
         exact=fmean(mask.exact for mask in scored),
+        substring=fmean(mask.substring for mask in scored),
         per_mask=tuple(mask.recall for mask in scored),
     )
 
@@ -224,9 +257,12 @@ def score_masks(question: Question, answer: str | None) -> list[MaskScore]:
 
     The best score over the gold and its aliases counts. Recall compares `words`, and so do F1 and exact match of
     fillings; F1 and exact match of answers to other questions are SQuAD's. A filling with more than twice the gold's
-    words plus two earns nothing, so that a list of candidates does not pay.
+    words plus two earns nothing, so that a list of candidates does not pay. The answer to a claim is a label, which is
+    right or wrong: all its scores are exact match.
     """
     accepted = accepted_surfaces(question)
+    if question.kind == "claim":
+        return [_labelled(answer, labels) for labels in accepted]
     if question.kind != "ramp":
         return [_answered(answer, surfaces) for surfaces in accepted]
     return [_filled(*place) for place in zip(_fillings(question, answer), accepted, strict=True)]
@@ -254,16 +290,31 @@ def _filled(filling: str | None, accepted: Iterable[str]) -> MaskScore:
     paid = [overlap for overlap in overlaps if overlap.is_short] or [_NO_OVERLAP]
     best = max(paid)
     exact = any(given and given == words(surface) for surface in accepted)
-    return MaskScore(filling, best.recall, max(overlap.f1 for overlap in paid), float(exact), best.foreign)
+    return MaskScore(
+        filling=filling,
+        recall=best.recall,
+        f1=max(overlap.f1 for overlap in paid),
+        exact=float(exact),
+        foreign=best.foreign,
+        substring=float(any(overlap.is_contained for overlap in paid)),
+    )
 
 
 def _answered(answer: str | None, accepted: Sequence[str]) -> MaskScore:
     if answer is None:
-        return MaskScore(None, 0.0, 0.0, 0.0, _NO_OVERLAP.foreign)
+        return _UNANSWERED
     best = max(_overlap(words(answer), words(surface)) for surface in accepted)
     given, golds = squad_words(answer), [squad_words(surface) for surface in accepted]
     f1 = max(_squad_f1(given, gold) for gold in golds)
-    return MaskScore(answer, best.recall, f1, float(given in golds), best.foreign)
+    held = any(contains(answer, surface) for surface in accepted)
+    return MaskScore(answer, best.recall, f1, float(given in golds), best.foreign, float(held))
+
+
+def _labelled(answer: str | None, labels: Sequence[str]) -> MaskScore:
+    if answer is None:
+        return _UNANSWERED
+    right = float(squad_words(answer) in [squad_words(label) for label in labels])
+    return MaskScore(answer, right, right, right, 1 - right, right)
 
 
 class _Overlap(NamedTuple):
@@ -273,13 +324,15 @@ class _Overlap(NamedTuple):
     native: float
     f1: float
     is_short: bool
+    is_contained: bool
 
     @property
     def foreign(self) -> float:
         return -self.native
 
 
-_NO_OVERLAP = _Overlap(0.0, -math.inf, 0.0, is_short=True)
+_NO_OVERLAP = _Overlap(0.0, -math.inf, 0.0, is_short=True, is_contained=False)
+_UNANSWERED = MaskScore(None, 0.0, 0.0, 0.0, _NO_OVERLAP.foreign, 0.0)
 
 
 def _overlap(given: tuple[str, ...], gold: tuple[str, ...]) -> _Overlap:
@@ -291,6 +344,7 @@ def _overlap(given: tuple[str, ...], gold: tuple[str, ...]) -> _Overlap:
         native=-(len(given) - shared) / len(gold),
         f1=2 * shared / (len(given) + len(gold)),
         is_short=len(given) <= 2 * len(gold) + 2,
+        is_contained=f" {' '.join(gold)} " in f" {' '.join(given)} ",
     )
 
 

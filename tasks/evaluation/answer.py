@@ -5,19 +5,24 @@ sampled, all in one batch; its answers are parts of its own folder, so that a ki
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+
 from schemas.errors import BadInput
 from schemas.jobs import Contestant, EvaluationJob
-from schemas.records import Answer, EndReason, Question, Reject, Trajectory
+from schemas.records import Answer, Question, Reject, Trajectory
 from tasks import jobs
 from tasks.agent.environment import TurnSampling
 from tasks.agent.scoring import score
+from tasks.agent.support import support_recall
 from tasks.agent.trajectory_summary import sampled_tokens
 from tasks.evaluation.baselines import METHODS, RandomRetrieval, Retrieval
+from tasks.evaluation.metrics import Columns
 from tasks.evaluation.questions import DECODINGS, Decoding
 from tasks.ledger import storage
 from tasks.ledger.ledger import Parts
@@ -151,17 +156,21 @@ class _Contest:
             searches=trajectory.searches,
             n_tokens=trajectory.n_tokens,
             end_reason=trajectory.end_reason,
+            hops=0 if asked.question.n_masks else asked.question.hops,
+            type=asked.question.type,
+            substring=scores.substring,
+            support_recall=support_recall(asked.question.support, trajectory.searches),
         )
 
 
-def _means(answers: Iterable[Answer]) -> dict[str, float]:
+def _means(answers: Iterable[Answer]) -> dict[str, Any]:
+    """Means of the metrics and of the tokens, and the number of answers by reason of their end."""
     rows = list(answers)
+    known = {name: values[~np.isnan(values)] for name, values in Columns.of(rows).values.items()}
     return {
-        "recall": fmean(row.recall for row in rows),
-        "exact": fmean(row.exact for row in rows),
-        "answered": fmean(row.end_reason == EndReason.ANSWERED for row in rows),
-        "searches": fmean(len(row.searches) for row in rows),
+        **{name: float(values.mean()) for name, values in known.items()},
         "tokens": fmean(row.n_tokens for row in rows),
+        "end_reasons": dict(sorted(Counter(str(row.end_reason) for row in rows).items())),
     }
 
 

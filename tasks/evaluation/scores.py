@@ -1,152 +1,208 @@
-"""From answers to the scorecard: every model's metrics with 95% intervals, and each model against the one before it.
+"""From answers to the scorecard: all metrics with 95% intervals, and differences of contestants.
 
-`Score` and `Comparison` are rows of report.json. All metrics except span_recall_sampled are of greedy answers:
-
-    span_recall           token recall at each mask's position (tasks/agent/scoring.py)
-    span_recall_sampled   the same for sampled answers
-    exact                 share of masks filled in exactly
-    format                share of rollouts in which every turn of the model was well formed
-    answered              share of rollouts that ended with an answer
-    searches              number of searches
-
-``masks`` is a number of masks from 1 to 4, or 0 for all questions together.
+`Score` and `Comparison` are rows of report.json. A contestant is a model, its way to answer and its retrieval.
+``level`` is a number of masks, or of hops for sets of questions; 0 stands for all questions of a set. The metrics are
+those of `tasks.evaluation.metrics`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
-from pydantic import BaseModel, Field
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.records import Answer, EndReason
-from tasks.evaluation.statistics import mcnemar, mean_interval, paired_difference
+from schemas.records import Answer
+from tasks.evaluation.metrics import COMPARED, Columns, Values
+from tasks.evaluation.statistics import Interval, mcnemar, mean_interval, paired_difference
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
 
-_WELL_FORMED = (EndReason.ANSWERED, EndReason.TURNS)
-
-METRICS: dict[str, tuple[str, Callable[[Answer], float]]] = {
-    "span_recall": ("greedy", lambda answer: answer.recall),
-    "span_recall_sampled": ("sampled", lambda answer: answer.recall),
-    "exact": ("greedy", lambda answer: answer.exact),
-    "format": ("greedy", lambda answer: float(answer.end_reason in _WELL_FORMED)),
-    "answered": ("greedy", lambda answer: float(answer.end_reason == EndReason.ANSWERED)),
-    "searches": ("greedy", lambda answer: float(len(answer.searches))),
-}
-"""By metric: the decoding of its answers, and its value for one answer."""
-
-COMPARED = ("span_recall", "span_recall_sampled", "exact")
-
-_ORDER = ("untrained", "base", "sft", "dapo")
-
 
 class Score(BaseModel):
+    set: str
     model: str
+    way: str
     retrieval: str
-    masks: int
+    decoding: str
+    level: int
     metric: str
     mean: float
     low: float
     high: float
     n: int
 
+    @property
+    def side(self) -> "Side":
+        return Side(model=self.model, way=self.way, retrieval=self.retrieval)
+
+
+class Side(BaseModel):
+    """A contestant: one side of a comparison."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    way: str
+    retrieval: str
+
+    @classmethod
+    def of(cls, answer: Answer) -> "Side":
+        return cls(model=answer.model, way=answer.way, retrieval=answer.retrieval)
+
 
 class Comparison(BaseModel):
-    """``difference`` is the mean of ``a`` minus ``b`` over the same questions, with live search."""
+    """``difference`` is the mean of ``a`` minus ``b`` over the ``n`` questions that both answered."""
 
-    a: str
-    b: str
-    masks: int
+    set: str
+    decoding: str
+    level: int
     metric: str
+    a: Side
+    b: Side
     difference: float
     low: float
     high: float
-    n: int = Field(0, exclude=True)
+    n: int
     p_value: float | None = Field(None, exclude=True)
-    """McNemar's, of answers with every mask exact; None for metrics that are not yes or no."""
+    """McNemar's, of whole answers that are exact; None for other metrics."""
+
+
+class Difference(NamedTuple):
+    """The difference of two contestants in one metric, and their means over the same questions.
+
+    ``p_value`` is that of `Comparison`; None where a side is the mean of several answers.
+    """
+
+    level: int
+    metric: str
+    interval: Interval
+    p_value: float | None
+    mean_a: float
+    mean_b: float
+
+
+Pairs = Callable[[Sequence[Side]], Iterable[tuple[Side, Side]]]
+"""Which contestants of a set are compared."""
 
 
 def read_answers(ledger: Ledger) -> list[Answer]:
-    """The answers of all finished evaluations."""
+    """The answers of all finished evaluations, in the order in which they were finished."""
     labels = [manifest.recipe.label for manifest in ledger.manifests() if manifest.recipe.stage == "answers"]
     paths = [path for label in labels for path in ledger.data_paths("answers", label)]
     return [row for path in paths for row in storage.read_rows(path, Answer)]
 
 
-def contestants(answers: Sequence[Answer]) -> list[tuple[str, str]]:
-    """(model, retrieval), in the order in which the models are trained."""
-    return sorted({(row.model, row.retrieval) for row in answers}, key=lambda pair: (*_place(pair[0]), pair[1]))
-
-
-def _place(model: str) -> tuple[int, int, str]:
-    """``sft-2`` before ``sft-10`` before ``dapo``, others last."""
-    known = [rank for rank, name in enumerate(_ORDER) if model.split("-")[0] == name]
-    return (known or [len(_ORDER)])[0], len(model), model
-
-
-def scores_of(answers: Sequence[Answer], resamples: int) -> list[Score]:
-    """Every model under every retrieval, by number of masks and metric."""
-    grouped = _grouped(answers)
+def scores_of(answers: Iterable[Answer], resamples: int) -> list[Score]:
+    """Every contestant's scores on every set, by decoding, level and metric, in the order of the answers."""
     return [
-        Score(model=model, retrieval=retrieval, masks=masks, metric=metric, **interval._asdict())
-        for model, retrieval in contestants(answers)
-        for masks in _mask_counts(answers)
-        for metric in METRICS
-        if (values := _values(grouped, model, retrieval, masks, metric))
-        for interval in [mean_interval(list(values.values()), resamples)]
+        Score(
+            set=group.set,
+            **group.side.model_dump(),
+            decoding=group.decoding,
+            level=level,
+            metric=metric,
+            **interval._asdict(),
+        )
+        for group, rows in _grouped(answers).items()
+        for level, metric, interval in intervals_of(rows, resamples)
     ]
 
 
-def comparisons_of(answers: Sequence[Answer], resamples: int) -> list[Comparison]:
-    """Each model against the one trained before it, over the questions that both answered."""
+def scores_by_type(answers: Iterable[Answer], resamples: int) -> dict[str, list[Score]]:
+    """By type of question: the scores over all its questions. Questions without a type are left out."""
+    by_type: dict[str, list[Answer]] = {}
+    for answer in answers:
+        if answer.type is not None:
+            by_type.setdefault(answer.type, []).append(answer)
+    return {
+        name: [score for score in scores_of(by_type[name], resamples) if score.level == 0] for name in sorted(by_type)
+    }
+
+
+def intervals_of(answers: Iterable[Answer], resamples: int) -> Iterator[tuple[int, str, Interval]]:
+    """(level, metric, interval) of one contestant's answers to one set."""
+    columns = Columns.of(answers)
+    for level in columns.known_levels:
+        chosen = columns.at(level)
+        for metric, values in columns.values.items():
+            known = values[chosen & ~np.isnan(values)]
+            if known.size:
+                yield level, metric, mean_interval(known, resamples)
+
+
+def after_one_another(sides: Sequence[Side]) -> Iterator[tuple[Side, Side]]:
+    """Each trained agent against the one before it; then the last one against the other ways to answer."""
+    agents = [side for side in sides if side.way == "agent" and side.retrieval == "live"]
+    yield from ((later, earlier) for earlier, later in pairwise(agents))
+    yield from ((agents[-1], side) for side in sides if agents and side.way != "agent")
+
+
+def comparisons_of(answers: Iterable[Answer], resamples: int, pairs: Pairs = after_one_another) -> list[Comparison]:
+    """The compared contestants' differences over the questions that both answered."""
     grouped = _grouped(answers)
-    models = [model for model, retrieval in contestants(answers) if retrieval == "live"]
-    compared = [
-        _compared(grouped, later, earlier, masks, metric, resamples)
-        for earlier, later in pairwise(models)
-        for masks in _mask_counts(answers)
-        for metric in COMPARED
-    ]
-    return [comparison for comparison in compared if comparison is not None]
+    found = []
+    for name, decoding in dict.fromkeys((group.set, group.decoding) for group in grouped):
+        sides = {
+            group.side: Columns.of(rows)
+            for group, rows in grouped.items()
+            if (group.set, group.decoding) == (name, decoding)
+        }
+        for a, b in pairs(list(sides)):
+            found += [
+                Comparison(
+                    set=name,
+                    decoding=decoding,
+                    level=row.level,
+                    metric=row.metric,
+                    a=a,
+                    b=b,
+                    difference=row.interval.mean,
+                    low=row.interval.low,
+                    high=row.interval.high,
+                    n=row.interval.n,
+                    p_value=row.p_value,
+                )
+                for row in differences_of(sides[a], sides[b], resamples)
+            ]
+    return found
 
 
-def _compared(grouped: "_Grouped", a: str, b: str, masks: int, metric: str, resamples: int) -> Comparison | None:
-    of_a, of_b = (_values(grouped, model, "live", masks, metric) for model in (a, b))
-    both = [question_id for question_id in of_a if question_id in of_b]
-    if not both:
-        return None
-    values_a, values_b = [of_a[q] for q in both], [of_b[q] for q in both]
-    difference = paired_difference(values_a, values_b, resamples)
-    whole = mcnemar([v == 1 for v in values_a], [v == 1 for v in values_b]) if metric == "exact" else None
-    return Comparison(
-        a=a,
-        b=b,
-        masks=masks,
+def differences_of(a: Columns, b: Columns, resamples: int) -> Iterator["Difference"]:
+    """Differences a - b by level and metric, over the questions that both answered."""
+    both = [question_id for question_id in a.rows if question_id in b.rows]
+    rows_a, rows_b = [a.rows[question_id] for question_id in both], [b.rows[question_id] for question_id in both]
+    for level in a.known_levels:
+        chosen = a.at(level)[rows_a]
+        for metric in COMPARED:
+            if metric not in a.values or metric not in b.values:
+                continue
+            of_a, of_b = a.values[metric][rows_a], b.values[metric][rows_b]
+            known = chosen & ~np.isnan(of_a) & ~np.isnan(of_b)
+            if known.any():
+                yield _difference(level, metric, of_a[known], of_b[known], a.is_pooled or b.is_pooled, resamples)
+
+
+def _difference(level: int, metric: str, a: Values, b: Values, is_pooled: bool, resamples: int) -> Difference:
+    has_test = metric == "exact" and not is_pooled
+    return Difference(
+        level=level,
         metric=metric,
-        difference=difference.mean,
-        low=difference.low,
-        high=difference.high,
-        n=difference.n,
-        p_value=whole,
+        interval=paired_difference(a, b, resamples),
+        p_value=mcnemar(a == 1, b == 1) if has_test else None,
+        mean_a=float(a.mean()),
+        mean_b=float(b.mean()),
     )
 
 
-_Grouped = dict[tuple[str, str, str], list[Answer]]
-"""Answers by model, retrieval and decoding."""
+class _Group(NamedTuple):
+    set: str
+    side: Side
+    decoding: str
 
 
-def _grouped(answers: Iterable[Answer]) -> _Grouped:
-    grouped: _Grouped = {}
+def _grouped(answers: Iterable[Answer]) -> dict[_Group, list[Answer]]:
+    grouped: dict[tuple[str, str, str, str, str], list[Answer]] = {}
     for row in answers:
-        grouped.setdefault((row.model, row.retrieval, row.decoding), []).append(row)
-    return grouped
-
-
-def _values(grouped: _Grouped, model: str, retrieval: str, masks: int, metric: str) -> dict[str, float]:
-    """The metric's values by question, for questions with that number of masks."""
-    decoding, value_of = METRICS[metric]
-    rows = grouped.get((model, retrieval, decoding), [])
-    return {row.question_id: value_of(row) for row in rows if masks in (0, row.n_masks)}
-
-
-def _mask_counts(answers: Sequence[Answer]) -> list[int]:
-    return sorted({0, *(row.n_masks for row in answers)})
+        grouped.setdefault((row.set, row.decoding, row.model, row.way, row.retrieval), []).append(row)
+    return {_Group(rows[0].set, Side.of(rows[0]), rows[0].decoding): rows for rows in grouped.values()}

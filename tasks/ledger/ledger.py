@@ -318,7 +318,7 @@ def differences(known: Recipe, wanted: Recipe) -> list[str]:
 
 def changed_fields(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """The differences of two nested mappings, in words, by field."""
-    before, after = _flat(known), _flat(wanted)
+    before, after = flat(known), flat(wanted)
     return [
         f"{field} was {before.get(field, 'not set')!r}, is {after.get(field, 'not set')!r}"
         for field in sorted(before.keys() | after.keys())
@@ -326,11 +326,12 @@ def changed_fields(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     ]
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping as fields by their dotted names."""
+    fields: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
+            fields |= flat(value, f"{prefix}{name}.")
         else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+            fields[f"{prefix}{name}"] = value
+    return fields

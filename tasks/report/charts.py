@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from tasks.evaluation.scores import Comparison, Score
 from tasks.report.curves import Curves, Points, smoothed
-from tasks.report.summary import contestant
+from tasks.report.summary import contestant, has_masks
+from tasks.report.tables import columns_of, level_name
 
 _INK, _MUTED, _GRID, _ACCENT = "#1f2933", "#7b8794", "#e4e7eb", "#0072b2"
 _MODELS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c6d31", "#5f4b8b")
@@ -46,6 +47,9 @@ _RC: dict[Any, Any] = {
 
 _WIDE, _HALF = 10.5, 5.1
 """Widths in inches: of a chart across the page, and of one of two charts side by side."""
+
+_MOST_PANELS = 4
+"""Metrics of a forest plot."""
 
 RL_PANELS = {
     "reward": "reward",
@@ -89,58 +93,62 @@ def _svg(label: str, width: float, height: float, draw: Callable[[Figure], None]
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
 
 
-def recall_by_masks(scores: Sequence[Score]) -> str:
-    """Greedy span recall with intervals, all models side by side for each number of masks."""
-    chosen = [score for score in scores if score.metric == "span_recall"]
-    masks = sorted({score.masks for score in chosen})
-    contestants = list(dict.fromkeys((score.model, score.retrieval) for score in chosen))
+def scores_by_level(scores: Sequence[Score]) -> str:
+    """One set's greedy span recall or exact match with intervals, all contestants side by side for each level."""
+    masks = has_masks(scores)
+    metric = "span_recall" if masks else "exact"
+    chosen = [score for score in scores if (score.metric, score.decoding) == (metric, "greedy")]
+    levels = sorted({score.level for score in chosen})
+    sides = list(dict.fromkeys(score.side for score in chosen))
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for number, (model, retrieval) in enumerate(contestants):
-            shift = 0.78 * ((number + 0.5) / len(contestants) - 0.5)
-            own = [score for score in chosen if (score.model, score.retrieval) == (model, retrieval)]
+        for number, side in enumerate(sides):
+            shift = 0.78 * ((number + 0.5) / len(sides) - 0.5)
+            own = [score for score in chosen if score.side == side]
             spread = [[s.mean - s.low for s in own], [s.high - s.mean for s in own]]
             axes.errorbar(
-                [masks.index(score.masks) + shift for score in own],
+                [levels.index(score.level) + shift for score in own],
                 [score.mean for score in own],
                 yerr=spread,
-                fmt="o" if retrieval == "live" else "D" if retrieval == "none" else "s",
-                color=colour_of(model),
-                markerfacecolor=colour_of(model) if retrieval == "live" else "white",
+                fmt="o" if side.retrieval == "live" else "D" if side.retrieval == "none" else "s",
+                color=colour_of(side.model),
+                markerfacecolor=colour_of(side.model) if side.retrieval == "live" else "white",
                 markersize=5,
                 capsize=2,
                 linewidth=1.2,
-                label=contestant(model, retrieval),
+                label=contestant(side),
             )
-        axes.set_xticks(range(len(masks)), ["all" if not m else f"{m} mask{'s' * (m > 1)}" for m in masks])
+        axes.set_xticks(range(len(levels)), [level_name(level, masks) if level else "all" for level in levels])
         axes.set_ylim(-0.03, 1.03)
-        axes.set_ylabel("span recall, greedy")
+        axes.set_ylabel(f"{metric.replace('_', ' ')}, greedy")
         axes.grid(axis="x", visible=False)
         figure.legend(loc="outside right upper")
 
-    return _svg("Span recall by number of masks", _WIDE, 3.3, draw)
+    label = "Span recall by number of masks" if masks else "Exact match by number of hops"
+    return _svg(f"{label}, {scores[0].set}", _WIDE, 3.3, draw)
 
 
-def differences(comparisons: Sequence[Comparison], metrics: Mapping[str, str]) -> str:
-    """A forest plot of paired differences over all masks, one panel for each metric."""
-    chosen = [comparison for comparison in comparisons if comparison.masks == 0]
+def differences(comparisons: Sequence[Comparison]) -> str:
+    """A forest plot of one set's paired differences over all its questions, one panel for each metric."""
+    chosen = [comparison for comparison in comparisons if comparison.level == 0]
     pairs = list(dict.fromkeys((comparison.a, comparison.b) for comparison in chosen))
+    columns = dict(list(columns_of(chosen).items())[:_MOST_PANELS])
 
     def draw(figure: Figure) -> None:
-        panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-        for axes, (metric, title) in zip(panels, metrics.items(), strict=True):
+        panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+        for axes, (column, title) in zip(panels, columns.items(), strict=True):
             axes.axvline(0, color=_MUTED, linewidth=1)
-            for row in (c for c in chosen if c.metric == metric):
+            for row in (c for c in chosen if (c.metric, c.decoding) == column):
                 spread = [[row.difference - row.low], [row.high - row.difference]]
                 height = pairs.index((row.a, row.b))
-                axes.errorbar(row.difference, height, xerr=spread, fmt="o", color=colour_of(row.a), capsize=3)
+                axes.errorbar(row.difference, height, xerr=spread, fmt="o", color=colour_of(row.a.model), capsize=3)
             axes.set_title(title)
             axes.grid(axis="y", visible=False)
             axes.margins(y=0.3)
-        panels[0].set_yticks(range(len(pairs)), [f"{a} − {b}" for a, b in pairs])
+        panels[0].set_yticks(range(len(pairs)), [f"{contestant(a)} − {contestant(b)}" for a, b in pairs])
 
-    return _svg("Paired differences between models", _WIDE, 1.1 + 0.35 * len(pairs), draw)
+    return _svg(f"Paired differences, {comparisons[0].set}", _WIDE, 1.1 + 0.35 * len(pairs), draw)
 
 
 def losses(trainings: Sequence[Curves]) -> str:

@@ -66,10 +66,21 @@ def current_report(ledger: Ledger, config: PipelineConfig) -> Report | None:
 
 def report_of(ledger: Ledger, answers: Sequence[Answer], config: PipelineConfig, wall_seconds: float) -> Report:
     """The report of everything in the ledger, including stages of other runs; ``answers`` are all of its answers."""
-    resamples = (config.evaluation or EvaluationSettings()).bootstrap
     return Report(
-        scores=scores_of(answers, resamples) if answers else [],
-        comparisons=comparisons_of(answers, resamples) if answers else [],
+        scores=scores_of(answers, resamples_of(config)),
+        comparisons=comparisons_of(answers, resamples_of(config)),
         stages=[StageTiming.of(manifest) for manifest in finished_stages(ledger, config)],
         wall_seconds=wall_seconds,
     )
+
+
+def resamples_of(config: PipelineConfig) -> int:
+    """The resamples of the bootstrap behind intervals."""
+    return (config.evaluation or EvaluationSettings()).bootstrap
+
+
+def in_order(answers: Sequence[Answer], config: PipelineConfig) -> list[Answer]:
+    """Answers in the order in which the config trains the models; other models come last, in their present order."""
+    models = [stage.label for stage in graph.stages_of(config) if stage.stage == "models"]
+    rank = {model: place for place, model in enumerate(models)}
+    return sorted(answers, key=lambda answer: rank.get(answer.model, len(rank)))

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from schemas.records import Answer, Author, Passage, Question, Record, Trajectory, VerdictStatus
 from tasks.agent.scoring import score_masks
-from tasks.evaluation.scores import contestants
+from tasks.evaluation.scores import Side
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
 from tasks.report.conversation import Piece, Speech, conversation, pieces
@@ -73,14 +73,17 @@ def _is_correct(row: Trajectory) -> bool:
 
 
 def _by_contestant(answers: Sequence[Answer]) -> list[list[Answer]]:
-    """Greedy answers with live search, by model in the order of training."""
-    live = [row for row in answers if row.retrieval == "live" and row.decoding == "greedy"]
-    return [[row for row in live if row.model == model] for model, _ in contestants(live)]
+    """Greedy answers of trained agents with live search, by set and model in the order of the answers."""
+    chosen: dict[tuple[str, str], list[Answer]] = {}
+    for row in answers:
+        if (row.way, row.retrieval, row.decoding) == ("agent", "live", "greedy"):
+            chosen.setdefault((row.set, row.model), []).append(row)
+    return list(chosen.values())
 
 
 def _two(rows: list[Result], is_right: Callable[[Result], bool]) -> list[Result]:
-    """One correct and one incorrect row, with about two masks, because such examples are short but not trivial."""
-    ordered = sorted(rows, key=lambda row: (abs(row.n_masks - 2), row.question_id))
+    """One correct and one incorrect row, with about two masks or hops: such examples are short but not trivial."""
+    ordered = sorted(rows, key=lambda row: (abs(row.level - 2), row.question_id))
     found = [next((row for row in ordered if is_right(row) is right), None) for right in (True, False)]
     return [row for row in found if row is not None]
 
@@ -116,7 +119,7 @@ def _of_answer(row: Answer, question: Question, passages: dict[str, Passage]) ->
     if row.answer is not None:
         speeches.append(Speech(Author.MODEL, "answer", row.answer))
     outcome = f"recall {row.recall:.2f}" if row.answer is not None else f"no answer ({row.end_reason})"
-    return _example(contestant(row.model, row.retrieval), outcome, row.recall == 1, question, row.answer, speeches)
+    return _example(contestant(Side.of(row)), outcome, row.recall == 1, question, row.answer, speeches)
 
 
 def _example(

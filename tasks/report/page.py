@@ -13,12 +13,12 @@ from markupsafe import Markup
 from schemas.config import PipelineConfig
 from schemas.manifest import StageManifest
 from schemas.records import Answer
-from tasks.evaluation.scores import read_answers
+from tasks.evaluation.scores import read_answers, scores_by_type
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
-from tasks.report.document import Report, finished_stages, report_of
+from tasks.report.document import Report, finished_stages, in_order, report_of, resamples_of
 from tasks.report.sections import sections_of
-from tasks.report.summary import contestant
+from tasks.report.summary import by_set, contestant, has_masks
 from tasks.report.tables import duration
 
 
@@ -32,7 +32,7 @@ class Tile:
 
 def write_report(ledger: Ledger, config: PipelineConfig, wall_seconds: float) -> Report:
     """Write both files from the stages finished so far; returns the content of report.json."""
-    answers = read_answers(ledger)
+    answers = in_order(read_answers(ledger), config)
     report = report_of(ledger, answers, config, wall_seconds)
     html = _html(ledger, answers, config, report)
     for folder in (storage.join(ledger.root, ledger.snapshot), ledger.root):
@@ -54,19 +54,21 @@ def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report:
         commits=list(dict.fromkeys(manifest.commit for manifest in manifests)),
         finished=max((manifest.finished for manifest in manifests), default=None),
         tiles=_tiles(report, manifests),
-        sections=sections_of(ledger, manifests, report, answers),
+        sections=sections_of(ledger, manifests, report, answers, scores_by_type(answers, resamples_of(config))),
         config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True),
     )
 
 
 def _tiles(report: Report, manifests: list[StageManifest]) -> list[Tile]:
-    """The last model's recall, the rows of data stages, and the wall time."""
+    """The last model's scores on each set, the rows of data stages, and the wall time."""
     tiles = []
-    final = [score for score in report.scores if score.masks == 0 and score.retrieval == "live"]
-    for score in final:
-        if score.model == final[-1].model and score.metric in ("span_recall", "span_recall_sampled"):
-            how = "greedy" if score.metric == "span_recall" else "sampled"
-            tiles.append(Tile(f"{score.mean:.3f}", f"span recall of {contestant(score.model, score.retrieval)}, {how}"))
+    for name, scores in by_set(report.scores).items():
+        agents = [score for score in scores if score.level == 0 and (score.way, score.retrieval) == ("agent", "live")]
+        metric = "span_recall" if has_masks(scores) else "exact"
+        for score in agents:
+            if score.side == agents[-1].side and score.metric == metric:
+                what = f"{metric.replace('_', ' ')} of {contestant(score.side)} on {name}, {score.decoding}"
+                tiles.append(Tile(f"{score.mean:.3f}", what))
     rows: dict[str, int] = {}
     for manifest in manifests:
         if manifest.recipe.stage in ("pages", "passages", "questions", "trajectories"):

@@ -12,13 +12,13 @@ from tasks.report import charts as draw
 from tasks.report.curves import read_curves
 from tasks.report.document import Report
 from tasks.report.examples import Example, first_trajectories, read_examples
+from tasks.report.summary import by_set, has_masks
 from tasks.report.tables import (
-    COMPARED,
     Table,
     comparison_table,
     duration,
     effort_table,
-    n_masks,
+    level_name,
     score_table,
     stage_table,
 )
@@ -62,12 +62,21 @@ class Section:
 
 
 def sections_of(
-    ledger: Ledger, manifests: Sequence[StageManifest], report: Report, answers: Sequence[Answer]
+    ledger: Ledger,
+    manifests: Sequence[StageManifest],
+    report: Report,
+    answers: Sequence[Answer],
+    types: Mapping[str, Sequence[Score]],
 ) -> list[Section]:
-    """The sections in the order of the page; ``manifests`` are the finished stages in the order of the pipeline."""
+    """The sections in the order of the page.
+
+    Args:
+        manifests: the finished stages in the order of the pipeline.
+        types: scores by type of question (`tasks.evaluation.scores.scores_by_type`).
+    """
     found = [
-        _scorecard(report.scores),
-        _comparisons(report.comparisons),
+        _scorecard(report.scores, types),
+        _comparisons(report.comparisons, report.scores),
         _learning(ledger, manifests),
         _corpus(manifests),
         _trajectories(ledger, manifests),
@@ -77,38 +86,69 @@ def sections_of(
     return [section for section in found if section.charts or section.tables or section.examples]
 
 
-def _scorecard(scores: Sequence[Score]) -> Section:
+def _scorecard(scores: Sequence[Score], types: Mapping[str, Sequence[Score]]) -> Section:
     if not scores:
         return Section("scorecard", "Scorecard", "")
+    sets = by_set(scores)
+    sizes = ", ".join(f"{max(score.n for score in own):,} of {name}" for name, own in sets.items())
     note = (
-        f"{max(score.n for score in scores):,} test questions that no model was trained on, with live search unless "
-        "noted; means and 95% bootstrap intervals over questions. Span recall compares words mask by mask, for greedy "
-        "answers unless marked as sampled. With search off, or random passages as results, scores should be low."
+        f"Test questions that no model was trained on ({sizes}), with live search unless noted; means and 95% "
+        "bootstrap intervals over questions, of greedy answers unless marked as sampled. Span recall compares words "
+        "mask by mask. With search off, or random passages as results, scores should be low."
     )
     return Section(
         "scorecard",
         "Scorecard",
         note,
-        charts=[draw.recall_by_masks(scores)],
-        tables=[score_table(scores, 0)],
-        more=[score_table(scores, masks) for masks in sorted({score.masks for score in scores}) if masks],
+        charts=[draw.scores_by_level(own) for own in sets.values()],
+        tables=[score_table(own, 0, _head(name, "", sets)) for name, own in sets.items()],
+        more=[
+            *(
+                score_table(own, level, _head(name, level_name(level, has_masks(own)), sets))
+                for name, own in sets.items()
+                for level in _levels(own)
+            ),
+            *(
+                score_table(own, 0, _head(name, kind, sets))
+                for kind, of_kind in types.items()
+                for name, own in by_set(of_kind).items()
+            ),
+        ],
     )
 
 
-def _comparisons(comparisons: Sequence[Comparison]) -> Section:
+def _head(name: str, part: str, sets: Mapping[str, object]) -> str:
+    """The head of a table: the set's name if there are several sets, and the part of the set."""
+    return ", ".join(filter(None, [name if len(sets) > 1 else "", part]))
+
+
+def _levels(rows: Sequence[Score | Comparison]) -> list[int]:
+    return sorted({row.level for row in rows if row.level})
+
+
+def _comparisons(comparisons: Sequence[Comparison], scores: Sequence[Score]) -> Section:
     note = (
-        "Each model against the one before it, question by question, with 95% bootstrap intervals of the difference. "
-        "p is the p-value of McNemar's exact test on whether all masks of a question are exact."
+        "Each model against the one before it, and the last one against other ways to answer, question by question, "
+        "with 95% bootstrap intervals of the difference. p is the p-value of McNemar's exact test on whether all of an "
+        "answer is exact."
     )
     if not comparisons:
         return Section("comparisons", "Comparisons", note)
+    sets = {
+        name: ([row for row in comparisons if row.set == name], has_masks(own)) for name, own in by_set(scores).items()
+    }
+    sets = {name: found for name, found in sets.items() if found[0]}
     return Section(
         "comparisons",
         "Comparisons",
         note,
-        charts=[draw.differences(comparisons, COMPARED)],
-        tables=[comparison_table(comparisons, 0)],
-        more=[comparison_table(comparisons, masks) for masks in sorted({row.masks for row in comparisons}) if masks],
+        charts=[draw.differences(rows) for rows, _ in sets.values()],
+        tables=[comparison_table(rows, 0, masks, _head(name, "", sets)) for name, (rows, masks) in sets.items()],
+        more=[
+            comparison_table(rows, level, masks, _head(name, level_name(level, masks), sets))
+            for name, (rows, masks) in sets.items()
+            for level in _levels(rows)
+        ],
     )
 
 
@@ -154,7 +194,7 @@ def _trajectories(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section
     charts = []
     for manifest in built:
         counts: dict[str, dict[str, int]] = manifest.figures.get("verdicts_by_masks", {})
-        by_masks = {n_masks(int(masks)): verdicts for masks, verdicts in counts.items()}
+        by_masks = {level_name(int(masks), True): verdicts for masks, verdicts in counts.items()}
         charts.append(draw.stacked(f"Verdicts on {manifest.recipe.label}", by_masks, _VERDICTS))
     by_label = {manifest.recipe.label: first_trajectories(ledger, manifest.recipe.label) for manifest in built}
     fewest = min((len(rows) for rows in by_label.values()), default=0)

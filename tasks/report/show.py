@@ -224,11 +224,13 @@ def _trajectory(trajectory: Trajectory) -> Panel:
 def _answer(answer: Answer) -> Panel:
     facts = {
         "model": answer.model,
+        "way": answer.way,
         "retrieval": answer.retrieval,
         "decoding": answer.decoding,
         "recall": f"{answer.recall:.2f}",
         "f1": f"{answer.f1:.2f}",
         "exact": f"{answer.exact:.2f}",
+        "support": None if answer.support_recall is None else f"{answer.support_recall:.2f}",
         "tokens": answer.n_tokens,
         "ended": answer.end_reason,
     }

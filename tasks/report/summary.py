@@ -1,48 +1,84 @@
-"""The table that ends `masksearch run`."""
+"""The tables that end `masksearch run`."""
+
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from tasks.evaluation.scores import Score
+from tasks.evaluation.scores import Score, Side
 from tasks.report.document import Report
 
-_COLUMNS = {
-    "span_recall": "span recall",
-    "span_recall_sampled": "sampled",
-    "exact": "exact",
-    "answered": "answered",
+_OF_MASKS = {
+    ("span_recall", "greedy"): "span recall",
+    ("span_recall", "sampled"): "sampled",
+    ("exact", "greedy"): "exact",
+    ("answered", "greedy"): "answered",
+}
+_OF_QUESTIONS = {
+    ("exact", "greedy"): "exact",
+    ("exact", "sampled"): "sampled",
+    ("f1", "greedy"): "f1",
+    ("support_recall", "greedy"): "support",
 }
 
 
-def summary_table(report: Report) -> Table:
-    """Every model's scores over all masks with 95% intervals; without models, the rows of each stage."""
-    return _scorecard(report.scores) if report.scores else _stages(report)
+def summary_table(report: Report) -> Group:
+    """A table for each set: all contestants with 95% intervals. Without models, the rows of each stage."""
+    return Group(*_tables(report))
 
 
 def scorecard_markdown(report: Report) -> str:
     """`summary_table` in Markdown."""
-    table = summary_table(report)
+    return "\n\n".join(map(_markdown, _tables(report)))
+
+
+def _markdown(table: Table) -> str:
     heads = [str(column.header) for column in table.columns]
     rows = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join([f"### {table.title}", "", *(f"| {' | '.join(cells)} |" for cells in lines)])
 
 
-def contestant(model: str, retrieval: str) -> str:
-    """``dapo``, or ``dapo, search off``."""
-    return model + {"live": "", "none": ", search off", "random": ", random passages"}[retrieval]
+def _tables(report: Report) -> list[Table]:
+    return [_scorecard(scores) for scores in by_set(report.scores).values()] or [_stages(report)]
+
+
+def by_set(scores: Sequence[Score]) -> dict[str, list[Score]]:
+    """Scores by set, in their order."""
+    return {name: [score for score in scores if score.set == name] for name in dict.fromkeys(s.set for s in scores)}
+
+
+def has_masks(scores: Sequence[Score]) -> bool:
+    """Whether these are scores of a set of masked paragraphs, whose levels are numbers of masks and not of hops."""
+    return any(score.metric == "span_recall" for score in scores)
+
+
+def contestant(side: Side) -> str:
+    """``dapo``, ``dapo, search off`` or ``base, one search``."""
+    words = {
+        "agent": {"live": "", "none": ", search off", "random": ", random passages"},
+        "prompt": {"live": ", prompted", "none": ", prompted, search off", "random": ", prompted, random passages"},
+        "rag": {"live": ", one search", "none": ", no passages", "random": ", one search, random passages"},
+        "direct": dict.fromkeys(("live", "none", "random"), ", no search"),
+    }
+    return side.model + words[side.way][side.retrieval]
 
 
 def _scorecard(scores: list[Score]) -> Table:
-    table = Table(title="Test split, all masks; 95% intervals", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    masks = has_masks(scores)
+    title = f"{scores[0].set}, all {'masks' if masks else 'questions'}; 95% intervals"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("model", no_wrap=True)
-    for title in _COLUMNS.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    found = {(score.model, score.retrieval, score.metric): score for score in scores if score.masks == 0}
-    for model, retrieval in dict.fromkeys((score.model, score.retrieval) for score in scores):
-        cells = [_cell(found.get((model, retrieval, metric)), "recall" in metric) for metric in _COLUMNS]
-        table.add_row(contestant(model, retrieval), *cells)
+    columns = _OF_MASKS if masks else _OF_QUESTIONS
+    for head in columns.values():
+        table.add_column(head, justify="right", no_wrap=True)
+    found = {(score.side, score.metric, score.decoding): score for score in scores if score.level == 0}
+    for side in dict.fromkeys(score.side for score in scores):
+        has_interval = "span_recall" if masks else "exact"
+        cells = [_cell(found.get((side, metric, decoding)), metric == has_interval) for metric, decoding in columns]
+        table.add_row(contestant(side), *cells)
     return table
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.manifest import StageManifest
-from tasks.evaluation.scores import METRICS, Comparison, Score
-from tasks.report.summary import contestant
+from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.scores import Comparison, Score
+from tasks.report.summary import contestant, has_masks
 
-COMPARED = {
-    "span_recall": "span recall, greedy",
-    "span_recall_sampled": "span recall, sampled",
-    "exact": "exact, greedy",
-}
-_MEASURED = {**{metric: metric.replace("_", " ") for metric in METRICS}, "span_recall_sampled": "span recall, sampled"}
+Column = tuple[str, str]
+"""A metric and a decoding."""
+
+_MAIN = ("span_recall", "exact")
+"""The metric whose sampled answers are shown as well: the first of these that a set has."""
 _EFFORT = {
     "yield": "accepted",
     "recall": "span recall",
@@ -38,8 +38,11 @@ class Table:
     rows: list[list[Cell]]
 
 
-def n_masks(masks: int) -> str:
-    return "all masks" if not masks else f"{masks} mask{'s' * (masks > 1)}"
+def level_name(level: int, masks: bool) -> str:
+    """``all masks``, ``1 mask``, ``2 hops``; for sets without masks ``all questions``."""
+    if not level:
+        return "all masks" if masks else "all questions"
+    return f"{level} {'mask' if masks else 'hop'}{'s' * (level > 1)}"
 
 
 def duration(seconds: float) -> str:
@@ -49,29 +52,48 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def score_table(scores: Sequence[Score], masks: int) -> Table:
-    """A row for each model under each retrieval, a column for each metric."""
-    found = {(score.model, score.retrieval, score.metric): score for score in scores if score.masks == masks}
+def columns_of(rows: Sequence[Score | Comparison]) -> dict[Column, str]:
+    """The metrics of greedy answers, and the main metric of sampled answers, with their heads."""
+    known = {(row.metric, row.decoding) for row in rows}
+    metrics = [metric for metric in METRICS if any((metric, decoding) in known for decoding in ("greedy", "sampled"))]
+    main = next((metric for metric in _MAIN if metric in metrics), None)
+    columns = {}
+    for metric in metrics:
+        name = metric.replace("_", " ")
+        is_main = metric == main
+        if (metric, "greedy") in known:
+            columns[metric, "greedy"] = f"{name}, greedy" if is_main else name
+        if (metric, "sampled") in known and is_main:
+            columns[metric, "sampled"] = f"{name}, sampled"
+    return columns
+
+
+def score_table(scores: Sequence[Score], level: int, head: str = "") -> Table:
+    """A row for each contestant, a column for each metric, of one set; ``head`` replaces the level's name."""
+    columns = columns_of(scores)
+    found = {(score.side, score.metric, score.decoding): score for score in scores if score.level == level}
     rows = [
-        [Cell(contestant(model, retrieval)), *(_mean(found.get((model, retrieval, metric))) for metric in METRICS)]
-        for model, retrieval in dict.fromkeys((score.model, score.retrieval) for score in scores)
+        [Cell(contestant(side)), *(_mean(found.get((side, *column))) for column in columns)]
+        for side in dict.fromkeys(score.side for score in scores)
     ]
-    return Table([n_masks(masks), *_MEASURED.values()], rows)
+    return Table([head or level_name(level, has_masks(scores)), *columns.values()], rows)
 
 
 def _mean(score: Score | None) -> Cell:
     return Cell("–") if score is None else Cell(f"{score.mean:.3f}", f"[{score.low:.3f}, {score.high:.3f}]")
 
 
-def comparison_table(comparisons: Sequence[Comparison], masks: int) -> Table:
-    """A row for each pair of models, a column for each compared metric."""
-    found = {(row.a, row.b, row.metric): row for row in comparisons if row.masks == masks}
+def comparison_table(comparisons: Sequence[Comparison], level: int, masks: bool, head: str = "") -> Table:
+    """A row for each pair of contestants of one set, a column for each metric. ``head``: see `score_table`."""
+    columns = columns_of(comparisons)
+    found = {(row.a, row.b, row.metric, row.decoding): row for row in comparisons if row.level == level}
     rows = []
     for a, b in dict.fromkeys((row.a, row.b) for row in comparisons):
-        exact = found.get((a, b, "exact"))
+        exact = found.get((a, b, "exact", "greedy"))
         p_value = Cell("–" if exact is None or exact.p_value is None else f"{exact.p_value:.2g}")
-        rows.append([Cell(f"{a} − {b}"), *(_difference(found.get((a, b, metric))) for metric in COMPARED), p_value])
-    return Table([n_masks(masks), *COMPARED.values(), "p"], rows)
+        differences = [_difference(found.get((a, b, *column))) for column in columns]
+        rows.append([Cell(f"{contestant(a)} − {contestant(b)}"), *differences, p_value])
+    return Table([head or level_name(level, masks), *columns.values(), "p"], rows)
 
 
 def _difference(row: Comparison | None) -> Cell:

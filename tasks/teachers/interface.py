@@ -86,10 +86,10 @@ class Attempt:
         try:
             hits = await search_all(asked, self.question, self.context.searcher, self.context.agent)
         except SearchFailed:
-            self.searches.append(search_of(asked, None))
+            self.searches.append(search_of(asked, None, self.question))
             raise
         information, shown = information_for_teacher(hits, self.context.agent, self.context.tokenizer)
-        self.searches.append(search_of(asked, shown))
+        self.searches.append(search_of(asked, shown, self.question))
         self.segments.append(information)
         return shown
 

@@ -105,11 +105,11 @@ class _Attempt:
         self.segments.append(information)
         self.shown.add(information.text)
         self.hits += told
-        self.searches.append(search_of([query.text], told))
+        self.searches.append(search_of([query.text], told, self.question))
         self.thought = ""
 
     def fail(self, query: Query) -> None:
-        self.searches.append(search_of([query.text], None))
+        self.searches.append(search_of([query.text], None, self.question))
         self.end = EndReason.TOOL_FAILED
 
     def _fill(self) -> None:

@@ -74,7 +74,7 @@ def test_the_command_line_grows_only_on_purpose():
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert commands == {
         *("run", "plan", "status", "backfill", "corpus", "ramp", "questions", "trajectories", "sft", "rl", "evaluate"),
-        *("index", "search", "serve", "show", "doctor", "accept", "stop", "sets"),
+        *("index", "search", "serve", "show", "doctor", "accept", "stop", "sets", "score", "compare"),
     }
 
 

@@ -65,6 +65,26 @@ class PretendRun:
         ]
         self._stage("answers", label, Answer, rows, [], seconds=25.0)
 
+    def asked(self, label: str, model: str, way: str = "agent", retrieval: str = "live") -> None:
+        """Answers to questions of one to three hops, of a set named worldqa."""
+        rows = [
+            self._answer(
+                question, model, retrieval, "greedy", SKILL[model] if retrieval == "live" else 0.02
+            ).model_copy(
+                update={
+                    "set": "worldqa",
+                    "way": way,
+                    "n_masks": 0,
+                    "hops": 1 + number % 3,
+                    "substring": 1.0,
+                    "type": ("bridge", "comparison")[number % 2],
+                    "support_recall": 0.5,
+                }
+            )
+            for number, question in enumerate(self.questions)
+        ]
+        self._stage("answers", label, Answer, rows, [], seconds=25.0)
+
     def everything(self) -> None:
         self.corpus()
         self.trajectories("scripted", 0.9)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.agent.scoring import holds, score, squad_words, words
+from tasks.agent.scoring import contains, holds, score, squad_words, words
 from tests.support.examples import qa_question, ramp_question
 
 TEXT = "Arlen Brom was born in Great Tolm in the year 1923 and died in Osk."
@@ -254,3 +254,76 @@ def test_a_perfect_answer_is_worth_one_wherever_the_masks_are(text: list[str], d
         }
     )
     assert score(question, " ".join(text)).recall == 1
+
+
+SCRIPTS = [
+    # gold, answer: exact, F1, recall, substring
+    ("Eiffel Tower", "The Eiffel Tower!", 1, 1, 1, 1),
+    ("Eiffel Tower", "It is the Eiffel Tower in Paris", 0, 4 / 8, 1, 1),
+    ("Eiffel Tower", "the tower of Eiffel", 0, 4 / 5, 1, 0),
+    ("well-known", "well known", 0, 0, 1, 0),  # SQuAD deletes hyphens and does not split at them
+    ("AC/DC", "the band ACDC", 0, 2 / 3, 0, 1),
+    ("New York", "New Yorkers", 0, 1 / 2, 1 / 2, 0),
+    ("art", "party", 0, 0, 0, 0),
+    ("die Brücke", "Die Brücke", 1, 1, 1, 1),
+    ("Brücke", "die Brücke", 0, 2 / 3, 1, 1),  # the articles of SQuAD are English ones
+    ("Straße", "STRASSE", 0, 0, 1, 0),  # lower case is not folded case
+    ("Maße", "MAẞE", 1, 1, 1, 1),
+    ("Москва", "Город Москва.", 0, 2 / 3, 1, 1),
+    ("Москва", "«Москва»", 0, 0, 1, 1),
+    ("Москва", "Москвабад", 0, 0, 0, 0),
+    ("القاهرة", "مدينة القاهرة", 0, 2 / 3, 1, 1),
+    ("قاهرة", "القاهرة", 0, 0, 0, 0),
+    ("خانه", "می\u200cخانه", 0, 0, 1, 0),  # a zero-width character joins parts of one word
+    ("北京", "答案是北京。", 0, 0, 1, 1),
+    ("北京", "京北", 0, 0, 1, 0),
+    ("東京", "首都は東京です", 0, 0, 1, 1),
+    ("กรุงเทพ", "เมืองหลวงคือกรุงเทพ", 0, 0, 0, 1),
+    ("กา", "กาํ", 0, 0, 0, 0),  # no word ends before a combining mark
+    ("दिल्ली", "राजधानी दिल्ली है", 0, 2 / 4, 1, 1),
+    ("दिल", "दिल्ली", 0, 0, 0, 0),
+    ("서울", "서울 특별시", 0, 2 / 3, 1, 1),
+    ("1,023", "1023 metres", 0, 2 / 3, 1, 1),
+    ("23", "1023", 0, 0, 0, 0),
+    ("3.5", "35", 1, 1, 0, 1),  # as in SQuAD, whose numbers lose their points
+    ("5", "5 5 5", 0, 2 / 4, 1, 1),
+    ("yes", "", 0, 0, 0, 0),
+    ("yes", "...", 0, 0, 0, 0),
+    ("The", "a", 1, 1, 0, 1),  # empty after normalisation, as in SQuAD 2.0
+    ("The", "Who", 0, 0, 0, 0),
+]
+
+
+@pytest.mark.parametrize(("gold", "answer", "exact", "f1", "recall", "substring"), SCRIPTS)
+def test_answers_in_several_scripts(
+    gold: str, answer: str, exact: float, f1: float, recall: float, substring: float
+) -> None:
+    scores = score(qa_question([gold], [[]]), answer)
+    expected = (exact, pytest.approx(f1), pytest.approx(recall), substring)
+    assert (scores.exact, scores.f1, scores.recall, scores.substring) == expected
+
+
+def test_the_best_alias_counts_for_every_metric_alone() -> None:
+    scores = score(qa_question(["John Ronald Reuel Tolkien"], [["Tolkien", "J. R. R. Tolkien"]]), "It is Tolkien")
+    assert (scores.exact, scores.f1, scores.recall, scores.substring) == (0.0, pytest.approx(2 / 4), 1.0, 1.0)
+
+
+def test_a_gold_that_stands_in_an_answer_twice_is_found_as_a_whole_word_once() -> None:
+    assert contains("theatrical art", "art")
+    assert not contains("theatrical arts", "art")
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"), [("Supported.", 1), ("refuted", 0), ("supported or refuted", 0), ("it is supported", 0)]
+)
+def test_the_label_of_a_claim_is_right_or_wrong(answer: str, right: float) -> None:
+    claim = qa_question(["supported"], [[]]).model_copy(update={"kind": "claim"})
+    scores = score(claim, answer)
+    assert {scores.exact, scores.f1, scores.recall, scores.substring} == {right}
+
+
+def test_a_mask_filled_with_more_words_contains_its_gold_unless_the_filling_is_a_list() -> None:
+    question = ramp_question("Arlen lives in Great Tolm now.", ["Great Tolm"])
+    assert score(question, "Arlen lives in old Great Tolm now.").substring == 1
+    assert score(question, "Arlen lives in Great old Tolm now.").substring == 0
+    assert score(question, "Arlen lives in Osk, Kell, Brom, Bern, Rio, Kalo or Great Tolm now.").substring == 0

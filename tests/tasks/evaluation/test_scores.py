@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.records import Answer, EndReason
-from tasks.evaluation.scores import Comparison, Score, comparisons_of, scores_of
+from tasks.evaluation.scores import Comparison, Score, comparisons_of, scores_by_type, scores_of
 from tests.support.examples import SNAPSHOT
 
 
@@ -34,55 +34,104 @@ def answer(model: str, question: int, recall: float, **fields: Any) -> Answer:
 def rows() -> Iterator[Answer]:
     for question in range(40):
         search = {"queries": ["q"], "passage_ids": ["1-0"], "outcome": "found"}
-        yield answer("dapo", question, 1.0)
-        yield answer("dapo", question, 0.5, decoding="sampled")
         yield answer("sft-1", question, 1.0 if question % 4 else 0.0, searches=[search, search])
         yield answer("sft-1", question, 0.0, decoding="sampled")
+        yield answer("dapo", question, 1.0)
+        yield answer("dapo", question, 0.5, decoding="sampled")
         end = EndReason.TURNS if question < 10 else EndReason.MALFORMED if question < 20 else EndReason.ANSWERED
         yield answer("dapo", question, 0.0, retrieval="none", end_reason=end)
 
 
-def of(scores: list[Score], model: str, metric: str, masks: int = 0, retrieval: str = "live") -> Score:
-    (found,) = [s for s in scores if (s.model, s.metric, s.masks, s.retrieval) == (model, metric, masks, retrieval)]
+def asked(model: str, question: int, exact: float, **fields: Any) -> Answer:
+    """An answer to a question of one to three hops."""
+    values = {"set": "worldqa", "n_masks": 0, "hops": 1 + question % 3, "type": ("bridge", "comparison")[question % 2]}
+    return answer(model, question, exact, **{**values, "substring": exact, **fields})
+
+
+def of(scores: list[Score], model: str, metric: str, **fields: Any) -> Score:
+    wanted = {"model": model, "metric": metric, "level": 0, "retrieval": "live", "decoding": "greedy", **fields}
+    (found,) = [score for score in scores if wanted.items() <= score.model_dump().items()]
     return found
 
 
-def test_means_by_masks_metric_and_retrieval() -> None:
+def test_means_by_level_metric_decoding_and_retrieval() -> None:
     scores = scores_of(list(rows()), 500)
     everything = of(scores, "sft-1", "span_recall")
     assert (everything.mean, everything.n) == (0.75, 40)
     assert 0.55 < everything.low < 0.75 < everything.high < 0.92
-    assert (of(scores, "sft-1", "span_recall", 1).mean, of(scores, "sft-1", "span_recall", 2).mean) == (0.5, 1.0)
+    levels = [of(scores, "sft-1", "span_recall", level=level).mean for level in (1, 2)]
+    assert levels == [0.5, 1.0]
     assert of(scores, "sft-1", "searches").mean == 2
-    assert of(scores, "sft-1", "span_recall_sampled").mean == 0
-    assert of(scores, "dapo", "span_recall_sampled").mean == 0.5
+    assert of(scores, "sft-1", "span_recall", decoding="sampled").mean == 0
+    assert of(scores, "dapo", "span_recall", decoding="sampled").mean == 0.5
     assert of(scores, "dapo", "format", retrieval="none").mean == 0.75
     assert of(scores, "dapo", "answered", retrieval="none").mean == 0.5
-    assert not [s for s in scores if s.retrieval == "none" and s.metric == "span_recall_sampled"]
+    assert not [s for s in scores if s.retrieval == "none" and s.decoding == "sampled"]
+    assert not {"f1", "recall", "substring"} & {score.metric for score in scores}, "those of questions without masks"
 
 
-def comparison(masks: int, metric: str) -> Comparison:
-    (found,) = [c for c in comparisons_of(list(rows()), 500) if (c.masks, c.metric) == (masks, metric)]
+def test_questions_have_their_own_metrics_and_go_by_hops() -> None:
+    answers = [asked("qa-rl", n, float(n % 2), support_recall=None if n % 3 else 0.5) for n in range(12)]
+    scores = scores_of(answers, 200)
+    assert {score.metric for score in scores} == {
+        *("exact", "f1", "recall", "substring", "support_recall", "format", "answered", "searches")
+    }
+    assert {score.level for score in scores} == {0, 1, 2, 3}
+    support = of(scores, "qa-rl", "support_recall")
+    assert (support.mean, support.n) == (0.5, 4), "questions whose set names no passages do not count"
+    by_type = scores_by_type(answers, 200)
+    assert [of(by_type[kind], "qa-rl", "exact").mean for kind in ("bridge", "comparison")] == [0.0, 1.0]
+
+
+def test_sets_and_ways_are_kept_apart() -> None:
+    answers = [
+        *rows(),
+        *(asked("dapo", n, 1.0) for n in range(9)),
+        *(asked("dapo", n, 0.0, way="rag") for n in range(9)),
+    ]
+    scores = scores_of(answers, 100)
+    assert of(scores, "dapo", "exact", set="ramp-test").n == 40
+    assert [of(scores, "dapo", "exact", set="worldqa", way=way).mean for way in ("agent", "rag")] == [1.0, 0.0]
+
+
+def comparison(level: int, metric: str, decoding: str = "greedy") -> Comparison:
+    wanted = (level, metric, decoding)
+    (found,) = [c for c in comparisons_of(list(rows()), 500) if (c.level, c.metric, c.decoding) == wanted]
     return found
 
 
 def test_each_model_is_compared_with_the_one_before_it_question_by_question() -> None:
     exact = comparison(0, "exact")
-    assert (exact.a, exact.b, exact.difference, exact.n) == ("dapo", "sft-1", pytest.approx(0.25), 40)
+    assert (exact.a.model, exact.b.model, exact.difference, exact.n) == ("dapo", "sft-1", pytest.approx(0.25), 40)
     assert exact.p_value == pytest.approx(2 * 0.5**10)
-    steady = comparison(0, "span_recall_sampled")
+    steady = comparison(0, "span_recall", "sampled")
     assert (steady.difference, steady.low, steady.high) == (0.5, 0.5, 0.5)
     assert steady.p_value is None
 
 
+def test_the_last_agent_is_compared_with_other_ways_to_answer() -> None:
+    ways = [("base", {"way": "direct", "retrieval": "none"}), ("sft", {}), ("base", {"way": "rag"}), ("rl", {})]
+    answers = [
+        asked(model, n, float(n < place), **fields) for place, (model, fields) in enumerate(ways) for n in range(9)
+    ]
+    exact = [c for c in comparisons_of(answers, 100) if (c.metric, c.level) == ("exact", 0)]
+    pairs = {(c.a.model, c.b.model, c.b.way): c.difference for c in exact}
+    assert set(pairs) == {("rl", "sft", "agent"), ("rl", "base", "direct"), ("rl", "base", "rag")}
+    assert pairs["rl", "base", "direct"] == pytest.approx(3 / 9)
+    assert pairs["rl", "base", "rag"] == pytest.approx(1 / 9)
+
+
 def test_questions_that_only_one_model_answered_are_left_out() -> None:
     few = [row for row in rows() if row.model != "dapo" or row.question_id in ("q1", "q2")]
-    greedy = [c for c in comparisons_of(few, 100) if (c.masks, c.metric) == (0, "span_recall")]
-    assert [c.n for c in greedy] == [2]
+    found = [c for c in comparisons_of(few, 100) if (c.level, c.metric, c.decoding) == (0, "span_recall", "greedy")]
+    assert [c.n for c in found] == [2]
 
 
 def test_rows_of_the_report_hold_what_its_readers_were_promised() -> None:
     score = scores_of(list(rows()), 100)[0]
-    assert list(score.model_dump()) == ["model", "retrieval", "masks", "metric", "mean", "low", "high", "n"]
-    row = comparisons_of(list(rows()), 100)[0]
-    assert list(row.model_dump()) == ["a", "b", "masks", "metric", "difference", "low", "high"]
+    assert list(score.model_dump()) == [
+        *("set", "model", "way", "retrieval", "decoding", "level", "metric", "mean", "low", "high", "n")
+    ]
+    row = comparisons_of(list(rows()), 100)[0].model_dump()
+    assert list(row) == ["set", "decoding", "level", "metric", "a", "b", "difference", "low", "high", "n"]
+    assert row["a"] == {"model": "dapo", "way": "agent", "retrieval": "live"}

@@ -43,11 +43,15 @@ def page_of(run: PretendRun) -> html.HtmlElement:
 def test_the_json_holds_just_what_its_readers_were_promised(whole: PretendRun) -> None:
     document = json.loads((Path(whole.ledger.root) / "report.json").read_text())
     assert set(document) == {"scores", "comparisons", "stages", "wall_seconds"}
-    assert set(document["scores"][0]) == {"model", "retrieval", "masks", "metric", "mean", "low", "high", "n"}
-    assert set(document["comparisons"][0]) == {"a", "b", "masks", "metric", "difference", "low", "high"}
+    assert set(document["scores"][0]) == {
+        *("set", "model", "way", "retrieval", "decoding", "level", "metric", "mean", "low", "high", "n")
+    }
+    assert set(document["comparisons"][0]) == {
+        *("set", "decoding", "level", "metric", "a", "b", "difference", "low", "high", "n")
+    }
     assert {row["model"] for row in document["scores"]} == {"untrained", "base", "sft-0", "sft-1", "dapo"}
-    assert {row["masks"] for row in document["scores"]} == {0, 1, 2, 3, 4}
-    assert ("dapo", "sft-1") in {(row["a"], row["b"]) for row in document["comparisons"]}
+    assert {row["level"] for row in document["scores"]} == {0, 1, 2, 3, 4}
+    assert ("dapo", "sft-1") in {(row["a"]["model"], row["b"]["model"]) for row in document["comparisons"]}
     assert document["stages"][2] == {"stage": "questions", "label": "v1", "rows": 40, "rejects": 80, "seconds": 12.0}
     assert document["wall_seconds"] == 1834.0
 
@@ -84,7 +88,8 @@ def test_the_scorecard_is_a_table_in_markdown_too(whole: PretendRun) -> None:
     assert head.split("|")[1:3] == [" model ", " span recall "]
     assert set(border) <= set("|- ")
     (dapo,) = [row for row in rows if row.startswith("| dapo |")]
-    score = next(s for s in report.scores if (s.model, s.retrieval, s.masks, s.metric) == ("dapo", "live", 0, "exact"))
+    greedy = [score for score in report.scores if score.decoding == "greedy" and score.level == 0]
+    score = next(s for s in greedy if (s.model, s.retrieval, s.metric) == ("dapo", "live", "exact"))
     assert f"| {score.mean:.3f} |" in dapo
 
 
@@ -125,12 +130,32 @@ def test_the_scorecard_shows_what_the_json_says(whole: PretendRun) -> None:
     (dapo,) = [
         score
         for score in document["scores"]
-        if (score["model"], score["retrieval"], score["masks"], score["metric"]) == ("dapo", "live", 0, "span_recall")
+        if (score["model"], score["retrieval"], score["level"], score["metric"]) == ("dapo", "live", 0, "span_recall")
+        and score["decoding"] == "greedy"
     ]
     rows = [" ".join(row.text_content().split()) for row in page_of(whole).get_element_by_id("scorecard").iter("tr")]
     shown = f"{dapo['mean']:.3f}[{dapo['low']:.3f}, {dapo['high']:.3f}]"
     assert any(row.startswith(f"dapo{shown}") for row in rows)
     assert any(row.startswith("dapo, random passages") for row in rows)
+
+
+def test_every_set_has_tables_of_its_own(tmp_path: Path) -> None:
+    run = PretendRun(str(tmp_path))
+    run.everything()
+    run.asked("dapo-worldqa", "dapo")
+    run.asked("base-rag", "base", way="rag")
+    run.asked("base-direct", "base", way="direct", retrieval="none")
+    report = write_report(run.ledger, config(tmp_path), 1.0)
+    heads = [table.findtext(".//th") for table in page_of(run).get_element_by_id("scorecard").iter("table")]
+    assert heads[:2] == ["ramp-test", "worldqa"]
+    assert {"worldqa, 3 hops", "worldqa, comparison", "ramp-test, 4 masks"} <= set(heads)
+    against = {(row.a.model, row.b.model, row.b.way) for row in report.comparisons if row.set == "worldqa"}
+    assert against == {("dapo", "base", "rag"), ("dapo", "base", "direct")}
+    text = printed(report)
+    assert "worldqa, all questions; 95% intervals" in text
+    assert re.search(r"base, one search +0\.\d{3}", text) and "base, no search" in text
+    assert "…" not in text
+    assert scorecard_markdown(report).count("### ") == 2
 
 
 def test_a_run_without_models_has_no_empty_section(tmp_path: Path) -> None:
