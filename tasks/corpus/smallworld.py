@@ -103,7 +103,8 @@ def make_family(settings: WorldSettings, words: list[str], rng: random.Random) -
 def _share_names(towns: list[Entity], share: float, rng: random.Random) -> None:
     """Give a share of the towns the name of another one; the towns that rule the two tell them apart.
 
-    A town that tells others apart keeps a name of its own. Thus fewer towns may share a name than ``share`` says.
+    A town that tells another apart keeps a name of its own, and tells no third one apart: its page must stay among the
+    first that a search for it finds. Thus fewer towns may share a name than ``share`` says.
     """
     wanted = 2 * round(share * len(towns) / 2)
     pairs = list(combinations(towns, 2)) if wanted else []
@@ -111,7 +112,7 @@ def _share_names(towns: list[Entity], share: float, rng: random.Random) -> None:
     telling: set[Entity] = set()
     for pair in rng.sample(pairs, len(pairs)):
         rulers = [capital for town in pair if isinstance(capital := town.facts["capital"], Entity)]
-        unfit = {*pair} & {*alike, *telling, *rulers} or {*rulers} & alike or rulers[0] is rulers[1]
+        unfit = {*pair} & {*alike, *telling, *rulers} or {*rulers} & {*alike, *telling} or rulers[0] is rulers[1]
         if len(alike) == wanted or unfit:
             continue
         for town, ruler in zip(pair, rulers, strict=True):

@@ -58,13 +58,15 @@ def family_questions(
 class _Chain:
     """A description, or at last a question, and how its value is found.
 
-    ``words`` say it in full; ``reference`` is the name, or the number of the step (#2) whose answer it is.
+    ``words`` say it in full; ``reference`` is the name, or the number of the step (#2) whose answer it is. ``named``
+    are the entities that the words name.
     """
 
     type: Literal["fact", "bridge", "comparison"]
     words: str
     reference: str
     value: Entity | str
+    named: tuple[Entity, ...]
     pages: tuple[Entity, ...] = ()
     steps: tuple[Step, ...] = ()
 
@@ -98,10 +100,10 @@ def _begun(family: list[Entity], hops: int, descriptions: float, rng: random.Ran
     described = described_by_value(entity, family) if descriptions and rng.random() < descriptions else []
     if not described:
         name = entity.called(entity.full_name, rng)
-        return _Chain(kind, name, name, entity)
+        return _Chain(kind, name, name, entity, (entity,))
     subject, wordings = rng.choice(described)
     # The page of what is described states the full name alone.
-    chain = _Chain(kind, entity.full_name, entity.full_name, entity)
+    chain = _Chain(kind, entity.full_name, entity.full_name, entity, (entity,))
     return chain.extended(rng.choice(wordings), subject, subject)
 
 
@@ -118,7 +120,7 @@ def _compared(family: list[Entity], rng: random.Random) -> _Chain | None:
         return None
     winner = first if (numbers[0] > numbers[1]) == most else second
     names = [entity.called(entity.full_name, rng) for entity in (first, second)]
-    chain = _Chain("comparison", "", "", first)
+    chain = _Chain("comparison", "", "", first, (first, second))
     for entity, name in zip((first, second), names, strict=True):
         chain = chain.extended(QUESTIONS[first.kind][key][0].format(name), entity, entity.facts[key])
     return replace(chain.extended(wording.format(*names), winner, winner), words=wording.format(*names))
@@ -130,7 +132,7 @@ def _followed(chain: _Chain, rng: random.Random) -> _Chain | None:
     assert isinstance(entity, Entity)
     key = rng.choice(sorted(DESCRIPTIONS[entity.kind]))
     value = entity.facts[key]
-    if value is entity or value in chain.pages or _is_undecided(chain, key):
+    if value is entity or value in (*chain.pages, *chain.named) or _is_undecided(chain, key):
         return None
     return chain.extended(rng.choice(DESCRIPTIONS[entity.kind][key]), entity, value)
 
