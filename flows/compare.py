@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.errors import BadInput
-from schemas.settings import EvaluationSettings
+from schemas.evaluation_settings import EvaluationSettings
 from tasks.evaluation.comparing import Compared, compared, differing, sides_of
 from tasks.evaluation.entries import read_entry
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.settings import EvaluationSettings
+from schemas.evaluation_settings import EvaluationSettings
 from tasks.evaluation.given_answers import Row, answers_in, scored, summary_of
 from tasks.evaluation.set_file import questions_in
 

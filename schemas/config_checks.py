@@ -1,6 +1,6 @@
 """What must hold between the sections of a config. Each check raises ValueError, whose text names the settings."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.records import Split
@@ -54,16 +54,18 @@ def _refuse_another_unit(step: QuestionStep) -> None:
 
 
 def refuse_unknown_sets(config: "PipelineConfig") -> None:
-    """Steps and the evaluation name sets that the config has."""
+    """Steps and the evaluation name sets that the config has, and the world has the questions that are taken of it."""
+    for name, settings in config.sets.items():
+        if settings.path is None and (config.world is None or not config.world.questions):
+            raise ValueError(f"sets.{name} has no path: give one (only a world with questions has its own)")
     known = [RAMP, *config.sets]
     named = [(f"training.{step.name}.on", step.on) for step in config.training if isinstance(step, QuestionStep)]
     if config.evaluation is not None:
         named += [("evaluation.sets", name) for name in config.evaluation.sets]
     for setting, name in named:
         if name not in known:
-            raise ValueError(
-                f"{setting} names the set {name!r}, which is not in sets: choose one of {', '.join(known)}"
-            )
+            choices = ", ".join(known)
+            raise ValueError(f"{setting} names the set {name!r}, which is not in sets: choose one of {choices}")
 
 
 def refuse_training_on_what_is_evaluated(config: "PipelineConfig") -> None:
@@ -82,12 +84,21 @@ def refuse_missing_splits(config: "PipelineConfig") -> None:
     for use in (*_trained_on(config), *_evaluated(config)):
         if use.set == RAMP:
             _refuse_a_split_without_pages(config, use)
-        elif use.split not in config.sets[use.set].splits:
-            existing = ", ".join(config.sets[use.set].splits)
+            continue
+        splits = _splits_of_set(config, use.set)
+        if splits and use.split not in splits:
+            existing = ", ".join(splits)
             raise ValueError(
                 f"{use.setting} needs the split {use.split} of the set {use.set}, which has {existing}: change its "
                 "split or shares, or name another split"
             )
+
+
+def _splits_of_set(config: "PipelineConfig", name: str) -> Collection[Split]:
+    """The splits that have questions; empty where the set's file decides."""
+    settings = config.sets[name]
+    is_of_world = settings.path is None and not settings.splits
+    return config.world.families if is_of_world and config.world is not None else settings.splits
 
 
 def _refuse_a_split_without_pages(config: "PipelineConfig", use: _Use) -> None:

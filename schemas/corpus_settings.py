@@ -30,6 +30,17 @@ class WorldSettings(Identity):
     edits: Share = 0.0
     """The share of entities in which one date or number differs from the same world without edits: a later snapshot of
     that world. 0: the first snapshot."""
+    namesakes: Share = 0.0
+    """The share of towns that have the name of another town of their family. Titles tell the two apart by the town that
+    rules each, ``Velmo (Rasta)``; retellings use the plain name."""
+    aliases: Share = 0.0
+    """The share of entities with a second name: a redirect, which retellings and questions use half of the times."""
+    descriptions: Share = 0.0
+    """The share of sentences and of questions that start with a description in place of a name (the firm that …
+    founded)."""
+    questions: Annotated[int, Field(ge=0)] = 0
+    """Questions about one family of one hop, as many of two, and as many of three, written beside the dump as
+    ``questions.jsonl``. 0: no such file."""
 
 
 class PageMarks(Identity):
@@ -242,7 +253,9 @@ class SetSettings(Kind):
     """A location, not identity: the set is known by the names of its folder and file, and by the file's digest."""
 
 
-LayoutName = Literal["hotpotqa", "two_wiki", "musique", "fanoutqa", "freshqa", "bamboogle", "flashrag", "plain"]
+LayoutName = Literal[
+    "hotpotqa", "two_wiki", "musique", "fanoutqa", "freshqa", "bamboogle", "flashrag", "steps", "plain"
+]
 
 
 class PublishedSet(SetSettings):

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
 from pydantic import Field, field_validator, model_validator
@@ -20,7 +19,7 @@ class SetDrawSettings(Identity):
     """Which questions of a set are taken, and the split of each."""
 
     split: Split | None = None
-    """The split of all questions. Give either `split` or `shares`."""
+    """The split of all questions. Without `split` and `shares` the file must give each question its split."""
     shares: Annotated[dict[Split, Share], Field(min_length=1)] | None = None
     """The share of the questions in each split; they sum to 1. A hash of the question's id draws its split, so that
     added questions move no other."""
@@ -33,7 +32,7 @@ class SetDrawSettings(Identity):
 
     @model_validator(mode="after")
     def _one_way_to_split(self) -> "SetDrawSettings":
-        if (self.split is None) == (self.shares is None):
+        if self.split is not None and self.shares is not None:
             raise ValueError("give either split (of all questions) or shares (of each split)")
         if self.shares is not None and not math.isclose(sum(self.shares.values()), 1, abs_tol=1e-6):
             raise ValueError(f"shares sum to {sum(self.shares.values()):g}: they must sum to 1; limit takes fewer")
@@ -43,21 +42,21 @@ class SetDrawSettings(Identity):
 
     @property
     def splits(self) -> dict[Split, float]:
-        """The share of each split that has questions."""
-        return {self.split: 1.0} if self.split is not None else {key: of for key, of in self._shares.items() if of}
-
-    @property
-    def _shares(self) -> Mapping[Split, float]:
-        return self.shares or {}
+        """The share of each split that has questions; empty if the file gives the splits."""
+        if self.split is not None:
+            return {self.split: 1.0}
+        return {split: share for split, share in (self.shares or {}).items() if share}
 
 
 class QuestionSetSettings(SetDrawSettings):
     """One question set. Its questions are the stage `questions` of the set's name (tasks/stages/set_questions.py)."""
 
-    path: Annotated[str, Field(min_length=1)]
-    """A location, not identity: the set is known by the names of its folder and file, and by the file's digest."""
+    path: Annotated[str, Field(min_length=1)] | None = None
+    """A location, not identity: the set is known by the names of its folder and file, and by the file's digest. Null:
+    the questions that the config's `world` comes with."""
     layout: str | dict[str, Any] | None = None
-    """`hotpotqa`, `two_wiki`, `musique`, `fanoutqa`, `freshqa`, `bamboogle`, `flashrag`, `plain`, or a layout of an
+    """`hotpotqa`, `two_wiki`, `musique`, `fanoutqa`, `freshqa`, `bamboogle`, `flashrag`, `steps`, `plain`, or a
+    layout of an
     installed package; a mapping of `kind` and that layout's own settings. Default: detected from the first record."""
 
     @field_validator("layout")
@@ -66,10 +65,16 @@ class QuestionSetSettings(SetDrawSettings):
         layout_settings(layout, "")
         return layout
 
+    @model_validator(mode="after")
+    def _the_world_has_one_layout(self) -> "QuestionSetSettings":
+        if self.path is None:
+            self.refuse_unread(("layout",), "without path the questions are the world's")
+        return self
+
     @property
-    def file(self) -> SetSettings:
-        """The file with the layout that reads it."""
-        return layout_settings(self.layout, self.path)
+    def file(self) -> SetSettings | None:
+        """The file with the layout that reads it; None for the world's questions."""
+        return None if self.path is None else layout_settings(self.layout, self.path)
 
 
 def layout_settings(layout: str | dict[str, Any] | None, path: str) -> SetSettings:

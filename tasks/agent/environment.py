@@ -74,6 +74,7 @@ async def run_trajectory(
         n_masks=question.n_masks,
         verdict=None,
         n_tokens=len(loop.token_ids),
+        hops=0 if question.kind == "ramp" else question.hops,
     )
 
 

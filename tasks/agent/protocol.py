@@ -54,6 +54,13 @@ def information_of(hits: list[Hit]) -> str:
     return "<information>" + "\n".join(lines) + "</information>"
 
 
+def shows_page(information: str, title: str) -> bool:
+    """Whether an information block has a passage of the page with this title."""
+    start = f"{neutralise(title)}: ".casefold()
+    lines = information.removeprefix(ENVIRONMENT_TAGS[0]).split("\n")
+    return any(line.casefold().startswith(start) for line in lines)
+
+
 @dataclass(frozen=True)
 class Turn:
     """One well-formed turn: either queries or an answer."""

@@ -43,6 +43,7 @@ __all__ = [
     "align",
     "contains",
     "holds",
+    "is_decision",
     "score",
     "score_masks",
     "squad_words",
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 ARTICLES = frozenset({"a", "an", "the"})
+DECISIONS = frozenset({("yes",), ("no",), ("supported",), ("refuted",)})
 LONGEST_ACRONYM = 3
 """Letters of the longest word in capitals whose lower-case form may be a different word ("US", "WHO", "A")."""
 
@@ -274,6 +276,11 @@ def accepted_surfaces(question: Question) -> list[list[str]]:
     return accepted if question.kind == "ramp" else [[surface for surfaces in accepted for surface in surfaces]]
 
 
+def is_decision(accepted: Iterable[str]) -> bool:
+    """Whether these surfaces are a yes, a no, or the verdict on a claim: no passage needs to contain such an answer."""
+    return all(words(surface) in DECISIONS for surface in accepted)
+
+
 def _fillings(question: Question, answer: str | None) -> Sequence[str | None]:
     if answer is None:
         return [None] * len(question.gold)
@@ -304,6 +311,8 @@ def _answered(answer: str | None, accepted: Sequence[str]) -> MaskScore:
     if answer is None:
         return _UNANSWERED
     best = max(_overlap(words(answer), words(surface)) for surface in accepted)
+    if is_decision(accepted) and best.foreign > 0:  # "yes and no" is no answer
+        best = _NO_OVERLAP
     given, golds = squad_words(answer), [squad_words(surface) for surface in accepted]
     f1 = max(_squad_f1(given, gold) for gold in golds)
     held = any(contains(answer, surface) for surface in accepted)

@@ -2,8 +2,10 @@
 
 The world has families of towns, people, firms and works. No link leaves a family, a family belongs to one split, and
 names of different splits share no word. Each entity has a short page with all its facts; longer pages with neutral
-titles retell facts of several entities of one family in other words (tasks/corpus/worldtext.py). The same settings and
-snapshot give the same bytes.
+titles retell facts of several entities of one family in other words (tasks/corpus/worldtext.py). Questions about the
+facts are written beside the dump (tasks/corpus/worldquestions.py). The same settings and snapshot give the same bytes.
+
+Shares of the settings make the world harder: two towns of one name, second names, and descriptions in place of names.
 """
 
 import bz2
@@ -11,6 +13,7 @@ import io
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator
+from itertools import combinations
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -20,9 +23,12 @@ import pyarrow.parquet as pq
 from schemas.corpus_settings import WorldSettings
 from schemas.records import Split
 from schemas.snapshot import date_of, wiki_of
-from tasks.corpus.worldtext import MONTHS, Entity, Kind, NameWords, Reteller, short_page
+from tasks.corpus.worldphrases import Kind
+from tasks.corpus.worldquestions import WorldQuestion, family_questions
+from tasks.corpus.worldtext import MONTHS, Entity, NameWords, Reteller, short_page
 from tasks.ledger import storage
 
+QUESTIONS = "questions.jsonl"
 PAGES_A_STREAM = 100
 _PARAGRAPHS = (4, 6)
 _SPANS = (4, 4)
@@ -89,7 +95,36 @@ def make_family(settings: WorldSettings, words: list[str], rng: random.Random) -
     for entity in family:
         if rng.random() < _REDIRECTS:
             entity.redirects = [f"{entity.name} ({entity.kind})"]
+    _share_names(members["town"], settings.namesakes, rng)
+    _give_second_names(family, settings.aliases, words, rng)
     return family
+
+
+def _share_names(towns: list[Entity], share: float, rng: random.Random) -> None:
+    """Give a share of the towns the name of another one; the towns that rule the two tell them apart.
+
+    A town that tells another apart keeps a name of its own, and tells no third one apart: its page must stay among the
+    first that a search for it finds. Thus fewer towns may share a name than ``share`` says.
+    """
+    wanted = 2 * round(share * len(towns) / 2)
+    pairs = list(combinations(towns, 2)) if wanted else []
+    alike: set[Entity] = set()
+    telling: set[Entity] = set()
+    for pair in rng.sample(pairs, len(pairs)):
+        rulers = [capital for town in pair if isinstance(capital := town.facts["capital"], Entity)]
+        unfit = {*pair} & {*alike, *telling, *rulers} or {*rulers} & {*alike, *telling} or rulers[0] is rulers[1]
+        if len(alike) == wanted or unfit:
+            continue
+        for town, ruler in zip(pair, rulers, strict=True):
+            town.name, town.redirects, town.ruled_from = pair[0].name, [], ruler
+        alike.update(pair)
+        telling.update(rulers)
+
+
+def _give_second_names(family: list[Entity], share: float, words: list[str], rng: random.Random) -> None:
+    for entity in rng.sample(family, round(share * len(family))):
+        entity.second_name = words.pop()
+        entity.redirects.append(entity.second_name)
 
 
 def _edit(family: list[Entity], share: float, rng: random.Random) -> None:
@@ -125,31 +160,48 @@ def _another(number: str, used: Collection[str], rng: random.Random) -> str:
 def family_pages(number: int, split: Split, settings: WorldSettings, words: list[str]) -> Iterator[WorldPage]:
     """The short pages, redirects and retellings of one family."""
     rng = random.Random(f"{settings.seed} family {number}")
-    family = make_family(settings, words, rng)
-    _edit(family, settings.edits, random.Random(f"{settings.seed} edits {number}"))
+    family = _edited_family(number, settings, words, rng)
     for entity in family:
-        yield WorldPage(entity.name, short_page(entity, rng), split)
+        yield WorldPage(entity.title, short_page(entity, rng), split)
         for title in entity.redirects:
-            yield WorldPage(title, f"#REDIRECT [[{entity.name}]]", split, redirect=entity.name)
+            yield WorldPage(title, f"#REDIRECT [[{entity.title}]]", split, redirect=entity.title)
     for ordinal in range(settings.retellings):
-        reteller = Reteller(family, rng)
+        reteller = Reteller(family, rng, settings.descriptions)
         paragraphs = [reteller.paragraph(rng.randint(*_SPANS)) for _ in range(rng.randint(*_PARAGRAPHS))]
         yield WorldPage(f"Chronicle {number * settings.retellings + ordinal + 1}", "\n\n".join(paragraphs), split)
+
+
+def _edited_family(number: int, settings: WorldSettings, words: list[str], rng: random.Random) -> list[Entity]:
+    family = make_family(settings, words, rng)
+    _edit(family, settings.edits, random.Random(f"{settings.seed} edits {number}"))
+    return family
+
+
+def _dealt(settings: WorldSettings, rng: random.Random) -> Iterator[tuple[int, Split, list[str]]]:
+    """The number, the split and the words for names of each family."""
+    names = NameWords(rng)
+    entities = settings.towns + settings.firms + settings.people + settings.works
+    a_family = entities + settings.people + round(settings.aliases * entities)
+    splits = [split for split in Split for _ in range(settings.families.get(split, 0))]
+    for number, split in enumerate(splits):
+        yield number, split, names.deal(a_family)
 
 
 def world_pages(settings: WorldSettings) -> list[WorldPage]:
     """All pages in random order, so that every part of the dump has pages of each split."""
     rng = random.Random(f"{settings.seed} world")
-    names = NameWords(rng)
-    a_family = settings.towns + settings.firms + 2 * settings.people + settings.works
-    splits = [split for split in Split for _ in range(settings.families.get(split, 0))]
     pages = [
-        page
-        for number, split in enumerate(splits)
-        for page in family_pages(number, split, settings, names.deal(a_family))
+        page for number, split, words in _dealt(settings, rng) for page in family_pages(number, split, settings, words)
     ]
     rng.shuffle(pages)
     return pages
+
+
+def world_questions(settings: WorldSettings) -> Iterator[WorldQuestion]:
+    """The questions about every family, of the family's split."""
+    for number, split, words in _dealt(settings, random.Random(f"{settings.seed} world")):
+        family = _edited_family(number, settings, words, random.Random(f"{settings.seed} family {number}"))
+        yield from family_questions(number, split, settings, family)
 
 
 # -- the dump -------------------------------------------------------------------------------------------------------
@@ -192,9 +244,10 @@ def _page_xml(page_id: int, page: WorldPage, revision: int, date: str) -> str:
 
 
 def write_world(settings: WorldSettings, snapshot: str, folder: str) -> None:
-    """Write ``{wiki}-{date}-pages-articles-multistream.xml.bz2``, its index, and ``splits.parquet``.
+    """Write ``{wiki}-{date}-pages-articles-multistream.xml.bz2``, its index, and what is known about the world.
 
-    ``splits.parquet`` has the columns page_id (int64) and split. Each file is written whole, the dump last.
+    ``splits.parquet`` has the columns page_id (int64) and split. ``questions.jsonl`` has a `WorldQuestion` a line and
+    is written where the settings ask for questions. Each file is written whole, the dump last.
     """
     pages = world_pages(settings)
     revisions = _revisions(pages, settings)
@@ -210,6 +263,9 @@ def write_world(settings: WorldSettings, snapshot: str, folder: str) -> None:
 
     stem = storage.join(folder, f"{wiki}-{date}-pages-articles-multistream")
     storage.write_bytes(storage.join(folder, "splits.parquet"), _splits_parquet(pages))
+    if settings.questions:
+        lines = "".join(f"{question.model_dump_json()}\n" for question in world_questions(settings))
+        storage.write_bytes(storage.join(folder, QUESTIONS), lines.encode())
     storage.write_bytes(f"{stem}-index.txt.bz2", bz2.compress("".join(index).encode()))
     storage.write_bytes(f"{stem}.xml.bz2", dump.getvalue())
 

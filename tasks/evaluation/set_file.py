@@ -1,16 +1,18 @@
 """The questions that answers from elsewhere are scored against: of a set's file, or of a ledger."""
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 from schemas.errors import BadInput
 from schemas.paths import local_path
 from schemas.records import Question, Split
+from schemas.set_settings import layout_settings
 from tasks.ledger import storage
+from tasks.sets.interface import SetQuestion
+from tasks.sets.questions import read_questions
+from tasks.sets.rows import question_of
 
-_GOLD = {"lines": ("answers", "answer", "gold"), "flashrag": ("golden_answers",)}
-"""The fields of each layout that hold the accepted answers."""
+_ELSEWHERE = {"snapshot": "", "language": "en", "split": Split.TEST, "source": ""}
+"""What a file does not say of its questions, and scores do not depend on."""
 
 
 def questions_in(path: str, layout: str | None, split: str | None) -> list[Question]:
@@ -59,43 +61,10 @@ def _unique(path: str, questions: Iterator[Question]) -> list[Question]:
 
 
 def _of_file(path: str, layout: str | None) -> Iterator[Question]:
-    if layout is not None and layout not in _GOLD:
-        raise BadInput(f"--layout {layout}: give one of {', '.join(_GOLD)}")
-    for number, record in enumerate(_records(path), 1):
-        try:
-            yield _question(record, layout)
-        except (KeyError, TypeError, ValueError) as error:
-            what = f"no field {error}" if isinstance(error, KeyError) else str(error)
-            raise BadInput(f"{path}, record {number}: {what}: write id, question and answers") from None
-
-
-def _records(path: str) -> Iterator[dict[str, Any]]:
-    text = storage.read_bytes(path).decode("utf-8-sig", errors="replace")
     try:
-        listed = json.loads(text) if text.lstrip().startswith("[") else None
-        records = [json.loads(line) for line in text.split("\n") if line.strip()] if listed is None else listed
+        settings = layout_settings(layout, path)
     except ValueError as error:
-        raise BadInput(f"{path}: neither JSON lines nor a JSON list: {error}") from None
-    yield from records
-
-
-def _question(record: dict[str, Any], layout: str | None) -> Question:
-    fields = [field for name in ([layout] if layout else _GOLD) for field in _GOLD[name]]
-    golds = next((record[field] for field in fields if field in record), None)
-    if golds is None:
-        raise KeyError(fields[0])
-    gold, *aliases = [golds] if isinstance(golds, str) else golds
-    return Question(
-        snapshot="",
-        question_id=str(record["id"]),
-        kind="qa",
-        language="en",
-        prompt=record["question"],
-        gold=[gold],
-        aliases=[[*aliases, *record.get("aliases", ())]],
-        n_masks=0,
-        hops=record.get("hops") or 0,
-        split=Split.TEST,
-        source="",
-        type=record.get("type"),
-    )
+        raise BadInput(f"--layout {layout}: {error}") from None
+    for row in read_questions(settings):
+        if isinstance(row, SetQuestion):
+            yield question_of(row, str(row.id), _ELSEWHERE)

@@ -2,7 +2,6 @@
 
 import io
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -12,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from schemas.training_steps import START, QuestionStep, TrainingStep, origins_of
 from tasks.evaluation.scores import Comparison, Score
 from tasks.report.curves import Curves, Points, smoothed
 from tasks.report.summary import contestant, has_masks
@@ -68,9 +68,14 @@ RL_PANELS = {
 """The figures of an RL step that are drawn if they exist, with their titles."""
 
 
-def colour_of(model: str) -> str:
-    """A model's colour, the same in all charts."""
-    return _MODELS[zlib.crc32(model.encode()) % len(_MODELS)]
+class Colours:
+    """A colour for each model, the same in all charts of a page; ``models`` in the order in which they are trained."""
+
+    def __init__(self, models: Sequence[str]) -> None:
+        self._of = {model: _MODELS[place % len(_MODELS)] for place, model in enumerate(models)}
+
+    def of(self, model: str) -> str:
+        return self._of.get(model, _INK)
 
 
 def _svg(label: str, width: float, height: float, draw: Callable[[Figure], None]) -> str:
@@ -93,7 +98,7 @@ def _svg(label: str, width: float, height: float, draw: Callable[[Figure], None]
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
 
 
-def scores_by_level(scores: Sequence[Score]) -> str:
+def scores_by_level(scores: Sequence[Score], colours: Colours) -> str:
     """One set's greedy span recall or exact match with intervals, all contestants side by side for each level."""
     masks = has_masks(scores)
     metric = "span_recall" if masks else "exact"
@@ -112,8 +117,8 @@ def scores_by_level(scores: Sequence[Score]) -> str:
                 [score.mean for score in own],
                 yerr=spread,
                 fmt="o" if side.retrieval == "live" else "D" if side.retrieval == "none" else "s",
-                color=colour_of(side.model),
-                markerfacecolor=colour_of(side.model) if side.retrieval == "live" else "white",
+                color=colours.of(side.model),
+                markerfacecolor=colours.of(side.model) if side.retrieval == "live" else "white",
                 markersize=5,
                 capsize=2,
                 linewidth=1.2,
@@ -129,7 +134,7 @@ def scores_by_level(scores: Sequence[Score]) -> str:
     return _svg(f"{label}, {scores[0].set}", _WIDE, 3.3, draw)
 
 
-def differences(comparisons: Sequence[Comparison]) -> str:
+def differences(comparisons: Sequence[Comparison], colours: Colours) -> str:
     """A forest plot of one set's paired differences over all its questions, one panel for each metric."""
     chosen = [comparison for comparison in comparisons if comparison.level == 0]
     pairs = list(dict.fromkeys((comparison.a, comparison.b) for comparison in chosen))
@@ -142,7 +147,7 @@ def differences(comparisons: Sequence[Comparison]) -> str:
             for row in (c for c in chosen if (c.metric, c.decoding) == column):
                 spread = [[row.difference - row.low], [row.high - row.difference]]
                 height = pairs.index((row.a, row.b))
-                axes.errorbar(row.difference, height, xerr=spread, fmt="o", color=colour_of(row.a.model), capsize=3)
+                axes.errorbar(row.difference, height, xerr=spread, fmt="o", color=colours.of(row.a.model), capsize=3)
             axes.set_title(title)
             axes.grid(axis="y", visible=False)
             axes.margins(y=0.3)
@@ -151,14 +156,59 @@ def differences(comparisons: Sequence[Comparison]) -> str:
     return _svg(f"Paired differences, {comparisons[0].set}", _WIDE, 1.1 + 0.35 * len(pairs), draw)
 
 
-def losses(trainings: Sequence[Curves]) -> str:
+def tree(steps: Sequence[TrainingStep], colours: Colours) -> str:
+    """The steps of training from left to right, each beside the one that it began with, with its kind and set."""
+    origins = origins_of(steps)
+    depths = {START: 0}
+    for step in steps:
+        depths[step.name] = depths[origins[step.name]] + 1
+    heights = _heights([START, *(step.name for step in steps)], origins)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for step in steps:
+            before = origins[step.name]
+            axes.plot(
+                [depths[before], depths[before] + 0.5, depths[step.name]],
+                [heights[before], heights[step.name], heights[step.name]],
+                color=_MUTED,
+                linewidth=1,
+                zorder=1,
+            )
+            axes.scatter(depths[step.name], heights[step.name], color=colours.of(step.name), s=50, zorder=2)
+            what = step.kind.replace("_", " ") + (f" on {step.on}" if isinstance(step, QuestionStep) else "")
+            text = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
+            axes.annotate(step.name, (depths[step.name], heights[step.name]), (0, 8), **text)
+            axes.annotate(what, (depths[step.name], heights[step.name]), (0, -15), color=_MUTED, **text)
+        axes.scatter(0, heights[START], color=_INK, s=30, zorder=2)
+        axes.annotate(START, (0, heights[START]), (0, 8), textcoords="offset points", ha="center", fontsize=8)
+        axes.set_axis_off()
+        axes.set_xlim(-0.3, max(depths.values()) + 0.4)
+        axes.set_ylim(min(heights.values()) - 0.6, 0.6)
+
+    return _svg("Steps of training", _WIDE, 0.35 + 0.75 * len(set(heights.values())), draw)
+
+
+def _heights(names: Sequence[str], origins: Mapping[str, str]) -> dict[str, int]:
+    """A row for each branch: the first step after another continues its row, and further ones begin rows below."""
+    heights, lowest, continued = {names[0]: 0}, 0, set()
+    for name in names[1:]:
+        origin = origins[name]
+        if origin in continued:
+            lowest -= 1
+        heights[name] = lowest if origin in continued else heights[origin]
+        continued.add(origin)
+    return heights
+
+
+def losses(trainings: Sequence[Curves], colours: Colours) -> str:
     """Loss by step, one panel for each training, with bands for the curriculum's phases."""
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(1, len(trainings), squeeze=False)[0]
         for axes, curves in zip(panels, trainings, strict=True):
             points = curves.series["loss"]
-            _line(axes, points, colour_of(curves.label))
+            _line(axes, points, colours.of(curves.label))
             _shade(axes, curves)
             axes.set_title(curves.label)
             axes.set_xlabel("step")
@@ -168,7 +218,7 @@ def losses(trainings: Sequence[Curves]) -> str:
     return _svg("Training loss", _WIDE, 2.8, draw)
 
 
-def reinforcement(curves: Curves) -> str:
+def reinforcement(curves: Curves, colours: Colours) -> str:
     """The figures of RL by step, in small panels."""
     drawn = [name for name in RL_PANELS if name in curves.series]
     columns = 4
@@ -177,7 +227,7 @@ def reinforcement(curves: Curves) -> str:
         rows = -(-len(drawn) // columns)
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
         for axes, name in zip(panels, drawn, strict=False):
-            _line(axes, curves.series[name], colour_of(curves.label))
+            _line(axes, curves.series[name], colours.of(curves.label))
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             _shade(axes, curves, is_labelled=name == drawn[0])
             axes.set_title(RL_PANELS[name], fontsize=8.5)

@@ -1,6 +1,6 @@
 """The results of a run for machines: the fields of report.json are a contract."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel
 
@@ -8,10 +8,12 @@ from schemas.config import PipelineConfig
 from schemas.evaluation_settings import EvaluationSettings
 from schemas.manifest import StageManifest
 from schemas.records import Answer
-from tasks.evaluation.scores import Comparison, Score, comparisons_of, scores_of
+from schemas.training_steps import origins_of
+from tasks.evaluation.scores import Comparison, Score, Side, comparisons_of, scores_of
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
 from tasks.pipeline import graph
+from tasks.stages.models import model_named
 
 
 class StageTiming(BaseModel):
@@ -68,10 +70,24 @@ def report_of(ledger: Ledger, answers: Sequence[Answer], config: PipelineConfig,
     """The report of everything in the ledger, including stages of other runs; ``answers`` are all of its answers."""
     return Report(
         scores=scores_of(answers, resamples_of(config)),
-        comparisons=comparisons_of(answers, resamples_of(config)),
+        comparisons=comparisons_of(answers, resamples_of(config), lambda sides: pairs_of(config, sides)),
         stages=[StageTiming.of(manifest) for manifest in finished_stages(ledger, config)],
         wall_seconds=wall_seconds,
     )
+
+
+def pairs_of(config: PipelineConfig, sides: Sequence[Side]) -> Iterator[tuple[Side, Side]]:
+    """The contestants that are compared: each model with the one that its step began with, then the last model of the
+    first branch with the last of each other branch, then the last model with the other ways to answer."""
+    agents = {side.model: side for side in sides if side.way == "agent" and side.retrieval == "live"}
+    origins = {model: model_named(config, name)[1] for model, name in origins_of(config.training).items()}
+    yield from (
+        (agents[model], agents[origin]) for model, origin in origins.items() if {model, origin} <= agents.keys()
+    )
+    first, *others = [model for model in origins if model not in origins.values() and model in agents] or [None]
+    yield from ((agents[first], agents[other]) for other in others if first is not None and other is not None)
+    if first is not None:
+        yield from ((agents[first], side) for side in sides if side.way != "agent")
 
 
 def resamples_of(config: PipelineConfig) -> int:

@@ -54,8 +54,10 @@ def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report:
         commits=list(dict.fromkeys(manifest.commit for manifest in manifests)),
         finished=max((manifest.finished for manifest in manifests), default=None),
         tiles=_tiles(report, manifests),
-        sections=sections_of(ledger, manifests, report, answers, scores_by_type(answers, resamples_of(config))),
-        config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True),
+        sections=sections_of(config, ledger, manifests, report, answers, scores_by_type(answers, resamples_of(config))),
+        config=yaml.safe_dump(
+            config.model_dump(mode="json", exclude_none=True, by_alias=True), sort_keys=False, allow_unicode=True
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schemas.config import PipelineConfig
 from schemas.manifest import StageManifest
 from schemas.records import Answer, VerdictStatus
 from tasks.agent.trajectory_summary import figures_of
@@ -62,6 +63,7 @@ class Section:
 
 
 def sections_of(
+    config: PipelineConfig,
     ledger: Ledger,
     manifests: Sequence[StageManifest],
     report: Report,
@@ -74,10 +76,11 @@ def sections_of(
         manifests: the finished stages in the order of the pipeline.
         types: scores by type of question (`tasks.evaluation.scores.scores_by_type`).
     """
+    colours = draw.Colours(labels_of(manifests, "models"))
     found = [
-        _scorecard(report.scores, types),
-        _comparisons(report.comparisons, report.scores),
-        _learning(ledger, manifests),
+        _scorecard(report.scores, types, colours),
+        _comparisons(report.comparisons, report.scores, colours),
+        _learning(config, ledger, manifests, colours),
         _corpus(manifests),
         _trajectories(ledger, manifests),
         _examples(ledger, manifests, answers),
@@ -86,7 +89,7 @@ def sections_of(
     return [section for section in found if section.charts or section.tables or section.examples]
 
 
-def _scorecard(scores: Sequence[Score], types: Mapping[str, Sequence[Score]]) -> Section:
+def _scorecard(scores: Sequence[Score], types: Mapping[str, Sequence[Score]], colours: draw.Colours) -> Section:
     if not scores:
         return Section("scorecard", "Scorecard", "")
     sets = by_set(scores)
@@ -100,7 +103,7 @@ def _scorecard(scores: Sequence[Score], types: Mapping[str, Sequence[Score]]) ->
         "scorecard",
         "Scorecard",
         note,
-        charts=[draw.scores_by_level(own) for own in sets.values()],
+        charts=[draw.scores_by_level(own, colours) for own in sets.values()],
         tables=[score_table(own, 0, _head(name, "", sets)) for name, own in sets.items()],
         more=[
             *(
@@ -126,10 +129,10 @@ def _levels(rows: Sequence[Score | Comparison]) -> list[int]:
     return sorted({row.level for row in rows if row.level})
 
 
-def _comparisons(comparisons: Sequence[Comparison], scores: Sequence[Score]) -> Section:
+def _comparisons(comparisons: Sequence[Comparison], scores: Sequence[Score], colours: draw.Colours) -> Section:
     note = (
-        "Each model against the one before it, and the last one against other ways to answer, question by question, "
-        "with 95% bootstrap intervals of the difference. p is the p-value of McNemar's exact test on whether all of an "
+        "Each model against the one that its training began with, the ends of branches against each other, and the "
+        "last model against other ways to answer, question by question, with 95% bootstrap intervals of the difference. p is the p-value of McNemar's exact test on whether all of an "
         "answer is exact."
     )
     if not comparisons:
@@ -142,7 +145,7 @@ def _comparisons(comparisons: Sequence[Comparison], scores: Sequence[Score]) -> 
         "comparisons",
         "Comparisons",
         note,
-        charts=[draw.differences(rows) for rows, _ in sets.values()],
+        charts=[draw.differences(rows, colours) for rows, _ in sets.values()],
         tables=[comparison_table(rows, 0, masks, _head(name, "", sets)) for name, (rows, masks) in sets.items()],
         more=[
             comparison_table(rows, level, masks, _head(name, level_name(level, masks), sets))
@@ -152,13 +155,16 @@ def _comparisons(comparisons: Sequence[Comparison], scores: Sequence[Score]) -> 
     )
 
 
-def _learning(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section:
+def _learning(
+    config: PipelineConfig, ledger: Ledger, manifests: Sequence[StageManifest], colours: draw.Colours
+) -> Section:
     trainings = read_curves(ledger, labels_of(manifests, "models"))
     supervised = [curves for curves in trainings if not curves.is_rl and "loss" in curves.series]
-    charts = [draw.losses(supervised)] if supervised else []
-    charts += [draw.reinforcement(curves) for curves in trainings if curves.is_rl]
+    charts = [draw.tree(config.training, colours)] if trainings and config.training else []
+    charts += [draw.losses(supervised, colours)] if supervised else []
+    charts += [draw.reinforcement(curves, colours) for curves in trainings if curves.is_rl]
     note = (
-        "By step, with running means. Bands are phases of the curriculum; ≤k means up to k masks. The panels of "
+        "By step, with running means. Bands are phases of the curriculum; ≤k means up to k masks or hops. The panels of "
         "reinforcement learning show means over all rollouts of a step. Steps ask different questions, so part of the "
         "variation comes from the questions."
     )
@@ -191,12 +197,13 @@ def _largest(counts: Mapping[str, int]) -> dict[str, int]:
 
 def _trajectories(ledger: Ledger, manifests: Sequence[StageManifest]) -> Section:
     built = [manifest for manifest in manifests if manifest.recipe.stage == "trajectories"]
+    by_label = {manifest.recipe.label: first_trajectories(ledger, manifest.recipe.label) for manifest in built}
     charts = []
     for manifest in built:
-        counts: dict[str, dict[str, int]] = manifest.figures.get("verdicts_by_masks", {})
-        by_masks = {level_name(int(masks), True): verdicts for masks, verdicts in counts.items()}
-        charts.append(draw.stacked(f"Verdicts on {manifest.recipe.label}", by_masks, _VERDICTS))
-    by_label = {manifest.recipe.label: first_trajectories(ledger, manifest.recipe.label) for manifest in built}
+        counts: dict[str, dict[str, int]] = manifest.figures.get("verdicts_by_level", {})
+        masks = any(row.n_masks for row in by_label[manifest.recipe.label])
+        by_level = {level_name(int(level), masks): verdicts for level, verdicts in counts.items()}
+        charts.append(draw.stacked(f"Verdicts on {manifest.recipe.label}", by_level, _VERDICTS))
     fewest = min((len(rows) for rows in by_label.values()), default=0)
     note = (
         "The judge's verdicts for each teacher. Training uses only trajectories that are correct and supported by the "

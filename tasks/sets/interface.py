@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from schemas.records import Step, Support
+from schemas.records import Split, Step, Support
 
 
 class SetText(NamedTuple):
@@ -30,6 +30,8 @@ class SetQuestion:
     steps: Sequence[Step] = ()
     sub_questions: Sequence[str] = ()
     """Further questions in whole sentences, for the leak check."""
+    split: Split | None = None
+    """The split that the file gives to the question."""
     is_answerable: bool = True
     """False: the set says that its passages do not answer the question."""
     problem: str | None = None

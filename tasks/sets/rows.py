@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from schemas.errors import BadInput
 from schemas.records import Question, Reject, Split
 from schemas.set_settings import SetDrawSettings
 from schemas.snapshot import language_of
@@ -71,23 +72,39 @@ def _of_questions(
         if isinstance(row, SetReject):
             rejects.append(Reject(snapshot=snapshot, row_id=row_id, reason=row.reason, failed=False, detail=row.detail))
             continue
-        answer, *others = row.answers
-        yield Question(
-            snapshot=snapshot,
-            question_id=row_id,
-            kind="qa",
-            language=language,
-            prompt=row.question,
-            gold=[answer],
-            aliases=[others],
-            n_masks=0,
-            hops=row.hops,
-            split=_split(row_id, settings.seed, settings.splits),
-            source=name,
-            type=row.type,
-            support=list(row.support),
-            steps=list(row.steps),
-        )
+        named = {"snapshot": snapshot, "language": language, "source": name}
+        yield question_of(row, row_id, {**named, "split": _split_of(row, row_id, settings)})
+
+
+def question_of(row: SetQuestion, row_id: str, named: Mapping[str, Any]) -> Question:
+    """The row of a question; ``named`` are the fields that the file does not say."""
+    answer, *others = row.answers
+    return Question(
+        question_id=row_id,
+        kind="qa",
+        prompt=row.question,
+        gold=[answer],
+        aliases=[others],
+        n_masks=0,
+        hops=row.hops,
+        type=row.type,
+        support=list(row.support),
+        steps=list(row.steps),
+        **named,
+    )
+
+
+def _split_of(row: SetQuestion, row_id: str, settings: SetDrawSettings) -> Split:
+    """The split by the settings, or else the file's own.
+
+    Raises:
+        BadInput: neither says it.
+    """
+    if settings.splits:
+        return _split(row_id, settings.seed, settings.splits)
+    if row.split is None:
+        raise BadInput(f"{row_id}: the file gives it no split: give the set a split or shares")
+    return row.split
 
 
 def _split(row_id: str, seed: int, shares: Mapping[Split, float]) -> Split:

@@ -11,6 +11,7 @@ from schemas.identity import Reads
 from schemas.manifest import PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Question
 from schemas.set_settings import SetDrawSettings
+from tasks.corpus.smallworld import QUESTIONS
 from tasks.ledger import outside, storage
 from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making, Output, has_rows
@@ -20,6 +21,7 @@ from tasks.making.stage import Location, Name, Stage
 from tasks.sets.datasets import files_of
 from tasks.sets.questions import read_questions
 from tasks.sets.rows import figures_of_set, rows_of
+from tasks.stages.dump import DumpStage
 from tasks.stages.leaks import name_of
 from tasks.stages.questions import QuestionStage, questions_of
 
@@ -28,8 +30,9 @@ _PART = "all"
 
 class SetReads(Reads):
     name: str
-    file: AnySet
-    """With the set's folder and name in place of its path; what it holds is known by digest."""
+    file: AnySet | None
+    """With the set's folder and name in place of its path; what it holds is known by digest. None: the questions that
+    the world comes with."""
     draws: SetDrawSettings
 
 
@@ -47,13 +50,14 @@ class SetQuestionStage(Stage[SetReads]):
     def of(cls, config: PipelineConfig) -> Iterator["SetQuestionStage"]:
         for name, settings in config.sets.items():
             file = settings.file
-            draws = SetDrawSettings.within(settings)
+            known = None if file is None else file.model_copy(update={"path": name_of(file.path)})
             yield cls(
                 key=f"{cls.stage}/{name}",
                 label=cls.in_config(config, name)[1],
-                reads=SetReads(name=name, file=file.model_copy(update={"path": name_of(file.path)}), draws=draws),
-                needs=(QuestionSet(f"sets.{name}", file),),
-                locations=(Location(file.path),),
+                reads=SetReads(name=name, file=known, draws=SetDrawSettings.within(settings)),
+                upstreams=(DumpStage.in_config(config),) if file is None else (),
+                needs=() if file is None else (QuestionSet(f"sets.{name}", file),),
+                locations=() if file is None else (Location(file.path),),
                 demand=demand_of(config, name),
             )
 
@@ -63,12 +67,10 @@ class SetQuestionStage(Stage[SetReads]):
         return questions_of(config, name)
 
     def make(self, making: Making) -> StageManifest:
-        (path,) = self.locations
-        file = self.reads.file.model_copy(update={"path": path})
-        work = partial(_questions, making.snapshot, self.reads.name, file)
+        work = partial(_questions, making.snapshot, self.reads.name, self._file(making))
         parts = making.map_parts(Question, {_PART: self.reads.draws}, work)
         # The rows may be those of a run that was killed before it finished, and the set may differ by now.
-        changed = _changes(making.folder, self.locations, making.open.recipe, parts[_PART])
+        changed = _changes(making.folder, self.locations, making.open.recipe, parts[_PART]) if self.locations else []
         if changed:
             raise making.open.refusal(changed)
         rows = storage.read_rows(making.open.parts(Question).data_path(_PART), Question)
@@ -77,9 +79,15 @@ class SetQuestionStage(Stage[SetReads]):
         refuse_shortage(shortages)
         return making.open.finish(parts=parts, gates=[has_rows(parts)], figures=figures)
 
+    def _file(self, making: Making) -> SetSettings:
+        if self.reads.file is None:
+            return PublishedSet(path=storage.join(making.upstream_folder("dump"), QUESTIONS), layout="steps")
+        (path,) = self.locations
+        return self.reads.file.model_copy(update={"path": path})
+
     @classmethod
     def changes(cls, ledger: Ledger, built: StageManifest, locations: Sequence[str]) -> list[str]:
-        if "file" not in built.recipe.settings:  # masked questions, which are of the same stage
+        if built.recipe.settings.get("file") is None:  # masked questions, or the world's
             return []
         folder = ledger.folder(built.recipe.stage, built.recipe.label)
         part = storage.read_document(storage.join(folder, f"part-{_PART}.json"), PartManifest)

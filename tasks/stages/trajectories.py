@@ -10,7 +10,7 @@ from tasks.ledger import storage
 from tasks.making.context import Making, has_rows, no_failed_rows
 from tasks.making.stage import S, Stage
 
-SCORED_VERSION = 3
+SCORED_VERSION = 4
 """The version of trajectories and answers: raised when scoring changes which of them are right, or when prompts or the
 parsing of turns change."""
 
@@ -39,7 +39,7 @@ class TrajectoryStage(Stage[S]):
                 status = cast(str, row.verdict.status) if row.verdict else "unjudged"
                 verdicts[status] += 1
                 ends[row.end_reason] += 1
-                yields.setdefault(str(row.n_masks), Counter())[status] += 1
+                yields.setdefault(str(row.level), Counter())[status] += 1
         accepted = verdicts[VerdictStatus.CORRECT]
         enough = Gate(
             name="accepted trajectories", holds=accepted >= at_least, detail=f"{accepted}, at least {at_least}"
@@ -47,7 +47,7 @@ class TrajectoryStage(Stage[S]):
         counted = {
             "verdicts": dict(sorted(verdicts.items())),
             "end_reasons": dict(sorted(ends.items())),
-            "verdicts_by_masks": {masks: dict(sorted(counts.items())) for masks, counts in sorted(yields.items())},
+            "verdicts_by_level": {level: dict(sorted(counts.items())) for level, counts in sorted(yields.items())},
         }
         gates = [has_rows(parts), no_failed_rows(parts), enough]
         return making.open.finish(parts=parts, gates=gates, figures={**counted, **(figures or {})})

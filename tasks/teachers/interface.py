@@ -118,6 +118,7 @@ class Attempt:
             n_masks=self.question.n_masks,
             verdict=None,
             n_tokens=0,
+            hops=0 if self.question.kind == "ramp" else self.question.hops,
         )
 
     def _write(self, turn: str) -> None:

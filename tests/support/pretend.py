@@ -14,7 +14,7 @@ from tasks.ledger.ledger import STAGE, Ledger
 from tests.support.examples import SNAPSHOT, ramp_question, trajectory
 
 TEXT = "{name} was born in {town} in the year {year}. The {trade} worked for {firm} and was buried beside the old mill."
-SKILL = {"untrained": 0.0, "base": 0.02, "sft-0": 0.72, "sft-1": 0.8, "dapo": 0.88}
+SKILL = {"untrained": 0.0, "base": 0.02, "ramp-sft": 0.72, "ramp-evolved": 0.8, "ramp-rl": 0.88}
 
 
 class PretendRun:
@@ -48,7 +48,7 @@ class PretendRun:
             assert row.verdict is not None
             of_masks = counts.setdefault(str(row.n_masks), {})
             of_masks[row.verdict.status] = of_masks.get(row.verdict.status, 0) + 1
-        self._stage("trajectories", label, Trajectory, rows, [], figures={"verdicts_by_masks": counts})
+        self._stage("trajectories", label, Trajectory, rows, [], figures={"verdicts_by_level": counts})
 
     def model(self, label: str, lines: list[dict[str, float]], seconds: float = 200.0) -> None:
         folder = self.ledger.folder("models", label)
@@ -89,14 +89,14 @@ class PretendRun:
         self.corpus()
         self.trajectories("scripted", 0.9)
         self.model("base", supervised_lines(300, [(0, 300)], 6.5))
-        self.model("sft-0", supervised_lines(400, [(1, 100), (2, 100), (4, 200)], 2.5))
-        self.trajectories("student-1", 0.6)
-        self.model("sft-1", supervised_lines(120, [(4, 120)], 0.4))
-        self.model("dapo", rl_lines(25))
+        self.model("ramp-sft", supervised_lines(400, [(1, 100), (2, 100), (4, 200)], 2.5))
+        self.trajectories("ramp-evolved", 0.6)
+        self.model("ramp-evolved", supervised_lines(120, [(4, 120)], 0.4))
+        self.model("ramp-rl", rl_lines(25))
         for model in SKILL:
-            self.answers(model, model)
-        self.answers("dapo-none", "dapo", "none")
-        self.answers("dapo-random", "dapo", "random")
+            self.answers(f"ramp.{model}", model)
+        self.answers("ramp.ramp-rl.none", "ramp-rl", "none")
+        self.answers("ramp.ramp-rl.random", "ramp-rl", "random")
 
     def _stage(
         self,
@@ -185,7 +185,7 @@ class PretendRun:
             model=model,
             retrieval=retrieval,
             decoding=decoding,
-            set="ramp-test",
+            set="ramp",
             question_id=question.question_id,
             n_masks=question.n_masks,
             gold=question.gold,

@@ -10,10 +10,12 @@ from tasks.sets.layouts.hotpotqa import HotpotQA
 from tasks.sets.layouts.interface import RecordLayout
 from tasks.sets.layouts.musique import MuSiQue
 from tasks.sets.layouts.plain import Plain
+from tasks.sets.layouts.steps import Steps
 from tasks.sets.layouts.two_wiki import TwoWiki
 
 PLAIN, CORPUS = "plain", "corpus"
 LAYOUTS: dict[str, type[RecordLayout]] = {
+    "steps": Steps,
     "flashrag": FlashRag,
     "musique": MuSiQue,
     "two_wiki": TwoWiki,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.records import Author, EndReason, VerdictStatus
+from schemas.records import Author, EndReason, Support, VerdictStatus
 from tasks.agent.judge import judge
 from tasks.agent.protocol import answer_turn, information_of, search_turn
 from tests.support.examples import qa_question, ramp_question, trajectory
@@ -128,3 +128,35 @@ def test_a_question_without_masks() -> None:
     question = qa_question(["Osk"], [["Oskburg"]])
     for answer, status in [("Osk", "correct"), ("Oskburg", "correct"), ("Kell", "wrong"), ("Osk Kell Bern", "wrong")]:
         assert judge(question, trajectory(question, [SEARCHED, FOUND, said(answer)])).status == status
+
+
+@pytest.mark.parametrize("listed", ["Arlen Brom, Karl Osk", "Karl Osk or Arlen Brom", "Arlen Brom and Karl Osk"])
+def test_both_names_of_a_comparison_are_no_answer(listed: str) -> None:
+    question = qa_question(["Arlen Brom"], [[]])
+    assert judge(question, trajectory(question, [SEARCHED, FOUND, said("Arlen Brom")])).status == VerdictStatus.CORRECT
+    assert judge(question, trajectory(question, [SEARCHED, FOUND, said(listed)])).status == VerdictStatus.WRONG
+
+
+def test_an_answer_that_is_the_title_of_a_shown_page_is_supported() -> None:
+    question = qa_question(["Kell"], [["Kell (town)"]])
+    found = (Author.ENVIRONMENT, "<information>Kell (town): It is the older of the two.</information>")
+    assert judge(question, trajectory(question, [SEARCHED, found, said("Kell")])).status == VerdictStatus.CORRECT
+    assert judge(question, trajectory(question, [SEARCHED, FOUND, said("Kell")])).status == VerdictStatus.UNSUPPORTED
+
+
+@pytest.mark.parametrize(("gold", "kind"), [("yes", "qa"), ("No", "qa"), ("refuted", "claim")])
+def test_a_yes_or_no_is_supported_by_all_pages_that_the_set_names(gold: str, kind: str) -> None:
+    named = {"kind": kind, "support": [Support(title="Arlen Brom", text=None), Support(title="OSK", text=None)]}
+    question = qa_question([gold], [[]]).model_copy(update=named)
+    half = (Author.ENVIRONMENT, "<information>Arlen Brom: He came from Osk: yes. No. It was refuted.</information>")
+    for turns, answer, status in [
+        ([SEARCHED, FOUND], gold, VerdictStatus.CORRECT),
+        ([SEARCHED, half], gold, VerdictStatus.UNSUPPORTED),
+        ([SEARCHED, half, SEARCHED, FOUND], gold, VerdictStatus.CORRECT),
+        ([SEARCHED, FOUND], "yes or no, supported or refuted", VerdictStatus.WRONG),
+        ([SEARCHED, FOUND], "yes no", VerdictStatus.WRONG),
+    ]:
+        assert judge(question, trajectory(question, [*turns, said(answer)])).status == status, (turns, answer)
+    unnamed = question.model_copy(update={"support": []})
+    assert judge(unnamed, trajectory(unnamed, [SEARCHED, half, said(gold)])).status == VerdictStatus.CORRECT
+    assert judge(unnamed, trajectory(unnamed, [said(gold)])).status == VerdictStatus.UNSUPPORTED

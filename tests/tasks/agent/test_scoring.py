@@ -201,6 +201,11 @@ def test_the_best_f1_and_the_best_exact_match_of_all_golds_count() -> None:
     assert (scores.f1, scores.exact) == (pytest.approx(0.8), 0.0)
 
 
+@pytest.mark.parametrize(("answer", "recall"), [("Yes.", 1.0), ("yes no", 0.0), ("yes or no", 0.0), ("no", 0.0)])
+def test_a_yes_with_anything_beside_it_is_no_answer(answer: str, recall: float) -> None:
+    assert score(qa_question(["yes"], [[]]), answer).recall == recall
+
+
 def test_no_answer_at_all_is_worth_nothing_whatever_the_gold() -> None:
     assert score(qa_question(["The"], [[]]), None).f1 == 0
     assert score(qa_question(["The"], [[]]), "").exact == 1, "as in SQuAD 2.0"

@@ -1,7 +1,10 @@
 """The small world: a real dump, deterministic, whose splits share nothing and whose retellings can be looked up."""
 
 import bz2
+import hashlib
+import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,6 +18,7 @@ from tasks.corpus.smallworld import WorldPage, world_pages, write_world
 from tasks.corpus.worldtext import MONTHS
 
 SETTINGS = WorldSettings(seed=3, families={Split.TRAIN: 3, Split.RL: 2, Split.DEV: 1, Split.TEST: 2}, retellings=6)
+HARDER = SETTINGS.model_copy(update={"namesakes": 0.4, "aliases": 0.3, "descriptions": 0.5, "questions": 5})
 SNAPSHOT = "smallworld-20260101"
 STEM = "smallworld-20260101-pages-articles-multistream"
 XML = "{http://www.mediawiki.org/xml/export-0.11/}"
@@ -158,3 +162,63 @@ def test_a_paragraph_names_nothing_twice_and_holds_four_spans(pages: list[WorldP
 def test_more_entities_than_names_is_bad_input() -> None:
     with pytest.raises(BadInput, match="names"):
         world_pages(WorldSettings(families={Split.TRAIN: 1000}, retellings=1))
+
+
+def test_a_world_without_the_harder_settings_is_the_same_as_ever(pages: list[WorldPage]) -> None:
+    """Existing roots keep their dump."""
+    written = hashlib.sha256(json.dumps(pages).encode()).hexdigest()
+    assert written == "d28e309101e56bee818a9e279bbbcc59d259e9fc075ae11169dededed6f63c30"
+
+
+@pytest.fixture(scope="module")
+def harder() -> list[WorldPage]:
+    return world_pages(HARDER)
+
+
+def test_towns_of_one_name_have_titles_that_tell_them_apart_and_retellings_do_not(harder: list[WorldPage]) -> None:
+    assert len({page.title for page in harder}) == len(harder)
+    named = Counter(title.partition(" (")[0] for title in shorts(harder) if " (" in title)
+    families = sum(HARDER.families.values())
+    assert set(named.values()) == {2}
+    assert 1 <= len(named) / families <= 2, "four of ten towns, where rulers can tell them apart"
+    for page in harder:
+        for target, anchor in LINK.findall(page.text):
+            name, _, ruler = target.partition(" (")
+            if name in named and anchor != name:
+                told = anchor == f"{name}, {ruler.removesuffix(')')}"
+                assert told != is_retelling(page) or anchor not in shorts(harder), anchor
+    for name in named:
+        rulers = [page.text for title, page in shorts(harder).items() if title.startswith(f"{name} (")]
+        assert len(rulers) == 2
+
+
+def test_a_second_name_is_a_redirect_stands_on_the_short_page_and_is_used(harder: list[WorldPage]) -> None:
+    second = {page.title: page.redirect for page in harder if page.redirect and "(" not in page.title}
+    assert abs(len(second) - 0.3 * len(shorts(harder))) <= sum(HARDER.families.values())
+    for name, title in second.items():
+        assert re.search(rf"^'''[^']+''' or '''{name}'''", shorts(harder)[title].text)
+    retold = " ".join(plain(page.text) for page in harder if is_retelling(page))
+    used = sum(name in retold for name in second)
+    assert used > 0.5 * len(second)
+
+
+def test_a_described_entity_is_not_named_in_its_sentence(harder: list[WorldPage]) -> None:
+    found = 0
+    for page in filter(is_retelling, harder):
+        for sentence in re.split(r"(?<=\.)\s+", page.text):
+            described = re.match(r"The person who founded (\w+) ", sentence)
+            firm = described and shorts(harder).get(described[1])
+            if firm:
+                founder = re.search(r"(?:by|founded by) \[\[([^]|]+)", firm.text)
+                assert founder is not None
+                assert founder[1] not in sentence
+                found += 1
+    assert found > 3
+
+
+@pytest.mark.parametrize("part", ["dump", "questions.jsonl"])
+def test_a_harder_world_gives_the_same_bytes_again(part: str, tmp_path: Path) -> None:
+    for name in ("first", "again"):
+        write_world(HARDER, SNAPSHOT, str(tmp_path / name))
+    file = f"{STEM}.xml.bz2" if part == "dump" else part
+    assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()

@@ -16,7 +16,7 @@ def answer(model: str, question: int, recall: float, **fields: Any) -> Answer:
         "model": model,
         "retrieval": "live",
         "decoding": "greedy",
-        "set": "ramp-test",
+        "set": "ramp",
         "question_id": f"q{question}",
         "n_masks": 1 + question % 2,
         "gold": ["x"],
@@ -34,12 +34,12 @@ def answer(model: str, question: int, recall: float, **fields: Any) -> Answer:
 def rows() -> Iterator[Answer]:
     for question in range(40):
         search = {"queries": ["q"], "passage_ids": ["1-0"], "outcome": "found"}
-        yield answer("sft-1", question, 1.0 if question % 4 else 0.0, searches=[search, search])
-        yield answer("sft-1", question, 0.0, decoding="sampled")
-        yield answer("dapo", question, 1.0)
-        yield answer("dapo", question, 0.5, decoding="sampled")
+        yield answer("ramp-evolved", question, 1.0 if question % 4 else 0.0, searches=[search, search])
+        yield answer("ramp-evolved", question, 0.0, decoding="sampled")
+        yield answer("ramp-rl", question, 1.0)
+        yield answer("ramp-rl", question, 0.5, decoding="sampled")
         end = EndReason.TURNS if question < 10 else EndReason.MALFORMED if question < 20 else EndReason.ANSWERED
-        yield answer("dapo", question, 0.0, retrieval="none", end_reason=end)
+        yield answer("ramp-rl", question, 0.0, retrieval="none", end_reason=end)
 
 
 def asked(model: str, question: int, exact: float, **fields: Any) -> Answer:
@@ -56,16 +56,16 @@ def of(scores: list[Score], model: str, metric: str, **fields: Any) -> Score:
 
 def test_means_by_level_metric_decoding_and_retrieval() -> None:
     scores = scores_of(list(rows()), 500)
-    everything = of(scores, "sft-1", "span_recall")
+    everything = of(scores, "ramp-evolved", "span_recall")
     assert (everything.mean, everything.n) == (0.75, 40)
     assert 0.55 < everything.low < 0.75 < everything.high < 0.92
-    levels = [of(scores, "sft-1", "span_recall", level=level).mean for level in (1, 2)]
+    levels = [of(scores, "ramp-evolved", "span_recall", level=level).mean for level in (1, 2)]
     assert levels == [0.5, 1.0]
-    assert of(scores, "sft-1", "searches").mean == 2
-    assert of(scores, "sft-1", "span_recall", decoding="sampled").mean == 0
-    assert of(scores, "dapo", "span_recall", decoding="sampled").mean == 0.5
-    assert of(scores, "dapo", "format", retrieval="none").mean == 0.75
-    assert of(scores, "dapo", "answered", retrieval="none").mean == 0.5
+    assert of(scores, "ramp-evolved", "searches").mean == 2
+    assert of(scores, "ramp-evolved", "span_recall", decoding="sampled").mean == 0
+    assert of(scores, "ramp-rl", "span_recall", decoding="sampled").mean == 0.5
+    assert of(scores, "ramp-rl", "format", retrieval="none").mean == 0.75
+    assert of(scores, "ramp-rl", "answered", retrieval="none").mean == 0.5
     assert not [s for s in scores if s.retrieval == "none" and s.decoding == "sampled"]
     assert not {"f1", "recall", "substring"} & {score.metric for score in scores}, "those of questions without masks"
 
@@ -86,12 +86,12 @@ def test_questions_have_their_own_metrics_and_go_by_hops() -> None:
 def test_sets_and_ways_are_kept_apart() -> None:
     answers = [
         *rows(),
-        *(asked("dapo", n, 1.0) for n in range(9)),
-        *(asked("dapo", n, 0.0, way="rag") for n in range(9)),
+        *(asked("ramp-rl", n, 1.0) for n in range(9)),
+        *(asked("ramp-rl", n, 0.0, way="rag") for n in range(9)),
     ]
     scores = scores_of(answers, 100)
-    assert of(scores, "dapo", "exact", set="ramp-test").n == 40
-    assert [of(scores, "dapo", "exact", set="worldqa", way=way).mean for way in ("agent", "rag")] == [1.0, 0.0]
+    assert of(scores, "ramp-rl", "exact", set="ramp").n == 40
+    assert [of(scores, "ramp-rl", "exact", set="worldqa", way=way).mean for way in ("agent", "rag")] == [1.0, 0.0]
 
 
 def comparison(level: int, metric: str, decoding: str = "greedy") -> Comparison:
@@ -102,7 +102,12 @@ def comparison(level: int, metric: str, decoding: str = "greedy") -> Comparison:
 
 def test_each_model_is_compared_with_the_one_before_it_question_by_question() -> None:
     exact = comparison(0, "exact")
-    assert (exact.a.model, exact.b.model, exact.difference, exact.n) == ("dapo", "sft-1", pytest.approx(0.25), 40)
+    assert (exact.a.model, exact.b.model, exact.difference, exact.n) == (
+        "ramp-rl",
+        "ramp-evolved",
+        pytest.approx(0.25),
+        40,
+    )
     assert exact.p_value == pytest.approx(2 * 0.5**10)
     steady = comparison(0, "span_recall", "sampled")
     assert (steady.difference, steady.low, steady.high) == (0.5, 0.5, 0.5)
@@ -122,7 +127,7 @@ def test_the_last_agent_is_compared_with_other_ways_to_answer() -> None:
 
 
 def test_questions_that_only_one_model_answered_are_left_out() -> None:
-    few = [row for row in rows() if row.model != "dapo" or row.question_id in ("q1", "q2")]
+    few = [row for row in rows() if row.model != "ramp-rl" or row.question_id in ("q1", "q2")]
     found = [c for c in comparisons_of(few, 100) if (c.level, c.metric, c.decoding) == (0, "span_recall", "greedy")]
     assert [c.n for c in found] == [2]
 
@@ -134,4 +139,4 @@ def test_rows_of_the_report_hold_what_its_readers_were_promised() -> None:
     ]
     row = comparisons_of(list(rows()), 100)[0].model_dump()
     assert list(row) == ["set", "decoding", "level", "metric", "a", "b", "difference", "low", "high", "n"]
-    assert row["a"] == {"model": "dapo", "way": "agent", "retrieval": "live"}
+    assert row["a"] == {"model": "ramp-rl", "way": "agent", "retrieval": "live"}

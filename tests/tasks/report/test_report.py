@@ -49,9 +49,9 @@ def test_the_json_holds_just_what_its_readers_were_promised(whole: PretendRun) -
     assert set(document["comparisons"][0]) == {
         *("set", "decoding", "level", "metric", "a", "b", "difference", "low", "high", "n")
     }
-    assert {row["model"] for row in document["scores"]} == {"untrained", "base", "sft-0", "sft-1", "dapo"}
+    assert {row["model"] for row in document["scores"]} == {"untrained", "base", "ramp-sft", "ramp-evolved", "ramp-rl"}
     assert {row["level"] for row in document["scores"]} == {0, 1, 2, 3, 4}
-    assert ("dapo", "sft-1") in {(row["a"]["model"], row["b"]["model"]) for row in document["comparisons"]}
+    assert ("ramp-rl", "ramp-evolved") in {(row["a"]["model"], row["b"]["model"]) for row in document["comparisons"]}
     assert document["stages"][2] == {"stage": "questions", "label": "v1", "rows": 40, "rejects": 80, "seconds": 12.0}
     assert document["wall_seconds"] == 1834.0
 
@@ -87,9 +87,9 @@ def test_the_scorecard_is_a_table_in_markdown_too(whole: PretendRun) -> None:
     head, border, *rows = [line for line in scorecard_markdown(report).splitlines() if line.startswith("|")]
     assert head.split("|")[1:3] == [" model ", " span recall "]
     assert set(border) <= set("|- ")
-    (dapo,) = [row for row in rows if row.startswith("| dapo |")]
+    (dapo,) = [row for row in rows if row.startswith("| ramp-rl |")]
     greedy = [score for score in report.scores if score.decoding == "greedy" and score.level == 0]
-    score = next(s for s in greedy if (s.model, s.retrieval, s.metric) == ("dapo", "live", "exact"))
+    score = next(s for s in greedy if (s.model, s.retrieval, s.metric) == ("ramp-rl", "live", "exact"))
     assert f"| {score.mean:.3f} |" in dapo
 
 
@@ -130,27 +130,28 @@ def test_the_scorecard_shows_what_the_json_says(whole: PretendRun) -> None:
     (dapo,) = [
         score
         for score in document["scores"]
-        if (score["model"], score["retrieval"], score["level"], score["metric"]) == ("dapo", "live", 0, "span_recall")
+        if (score["model"], score["retrieval"], score["level"], score["metric"])
+        == ("ramp-rl", "live", 0, "span_recall")
         and score["decoding"] == "greedy"
     ]
     rows = [" ".join(row.text_content().split()) for row in page_of(whole).get_element_by_id("scorecard").iter("tr")]
     shown = f"{dapo['mean']:.3f}[{dapo['low']:.3f}, {dapo['high']:.3f}]"
-    assert any(row.startswith(f"dapo{shown}") for row in rows)
-    assert any(row.startswith("dapo, random passages") for row in rows)
+    assert any(row.startswith(f"ramp-rl{shown}") for row in rows)
+    assert any(row.startswith("ramp-rl, random passages") for row in rows)
 
 
 def test_every_set_has_tables_of_its_own(tmp_path: Path) -> None:
     run = PretendRun(str(tmp_path))
     run.everything()
-    run.asked("dapo-worldqa", "dapo")
+    run.asked("dapo-worldqa", "ramp-rl")
     run.asked("base-rag", "base", way="rag")
     run.asked("base-direct", "base", way="direct", retrieval="none")
     report = write_report(run.ledger, config(tmp_path), 1.0)
     heads = [table.findtext(".//th") for table in page_of(run).get_element_by_id("scorecard").iter("table")]
-    assert heads[:2] == ["ramp-test", "worldqa"]
-    assert {"worldqa, 3 hops", "worldqa, comparison", "ramp-test, 4 masks"} <= set(heads)
+    assert heads[:2] == ["ramp", "worldqa"]
+    assert {"worldqa, 3 hops", "worldqa, comparison", "ramp, 4 masks"} <= set(heads)
     against = {(row.a.model, row.b.model, row.b.way) for row in report.comparisons if row.set == "worldqa"}
-    assert against == {("dapo", "base", "rag"), ("dapo", "base", "direct")}
+    assert against == {("ramp-rl", "base", "rag"), ("ramp-rl", "base", "direct")}
     text = printed(report)
     assert "worldqa, all questions; 95% intervals" in text
     assert re.search(r"base, one search +0\.\d{3}", text) and "base, no search" in text
@@ -186,12 +187,12 @@ def test_the_terminals_table_fits_a_terminal(whole: PretendRun) -> None:
     settings = config(Path(whole.ledger.root))
     text = printed(report_of(whole.ledger, read_answers(whole.ledger), settings, 1.0))
     assert "…" not in text
-    assert re.search(r"dapo, search off +0\.\d{3} \[0\.\d\d, 0\.\d\d\]", text)
+    assert re.search(r"ramp-rl, search off +0\.\d{3} \[0\.\d\d, 0\.\d\d\]", text)
 
 
 def test_examples_are_one_right_and_one_wrong_of_each(whole: PretendRun) -> None:
     examples = read_examples(whole.ledger, ["scripted"], read_answers(whole.ledger))
-    dapo = [example for example in examples if example.source == "dapo"]
+    dapo = [example for example in examples if example.source == "ramp-rl"]
     assert [example.is_right for example in dapo] == [True, False]
     assert [mask.recall for mask in dapo[0].masks] == [1.0] * len(dapo[0].masks)
     wrong = dapo[1].masks[-1]
@@ -203,23 +204,23 @@ def test_examples_are_one_right_and_one_wrong_of_each(whole: PretendRun) -> None
 
 def test_curves_know_where_the_curriculum_moves_on_and_what_a_step_left_out(whole: PretendRun) -> None:
     curves = {
-        training.label: training for training in read_curves(whole.ledger, ["untrained", "base", "sft-0", "dapo"])
+        training.label: training for training in read_curves(whole.ledger, ["untrained", "base", "ramp-sft", "ramp-rl"])
     }
-    assert curves["sft-0"].phases == [(1, 1.0), (101, 2.0), (201, 4.0)]
+    assert curves["ramp-sft"].phases == [(1, 1.0), (101, 2.0), (201, 4.0)]
     assert curves["base"].phases == [(1, 0.0)]
-    assert [label for label, training in curves.items() if training.is_rl] == ["dapo"]
-    assert 2 not in [step for step, _ in curves["dapo"].series["parity"]]
-    assert len(curves["dapo"].series["parity"]) == 24
+    assert [label for label, training in curves.items() if training.is_rl] == ["ramp-rl"]
+    assert 2 not in [step for step, _ in curves["ramp-rl"].series["parity"]]
+    assert len(curves["ramp-rl"].series["parity"]) == 24
 
 
 def test_phases_that_an_earlier_version_wrote_under_another_name_are_read(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path), SNAPSHOT)
-    file = Path(ledger.folder("models", "sft-0")) / "metrics.jsonl"
+    file = Path(ledger.folder("models", "ramp-sft")) / "metrics.jsonl"
     file.parent.mkdir(parents=True)
     lines = [{"step": 1, "stage": 1, "loss": 2.0}, {"step": 2, "stage": 1, "loss": 1.5}]
     resumed = {"step": 3, "phase": 2, "loss": 1.0}
     file.write_text("".join(json.dumps(line) + "\n" for line in [*lines, resumed]))
-    (curves,) = read_curves(ledger, ["sft-0"])
+    (curves,) = read_curves(ledger, ["ramp-sft"])
     assert curves.phases == [(1, 1.0), (3, 2.0)]
 
 

@@ -118,10 +118,10 @@ ROWS: list[tuple[Any, list[str]]] = [
     (
         Answer(
             snapshot=SNAPSHOT,
-            model="dapo",
+            model="ramp-rl",
             retrieval="live",
             decoding="greedy",
-            set="ramp-test",
+            set="ramp",
             question_id="q",
             n_masks=2,
             gold=["Great Tolm", "Osk"],
@@ -133,7 +133,7 @@ ROWS: list[tuple[Any, list[str]]] = [
             n_tokens=9,
             end_reason="answered",
         ),
-        ["dapo", "Great Tolm; Osk", "no idea", "Arlen Brom  →  7-0"],
+        ["ramp-rl", "Great Tolm; Osk", "no idea", "Arlen Brom  →  7-0"],
     ),
     (
         Reject(snapshot=SNAPSHOT, row_id="7-0", reason="too_short", failed=False, detail="4 words"),

@@ -193,6 +193,22 @@ def test_a_wrong_index_is_reported_in_the_progress_and_in_the_manifest(tmp_path:
     assert manifests["pages"].rows == 9
 
 
+def test_the_questions_of_the_small_world_are_part_of_what_its_dump_is(tmp_path: Path) -> None:
+    def dump(label: str, questions: int) -> tuple[StageManifest, Path]:
+        world = {"families": {"train": 1}, "retellings": 2, "questions": questions}
+        told = {"name": "corpus", "snapshot": JANUARY, "world": world, "ramp": {"splits": "table"}}
+        config = PipelineConfig.model_validate({**told, "runtime": {"root": str(tmp_path)}, "labels": {"dump": label}})
+        return made(config, "dump"), tmp_path / JANUARY / "dump" / label
+
+    (without, bare), (asked, folder) = dump("v1", 0), dump("v2", 2)
+    archive = f"{JANUARY}-pages-articles-multistream.xml.bz2"
+    assert (bare / archive).read_bytes() == (folder / archive).read_bytes()
+    assert {file.name for file in folder.iterdir()} - {file.name for file in bare.iterdir()} == {"questions.jsonl"}
+    assert len((folder / "questions.jsonl").read_text().splitlines()) == 6
+    assert without.digest != asked.digest
+    assert without.fingerprint != asked.fingerprint
+
+
 # -- a second snapshot ----------------------------------------------------------------------------------------------
 
 JANUARY, FEBRUARY = "smallworld-20260101", "smallworld-20260201"

@@ -13,7 +13,8 @@ from tasks.agent.environment import information_within
 from tasks.agent.protocol import information_of, parse_turn, prompt_of
 from tasks.agent.scoring import holds
 from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
-from tasks.teachers.scripted import VOCABULARY, teach, teach_many
+from tasks.teachers.scripted import teach, teach_many
+from tasks.teachers.scripted_ramp import RampAttempt
 
 PASSAGES = {
     "1-0": ("Tiskor", "Tiskor is a mill founded by Karlo Vint in 1871."),
@@ -246,7 +247,7 @@ def test_no_turn_says_what_nothing_has_shown(
             turn = parse_turn(segment.text)
             assert turn is not None
             said = " ".join([turn.think, *turn.queries, turn.answer or ""])
-            assert set(re.findall(r"\w+", said)) <= set(re.findall(r"\w+", shown)) | VOCABULARY
+            assert set(re.findall(r"\w+", said)) <= set(re.findall(r"\w+", shown)) | RampAttempt.vocabulary
             for one in asked.masks:
                 assert holds(shown, one.surface) or not holds(said, one.surface)
         else:
