@@ -19,7 +19,8 @@ class SetDrawSettings(Identity):
     """Which questions of a set are taken, and the split of each."""
 
     split: Split | None = None
-    """The split of all questions. Without `split` and `shares` the file must give each question its split."""
+    """The split of all questions. The layout `steps`, which the world's questions have, gives each question its own
+    split; all others need `split` or `shares`."""
     shares: Annotated[dict[Split, Share], Field(min_length=1)] | None = None
     """The share of the questions in each split; they sum to 1. A hash of the question's id draws its split, so that
     added questions move no other."""
@@ -66,9 +67,11 @@ class QuestionSetSettings(SetDrawSettings):
         return layout
 
     @model_validator(mode="after")
-    def _the_world_has_one_layout(self) -> "QuestionSetSettings":
+    def _every_question_has_a_split(self) -> "QuestionSetSettings":
         if self.path is None:
             self.refuse_unread(("layout",), "without path the questions are the world's")
+        elif not self.splits and self.layout != "steps":
+            raise ValueError("give either split (of all questions) or shares (of each split)")
         return self
 
     @property

@@ -80,14 +80,11 @@ def pairs_of(config: PipelineConfig, sides: Sequence[Side]) -> Iterator[tuple[Si
     """The contestants that are compared: each model with the one that its step began with, then the last model of the
     first branch with the last of each other branch, then the last model with the other ways to answer."""
     agents = {side.model: side for side in sides if side.way == "agent" and side.retrieval == "live"}
-    origins = {model: model_named(config, name)[1] for model, name in origins_of(config.training).items()}
-    yield from (
-        (agents[model], agents[origin]) for model, origin in origins.items() if {model, origin} <= agents.keys()
-    )
-    first, *others = [model for model in origins if model not in origins.values() and model in agents] or [None]
-    yield from ((agents[first], agents[other]) for other in others if first is not None and other is not None)
-    if first is not None:
-        yield from ((agents[first], side) for side in sides if side.way != "agent")
+    origins = {name: model_named(config, origin)[1] for name, origin in origins_of(config.training).items()}
+    yield from ((agents[name], agents[origin]) for name, origin in origins.items() if {name, origin} <= agents.keys())
+    ends = [agents[name] for name in origins if name not in origins.values() and name in agents]
+    yield from ((ends[0], other) for other in ends[1:])
+    yield from ((ends[0], side) for side in sides if ends and side.way != "agent")
 
 
 def resamples_of(config: PipelineConfig) -> int:

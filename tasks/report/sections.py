@@ -132,8 +132,8 @@ def _levels(rows: Sequence[Score | Comparison]) -> list[int]:
 def _comparisons(comparisons: Sequence[Comparison], scores: Sequence[Score], colours: draw.Colours) -> Section:
     note = (
         "Each model against the one that its training began with, the ends of branches against each other, and the "
-        "last model against other ways to answer, question by question, with 95% bootstrap intervals of the difference. p is the p-value of McNemar's exact test on whether all of an "
-        "answer is exact."
+        "last model against other ways to answer, question by question, with 95% bootstrap intervals of the "
+        "difference. p is the p-value of McNemar's exact test on whether all of an answer is exact."
     )
     if not comparisons:
         return Section("comparisons", "Comparisons", note)
@@ -164,8 +164,8 @@ def _learning(
     charts += [draw.losses(supervised, colours)] if supervised else []
     charts += [draw.reinforcement(curves, colours) for curves in trainings if curves.is_rl]
     note = (
-        "By step, with running means. Bands are phases of the curriculum; ≤k means up to k masks or hops. The panels of "
-        "reinforcement learning show means over all rollouts of a step. Steps ask different questions, so part of the "
+        "By step, with running means. Bands are phases of the curriculum; ≤k means up to k masks or hops. The panels "
+        "of reinforcement learning show means over all rollouts of a step. Steps ask different questions, so part of the "
         "variation comes from the questions."
     )
     return Section("learning", "Learning curves", note, charts=charts)

@@ -103,11 +103,9 @@ def test_answers_that_cannot_be_scored_are_one_line(tmp_path, asked, rows, said)
 @pytest.mark.parametrize(
     ("rows", "options", "said"),
     [
-        ([{"question": "x", "answers": ["y"]}], {}, "record 1: no field 'id'"),
         ([{"id": "a", "question": "x", "answers": []}], {}, "record 1: "),
-        ([SET[0], SET[0]], {}, "the id 'a' is there twice"),
-        (SET, {"layout": "flashrag"}, "record 1: no field 'golden_answers'"),
-        (SET, {"layout": "other"}, "--layout other: give one of lines, flashrag"),
+        (SET, {"layout": "flashrag"}, "record 1: not in the layout flashrag"),
+        (SET, {"layout": "other"}, "--layout other: there is no layout 'other': choose one of hotpotqa, two_wiki"),
         (SET, {"split": "test"}, "has no splits"),
         ([], {}, "no questions"),
     ],

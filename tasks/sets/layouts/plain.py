@@ -1,6 +1,6 @@
 """Questions with their answers and nothing more: lists and lines of `question` with `answer` or `answers`, and tables.
 
-A cell of answers may be a JSON list. An `id` is read where there is one.
+A cell of answers may be a JSON list. An `id`, a `type` and a number of `hops` are read where a record has them.
 """
 
 import json
@@ -31,6 +31,8 @@ def read_pair(record: Record) -> SetQuestion:
         question=text_in(record, *_QUESTION),
         answers=answers.texts,
         id=question_id.text,
+        type=kind if isinstance(kind := record.get("type"), str) else None,
+        hops=hops if isinstance(hops := record.get("hops"), int) else 0,
         support=[Support(title=str(record.get("title") or ""), text=passage)] if isinstance(passage, str) else [],
         problem=answers.problem,
     )

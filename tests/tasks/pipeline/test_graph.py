@@ -134,7 +134,7 @@ def test_models_trained_on_the_train_split_depend_on_its_settings(tmp_path):
                 "ramp": {"splits": "held_out", **ramp},
                 "tokenizer": {},
                 "model": {},
-                "base": {"steps": 1, "optimiser": {"lr": 0.1}},
+                "training": [{"name": "base", "kind": "language_modelling", "steps": 1, "optimiser": {"lr": 0.1}}],
                 "runtime": {"root": str(tmp_path)},
             }
         )

@@ -22,8 +22,25 @@ from tests.support.pretend import PretendRun
 
 
 def config(root: Path) -> PipelineConfig:
+    optimiser = {"lr": 0.1}
+    tuned = {"curriculum": [], "optimiser": optimiser}
     return PipelineConfig.model_validate(
-        {"name": "<pretend>", "snapshot": SNAPSHOT, "dump": "a.bz2", "runtime": {"root": str(root)}}
+        {
+            "name": "<pretend>",
+            "snapshot": SNAPSHOT,
+            "dump": "a.bz2",
+            "ramp": {"splits": "held_out", "rl_share": 0.1},
+            "teacher": {},
+            "tokenizer": {},
+            "model": {},
+            "training": [
+                {"name": "base", "kind": "language_modelling", "steps": 1, "optimiser": optimiser},
+                {"name": "ramp-sft", "kind": "sft", **tuned},
+                {"name": "ramp-evolved", "kind": "self_evolution", "sft": tuned},
+                {"name": "ramp-rl", "kind": "dapo", **tuned},
+            ],
+            "runtime": {"root": str(root)},
+        }
     )
 
 
@@ -143,9 +160,9 @@ def test_the_scorecard_shows_what_the_json_says(whole: PretendRun) -> None:
 def test_every_set_has_tables_of_its_own(tmp_path: Path) -> None:
     run = PretendRun(str(tmp_path))
     run.everything()
-    run.asked("dapo-worldqa", "ramp-rl")
-    run.asked("base-rag", "base", way="rag")
-    run.asked("base-direct", "base", way="direct", retrieval="none")
+    run.asked("worldqa.ramp-rl", "ramp-rl")
+    run.asked("worldqa.base.rag", "base", way="rag")
+    run.asked("worldqa.base.direct", "base", way="direct", retrieval="none")
     report = write_report(run.ledger, config(tmp_path), 1.0)
     heads = [table.findtext(".//th") for table in page_of(run).get_element_by_id("scorecard").iter("table")]
     assert heads[:2] == ["ramp", "worldqa"]
