@@ -16,8 +16,8 @@ from tasks.making.context import Making
 from tasks.making.model_size import parameters_in
 from tasks.making.needs import Heads, LanguageModel, Need, RoomToTrain
 from tasks.making.stage import Group, Name, S, Seen, Stage, Work
-from tasks.stages.dump import DumpStage
 from tasks.stages.passages import PassageStage
+from tasks.stages.source import source_in
 from tasks.stages.tokenizer import TokenizerStage, train_passages
 
 TRAINING_VERSION = 3
@@ -118,7 +118,7 @@ class BaseStage(ModelStage[BaseReads]):
             label=config.label("base"),
             reads=BaseReads(base=config.base, ramp=SplitSettings.within(config.ramp)),
             upstreams=(
-                DumpStage.in_config(config),
+                source_in(config),
                 PassageStage.in_config(config),
                 TokenizerStage.in_config(config),
                 ModelStage.named(config, "untrained"),
