@@ -17,7 +17,7 @@ from typing import Any
 
 from schemas.records import Passage, SpanKind
 from tasks.corpus.sentences import sentences
-from tasks.corpus.words import CAPITAL_NOUNS, bare_title, names_in
+from tasks.corpus.words import CAPITAL_NOUNS, PREPOSITIONS, bare_title, names_in, word_before
 from tasks.spans import patterns
 from tasks.spans.backends import SpanBackend
 from tasks.spans.proposals import Named
@@ -25,7 +25,7 @@ from tasks.spans.proposals import Named
 _A_BEFORE = re.compile(r"\ban?[ \u00a0]\Z", re.IGNORECASE)
 _ARTICLE_BEFORE = re.compile(r"\b(?:an?|the)[ \u00a0]\Z", re.IGNORECASE)
 _PLAIN_BEHIND = re.compile(r"[ \u00a0][^\W\d_A-Z]")
-_NUMBER_BEFORE = re.compile(r"\d[^\s,.;]{0,4}[ \u00a0]\Z")
+_NUMBER_BEFORE = re.compile(r"(?<!\S)\d[^\s,.;]{0,4}[ \u00a0]\Z")
 _NUMBER_BEHIND = re.compile(r"[ \u00a0]\d")
 _FIRST_WORD = re.compile(r"\S+\s+")
 _OPENING = "\"'“‘„«(["
@@ -68,7 +68,7 @@ class CapitalisedBackend(SpanBackend):
             rest = _FIRST_WORD.sub("", surface, count=1)
             is_single = rest == surface
             is_cut = text[end : end + 1] == "." and end + 1 not in ends
-            if is_cut or len(rest) < _FEWEST_LETTERS or _goes_beyond(text, start, end):
+            if is_cut or len(rest) < _FEWEST_LETTERS or _goes_beyond(text, start, end, self.language):
                 continue
             if start in starts:
                 yield () if is_single else (surface, rest)
@@ -86,10 +86,12 @@ class CapitalisedBackend(SpanBackend):
         return SpanKind.TERM if is_noun else SpanKind.ENTITY
 
 
-def _goes_beyond(text: str, start: int, end: int) -> bool:
-    """Whether a number belongs to the name: "20th Century Fox", "Boeing 747"."""
-    has_before = _NUMBER_BEFORE.search(text, max(0, start - 8), start) is not None
-    return has_before or _NUMBER_BEHIND.match(text, end) is not None
+def _goes_beyond(text: str, start: int, end: int, language: str) -> bool:
+    """Whether a number belongs to the name: "20th Century Fox", "Boeing 747"; but not in "in 1936 Ostel grew"."""
+    if _NUMBER_BEHIND.match(text, end):
+        return True
+    before = _NUMBER_BEFORE.search(text, max(0, start - 8), start)
+    return before is not None and word_before(text, before.start()).casefold() not in PREPOSITIONS.get(language, ())
 
 
 def _is_adjective(text: str, start: int, end: int, article: re.Pattern[str]) -> bool:
