@@ -1,4 +1,4 @@
-"""A corpus of passages in place of a dump, as a user runs it: to certified questions, planned, and found by its date."""
+"""A corpus of passages in place of a dump, as a user runs it: to certified questions, planned, found by date."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ CONFIG = """
 name: real
 snapshot: twowiki-20261101
 corpus: {{passages: '{folder}/{{wiki}}-{{date}}.jsonl.gz', part_rows: 400}}
-ramp: {{min_words: 30, held_out_share: 0.1}}
+ramp: {{splits: held_out, min_words: 30, held_out_share: 0.1}}
 agent: {{hold_back: page}}
 runtime: {{root: {folder}/root, workers: 1}}
 """
@@ -76,7 +76,7 @@ def test_the_snapshot_may_be_the_name_of_the_file(tmp_path: Path) -> None:
     config.write_text(text.replace("{wiki}-{date}", "twowiki-20261101"))
     assert configured(str(config)).snapshot == "twowiki-20261101"
     config.write_text(text.replace("{wiki}-{date}", "passages"))
-    with pytest.raises(BadInput, match="does not begin with a snapshot .*: set snapshot in the config"):
+    with pytest.raises(BadInput, match=r"does not begin with a snapshot .*: set snapshot in the config"):
         configured(str(config))
 
 

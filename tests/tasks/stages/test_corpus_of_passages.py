@@ -17,9 +17,9 @@ from tasks.pipeline.graph import is_finished, make, stages_of
 from tasks.pipeline.readiness import found_for
 from tasks.ramp.splits import is_held_out
 
-FACTS = "It has 12,5{n:02} people and a harbour on the Vint River. It was founded in 19{n:02} by Karlo Vint of Ostel."
+FACTS = "It has 12,5{n:02} people and a harbour on the Vint River. It was founded in 19{n:02} by Karlo Mond of Ostel."
 RIVER = (
-    "The Vint River flows by Ostel into the sea. Karlo Vint of Ostel was the banker who built harbours there in 1931."
+    "The Vint River flows by Ostel into the sea. Karlo Mond of Ostel was the banker who built harbours there in 1931."
 )
 
 
@@ -28,14 +28,14 @@ def lines(count: int = 20) -> list[str]:
     return [*towns, json.dumps({"id": "r", "title": "Vint River", "text": RIVER}), '{"id": "s", "title": "Empty"}']
 
 
-def config(folder: Path, corpus: dict[str, Any] | None = None, **sections: Any) -> PipelineConfig:
+def config(folder: Path, source: dict[str, Any] | None = None, **sections: Any) -> PipelineConfig:
     path = folder / "towns.jsonl"
     if not path.exists():
         path.write_text("\n".join(lines()))
     given = {
         "name": "towns",
         "snapshot": "towns-20261101",
-        "corpus": {"passages": str(path), "part_rows": 8, **(corpus or {})},
+        "corpus": {"passages": str(path), "part_rows": 8, **(source or {})},
         "ramp": {"min_words": 8},
         "runtime": {"root": str(folder / "root"), "workers": 1},
     }
@@ -112,9 +112,9 @@ def test_too_many_rejects_stop_the_corpus_and_name_the_first(tmp_path: Path) -> 
 
 
 def test_questions_mask_names_and_a_held_out_title_is_never_trained_on(tmp_path: Path) -> None:
-    share = 0.3
-    while not is_held_out("Vint River", share) or is_held_out("Town 3", share):
-        share += 0.05
+    share = 0.65
+    assert is_held_out("Vint River", share)
+    assert 4 < sum(not is_held_out(f"Town {number}", share) for number in range(20)) < 16
     settings = config(tmp_path, ramp={"min_words": 8, "held_out_share": share, "masks_per_paragraph": 4})
     made(settings, "questions")
     questions = rows(settings, "questions", Question)
