@@ -86,16 +86,17 @@ def _named(config: str, snapshots: list[str], since: str | None, until: str | No
 
 
 def _between(config: PipelineConfig, since: str, until: str) -> list[str]:
-    """Snapshots of the config's wiki whose dumps exist, oldest first."""
+    """Snapshots of the config's wiki whose dumps (or corpora) exist, oldest first."""
     for date in (since, until):
         if not _DATE.fullmatch(date):
             raise BadInput(f"{date}: not a date: give eight digits, as in 20261101")
-    if config.dump is None:
+    source = config.corpus.passages if config.corpus is not None else config.dump
+    if source is None:
         raise BadInput("--since and --until find dumps by their date, but this config has no dump: use --snapshots")
     wiki = wiki_of(config.snapshot)
-    found = [f"{wiki}-{date}" for date in dated(config.dump, wiki) if since <= date <= until]
+    found = [f"{wiki}-{date}" for date in dated(source, wiki) if since <= date <= until]
     if not found:
-        raise BadInput(f"{config.dump}: no dump of {wiki} exists from {since} to {until}")
+        raise BadInput(f"{source}: no {'dump' if config.dump else 'corpus'} of {wiki} exists from {since} to {until}")
     return found
 
 

@@ -1,9 +1,10 @@
-"""Finds the dumps of a wiki by the dates in their paths, from the pattern in a config's ``dump``."""
+"""Finds the dumps or corpora of a wiki by the dates in their paths, from the path in the config."""
 
 import glob
 import re
 
 from schemas.errors import BadInput
+from tasks.corpus.passage_files import find_files
 from tasks.dumps.dumps import find_dump
 from tasks.ledger import storage
 
@@ -15,7 +16,9 @@ def dated(dump: str, wiki: str) -> list[str]:
         BadInput: the path has no {date}, or its store cannot be opened.
     """
     if "{date}" not in dump:
-        raise BadInput(f"{dump}: dumps cannot be found by date: write {{date}} in the config's dump")
+        raise BadInput(
+            f"{dump}: dumps cannot be found by date: write {{date}} in the path of the config's dump or corpus"
+        )
     before, *rest = dump.replace("{wiki}", wiki).split("{date}")
     behind = "{date}".join(rest)
     try:
@@ -29,8 +32,10 @@ def dated(dump: str, wiki: str) -> list[str]:
     return sorted({match[1] for path in paths if (match := shape.search(path))})
 
 
-def latest(dump: str, wiki: str) -> str:
+def latest(dump: str, wiki: str, is_corpus: bool = False) -> str:
     """The snapshot of the newest complete dump; a dump that is still being written is skipped.
+
+    Of a corpus it is not known whether it is complete: the newest that has files of passages is taken.
 
     Raises:
         BadInput: there is no complete dump; the error says why the newest one is incomplete.
@@ -38,7 +43,7 @@ def latest(dump: str, wiki: str) -> str:
     why = ""
     for date in reversed(dated(dump, wiki)):
         try:
-            find_dump(dump.replace("{wiki}", wiki).replace("{date}", date))
+            (find_files if is_corpus else find_dump)(dump.replace("{wiki}", wiki).replace("{date}", date))
         except BadInput as error:
             why = why or f"; the newest is incomplete: {error}"
         else:

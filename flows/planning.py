@@ -161,7 +161,7 @@ def _sources(snapshots: Collection[str], precedents: Collection[Precedent]) -> l
     growth = {precedent.snapshot: precedent.growth for precedent in precedents if precedent.growth != 1}
     return [
         f"bytes, and rows and hours without another source, are those of {snapshot}"
-        + (f", for data stages times {growth[snapshot]:.3g}, the growth of the dump" if snapshot in growth else "")
+        + (f", for data stages times {growth[snapshot]:.3g}, the growth of the input" if snapshot in growth else "")
         for snapshot in sorted(snapshots)
     ]
 

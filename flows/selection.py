@@ -5,7 +5,7 @@ from typing import Any, get_args
 from schemas.config import PipelineConfig, config_of
 from schemas.config_files import document_of
 from schemas.errors import BadInput
-from schemas.snapshot import is_snapshot, wiki_of
+from schemas.snapshot import is_snapshot, snapshot_in, wiki_of
 from tasks.ledger import storage
 from tasks.making.stage import Group
 from tasks.pipeline.graph import Stage, stages_of, upstream_closure
@@ -21,8 +21,8 @@ def configured(
 ) -> PipelineConfig:
     """The config with the caller's overrides.
 
-    If neither the caller nor the config names a snapshot, it is read from the dump's file names. ``latest`` is the
-    snapshot of the newest complete dump.
+    If neither the caller nor the config names a snapshot, it is read from the names of the dump's or corpus' files.
+    ``latest`` is the snapshot of the newest complete dump or corpus.
 
     Raises:
         BadInput: the config is invalid, or its root cannot be a folder.
@@ -37,12 +37,12 @@ def configured(
     if root is not None:
         overrides["runtime"] = {"root": root}
     if dump is not None:
-        overrides |= {"dump": dump, "world": None}
+        overrides |= {"dump": dump, "world": None, "corpus": None}
     document = document_of(config, overrides)
     if snapshot == LATEST:
         document["snapshot"] = _latest(document)
-    elif "snapshot" not in document and isinstance(document.get("dump"), str):
-        document["snapshot"] = _snapshot_in(document["dump"])
+    elif "snapshot" not in document and (source := _source_in(document)) is not None:
+        document["snapshot"] = _snapshot_of_corpus(source) if _is_corpus(document) else _snapshot_in(source)
     settings = config_of(config, document)
     storage.refuse_no_folder(settings.runtime.root)
     return settings
@@ -58,10 +58,21 @@ def _latest(document: dict[str, Any]) -> str:
     """The newest snapshot; raises BadInput if the config names no wiki, or has no path of dumps with {date}."""
     from flows.dated_dumps import latest
 
-    snapshot, dump = str(document.get("snapshot", "")), document.get("dump")
-    if not is_snapshot(snapshot) or not isinstance(dump, str):
-        raise BadInput("snapshot latest: the config must name a snapshot of the wiki, and a dump with {date}")
-    return latest(dump, wiki_of(snapshot))
+    snapshot, source = str(document.get("snapshot", "")), _source_in(document)
+    if not is_snapshot(snapshot) or source is None:
+        raise BadInput("snapshot latest: the config must name a snapshot of the wiki, and a dump or corpus with {date}")
+    return latest(source, wiki_of(snapshot), _is_corpus(document))
+
+
+def _source_in(document: dict[str, Any]) -> str | None:
+    """The path of the dump or corpus, as it is written in the config."""
+    corpus = document.get("corpus")
+    source = corpus.get("passages") if isinstance(corpus, dict) else document.get("dump")
+    return source if isinstance(source, str) else None
+
+
+def _is_corpus(document: dict[str, Any]) -> bool:
+    return document.get("corpus") is not None
 
 
 def _snapshot_in(path: str) -> str:
@@ -72,6 +83,14 @@ def _snapshot_in(path: str) -> str:
     snapshot = snapshot_of_name(path.rstrip("/").rpartition("/")[2]) or find_dump(path).snapshot
     if snapshot is None:
         raise BadInput(f"{path}: its name contains no snapshot (enwiki-20261101-…): set snapshot in the config")
+    return snapshot
+
+
+def _snapshot_of_corpus(path: str) -> str:
+    """The snapshot with which the name of a corpus' file or folder begins."""
+    snapshot = snapshot_in(path.rstrip("/").rpartition("/")[2])
+    if snapshot is None:
+        raise BadInput(f"{path}: its name does not begin with a snapshot (law-20261101…): set snapshot in the config")
     return snapshot
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from schemas import config_checks
 from schemas.config_files import document_of
 from schemas.corpus_settings import (
+    CorpusSettings,
     NearDuplicateSettings,
     PageSettings,
     PassageSettings,
@@ -41,16 +42,20 @@ class PipelineConfig(BaseModel):
     name: str
     """The pipeline's name, in titles and reports."""
     snapshot: SnapshotName
-    """The wiki and date to build, such as enwiki-20261101. If absent, it is read from the names of the dump's files."""
+    """The wiki (or corpus) and date to build, such as enwiki-20261101. If absent, it is read from the names of the
+    dump's or corpus' files. The name tells the language: `dewiki_law-20261101` is German, `law-20261101` English."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels that replace the default ones. A key is the name of a data stage (whose default label is ``v1``), a
     default label (``scripted: scripted-2``), or a stage of an earlier snapshot that `ramp` reads
     (``earlier/questions``, default ``v1``). The label of a trained model is its step's name."""
     world: WorldSettings | None = None
-    """The made-up encyclopedia to write as a dump; a config has either `world` or `dump`."""
+    """The made-up encyclopedia to write as a dump; a config has one of `world`, `dump` and `corpus`."""
     dump: Annotated[str, Field(min_length=1)] | None = None
     """Path of a dump; {wiki} and {date} stand for the snapshot's. The stage is identified by the dump's digest, not by
     its location: the dump may move, or be deleted once it is read; a different dump under the same label is refused."""
+    corpus: CorpusSettings | None = None
+    """Passages to use as they are, in place of a dump. Without `ramp.spans` and `ramp.splits`, spans are `capitalised`
+    and splits `held_out`, because a corpus has neither links nor a table of splits."""
     pages: PageSettings = PageSettings()
     """How the dump becomes pages."""
     passages: PassageSettings = PassageSettings()
@@ -85,9 +90,15 @@ class PipelineConfig(BaseModel):
     @property
     def dump_path(self) -> str | None:
         """The dump's path for this snapshot."""
-        if self.dump is None:
-            return None
-        return self.dump.replace("{wiki}", wiki_of(self.snapshot)).replace("{date}", date_of(self.snapshot))
+        return None if self.dump is None else self._placed(self.dump)
+
+    @property
+    def corpus_path(self) -> str | None:
+        """The path of the corpus' files for this snapshot."""
+        return None if self.corpus is None else self._placed(self.corpus.passages)
+
+    def _placed(self, pattern: str) -> str:
+        return pattern.replace("{wiki}", wiki_of(self.snapshot)).replace("{date}", date_of(self.snapshot))
 
     def label(self, key: str, default: str | None = None) -> str:
         """The label that `labels` gives to this key; otherwise the default, or the key itself."""
@@ -111,10 +122,40 @@ class PipelineConfig(BaseModel):
             refuse_name(name)
         return sets
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_a_corpus_allows(cls, document: Any) -> Any:
+        """Defaults of `ramp` that a corpus can fulfil."""
+        if not isinstance(document, dict) or document.get("corpus") is None:
+            return document
+        ramp = document.get("ramp") or {}
+        if not isinstance(ramp, dict):
+            return document
+        takes_masks = ramp.get("masks_of") is not None
+        spans = {} if takes_masks else {"spans": {"kind": "capitalised"}}
+        return {**document, "ramp": {"splits": "held_out", **spans, **ramp}}
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "PipelineConfig":
+        given = [name for name in ("world", "dump", "corpus") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "give either world (to make up an encyclopedia), dump (to read one) or corpus (passages that exist), "
+                + ("one of them" if not given else f"not {' and '.join(given)}")
+            )
+        if self.corpus is None:
+            return self
+        for section in ("pages", "passages"):
+            if getattr(self, section) != type(self).model_fields[section].default:
+                raise ValueError(f"{section} would not be read: the passages of corpus stay as they are; remove it")
+        if self.ramp.splits == "table":
+            raise ValueError(
+                "ramp.splits table reads a file beside a dump, and a corpus has no such file: set held_out"
+            )
+        return self
+
     @model_validator(mode="after")
     def _whole(self) -> "PipelineConfig":
-        if (self.world is None) == (self.dump is None):
-            raise ValueError("give either world (to make up an encyclopedia) or dump (to read one)")
         needs = {"model": ["tokenizer"], "training": ["tokenizer", "model"], "evaluation": ["model"]}
         for section, required in needs.items():
             for other in required:

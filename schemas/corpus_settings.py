@@ -1,4 +1,4 @@
-"""Settings that change what is computed, for the data: from the dump to the questions."""
+"""Settings that change what is computed, for the data: from the dump or corpus to the questions."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -88,6 +88,24 @@ class PageSettings(CleaningSettings):
     """The largest share of the dump that may be unreadable: damaged bytes of all bytes, and broken pages of all pages.
     A truncated file counts as lost entirely, since the extent of the loss is unknown. This limit changes no row, so it
     is not part of the fingerprint: a stage that it stopped continues under a higher limit."""
+
+
+class CorpusCuttingSettings(Identity):
+    """How the files of a corpus are cut into parts."""
+
+    part_rows: Positive = 50_000
+    """Records in one part; a part goes on to the end of its last title."""
+
+
+class CorpusSettings(CorpusCuttingSettings):
+    """Passages that exist already, in place of a dump (tasks/corpus/passage_files.py)."""
+
+    passages: Annotated[str, Field(min_length=1)]
+    """Path of a file of passages, of a folder of such files, or a pattern with ``*``; {wiki} and {date} stand for the
+    snapshot's. A location, not identity: the corpus is known by the names of its files and their digests."""
+    max_rejected_share: Share = 0.5
+    """The largest share of records that may be rejected: above it, the files are probably not what they seem. This
+    limit changes no row."""
 
 
 class PassageSettings(Identity):
@@ -212,6 +230,14 @@ class LlmSpans(ChatModelSettings, SpanSettings):
     """Paragraphs in one part of the output."""
 
 
+class CapitalisedSpans(SpanSettings):
+    """Names by their capitals, dates and numbers, for passages without links (tasks/spans/capitalised.py)."""
+
+    kind: Literal["capitalised"] = "capitalised"
+    min_passages: Annotated[int, Field(ge=1)] = 2
+    """Passages of the same part that contain the name, at least; a name that is a title there needs one."""
+
+
 class SpacySpans(SpanSettings):
     """The entities that a spaCy pipeline finds."""
 
@@ -221,7 +247,10 @@ class SpacySpans(SpanSettings):
 
 
 SPANS = Seam[SpanSettings](
-    "spans", SpanSettings, {"links": LinkSpans, "llm": LlmSpans, "spacy": SpacySpans}, older_name="backend"
+    "spans",
+    SpanSettings,
+    {"links": LinkSpans, "llm": LlmSpans, "spacy": SpacySpans, "capitalised": CapitalisedSpans},
+    older_name="backend",
 )
 AnySpans = Annotated[SpanSettings, SPANS]
 

@@ -1,4 +1,4 @@
-"""Snapshots: the state of a wiki at a date, named like ``enwiki-20261101``."""
+"""Snapshots: the state of a wiki or of a corpus of passages at a date, named like ``enwiki-20261101``."""
 
 import re
 from typing import Annotated
@@ -12,6 +12,12 @@ _LANGUAGE = re.compile(r"(?P<language>[a-z_]+?)wiki(?:$|[^a-z])")
 
 def is_snapshot(name: str) -> bool:
     return bool(_PATTERN.fullmatch(name))
+
+
+def snapshot_in(name: str) -> str | None:
+    """``law-20261101`` for ``law-20261101.jsonl.gz``; None if the name does not begin with a snapshot."""
+    found = re.match(rf"{_PATTERN.pattern}(?!\d)", name)
+    return found[0] if found else None
 
 
 def _checked(name: str) -> str:

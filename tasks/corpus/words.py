@@ -56,6 +56,8 @@ FUNCTION_WORDS = {"en": frozenset(_EN_FUNCTION.split()), "de": frozenset(_DE_FUN
 """By language, words that may begin a sentence or be in a title without being part of a name."""
 PREPOSITIONS = {"en": frozenset(_EN_PREPOSITIONS.split()), "de": frozenset(_DE_PREPOSITIONS.split())}
 CALENDAR_WORDS = frozenset(_CALENDAR.split())
+CAPITAL_NOUNS = frozenset({"de", "lb"})
+"""Languages that write all nouns with capitals."""
 _CONNECTORS = frozenset(_CONNECTING.split())
 
 

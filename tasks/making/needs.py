@@ -17,6 +17,8 @@ from schemas.errors import BadInput
 from schemas.paths import scheme_of
 from schemas.runtime import EndpointRuntime
 from tasks.capacity.model_shape import ModelShape
+from tasks.corpus.passage_files import find_files
+from tasks.corpus.passage_records import layout_of
 from tasks.dumps.dumps import find_dump
 from tasks.ledger import storage
 from tasks.ledger.disk import of_trainings, refuse_no_room
@@ -44,6 +46,16 @@ class DumpThere(NamedTuple):
     def look(self) -> str:
         storage.kind_of(self.path)  # raises if the store does not answer
         return f"dump: {find_dump(self.path).path}"
+
+
+class CorpusThere(NamedTuple):
+    path: str
+    language: str
+
+    def look(self) -> str:
+        files = find_files(self.path)
+        count = f"{len(files)} files" if len(files) > 1 else files[0].name
+        return f"corpus: {count}, {layout_of(files[0])}, language {self.language} (by the snapshot's name)"
 
 
 class FileSystem(NamedTuple):

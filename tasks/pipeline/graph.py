@@ -27,7 +27,8 @@ def stages_of(config: PipelineConfig) -> list[Stage]:
     """
     for key in config.labels:
         if not any(kind.has_key(key) for kind in KINDS):
-            data_stages = ", ".join(kind.stage for kind in KINDS if kind.keys is None and kind.has_key(kind.stage))
+            named = (kind.stage for kind in KINDS if kind.keys is None and kind.has_key(kind.stage))
+            data_stages = ", ".join(dict.fromkeys(named))
             steps = "; a trained model has the name of its step" if config.training else ""
             raise BadInput(f"labels: no stage is named {key!r}: the stages are {data_stages}, untrained …{steps}")
     places = {step.name: number for number, step in enumerate(config.training)}

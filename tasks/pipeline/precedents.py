@@ -1,4 +1,4 @@
-"""The expected cost of stages by their cost for an earlier snapshot of the same wiki, scaled by the dumps' sizes."""
+"""The expected cost of stages by their cost for an earlier snapshot of the same wiki, scaled by the input's size."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,11 +6,10 @@ from typing import NamedTuple
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.manifest import StageManifest
-from tasks.dumps.dumps import find_dump
 from tasks.ledger.ledger import Ledger
 from tasks.making.stage import Name
 from tasks.pipeline.graph import Stage
-from tasks.stages.dump import DumpStage
+from tasks.stages.source import size_of_source, source_in
 
 
 class Precedent(NamedTuple):
@@ -18,7 +17,7 @@ class Precedent(NamedTuple):
 
     snapshot: str
     growth: float
-    """The size of this dump divided by the size of the earlier dump."""
+    """The size of this dump or corpus divided by the size of the earlier one."""
     rows: int
     bytes: int
     seconds: float
@@ -27,16 +26,16 @@ class Precedent(NamedTuple):
 def precedents_of(config: PipelineConfig, stages: Sequence[Stage]) -> dict[Name, Precedent]:
     """Precedents from the latest earlier snapshot under the same root that has the stage with the same settings.
 
-    Stages without a precedent are left out. Only data stages grow with the dump: the cost of training and rollouts
+    Stages without a precedent are left out. Only data stages grow with their input: the cost of training and rollouts
     follows from the settings.
     """
-    ledger, size = Ledger(config.runtime.root, config.snapshot), _size_of_dump(config)
+    ledger, size = Ledger(config.runtime.root, config.snapshot), _size_of_input(config)
     found = {}
     for stage in stages:
         for earlier in ledger.earlier(stage.stage):
             made = earlier.manifest(*stage.name)
             if made is not None and _is_alike(made, stage):
-                before = _dump_bytes(earlier, config)
+                before = _input_bytes(earlier, config)
                 growth = size / before if stage.stage not in ("models", "answers") and size and before else 1.0
                 found[stage.name] = Precedent(
                     earlier.snapshot,
@@ -53,14 +52,14 @@ def _is_alike(made: StageManifest, stage: Stage) -> bool:
     return made.recipe.given == stage.reads.given and made.recipe.version == stage.version
 
 
-def _size_of_dump(config: PipelineConfig) -> int | None:
-    """The dump's size in bytes; None for a synthetic world, and for a dump that does not exist yet."""
+def _size_of_input(config: PipelineConfig) -> int | None:
+    """The input's size in bytes; None for a synthetic world, and for an input that does not exist yet."""
     try:
-        return find_dump(config.dump_path).size if config.dump_path else None
+        return size_of_source(config)
     except BadInput:
         return None
 
 
-def _dump_bytes(ledger: Ledger, config: PipelineConfig) -> int | None:
-    made = ledger.manifest(*DumpStage.in_config(config))
+def _input_bytes(ledger: Ledger, config: PipelineConfig) -> int | None:
+    made = ledger.manifest(*source_in(config))
     return made.figures.get("bytes") if made else None

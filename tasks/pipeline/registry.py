@@ -5,6 +5,7 @@ from typing import Any
 from tasks.making.stage import Stage
 from tasks.stages.answers import AnswerStage
 from tasks.stages.changes import ChangeStage
+from tasks.stages.corpus import CorpusPassageStage, CorpusStage
 from tasks.stages.dapo import DapoStage
 from tasks.stages.dump import DumpStage
 from tasks.stages.duplicates import DuplicateStage, SignatureStage
@@ -25,7 +26,8 @@ from tasks.stages.teacher import TeacherStage
 from tasks.stages.tokenizer import TokenizerStage
 
 _DATA: tuple[type[Stage[Any]], ...] = (
-    *(DumpStage, RedirectStage, AliasStage, PageStage, PassageStage, SignatureStage, DuplicateStage, IndexStage),
+    *(DumpStage, RedirectStage, AliasStage, PageStage, PassageStage, CorpusStage, CorpusPassageStage),
+    *(SignatureStage, DuplicateStage, IndexStage),
     *(SpanStage, ReferenceStage, SurprisalStage, LeakStage, EarlierQuestionStage, QuestionStage),
     *(EarlierPassageStage, ChangeStage, SetQuestionStage),
     *(TokenizerStage, TeacherStage, UntrainedStage),

@@ -29,6 +29,8 @@ class SpanFacts:
     """Spans that a backend named; passages without named spans are absent."""
     surprisals: Mapping[str, Sequence[Surprisal]] | None = None
     """Surprisals of the spans that the reference model has weighed."""
+    meanings: Mentions | None = None
+    """By surface, the pages that a named span may be about; None where links tell them."""
 
 
 NO_FACTS = SpanFacts()
@@ -78,6 +80,8 @@ def questions_of(
         facts: facts from other stages about the passage's spans.
     """
     reason = unfit(passage, settings, language)
+    if facts.meanings:
+        mentions = {**facts.meanings, **mentions}
     spans = [] if reason else spans_of(passage, aliases, language, mentions, facts.proposals)
     strategy = _strategy(passage.passage_id, settings)
     weights = _weights(spans, (facts.surprisals or {}).get(passage.passage_id, ()))

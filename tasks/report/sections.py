@@ -165,8 +165,8 @@ def _learning(
     charts += [draw.reinforcement(curves, colours) for curves in trainings if curves.is_rl]
     note = (
         "By step, with running means. Bands are phases of the curriculum; ≤k means up to k masks or hops. The panels "
-        "of reinforcement learning show means over all rollouts of a step. Steps ask different questions, so part of the "
-        "variation comes from the questions."
+        "of reinforcement learning show means over all rollouts of a step. Steps ask different questions, so part of "
+        "the variation comes from the questions."
     )
     return Section("learning", "Learning curves", note, charts=charts)
 

@@ -18,6 +18,9 @@ class SpanBackend(ABC):
     def __init__(self, settings: Any, language: str) -> None:
         self.settings, self.language = settings, language
 
+    def look_at(self, passages: Iterable[Passage]) -> None:  # noqa: B027  # most backends need not look
+        """Called first, with all passages of the part; `proposals` gets those that may become questions."""
+
     @abstractmethod
     def named(self, passage: Passage) -> Iterable[Named]:
         """The spans of a paragraph that may be masked, as they are written in it."""
@@ -34,7 +37,13 @@ def _spacy(settings: Any, language: str) -> SpanBackend:
     return SpacyBackend(settings, language)
 
 
-_BACKENDS: dict[str, Callable[[Any, str], SpanBackend]] = {"spacy": _spacy}
+def _capitalised(settings: Any, language: str) -> SpanBackend:
+    from tasks.spans.capitalised import CapitalisedBackend
+
+    return CapitalisedBackend(settings, language)
+
+
+_BACKENDS: dict[str, Callable[[Any, str], SpanBackend]] = {"spacy": _spacy, "capitalised": _capitalised}
 
 _JOBS = {"llm": "tasks.ramp.name_spans"}
 """The programs of the kinds that work in a job (`schemas.jobs.SpanJob`)."""

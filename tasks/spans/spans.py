@@ -15,6 +15,7 @@ from types import MappingProxyType
 from schemas.records import Passage, Proposals, SpanKind
 from tasks.corpus.sentences import sentences
 from tasks.corpus.words import (
+    CAPITAL_NOUNS,
     FUNCTION_WORDS,
     PREPOSITIONS,
     Name,
@@ -57,7 +58,6 @@ _NAME_MARKS = re.compile(r"[·•A-Za-z]")
 
 # Before a date: the date is when the text was written, which no passage proves.
 _AS_OF = re.compile(r"\b[Aa]s (?:of|at) \Z|\bStand:? \Z|截至\Z")
-_CAPITAL_NOUNS = frozenset({"de", "lb"})
 # Characters that pair up or are markup: a mask with one half of a pair would leave the other half in the text.
 _UNCLEAN = re.compile(r"[\n\[\]()<>{}|\"“”„«»]")
 # A stop or colon, closing quotes or brackets, space, and possibly an opening quote or bracket of the next sentence.
@@ -179,7 +179,7 @@ def _is_mention(text: str, start: int, end: int, language: str) -> bool:
     certainly a name.
     """
     anchor = text[start:end]
-    if has_unspaced(anchor) or (language in _CAPITAL_NOUNS and " " not in anchor):
+    if has_unspaced(anchor) or (language in CAPITAL_NOUNS and " " not in anchor):
         return False
     is_name = _kind_of_link(text, start, end, language) is SpanKind.ENTITY and not _begins_sentence(text, start)
     return is_name and is_whole(text, start, end) and not is_inside_name(text, start, end, language)
@@ -202,7 +202,7 @@ def _kind_of_link(text: str, start: int, end: int, language: str) -> SpanKind:
     if has_unspaced(anchor):
         is_work = text[start - 1 : start] in ("《", "〈", "「", "“")
         return SpanKind.ENTITY if is_work or _NAME_MARKS.search(anchor) else SpanKind.TERM
-    if language in _CAPITAL_NOUNS and re.fullmatch(r"[^\W\d_]+", anchor) and not anchor.isupper():
+    if language in CAPITAL_NOUNS and re.fullmatch(r"[^\W\d_]+", anchor) and not anchor.isupper():
         return SpanKind.TERM
     if language == "en" and re.search(r" [a-z]+\Z", anchor):
         return SpanKind.TERM  # "German culture": a name would end in a capitalised word
@@ -327,7 +327,7 @@ class _Paragraph:
             or is_revealed_by_words(span.surface, around, self._language)
             or (span.kind is SpanKind.ENTITY and is_revealed_by_other_name(span.surface, rest, self._language))
             or (self._language == "en" and is_revealed_by_other_form(span.surface, around))
-            or (self._language in _CAPITAL_NOUNS and is_revealed_by_compound(span.surface, around))
+            or (self._language in CAPITAL_NOUNS and is_revealed_by_compound(span.surface, around))
         )
 
     def is_vague(self, span: Span) -> bool:
@@ -371,7 +371,7 @@ class _Paragraph:
         if has_unspaced(span.surface):
             return len(span.surface) > 1
         if len(words) == 1:
-            return self._language in _CAPITAL_NOUNS or len(span.surface) >= MIN_RARE_LETTERS
+            return self._language in CAPITAL_NOUNS or len(span.surface) >= MIN_RARE_LETTERS
         return len(words) <= MAX_WORDS and words[0] not in FUNCTION_WORDS.get(self._language, frozenset())
 
     def _is_called(self, span: Span) -> bool:

@@ -23,11 +23,10 @@ from tasks.ramp.question_counts import figures_of
 from tasks.ramp.questions import changed_question, unfit
 from tasks.ramp.recertify import read_passages
 from tasks.ramp.splits import Splits
-from tasks.stages.dump import DumpStage
 from tasks.stages.earlier import EarlierPassageStage
 from tasks.stages.index import IndexStage, encoder_of
 from tasks.stages.passages import PassageStage
-from tasks.stages.redirects import AliasStage
+from tasks.stages.source import aliases_in, source_in, splits_in
 
 
 class ChangeReads(Reads):
@@ -56,8 +55,8 @@ class ChangeStage(DataStage[ChangeReads]):
         yield cls.once(
             config,
             ChangeReads(ramp=ramp, hits=agent.hits, hold_back=agent.hold_back),
-            DumpStage.in_config(config),
-            AliasStage.in_config(config),
+            source_in(config),
+            *aliases_in(config),
             PassageStage.in_config(config),
             IndexStage.in_config(config),
             EarlierPassageStage.in_config(config),
@@ -70,7 +69,7 @@ class ChangeStage(DataStage[ChangeReads]):
         work = _Work(
             self.reads,
             making.snapshot,
-            Splits.of(self.reads.ramp, making.upstream_folder("dump")),
+            splits_in(making, self.reads.ramp),
             making.upstream_paths("aliases"),
             making.index,
             earlier.data_paths("passages", passages.label),

@@ -34,7 +34,8 @@ class DumpStage(DataStage[DumpReads]):
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["DumpStage"]:
-        yield cls.once(config, DumpReads(world=config.world), **location_of(config))
+        if config.corpus is None:
+            yield cls.once(config, DumpReads(world=config.world), **location_of(config))
 
     def make(self, making: Making) -> StageManifest:
         if self.reads.world is not None:

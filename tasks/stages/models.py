@@ -18,8 +18,8 @@ from tasks.making.context import Making
 from tasks.making.model_size import parameters_in
 from tasks.making.needs import Heads, LanguageModel, Need, RoomToTrain
 from tasks.making.stage import Group, Name, S, Seen, Stage, Work
-from tasks.stages.dump import DumpStage
 from tasks.stages.passages import PassageStage
+from tasks.stages.source import source_in
 from tasks.stages.tokenizer import TokenizerStage, train_passages
 
 TRAINING_VERSION = 3
@@ -114,7 +114,7 @@ class LanguageModellingStage(ModelStage[BaseReads]):
                     label=step.name,
                     reads=BaseReads(base=step.settings, ramp=SplitSettings.within(config.ramp)),
                     upstreams=(
-                        DumpStage.in_config(config),
+                        source_in(config),
                         PassageStage.in_config(config),
                         TokenizerStage.in_config(config),
                         model_before(config, step),

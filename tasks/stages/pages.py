@@ -38,15 +38,16 @@ class PageStage(DataStage[PageReads]):
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["PageStage"]:
-        yield cls.once(
-            config,
-            PageReads(pages=CleaningSettings.within(config.pages)),
-            DumpStage.in_config(config),
-            RedirectStage.in_config(config),
-            AliasStage.in_config(config),
-            max_lost_share=Limit(config.pages.max_lost_share),
-            **location_of(config),
-        )
+        for dump in DumpStage.of(config):
+            yield cls.once(
+                config,
+                PageReads(pages=CleaningSettings.within(config.pages)),
+                dump.name,
+                RedirectStage.in_config(config),
+                AliasStage.in_config(config),
+                max_lost_share=Limit(config.pages.max_lost_share),
+                **location_of(config),
+            )
 
     def make(self, making: Making) -> StageManifest:
         settings = self.reads.pages

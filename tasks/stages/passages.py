@@ -27,7 +27,8 @@ class PassageStage(DataStage[PassageReads]):
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["PassageStage"]:
-        yield cls.once(config, PassageReads(passages=config.passages), PageStage.in_config(config))
+        for pages in PageStage.of(config):
+            yield cls.once(config, PassageReads(passages=config.passages), pages.name)
 
     def make(self, making: Making) -> StageManifest:
         work = partial(_passages, self.reads.passages)

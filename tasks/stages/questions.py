@@ -1,6 +1,6 @@
 """Passages and index → RAMP questions with evidence."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
@@ -9,11 +9,12 @@ from schemas.config import PipelineConfig
 from schemas.corpus_settings import QuestionSettings
 from schemas.identity import Reads
 from schemas.manifest import Gate, PartManifest, StageManifest
-from schemas.records import Passage, Question, Reject, Split
+from schemas.records import Passage, Proposals, Question, Reject, Split
 from schemas.set_settings import RAMP
 from schemas.settings import SearchSettings
 from schemas.snapshot import language_of
 from tasks.corpus.aliases import aliases_around
+from tasks.corpus.passage_scan import pages_named
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorted_out
@@ -28,14 +29,13 @@ from tasks.ramp.recertify import moved, read_passages
 from tasks.ramp.splits import Splits
 from tasks.ramp.surprisal import read_surprisals
 from tasks.spans.proposals import read_proposals
-from tasks.stages.dump import DumpStage
 from tasks.stages.duplicates import DuplicateStage, asked_once, duplicates_among
 from tasks.stages.earlier import EarlierQuestionStage
 from tasks.stages.index import IndexStage, encoder_of
 from tasks.stages.leaks import LeakStage, leaks_by_set
 from tasks.stages.passages import PassageStage
-from tasks.stages.redirects import AliasStage
 from tasks.stages.reference import SurprisalStage
+from tasks.stages.source import aliases_in, source_in, splits_in
 from tasks.stages.spans import SpanStage, by_passages
 
 
@@ -64,8 +64,8 @@ class QuestionStage(DataStage[QuestionReads]):
         yield cls.once(
             config,
             QuestionReads(ramp=ramp, hits=agent.hits, hold_back=agent.hold_back),
-            DumpStage.in_config(config),
-            AliasStage.in_config(config),
+            source_in(config),
+            *aliases_in(config),
             PassageStage.in_config(config),
             IndexStage.in_config(config),
             *(stage.name for kind in known for stage in kind.of(config)),
@@ -77,7 +77,7 @@ class QuestionStage(DataStage[QuestionReads]):
         if self.reads.ramp.masks_of is not None:
             again = partial(_recertified, self.reads, making.snapshot, making.index, making.upstream_paths("passages"))
             return self._finish(making, making.map_parts(Question, earlier_parts(making), again))
-        splits = Splits.of(self.reads.ramp, making.upstream_folder("dump"))
+        splits = splits_in(making, self.reads.ramp)
         work = partial(_questions, self.reads, making.snapshot, making.upstream_paths("aliases"), splits, making.index)
         return self._finish(making, making.map_parts(Question, _given(making), work))
 
@@ -107,23 +107,37 @@ class _Given(NamedTuple):
     surprisals: list[str] | None
     leaks: tuple[str, ...]
     duplicates: tuple[str, ...]
+    corpus: str | None
 
     def facts(self) -> SpanFacts:
+        proposals = None if self.proposals is None else read_proposals(self.proposals)
         return SpanFacts(
-            None if self.proposals is None else read_proposals(self.proposals),
+            proposals,
             None if self.surprisals is None else read_surprisals(self.surprisals),
+            None if self.corpus is None or proposals is None else meanings_of(proposals.values(), self.corpus),
         )
 
 
 def _given(making: Making) -> dict[str, _Given]:
     leaks, duplicates = tuple(making.upstream_paths("leaks")), tuple(making.upstream_paths("duplicates"))
     proposals, surprisals = by_passages(making, "spans"), by_passages(making, "surprisals")
+    corpus = making.upstream_folder("corpus") if making.has_upstream("corpus") else None
     return {
         key: _Given(
-            path, proposals[key] if proposals else None, surprisals[key] if surprisals else None, leaks, duplicates
+            path,
+            proposals[key] if proposals else None,
+            surprisals[key] if surprisals else None,
+            leaks,
+            duplicates,
+            corpus,
         )
         for key, path in making.upstream_parts("passages").items()
     }
+
+
+def meanings_of(proposals: Iterable[Proposals], corpus: str) -> dict[str, tuple[str, ...]]:
+    """The pages of the corpus that are titled like a named span, by the span: they stand in for links."""
+    return pages_named(corpus, (span.surface for named in proposals for span in named.spans))
 
 
 def _questions(

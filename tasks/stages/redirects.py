@@ -32,7 +32,8 @@ class RedirectStage(DataStage[RedirectReads]):
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["RedirectStage"]:
         reads = RedirectReads(pages=CuttingSettings.within(config.pages))
-        yield cls.once(config, reads, DumpStage.in_config(config), **location_of(config))
+        for dump in DumpStage.of(config):
+            yield cls.once(config, reads, dump.name, **location_of(config))
 
     def make(self, making: Making) -> StageManifest:
         notes: list[str] = []
@@ -74,9 +75,10 @@ class AliasStage(DataStage[AliasReads]):
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["AliasStage"]:
-        upstreams = (DumpStage.in_config(config), RedirectStage.in_config(config))
         part_mb = Limit(config.pages.part_mb)
-        yield cls.once(config, AliasReads(), *upstreams, part_mb=part_mb, **location_of(config))
+        for dump in DumpStage.of(config):
+            upstreams = (dump.name, RedirectStage.in_config(config))
+            yield cls.once(config, AliasReads(), *upstreams, part_mb=part_mb, **location_of(config))
 
     def make(self, making: Making) -> StageManifest:
         repeated = repeats_in(making, self.locations, self.part_mb)

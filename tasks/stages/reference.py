@@ -16,7 +16,7 @@ from tasks.making.context import Making
 from tasks.making.needs import LanguageModel
 from tasks.making.stage import DataStage, Location
 from tasks.stages.passages import PassageStage
-from tasks.stages.redirects import AliasStage
+from tasks.stages.source import aliases_in
 from tasks.stages.spans import SpanStage, by_passages
 
 
@@ -81,7 +81,7 @@ class SurprisalStage(DataStage[SurprisalReads]):
         yield cls.once(
             config,
             SurprisalReads(ramp=WeighingSettings.within(config.ramp), max_tokens=reference.max_tokens),
-            AliasStage.in_config(config),
+            *aliases_in(config),
             PassageStage.in_config(config),
             *named,
             ReferenceStage.in_config(config),

@@ -94,8 +94,10 @@ _NEEDS: dict[str, Callable[[PipelineConfig], Need]] = {"llm": _chat_model, "spac
 
 
 def _named(settings: NamedSpanSettings, language: str, path: str) -> Output:
+    backend = span_backend_of(settings.spans, language)
+    backend.look_at(storage.read_rows(path, Passage))
     fit = (row for row in storage.read_rows(path, Passage) if unfit(row, settings, language) is None)
-    rows = list(span_backend_of(settings.spans, language).proposals(fit))
+    rows = list(backend.proposals(fit))
     return Output(rows, [], {"passages": storage.digest_of_file(path)})
 
 

@@ -13,9 +13,8 @@ from tasks.ledger import storage
 from tasks.making.context import Making
 from tasks.making.needs import Folder
 from tasks.making.stage import DataStage
-from tasks.ramp.splits import Splits
-from tasks.stages.dump import DumpStage
 from tasks.stages.passages import PassageStage
+from tasks.stages.source import source_in, splits_in
 
 
 class TokenizerReads(Reads):
@@ -39,7 +38,7 @@ class TokenizerStage(DataStage[TokenizerReads]):
         settings = config.tokenizer
         if settings is None:
             return
-        upstreams = DumpStage.in_config(config), PassageStage.in_config(config)
+        upstreams = source_in(config), PassageStage.in_config(config)
         if settings.path is None:
             reads = TrainedTokenizerReads(tokenizer=settings, ramp=SplitSettings.within(config.ramp))
             yield cls.once(config, reads, *upstreams)
@@ -64,7 +63,7 @@ class TokenizerStage(DataStage[TokenizerReads]):
 
 def train_passages(making: Making, settings: SplitSettings) -> list[Passage]:
     """Passages of the train split's pages, in the order of the corpus."""
-    splits = Splits.of(settings, making.upstream_folder("dump"))
+    splits = splits_in(making, settings)
     return [
         passage
         for path in making.upstream_paths("passages")

@@ -119,5 +119,5 @@ def test_data_stages_take_what_they_took_for_the_last_snapshot_in_proportion_to_
     text = io.StringIO()
     plan(second, None, None, None, False, Console(file=text, width=250))
     assert (
-        f"are those of enwiki-20240101, for data stages times {growth:.3g}, the growth of the dump" in text.getvalue()
+        f"are those of enwiki-20240101, for data stages times {growth:.3g}, the growth of the input" in text.getvalue()
     )
