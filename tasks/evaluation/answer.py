@@ -104,8 +104,8 @@ class _Round:
 
     def figures(self) -> dict[str, Any]:
         rows = [row for key in self._requests for row in storage.read_rows(self._parts.data_path(key), Answer)]
-        means = {decoding: _means(row for row in rows if row.decoding == decoding) for decoding in DECODINGS}
-        return {**means, "wanted": self.total}
+        found: dict[str, Any] = {each: _means(row for row in rows if row.decoding == each) for each in DECODINGS}
+        return found | {"wanted": self.total}
 
 
 class _Contest:

@@ -36,6 +36,6 @@ STEPS: tuple[type[Stage[Any]], ...] = (
     *(LanguageModellingStage, SftStage, StudentStage, EvolvedStage, RejectionSampledStage, DapoStage),
 )
 """The kinds whose labels are names of the config's steps of training."""
-KINDS = (*_DATA, *STEPS, AnswerStage)
+KINDS: tuple[type[Stage[Any]], ...] = (*_DATA, *STEPS, AnswerStage)
 """In the order in which a config's stages are shown, as far as their upstreams allow; those of `STEPS` follow the
 config's list."""

@@ -177,7 +177,7 @@ def tree(steps: Sequence[TrainingStep], colours: Colours) -> str:
             )
             axes.scatter(depths[step.name], heights[step.name], color=colours.of(step.name), s=50, zorder=2)
             what = step.kind.replace("_", " ") + (f" on {step.on}" if isinstance(step, QuestionStep) else "")
-            text = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
+            text: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
             axes.annotate(step.name, (depths[step.name], heights[step.name]), (0, 8), **text)
             axes.annotate(what, (depths[step.name], heights[step.name]), (0, -15), color=_MUTED, **text)
         axes.scatter(0, heights[START], color=_INK, s=30, zorder=2)
