@@ -12,7 +12,7 @@ from schemas.manifest import Gate, StageManifest, digest_of
 from schemas.records import Answer, Question
 from schemas.set_settings import RAMP
 from schemas.settings import AgentSettings
-from schemas.training_steps import START
+from schemas.training_steps import START, QuestionStep, ancestry, origins_of
 from tasks.evaluation.questions import DECODINGS, chosen_questions
 from tasks.ledger import storage
 from tasks.making.context import Making, no_failed_rows
@@ -164,8 +164,17 @@ class AnswerStage(Stage[AnswerReads]):
 
 
 def _contests(config: PipelineConfig, evaluation: EvaluationSettings) -> Iterator[Contest]:
-    """On each set every model with live search; the last step's also without search, and with random passages."""
-    models = [model_named(config, name) for name in (START, *(step.name for step in config.training))]
-    for name in evaluation.sets:
-        yield from (Contest(name, model, "live") for model in models)
-        yield from (Contest(name, models[-1], retrieval) for retrieval in ("none", "random"))
+    """On each set every model with live search; one also without search, and with random passages."""
+    names = [START, *(step.name for step in config.training)]
+    for asked in evaluation.sets:
+        yield from (Contest(asked, model_named(config, name), "live") for name in names)
+        last = model_named(config, _last_on(config, asked))
+        yield from (Contest(asked, last, retrieval) for retrieval in ("none", "random"))
+
+
+def _last_on(config: PipelineConfig, asked: str) -> str:
+    """The last step of the first branch that trains on a set, or else the end of that branch."""
+    origins = origins_of(config.training)
+    end = next((name for name in origins if name not in origins.values()), START)
+    trained_on = {step.name for step in config.training if isinstance(step, QuestionStep) and step.on == asked}
+    return next((name for name in (end, *ancestry(origins, end)) if name in trained_on), end)
