@@ -85,7 +85,7 @@ def _scorecard(scores: list[Score]) -> Table:
 def _cell(score: Score | None, has_interval: bool) -> Text:
     if score is None:
         return Text("–", "dim")
-    interval = f" [{score.low:.2f}, {score.high:.2f}]" if has_interval else ""
+    interval = f" [{_short(score.low)}, {_short(score.high)}]" if has_interval else ""
     return Text.assemble(f"{score.mean:.3f}", (interval, "dim"))
 
 
@@ -97,3 +97,8 @@ def _stages(report: Report) -> Table:
     for stage in report.stages:
         table.add_row(f"{stage.stage}/{stage.label}", f"{stage.rows:,}", f"{stage.rejects:,}", f"{stage.seconds:,.1f}")
     return table
+
+
+def _short(value: float) -> str:
+    """Two decimals without a leading zero, so that the table fits 80 characters."""
+    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"

@@ -65,6 +65,7 @@ def test_questions_and_rejects_are_rows_and_counts(tmp_path: Path, quiz: Path) -
     assert (reject.row_id, reject.reason) == ("quiz-c", "no_answer")
     assert (manifest.rows, manifest.rejects) == (2, {"no_answer": 1})
     counts = {"by_split": {"test": 2}, "by_type": {"none": 2}, "by_hops": {"0": 2}, "read": 2}
+    counts["by_split_and_hops"] = {"test": {"0": 2}}
     assert manifest.figures == counts
 
 
