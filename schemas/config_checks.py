@@ -3,9 +3,11 @@
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from schemas.evaluation_settings import EvaluationSettings
 from schemas.records import Split
 from schemas.set_settings import RAMP
 from schemas.training_steps import (
+    START,
     DapoStep,
     LanguageModellingStep,
     QuestionStep,
@@ -62,10 +64,22 @@ def refuse_unknown_sets(config: "PipelineConfig") -> None:
     named = [(f"training.{step.name}.on", step.on) for step in config.training if isinstance(step, QuestionStep)]
     if config.evaluation is not None:
         named += [("evaluation.sets", name) for name in config.evaluation.sets]
+        _refuse_unknown_models(config, config.evaluation)
     for setting, name in named:
         if name not in known:
             choices = ", ".join(known)
             raise ValueError(f"{setting} names the set {name!r}, which is not in sets: choose one of {choices}")
+
+
+def _refuse_unknown_models(config: "PipelineConfig", evaluation: EvaluationSettings) -> None:
+    models = [START, *(step.name for step in config.training)]
+    for name, settings in evaluation.sets.items():
+        for contestant in settings.contestants or ():
+            if contestant.model not in models:
+                raise ValueError(
+                    f"evaluation.sets.{name}.contestants names the model {contestant.model!r}: choose one of "
+                    f"{', '.join(models)}"
+                )
 
 
 def refuse_training_on_what_is_evaluated(config: "PipelineConfig") -> None:

@@ -1,8 +1,8 @@
 """Settings of the evaluation: which questions are asked, and who answers them."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.identity import Identity, Positive
 from schemas.records import Split
@@ -28,11 +28,50 @@ class DecodingSettings(Identity):
     """Answers in one part of the output."""
 
 
+Way = Literal["agent", "rag", "direct"]
+Retrieval = Literal["live", "none", "random"]
+
+
+class ContestantSettings(Identity):
+    """A model with a way to answer and a retrieval."""
+
+    model: str
+    """The name of a step of training, or `start`."""
+    way: Way = "agent"
+    """`agent`: the loop of search and answer; `rag`: one retrieval with the question, then the answer; `direct`: the
+    answer alone."""
+    retrieval: Retrieval = "live"
+    """`live`: the index; `random`: passages that have nothing to do with the question in place of what is found;
+    `none`: no search. `direct` has no other."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _direct_has_no_search(cls, given: Any) -> Any:
+        is_direct = isinstance(given, dict) and given.get("way") == "direct"
+        return {"retrieval": "none", **given} if is_direct else given
+
+    @model_validator(mode="after")
+    def _the_way_has_this_retrieval(self) -> "ContestantSettings":
+        if self.way == "direct" and self.retrieval != "none":
+            raise ValueError(f"way direct searches for nothing: remove retrieval: {self.retrieval}")
+        if self.way == "rag" and self.retrieval == "none":
+            raise ValueError("way rag has a retrieval: set way: direct for an answer without one")
+        return self
+
+
+class EvaluatedSetSettings(EvaluatedSet):
+    """The questions of one set, and who answers them."""
+
+    contestants: list[ContestantSettings] | None = None
+    """Who answers; null: every model with live search, and the last one that was trained on the set also without search
+    and with random passages."""
+
+
 class EvaluationSettings(DecodingSettings):
     """Which questions every model answers."""
 
-    sets: Annotated[dict[str, EvaluatedSet], Field(min_length=1)] = Field(
-        default_factory=lambda: {"ramp": EvaluatedSet()}
+    sets: Annotated[dict[str, EvaluatedSetSettings], Field(min_length=1)] = Field(
+        default_factory=lambda: {"ramp": EvaluatedSetSettings()}
     )
     """The sets whose questions are asked: `ramp`, or the name of a set in the config's `sets`."""
     bootstrap: Positive = 10_000

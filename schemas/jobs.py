@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from schemas.corpus_settings import IndexSettings, NamedSpanSettings, WeighingSettings
-from schemas.evaluation_settings import DecodingSettings
+from schemas.evaluation_settings import DecodingSettings, Retrieval, Way
 from schemas.runtime import EndpointRuntime, EngineRuntime, PlacementRuntime
 from schemas.settings import AgentSettings, AnyTeacher, ModelSettings
 from schemas.snapshot import SnapshotName
@@ -150,7 +150,8 @@ class Contestant(BaseModel):
     name: str
     model: str
     set: str
-    retrieval: str
+    way: Way
+    retrieval: Retrieval
     output: str
     fingerprint: str
 

@@ -17,7 +17,16 @@ import numpy as np
 from retrieval_index.hits import AsyncSearcher, Hit, Query, SearchFailed
 from schemas.records import Author, EndReason, Question, Search, SearchOutcome, Segment, Trajectory
 from schemas.settings import AgentSettings
-from tasks.agent.protocol import ENVIRONMENT_TAGS, STOP_TAGS, Turn, information_of, parse_turn, prompt_of
+from tasks.agent.protocol import (
+    ENVIRONMENT_TAGS,
+    STOP_TAGS,
+    Turn,
+    information_of,
+    neutralise,
+    parse_turn,
+    prompt_of,
+    search_turn,
+)
 from tasks.agent.support import support_among
 from tasks.agent.tokenizer import AgentTokenizer
 from tasks.engines.interface import Engine, EngineFailed, Sample, Sampling, StopReason
@@ -35,6 +44,8 @@ class TurnSampling:
     banned_tags: tuple[str, ...] = ()
     opening: str = ""
     """Text with which every turn begins: the model continues from there."""
+    searches_first: bool = False
+    """Whether the environment searches for the question itself before the first turn."""
     closing: str = ""
     """Text with which every turn ends, after its full number of tokens: for a model that cannot end a turn itself."""
 
@@ -104,6 +115,12 @@ class _Loop:
     async def run(self) -> EndReason:
         prompt = prompt_of(self._question, self._agent)
         self._append(Segment(author=Author.PROMPT, text=prompt, token_ids=self._tokenizer.begin(prompt)))
+        if self._sampling.searches_first:
+            query = " ".join(self._question.prompt.split())
+            self._say(search_turn("", [neutralise(query)]))
+            failure = await self._search([query])
+            if failure is not None:
+                return failure
         for number in range(self._agent.max_turns):
             self._open_turn()
             if self._room() <= 0:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,9 +21,10 @@ from tasks.agent.environment import TurnSampling
 from tasks.agent.scoring import score
 from tasks.agent.support import support_recall
 from tasks.agent.trajectory_summary import sampled_tokens
-from tasks.evaluation.baselines import METHODS, RandomRetrieval, Retrieval
 from tasks.evaluation.metrics import Columns
 from tasks.evaluation.questions import DECODINGS, Decoding
+from tasks.evaluation.random_retrieval import RandomRetrieval
+from tasks.evaluation.ways import RANDOM, method_of
 from tasks.ledger import storage
 from tasks.ledger.ledger import Parts
 from tasks.requests.rollout_requests import FAILED, Rollout, failed
@@ -66,7 +67,7 @@ async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
 
 def _setup(job: EvaluationJob, model: str) -> RolloutSetup:
     unrelated = RandomRetrieval(job.passages, job.settings.seed)
-    return RolloutSetup(model, job.tokenizer, job.index, job.agent, job.engine, {"random": unrelated})
+    return RolloutSetup(model, job.tokenizer, job.index, job.agent, job.engine, {RANDOM: unrelated})
 
 
 async def _take_turns(asking: list["_Round"], pool: RolloutPool, meter: Meter) -> None:
@@ -83,10 +84,6 @@ class _Round:
     """One contestant's questions, and what of them is unanswered."""
 
     def __init__(self, job: EvaluationJob, contestant: Contestant, questions: list[Question]) -> None:
-        if contestant.retrieval not in METHODS:
-            raise BadInput(
-                f"contestant {contestant.name}: retrieval {contestant.retrieval!r}: choose one of {', '.join(METHODS)}"
-            )
         self.job, self.contestant = job, contestant
         self._parts = Parts(contestant.output, contestant.fingerprint, Answer, job.snapshot)
         self._requests: dict[str, list[Request[_Asked]]] = {}
@@ -114,14 +111,15 @@ class _Contest:
     def __init__(self, each: _Round, pool: RolloutPool, meter: Meter) -> None:
         self._job, self._contestant = each.job, each.contestant
         self._pool, self._meter = pool, meter
+        self._method = method_of(self._contestant.way, self._contestant.retrieval)
 
     async def ask(self, asked: _Asked) -> Answer | Reject:
         trajectory = await self._pool.roll(
             Rollout(asked.question, 0),
             self._sampling(asked),
-            label=f"{self._contestant.name}-{self._contestant.retrieval}-{asked.decoding}",
+            label=f"{self._contestant.name}-{self._contestant.way}-{self._contestant.retrieval}-{asked.decoding}",
             model=self._contestant.name,
-            retrieval=METHODS[self._contestant.retrieval].search,
+            retrieval=self._method.search,
         )
         if trajectory.end_reason in FAILED:
             return failed(trajectory)
@@ -129,13 +127,14 @@ class _Contest:
         return self._answer_of(asked, trajectory)
 
     def _sampling(self, asked: _Asked) -> TurnSampling:
-        settings, method = self._job.settings, METHODS[self._contestant.retrieval]
+        settings, method = self._job.settings, self._method
         is_greedy = asked.decoding == "greedy"
         return TurnSampling(
             temperature=0.0 if is_greedy else settings.temperature,
             seed=None if is_greedy else seed_of(settings.seed, asked.question.question_id),
             banned_tags=method.banned_tags,
             opening=method.opening,
+            searches_first=method.searches_first,
         )
 
     def _answer_of(self, asked: _Asked, trajectory: Trajectory) -> Answer:
@@ -143,7 +142,8 @@ class _Contest:
         return Answer(
             snapshot=self._job.snapshot,
             model=self._contestant.name,
-            retrieval=cast(Retrieval, self._contestant.retrieval),
+            way=self._contestant.way,
+            retrieval=self._contestant.retrieval,
             decoding=asked.decoding,
             set=self._contestant.set,
             question_id=asked.question.question_id,

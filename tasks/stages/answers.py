@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.config import PipelineConfig
-from schemas.evaluation_settings import DecodingSettings, EvaluatedSet, EvaluationSettings
+from schemas.evaluation_settings import DecodingSettings, EvaluatedSet, EvaluationSettings, Retrieval, Way
 from schemas.identity import Reads
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import Gate, StageManifest, digest_of
@@ -33,21 +33,25 @@ class AnswerReads(Reads):
     asked: EvaluatedSet
     masks: list[int] | None
     """The numbers of masks that are asked; None for a set without masks."""
-    retrieval: str
+    way: Way
+    retrieval: Retrieval
     certified_only: bool
 
 
 class Contest(NamedTuple):
-    """A model with one mode of retrieval, on one set."""
+    """A model with a way to answer and a retrieval, on one set."""
 
     set: str
     model: Name
-    retrieval: str
+    way: Way = "agent"
+    retrieval: Retrieval = "live"
 
     @property
     def label(self) -> str:
-        shown = "" if self.retrieval == "live" else f".{self.retrieval}"
-        return f"{self.set}.{self.model[1]}{shown}"
+        """The set and the model, then the way and the retrieval as far as they are not the usual ones."""
+        way = [] if self.way == "agent" else [self.way]
+        retrieval = [] if self.retrieval == "live" or self.way == "direct" else [self.retrieval]
+        return ".".join([self.set, self.model[1], *way, *retrieval])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +81,9 @@ class AnswerStage(Stage[AnswerReads]):
                     agent=config.agent,
                     decoding=DecodingSettings.within(evaluation),
                     set=contest.set,
-                    asked=evaluation.sets[contest.set],
+                    asked=EvaluatedSet.within(evaluation.sets[contest.set]),
                     masks=config.ramp.masks if contest.set == RAMP else None,
+                    way=contest.way,
                     retrieval=contest.retrieval,
                     certified_only=config.certified_only,
                 ),
@@ -151,6 +156,7 @@ class AnswerStage(Stage[AnswerReads]):
                     name=contest.model[1],
                     model=storage.join(making.ledger.folder(*contest.model), "model"),
                     set=contest.set,
+                    way=contest.way,
                     retrieval=contest.retrieval,
                     output=making.ledger.folder("answers", contest.label),
                     fingerprint=recipe.fingerprint,
@@ -164,12 +170,17 @@ class AnswerStage(Stage[AnswerReads]):
 
 
 def _contests(config: PipelineConfig, evaluation: EvaluationSettings) -> Iterator[Contest]:
-    """On each set every model with live search; one also without search, and with random passages."""
-    names = [START, *(step.name for step in config.training)]
-    for asked in evaluation.sets:
-        yield from (Contest(asked, model_named(config, name), "live") for name in names)
-        last = model_named(config, _last_on(config, asked))
-        yield from (Contest(asked, last, retrieval) for retrieval in ("none", "random"))
+    """The contestants of each set: those that the config names, or else those of `EvaluatedSetSettings`."""
+    for name, settings in evaluation.sets.items():
+        if settings.contestants is not None:
+            for each in settings.contestants:
+                yield Contest(name, model_named(config, each.model), each.way, each.retrieval)
+            continue
+        for step in (START, *(step.name for step in config.training)):
+            yield Contest(name, model_named(config, step))
+        last = model_named(config, _last_on(config, name))
+        yield Contest(name, last, retrieval="none")
+        yield Contest(name, last, retrieval="random")
 
 
 def _last_on(config: PipelineConfig, asked: str) -> str:

@@ -200,6 +200,22 @@ def test_evaluation_on_the_split_that_dapo_learns_from_is_refused(tmp_path):
     assert read_config(path, {"training": {"rl": None}, **evaluated("dev")}).evaluation is not None
 
 
+@pytest.mark.parametrize(
+    ("contestant", "said"),
+    [
+        ("{model: third}", "evaluation.sets.ramp.contestants names the model 'third': choose one of start, first"),
+        ("{model: first, way: direct, retrieval: live}", "way direct searches for nothing: remove retrieval: live"),
+        ("{model: first, way: rag, retrieval: none}", "way rag has a retrieval: set way: direct"),
+        ("{model: first, way: oracle}", "contestants.0.way: Input should be 'agent', 'rag' or 'direct'"),
+    ],
+)
+def test_a_wrong_contestant_is_one_line(tmp_path, contestant, said):
+    given = f"evaluation: {{sets: {{ramp: {{contestants: [{contestant}]}}}}}}\n"
+    with pytest.raises(BadInput) as caught:
+        read_config(written(tmp_path, MINIMAL + TRAINED + given))
+    assert said in str(caught.value)
+
+
 def test_a_config_changes_and_removes_steps_of_its_parent_by_their_names(tmp_path):
     written(tmp_path, MINIMAL + TRAINED + DAPO, "parent.yaml")
     changed = "training: {first: {seed: 9}, rl: null}\n"

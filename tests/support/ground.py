@@ -9,7 +9,7 @@ from schemas.records import Passage, Question
 from schemas.runtime import EngineRuntime
 from schemas.settings import AgentSettings
 from tasks.agent.tokenizer import AgentTokenizer, train_tokenizer
-from tasks.evaluation.baselines import RandomRetrieval
+from tasks.evaluation.random_retrieval import RandomRetrieval
 from tasks.ledger import storage
 from tasks.rollouts.worker import RolloutSetup
 from tests.support.automaton import save_chain

@@ -116,6 +116,15 @@ def test_searches_alternate_with_information_until_the_answer(tokenizer):
     assert [segment.logprobs for segment in trajectory.segments[1::2]] == [s.logprobs for s in engine.wrote]
 
 
+def test_the_question_itself_may_be_searched_for_first_and_no_gradient_goes_through_it(tokenizer):
+    first = TurnSampling(1.0, searches_first=True, opening="<think></think><answer>")
+    trajectory, _ = _run(tokenizer, ["Marel</answer>"], sampling=first)
+    assert (trajectory.answer, trajectory.end_reason) == ("Marel", EndReason.ANSWERED)
+    assert [search.queries for search in trajectory.searches] == [[" ".join(QUESTION.prompt.split())]]
+    assert [segment.text for segment in trajectory.segments if segment.author == Author.MODEL] == ["Marel</answer>"]
+    assert "<information>Kalo 0: Kalo is a firm" in "".join(segment.text for segment in trajectory.segments)
+
+
 def test_the_prompt_cannot_speak_as_the_model(tokenizer):
     trajectory, _ = _run(tokenizer, [ANSWER])
     answer_id = tokenizer.tag_id("<answer>")

@@ -62,10 +62,12 @@ def job(tmp_path: Path, tokenizer: AgentTokenizer) -> EvaluationJob:
     storage.write_rows(str(tmp_path / "passages.parquet"), Passage, _passages())
     tokenizer.save(str(tmp_path / "tokenizer"))
     contestants = [
-        ("seeker", "live"),
-        ("guesser", "live"),
-        ("seeker", "none"),
-        ("seeker", "random"),
+        ("seeker", "agent", "live"),
+        ("guesser", "agent", "live"),
+        ("seeker", "agent", "none"),
+        ("seeker", "agent", "random"),
+        ("seeker", "rag", "live"),
+        ("seeker", "direct", "none"),
     ]
     return EvaluationJob(
         output=str(tmp_path / "job"),
@@ -75,11 +77,12 @@ def job(tmp_path: Path, tokenizer: AgentTokenizer) -> EvaluationJob:
                 name=name,
                 model=str(tmp_path / name),
                 set="ramp",
+                way=way,
                 retrieval=retrieval,
-                output=str(tmp_path / f"{name}-{retrieval}"),
-                fingerprint=f"{name}-{retrieval}",
+                output=str(tmp_path / f"{name}-{way}-{retrieval}"),
+                fingerprint=f"{name}-{way}-{retrieval}",
             )
-            for name, retrieval in contestants
+            for name, way, retrieval in contestants
         ],
         tokenizer=str(tmp_path / "tokenizer"),
         index=str(tmp_path / "index"),
@@ -100,27 +103,42 @@ def test_all_contestants_answer_the_same_questions_each_in_its_own_way(job, tmp_
     _save_models(tmp_path, tokenizer)
     build_index([(row.passage_id, row.title, row.text) for row in _passages()], job.index, IndexSettings())
     figures = answer_all(job)
+    questions = storage.read_rows(job.questions["ramp"], Question)
+    prompts = {question.question_id: " ".join(question.prompt.split()) for question in questions}
     rows = {folder: _answers(tmp_path / folder) for folder in figures}
-    assert list(rows) == ["seeker-live", "guesser-live", "seeker-none", "seeker-random"]
-    asked = [(row.question_id, row.decoding) for row in rows["seeker-live"]]
+    assert [f"{way}-{retrieval}" for _, way, retrieval in (name.split("-") for name in rows)] == [
+        *("agent-live", "agent-live", "agent-none", "agent-random", "rag-live", "direct-none")
+    ]
+    assert {name: {(row.way, row.retrieval) for row in answers} for name, answers in rows.items()} == {
+        name: {tuple(name.split("-")[1:])} for name in rows
+    }
+    asked = [(row.question_id, row.decoding) for row in rows["seeker-agent-live"]]
     assert len(set(asked)) == len(asked) == 4 * 2 * 2
     assert all([(row.question_id, row.decoding) for row in answers] == asked for answers in rows.values())
     greedy = {folder: [row for row in answers if row.decoding == "greedy"] for folder, answers in rows.items()}
 
-    assert {row.end_reason for row in greedy["seeker-live"]} == {"turns"}
-    assert {search.queries[0] for row in greedy["seeker-live"] for search in row.searches} == {"Kalo"}
-    assert all(row.searches[0].passage_ids[0] == "0-0" for row in greedy["seeker-live"])
+    assert {row.end_reason for row in greedy["seeker-agent-live"]} == {"turns"}
+    assert {search.queries[0] for row in greedy["seeker-agent-live"] for search in row.searches} == {"Kalo"}
+    assert all(row.searches[0].passage_ids[0] == "0-0" for row in greedy["seeker-agent-live"])
 
-    assert {(row.answer, row.end_reason) for row in greedy["guesser-live"]} == {("Kalo", "answered")}
-    assert not any(row.searches for row in greedy["guesser-live"])
+    assert {(row.answer, row.end_reason) for row in greedy["guesser-agent-live"]} == {("Kalo", "answered")}
+    assert not any(row.searches for row in greedy["guesser-agent-live"])
 
-    assert {(row.answer, row.end_reason) for row in greedy["seeker-none"]} == {("Kalo", "answered")}
-    assert not any(row.searches for row in rows["seeker-none"])
+    assert {(row.answer, row.end_reason) for row in greedy["seeker-agent-none"]} == {("Kalo", "answered")}
+    assert not any(row.searches for row in rows["seeker-agent-none"])
 
-    shown = [passage for row in rows["seeker-random"] for search in row.searches for passage in search.passage_ids]
+    shown = [
+        passage for row in rows["seeker-agent-random"] for search in row.searches for passage in search.passage_ids
+    ]
     assert shown and "0-0" not in shown
-    assert figures["seeker-none"]["greedy"]["answered"] == 1.0
-    assert figures["seeker-live"]["greedy"]["searches"] == 1.0
+
+    rag = greedy["seeker-rag-live"]
+    assert {(row.answer, row.end_reason, len(row.searches)) for row in rag} == {("Kalo", "answered", 1)}
+    assert {row.searches[0].queries[0] for row in rag} == {prompts[row.question_id] for row in rag}
+    assert {row.answer for row in greedy["seeker-direct-none"]} == {"Kalo"}
+    assert not any(row.searches for row in rows["seeker-direct-none"])
+    assert figures["seeker-agent-none"]["greedy"]["answered"] == 1.0
+    assert figures["seeker-agent-live"]["greedy"]["searches"] == 1.0
 
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/part-*")}
     assert answer_all(job) == figures

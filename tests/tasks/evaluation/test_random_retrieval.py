@@ -6,7 +6,7 @@ from pathlib import Path
 
 from retrieval_index.hits import Hit, Query
 from schemas.records import Passage
-from tasks.evaluation.baselines import PassagePool, RandomPassages, RandomRetrieval
+from tasks.evaluation.random_retrieval import PassagePool, RandomPassages, RandomRetrieval
 from tasks.ledger import storage
 from tests.support.examples import SNAPSHOT, ramp_question
 

@@ -1,9 +1,7 @@
-"""What search is worth: the same agent without retrieval, and with passages that have nothing to do with the question.
+"""Random passages in place of those that search finds: what is left of a score then was not won by search.
 
-``none`` opens the answer for the model and bans every tag but the one that closes it, so that it must answer from the
-prompt alone. (With the tags of search and information banned only, the sample's model ended no turn at all.)
-``random`` replaces every passage that live search finds by one drawn from the corpus: as many, about as long, and never
-one that holds an answer. What is left of a score then was not won by search.
+Every passage that live search finds is replaced by one drawn from the corpus: as many, about as long, and never one
+that holds an answer.
 """
 
 import bisect
@@ -11,36 +9,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 from retrieval_index.hits import AsyncSearcher, Hit, Query, is_held_back
 from schemas.manifest import digest_of
 from schemas.records import Question
-from tasks.agent.protocol import TAGS
 from tasks.agent.scoring import accepted_surfaces, holds
 from tasks.ledger import storage
-from tasks.rollouts.worker import LIVE
-
-Retrieval = Literal["live", "none", "random"]
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method of retrieval."""
-
-    opening: str = ""
-    """What every turn begins with."""
-    banned_tags: tuple[str, ...] = ()
-    """The tags that the sampler must not write."""
-    search: str = LIVE
-    """The searcher that a rollout uses, as the job's `RolloutSetup` names it."""
-
-
-METHODS: dict[str, Method] = {
-    "live": Method(),
-    "none": Method(opening="<think></think><answer>", banned_tags=tuple(tag for tag in TAGS if tag != "</answer>")),
-    "random": Method(search="random"),
-}
 
 POOL_SIZE = 50_000
 _NEIGHBOURS = 64
