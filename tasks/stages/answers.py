@@ -181,6 +181,8 @@ def _contests(config: PipelineConfig, evaluation: EvaluationSettings) -> Iterato
         last = model_named(config, _last_on(config, name))
         yield Contest(name, last, retrieval="none")
         yield Contest(name, last, retrieval="random")
+        if name != RAMP:
+            yield Contest(name, last, way="rag")
 
 
 def _last_on(config: PipelineConfig, asked: str) -> str:
