@@ -63,8 +63,8 @@ class EvaluatedSetSettings(EvaluatedSet):
     """The questions of one set, and who answers them."""
 
     contestants: list[ContestantSettings] | None = None
-    """Who answers; null: every model with live search, and the last one that was trained on the set also without search,
-    with random passages and, if the set is not RAMP, by `rag`."""
+    """Who answers; null: every model with live search, and the last one that was trained on the set also without
+    search, with random passages and, if the set is not RAMP, by `rag`."""
 
 
 class EvaluationSettings(DecodingSettings):
