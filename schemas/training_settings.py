@@ -158,12 +158,26 @@ class RewardSettings(Kind):
 
 
 class RecallReward(RewardSettings):
-    """The mean token recall over masks."""
+    """The mean token recall over masks; of a question, the share of the gold's words that the answer has."""
 
     kind: Literal["recall"] = "recall"
 
 
-REWARDS = Seam[RewardSettings]("rewards", RewardSettings, {"recall": RecallReward})
+class F1Reward(RewardSettings):
+    """F1 of the answer's words. Unlike `recall` it falls with every word that does not belong to the answer."""
+
+    kind: Literal["f1"] = "f1"
+
+
+class ExactReward(RewardSettings):
+    """The share of masks that are filled in exactly; of a question, whether the answer is an exact match."""
+
+    kind: Literal["exact"] = "exact"
+
+
+REWARDS = Seam[RewardSettings](
+    "rewards", RewardSettings, {"recall": RecallReward, "f1": F1Reward, "exact": ExactReward}
+)
 AnyReward = Annotated[RewardSettings, REWARDS]
 
 

@@ -87,7 +87,10 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
         ),
         ("teacher: scripted", "teacher: 'scripted' is not a mapping with a kind: choose one of scripted, multi_agent"),
         ("teacher: {judge: {kind: me}}", "teacher.judge: there is no kind 'me': choose one of rule"),
-        (TRAINED + DAPO + "  reward: {kind: f2}", "training.rl.reward: there is no kind 'f2': choose one of recall"),
+        (
+            TRAINED + DAPO + "  reward: {kind: f2}",
+            "training.rl.reward: there is no kind 'f2': choose one of recall, f1, exact",
+        ),
         (
             TRAINED + DAPO + "  reward: {answer: -1}",
             "training.rl.reward.answer: Input should be greater than or equal to 0",

@@ -157,3 +157,14 @@ def test_the_last_answer_is_the_model_s_own():
     assert answer_of(_said(answer_turn("x", "a")), FOUND) is None
     empty: Trajectory = trajectory(QUESTION, [])
     assert last_answer(empty.model_copy(update={"segments": []})) is None
+
+
+@pytest.mark.parametrize(("kind", "of_list", "of_name"), [("recall", 1.0, 1.0), ("f1", 0.5, 1.0), ("exact", 0.0, 1.0)])
+def test_a_list_of_guesses_earns_less_than_the_name_unless_recall_is_asked(kind, of_list, of_name):
+    settings = DapoSettings.model_validate({**SETTINGS.model_dump(), "reward": {"kind": kind}})
+    question = qa_question(["Great Tolm"], [[]])
+    answers = ["Great Tolm, Osk, Kell, Ostel, Brim, Karlo", "Great Tolm"]
+    rollouts = [trajectory(question, [SEARCHED, FOUND, _said(answer_turn("so", answer))]) for answer in answers]
+    assert [Rewarder(settings, 1000)(question, rollout).answer for rollout in rollouts] == pytest.approx(
+        [of_list, of_name]
+    )
