@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -35,13 +36,15 @@ def inspect(path: str, layout: str | None, as_json: bool, console: Console) -> N
     reasons = dict(sorted(Counter(str(reject.reason) for reject in rejects).items()))
     if as_json:
         for example in examples:
-            print(json.dumps({"id": example.id, "question": example.question, "answers": list(example.answers)}))
+            print(json.dumps(_known(example)))
         print(json.dumps({"layout": name, "questions": n_questions, "rejects": reasons}))
         return
     console.print(f"layout {name}: {n_questions:,} questions, {len(rejects):,} rejects", highlight=False)
     for reason, count in reasons.items():
         first = next(reject for reject in rejects if reject.reason == reason)
         console.print(f"  {count:,} {reason}, such as {escape(first.detail)}", highlight=False, soft_wrap=True)
+    if n_questions > len(examples):
+        console.print(f"the first {len(examples)}:", highlight=False)
     for example in examples:
         console.print(_described(example), highlight=False, soft_wrap=True)
 
@@ -51,6 +54,12 @@ def _settings(path: str, layout: str | None) -> SetSettings:
         return layout_settings(layout, path)
     except ValueError as error:
         raise BadInput(f"--layout {layout}: {error}") from None
+
+
+def _known(question: SetQuestion) -> dict[str, Any]:
+    answers = list(question.answers)
+    known = {"id": question.id, "question": question.question, "answers": answers}
+    return {**known, "type": question.type, "hops": question.hops}
 
 
 def _described(question: SetQuestion) -> str:

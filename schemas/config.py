@@ -26,7 +26,7 @@ from schemas.corpus_settings import (
 from schemas.errors import BadInput, first_problem
 from schemas.evaluation_settings import EvaluationSettings
 from schemas.runtime import RuntimeSettings
-from schemas.set_settings import QuestionSetSettings, refuse_name
+from schemas.set_settings import QuestionSetSettings, refuse_name, without_removed
 from schemas.settings import AgentSettings, AnyTeacher, ModelSettings, TokenizerSettings
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 from schemas.training_steps import TrainingStep
@@ -114,6 +114,11 @@ class PipelineConfig(BaseModel):
                     "digits, dots, dashes and underscores"
                 )
         return labels
+
+    @field_validator("sets", mode="before")
+    @classmethod
+    def _null_removes_a_set(cls, sets: Any) -> Any:
+        return without_removed(sets)
 
     @field_validator("sets")
     @classmethod

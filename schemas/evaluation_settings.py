@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.identity import Identity, Positive
 from schemas.records import Split
+from schemas.set_settings import without_removed
 
 
 class EvaluatedSet(Identity):
@@ -76,3 +77,8 @@ class EvaluationSettings(DecodingSettings):
     """The sets whose questions are asked: `ramp`, or the name of a set in the config's `sets`."""
     bootstrap: Positive = 10_000
     """Resamples of the bootstrap behind confidence intervals and paired differences. It changes no answer."""
+
+    @field_validator("sets", mode="before")
+    @classmethod
+    def _null_removes_a_set(cls, sets: Any) -> Any:
+        return without_removed(sets)

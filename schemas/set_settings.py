@@ -96,6 +96,11 @@ def layout_settings(layout: str | dict[str, Any] | None, path: str) -> SetSettin
     return SETS.validated({"path": path, "kind": layout})
 
 
+def without_removed(sets: Any) -> Any:
+    """The sets of a config without those that are null: a config that extends another removes sets so."""
+    return {name: each for name, each in sets.items() if each is not None} if isinstance(sets, dict) else sets
+
+
 def refuse_name(name: str) -> None:
     """Raises ValueError for a name that a set cannot have."""
     if name == RAMP:

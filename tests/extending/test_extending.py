@@ -67,10 +67,12 @@ def test_the_page_names_every_group_of_entry_points_and_its_settings(seam: Any) 
     assert f"`{seam.base.__module__}.{seam.base.__name__}`" in PAGE.read_text()
 
 
-def test_the_example_of_a_test_passes(harbour: None) -> None:
-    (shown,) = [code for code in blocks("python") if not code.startswith("# harbour/")]
+def test_the_examples_of_tests_pass(harbour: None, tmp_path: Path) -> None:
+    shown = [code for code in blocks("python") if not code.startswith("# harbour/")]
+    assert len(shown) == 2
     question = ramp_question("far too many words", ["many"])
-    exec(shown, {"question": question, "trajectory": None})
+    for code in shown:
+        exec(code, {"question": question, "trajectory": None, "tmp_path": tmp_path})
 
 
 # -- settings and identity --------------------------------------------------------------------------------------------

@@ -228,3 +228,12 @@ def test_a_config_changes_and_removes_steps_of_its_parent_by_their_names(tmp_pat
         read_config(written(tmp_path, "extends: parent.yaml\ntraining: {third: {seed: 9}}\n"))
     with pytest.raises(BadInput, match=r"training\.rl: give a mapping of the settings that change"):
         read_config(written(tmp_path, "extends: parent.yaml\ntraining: {rl: 3}\n"))
+
+
+def test_null_removes_a_set(tmp_path):
+    sets = "sets: {a: {path: x, split: test}, b: {path: y, split: test}}\n"
+    written(tmp_path, MINIMAL + TRAINED + sets + "evaluation: {sets: {a: {}, b: {}}}\n", "parent.yaml")
+    child = "extends: parent.yaml\nsets: {a: null}\nevaluation: {sets: {a: null}}\n"
+    config = read_config(written(tmp_path, child))
+    assert list(config.sets) == ["b"]
+    assert config.evaluation is not None and list(config.evaluation.sets) == ["b"]
