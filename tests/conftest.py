@@ -26,12 +26,18 @@ APART = (
 class FilesApart(LoadScopeScheduling):
     """Processes share the suite (`make test`): one file each of those that run pipelines or clusters, as they are free.
 
-    All that works in the tests' own process is one share, in an order that is always the same: there Java must not
-    start before vLLM is imported, whose handler of SIGSEGV would take the place of Java's.
+    All that works in the tests' own process is one share, in an order that is always the same.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0] if nodeid.startswith(APART) else "in process"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Java must not start before vLLM is imported, whose handler of SIGSEGV would take the place of Java's: the next
+    pause of Java's threads would be a crash. A process that shares the suite runs tests of both."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        import vllm.v1.engine.llm_engine  # noqa: F401
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesApart:

@@ -117,7 +117,7 @@ def test_the_latest_snapshot_is_that_of_the_newest_complete_dump(config):
     [
         ("snapshot: enwiki-20240101", "snapshot: dewiki-20240101", "no complete dump of dewiki exists$"),
         ("snapshot: enwiki-20240101", "", "the config must name a snapshot of the wiki"),
-        ("{date}", "20240101", "write {date} in the config's dump"),
+        ("{date}", "20240101", "write {date} in the path of the config's dump or corpus"),
     ],
 )
 def test_without_a_latest_snapshot_the_error_says_why(config, of, other, said):

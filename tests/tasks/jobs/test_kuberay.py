@@ -28,7 +28,7 @@ LARGE = SETTINGS.jobs
 
 
 def manifest_of(runtime):
-    output = "/shared/runs/enwiki-20261101/models/dapo"
+    output = "/shared/runs/enwiki-20261101/models/ramp-rl"
     return ray_job(attempt_name(output, 1), entry_point("trainers.dapo", output, runtime), output, runtime)
 
 

@@ -68,7 +68,7 @@ def test_metrics_prompts_strikes_and_curves_are_cut_at_line_feeds_only(tmp_path:
     assert view.metrics == {"step": 2, "note\u2028\x85": 1.5}
 
     prompts = PromptLedger(tmp_path / "prompts.jsonl")
-    fate = Fate(step=1, max_masks=1, position=0, question_id=ODD, outcome="used")
+    fate = Fate(step=1, bound=1, position=0, question_id=ODD, outcome="used")
     prompts.add([fate, fate.model_copy(update={"step": 2})])
     prompts.go_on_from(1)
     assert prompts.fates() == [fate]
