@@ -67,13 +67,20 @@ def _is_named(value: Any) -> TypeGuard[list[dict[str, Any]]]:
 
 def _merged_by_name(section: str, under: list[dict[str, Any]], over: dict[str, Any]) -> list[dict[str, Any]]:
     names = [each["name"] for each in under]
+    added = [{"name": name, **new} for name, new in over.items() if name not in names and _is_whole(new)]
     for name, change in over.items():
-        if name not in names:
-            raise BadInput(f"{section}.{name}: nothing has that name: choose one of {', '.join(map(str, names))}")
+        if name not in names and not _is_whole(change):
+            known = ", ".join(map(str, names))
+            raise BadInput(f"{section}.{name}: nothing has that name: choose one of {known}, or give a new one a kind")
         if not isinstance(change, dict | None):
             raise BadInput(f"{section}.{name}: give a mapping of the settings that change, or null to remove it")
     kept = [each for each in under if over.get(each["name"], {}) is not None]
-    return [_merged(each, over.get(each["name"], {})) for each in kept]
+    return [*(_merged(each, over.get(each["name"], {})) for each in kept), *added]
+
+
+def _is_whole(entry: Any) -> bool:
+    """Whether an entry is not a change of another one: it has a kind."""
+    return isinstance(entry, dict) and "kind" in entry
 
 
 def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:

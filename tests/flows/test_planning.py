@@ -50,8 +50,8 @@ def rows_of(root, capsys):
 def test_without_an_acceptance_there_are_rows_and_tokens_and_the_way_to_hours(tmp_path, capsys):
     assert "run `masksearch accept` with this config to measure rates" in printed(tmp_path)
     rows = rows_of(tmp_path, capsys)
-    assert rows["models/ramp-sft"]["tokens"] == 1400 * 2048
-    assert rows["trajectories/ramp-evolved"]["rows"] == 768
+    assert rows["models/ramp-sft"]["tokens"] == 3000 * 2048
+    assert rows["trajectories/ramp-evolved"]["rows"] == 1024
     assert rows["models/ramp-sft"]["hours"] is None
 
 
@@ -74,7 +74,7 @@ def test_hours_are_those_of_the_last_acceptance_scaled_by_parameters(tmp_path, c
     # Four layers of 128 with four heads and 384 within, 1,000 ids: 984,192 parameters.
     layer = 128 * 128 * 4 + 3 * 128 + 3 * 128 * 384 + 2 * 128
     scale = (4 * layer + 128 + 1000 * 128) / 470_000
-    hours = 1400 * 2048 * scale / 1000 / 3600
+    hours = 3000 * 2048 * scale / 1000 / 3600
     assert abs(rows["models/ramp-sft"]["hours"] - hours) < 1e-6
     assert abs(rows["models/ramp-sft"]["device_hours"] - 2 * hours) < 1e-6
     assert rows["pages/v1"]["hours"] is None, "nothing was measured that tells"

@@ -224,8 +224,13 @@ def test_a_config_changes_and_removes_steps_of_its_parent_by_their_names(tmp_pat
     changed = "training: {first: {seed: 9}, rl: null}\n"
     (first,) = read_config(written(tmp_path, "extends: parent.yaml\n" + changed)).training
     assert (first.name, first.seed, first.optimiser.lr) == ("first", 9, 0.1)
-    with pytest.raises(BadInput, match=r"training\.third: nothing has that name: choose one of first, rl"):
+    with pytest.raises(
+        BadInput, match=r"training\.third: nothing has that name: choose one of first, rl, or give a new one a kind"
+    ):
         read_config(written(tmp_path, "extends: parent.yaml\ntraining: {third: {seed: 9}}\n"))
+    added = "training: {second: {kind: sft, curriculum: [], optimiser: {lr: 0.1}}}\n"
+    names = [step.name for step in read_config(written(tmp_path, "extends: parent.yaml\n" + added)).training]
+    assert names == ["first", "rl", "second"]
     with pytest.raises(BadInput, match=r"training\.rl: give a mapping of the settings that change"):
         read_config(written(tmp_path, "extends: parent.yaml\ntraining: {rl: 3}\n"))
 
