@@ -159,7 +159,9 @@ def test_the_last_answer_is_the_model_s_own():
     assert last_answer(empty.model_copy(update={"segments": []})) is None
 
 
-@pytest.mark.parametrize(("kind", "of_list", "of_name"), [("recall", 1.0, 1.0), ("f1", 0.5, 1.0), ("exact", 0.0, 1.0)])
+@pytest.mark.parametrize(
+    ("kind", "of_list", "of_name"), [("recall", 1.0, 1.0), ("f1", 4 / 9, 1.0), ("exact", 0.0, 1.0)]
+)
 def test_a_list_of_guesses_earns_less_than_the_name_unless_recall_is_asked(kind, of_list, of_name):
     settings = DapoSettings.model_validate({**SETTINGS.model_dump(), "reward": {"kind": kind}})
     question = qa_question(["Great Tolm"], [[]])
