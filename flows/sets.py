@@ -7,9 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from schemas.corpus_settings import SetSettings
 from schemas.errors import BadInput
-from schemas.set_settings import layout_settings
+from schemas.set_settings import SetSettings, layout_settings
 from tasks.sets.datasets import detected_layout
 from tasks.sets.interface import SetQuestion
 from tasks.sets.questions import SetReject, read_questions

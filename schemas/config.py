@@ -6,7 +6,6 @@ Settings that change what is computed are in `schemas.corpus_settings` and `sche
 If a section is absent, its stages do not run: a config without ``model`` ends at the trajectories.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,13 +24,12 @@ from schemas.corpus_settings import (
 )
 from schemas.errors import BadInput, first_problem
 from schemas.evaluation_settings import EvaluationSettings
+from schemas.names import RAMP, refuse_name
 from schemas.runtime import RuntimeSettings
-from schemas.set_settings import QuestionSetSettings, refuse_name, without_removed
+from schemas.set_settings import QuestionSetSettings, without_removed
 from schemas.settings import AgentSettings, AnyTeacher, ModelSettings, TokenizerSettings
 from schemas.snapshot import SnapshotName, date_of, wiki_of
 from schemas.training_steps import TrainingStep
-
-_LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 class PipelineConfig(BaseModel):
@@ -108,11 +106,7 @@ class PipelineConfig(BaseModel):
     @classmethod
     def _labels_are_folders(cls, labels: dict[str, str]) -> dict[str, str]:
         for label in labels.values():
-            if not _LABEL.fullmatch(label):
-                raise ValueError(
-                    f"{label!r} cannot be a label: begin with a small letter or digit, and use only small letters, "
-                    "digits, dots, dashes and underscores"
-                )
+            refuse_name(label, "a label")
         return labels
 
     @field_validator("sets", mode="before")
@@ -124,7 +118,9 @@ class PipelineConfig(BaseModel):
     @classmethod
     def _sets_have_names(cls, sets: dict[str, QuestionSetSettings]) -> dict[str, QuestionSetSettings]:
         for name in sets:
-            refuse_name(name)
+            refuse_name(name, "the name of a set")
+            if name == RAMP:
+                raise ValueError("ramp names the config's own masked questions: give the set another name")
         return sets
 
     @model_validator(mode="before")

@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.evaluation_settings import EvaluationSettings
+from schemas.names import RAMP, START
 from schemas.records import Split
-from schemas.set_settings import RAMP
 from schemas.training_steps import (
-    START,
     DapoStep,
     LanguageModellingStep,
     QuestionStep,

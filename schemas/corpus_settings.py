@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from schemas.identity import Identity, Positive, Share
 from schemas.records import Split
 from schemas.seams import ChatModelSettings, Kind, Seam
+from schemas.set_settings import AnySet
 from schemas.snapshot import SnapshotName, language_of
 
 
@@ -271,32 +272,6 @@ class LeakRunSettings(Identity):
                 f"fewest_words is more than words ({self.fewest_words} > {self.words}): lower fewest_words"
             )
         return self
-
-
-class SetSettings(Kind):
-    """A question set: its file, and how it is read (tasks/sets/registry.py)."""
-
-    default: ClassVar[str] = "published"
-
-    path: str
-    """A location, not identity: the set is known by the names of its folder and file, and by the file's digest."""
-
-
-LayoutName = Literal[
-    "hotpotqa", "two_wiki", "musique", "fanoutqa", "freshqa", "bamboogle", "flashrag", "steps", "plain"
-]
-
-
-class PublishedSet(SetSettings):
-    """JSON, CSV or the like in one of the layouts in which sets are published (tasks/sets/layouts)."""
-
-    kind: Literal["published"] = "published"
-    layout: LayoutName | None = None
-    """The layout. Default: it is detected from the file's first record."""
-
-
-SETS = Seam[SetSettings]("sets", SetSettings, {"published": PublishedSet}, short="path")
-AnySet = Annotated[SetSettings, SETS]
 
 
 class LeakSettings(LeakRunSettings):

@@ -12,7 +12,13 @@ from schemas.evaluation_settings import DecodingSettings, Retrieval, Way
 from schemas.runtime import EndpointRuntime, EngineRuntime, PlacementRuntime
 from schemas.settings import AgentSettings, AnyTeacher, ModelSettings
 from schemas.snapshot import SnapshotName
-from schemas.training_settings import BaseSettings, DapoSettings, EngineeringSettings, SamplingSettings, SftSettings
+from schemas.training_settings import (
+    DapoSettings,
+    EngineeringSettings,
+    LanguageModellingSettings,
+    SamplingSettings,
+    SftSettings,
+)
 
 
 class Job(BaseModel):
@@ -80,7 +86,7 @@ class TrainingJob(Job):
 class PretrainJob(TrainingJob):
     """``python -m trainers.pretrain``: language modelling on the passages in these Parquet files."""
 
-    settings: BaseSettings
+    settings: LanguageModellingSettings
     documents: list[str]
 
 

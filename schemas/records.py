@@ -1,14 +1,11 @@
-"""Rows that travel between stages. Column names are a contract; Arrow schemas are derived from the row models.
+"""Rows that travel between stages. Column names are a contract; `schemas.arrow` derives Arrow schemas from the models.
 
 Offsets count Unicode code points. Every row carries its ``snapshot``.
 """
 
-import types
-import typing
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -386,10 +383,9 @@ class Trajectory(Record):
 class Answer(Record):
     """One model's answer to one question, with one method of retrieval and of decoding.
 
-    ``way`` is how the model answers: by the protocol that it was trained in (`agent`), by a prompt that explains the
-    protocol (`prompt`), from the passages of one search (`rag`), or without any (`direct`). ``support_recall`` is the
-    share of the question's supporting passages that the searches showed, null if the set names none; ``substring`` is
-    null in files of earlier versions.
+    ``way`` is how the model answers (`schemas.evaluation_settings.ContestantSettings`). ``support_recall`` is the share
+    of the question's supporting passages that the searches showed, null if the set names none; ``substring`` is null in
+    files of earlier versions.
     """
 
     snapshot: str
@@ -410,7 +406,7 @@ class Answer(Record):
     hops: int = 0
     """Those of the question, if it is not of kind `ramp`."""
     type: str | None = None
-    way: Literal["agent", "prompt", "rag", "direct"] = "agent"
+    way: Literal["agent", "rag", "direct"] = "agent"
     substring: float | None = None
     support_recall: float | None = None
 
@@ -428,44 +424,3 @@ class Reject(Record):
     reason: str
     failed: bool
     detail: str
-
-
-# -- Arrow ----------------------------------------------------------------------------------------------------------
-
-_SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-
-
-def _arrow_type(annotation: object) -> tuple[pa.DataType, bool]:
-    """The Arrow type of a field's annotation, and whether it may be null."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Annotated:
-        return _arrow_type(arguments[0])
-    if origin in (types.UnionType, typing.Union):
-        (inner,) = [a for a in arguments if a is not type(None)]
-        return _arrow_type(inner)[0], True
-    if origin is Literal:
-        return pa.string(), False
-    if origin is list:
-        return pa.list_(_arrow_type(arguments[0])[0]), False
-    if isinstance(annotation, type):
-        if issubclass(annotation, BaseModel):
-            return pa.struct(list(arrow_schema(annotation))), False
-        if issubclass(annotation, StrEnum):
-            return pa.string(), False
-        if annotation in _SCALARS:
-            return _SCALARS[annotation], False
-    raise TypeError(f"no Arrow type for {annotation!r}")
-
-
-def arrow_schema(model: type[BaseModel]) -> pa.Schema:
-    """The Arrow schema of a row model: one column for each field, in the order of the model."""
-    fields = []
-    for name, field in model.model_fields.items():
-        kind, nullable = _arrow_type(field.annotation)
-        fields.append(pa.field(name, kind, nullable=nullable))
-    return pa.schema(fields)
-
-
-def table_of(model: type[BaseModel], rows: "typing.Iterable[BaseModel]") -> pa.Table:
-    """Rows as an Arrow table with exactly the model's columns."""
-    return pa.Table.from_pylist([row.model_dump() for row in rows], schema=arrow_schema(model))

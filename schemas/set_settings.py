@@ -1,18 +1,39 @@
 """Settings of question sets: the files that their questions are read from, and the splits that these belong to."""
 
 import math
-import re
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.corpus_settings import SETS, LayoutName, SetSettings
 from schemas.identity import Identity, Positive, Share
 from schemas.records import Split
+from schemas.seams import Kind, Seam
 
-RAMP = "ramp"
-"""What a config calls its own masked questions, where it may name a set instead."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+class SetSettings(Kind):
+    """A question set: its file, and how it is read (tasks/sets/registry.py)."""
+
+    default: ClassVar[str] = "published"
+
+    path: str
+    """A location, not identity: the set is known by the names of its folder and file, and by the file's digest."""
+
+
+LayoutName = Literal[
+    "hotpotqa", "two_wiki", "musique", "fanoutqa", "freshqa", "bamboogle", "flashrag", "steps", "plain"
+]
+
+
+class PublishedSet(SetSettings):
+    """JSON, CSV or the like in one of the layouts in which sets are published (tasks/sets/layouts)."""
+
+    kind: Literal["published"] = "published"
+    layout: LayoutName | None = None
+    """The layout. Default: it is detected from the file's first record."""
+
+
+SETS = Seam[SetSettings]("sets", SetSettings, {"published": PublishedSet}, short="path")
+AnySet = Annotated[SetSettings, SETS]
 
 
 class SetDrawSettings(Identity):
@@ -99,14 +120,3 @@ def layout_settings(layout: str | dict[str, Any] | None, path: str) -> SetSettin
 def without_removed(sets: Any) -> Any:
     """The sets of a config without those that are null: a config that extends another removes sets so."""
     return {name: each for name, each in sets.items() if each is not None} if isinstance(sets, dict) else sets
-
-
-def refuse_name(name: str) -> None:
-    """Raises ValueError for a name that a set cannot have."""
-    if name == RAMP:
-        raise ValueError("ramp names the config's own masked questions: give the set another name")
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot name a set: begin with a small letter or digit, and use only small letters, digits, "
-            "dots, dashes and underscores"
-        )

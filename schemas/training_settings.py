@@ -66,7 +66,7 @@ class CurriculumPhase(Identity):
         return "masks" if self.max_hops is None else "hops"
 
 
-class BaseSettings(Identity):
+class LanguageModellingSettings(Identity):
     """Language modelling on all tokens of the train split's text, in documents that follow links between pages."""
 
     seed: int = 1

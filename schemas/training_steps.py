@@ -1,26 +1,21 @@
 """The steps of training: each makes one model from an earlier one. `training` in a config is a list of them."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
 from schemas.identity import Identity
+from schemas.names import RAMP, START, refuse_name
 from schemas.records import Split
-from schemas.set_settings import RAMP
 from schemas.training_settings import (
     AskedQuestions,
-    BaseSettings,
     CurriculumPhase,
     DapoSettings,
+    LanguageModellingSettings,
     SamplingSettings,
     SftSettings,
 )
-
-START = "start"
-"""The name of the model before all steps."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 class NamedStep(Identity):
@@ -36,22 +31,20 @@ class NamedStep(Identity):
     @field_validator("name")
     @classmethod
     def _is_a_label(cls, name: str) -> str:
-        if not _NAME.fullmatch(name) or name in (START, RAMP):
-            raise ValueError(
-                f"{name!r} cannot name a step: use small letters, digits, dots, dashes and underscores, and neither "
-                f"{START} nor {RAMP}"
-            )
+        refuse_name(name, "the name of a step")
+        if name == START:
+            raise ValueError("start names the model before all steps: give the step another name")
         return name
 
 
-class LanguageModellingStep(NamedStep, BaseSettings):
+class LanguageModellingStep(NamedStep, LanguageModellingSettings):
     """Language modelling on all tokens of the train split's text."""
 
     kind: Literal["language_modelling"]
 
     @property
-    def settings(self) -> BaseSettings:
-        return BaseSettings.within(self)
+    def settings(self) -> LanguageModellingSettings:
+        return LanguageModellingSettings.within(self)
 
 
 class QuestionStep(NamedStep):
@@ -136,10 +129,23 @@ def origins_of(steps: Sequence[NamedStep]) -> dict[str, str]:
     return origins
 
 
+def ends_of(origins: dict[str, str]) -> list[str]:
+    """The steps that no other step begins with, in the order of the list: the first ends the main branch."""
+    return [name for name in origins if name not in origins.values()]
+
+
 def ancestry(origins: dict[str, str], name: str) -> Iterable[str]:
     """The steps that a step builds on, the nearest first."""
     while (name := origins.get(name, START)) != START:
         yield name
+
+
+def last_on(steps: Sequence[NamedStep], asked: str) -> str:
+    """The last step of the main branch that trains on a set, or else the end of that branch; `start` without steps."""
+    origins = origins_of(steps)
+    end = next(iter(ends_of(origins)), START)
+    trained_on = {step.name for step in steps if isinstance(step, QuestionStep) and step.on == asked}
+    return next((name for name in (end, *ancestry(origins, end)) if name in trained_on), end)
 
 
 def phases_of(step: QuestionStep) -> list[CurriculumPhase]:

@@ -45,7 +45,7 @@ def find_files(path: str) -> list[PassageFile]:
     """The files of a corpus, sorted by name.
 
     Raises:
-        BadInput: there are none, or a single file has no known ending.
+        BadInput: the path names no file of passages, or one whose ending is unknown.
     """
     kind = storage.kind_of(path)
     if kind == "file":
@@ -90,7 +90,7 @@ def _listed(path: str, kind: str | None) -> Iterator[PassageFile]:
 
 def _refuse_unknown(file: PassageFile) -> None:
     if file.ending not in ENDINGS:
-        raise BadInput(f"corpus.passages {file.path}: its name does not tell what it holds: {_known()}")
+        raise BadInput(f"corpus.passages {file.path}: the end of its name does not say what it holds: {_known()}")
 
 
 def _known() -> str:

@@ -7,8 +7,8 @@ from typing import Literal
 from schemas.errors import BadInput
 from schemas.evaluation_settings import EvaluatedSet
 from schemas.manifest import digest_of
+from schemas.names import RAMP
 from schemas.records import Question
-from schemas.set_settings import RAMP
 from tasks.sets.draws import Draw
 
 Decoding = Literal["greedy", "sampled"]

@@ -22,9 +22,9 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import infer_compression
 from pydantic import BaseModel
 
+from schemas.arrow import table_of
 from schemas.errors import BadInput
 from schemas.paths import local_path, scheme_of
-from schemas.records import table_of
 
 Row = TypeVar("Row", bound=BaseModel)
 _ROWS_AT_ONCE = 256

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from schemas.config import PipelineConfig
 from schemas.errors import BadInput
+from schemas.names import RAMP
 from schemas.records import Question, Split
-from schemas.set_settings import RAMP
 from schemas.training_settings import CurriculumPhase
 from schemas.training_steps import DapoStep, SampledStep, SelfEvolutionStep, SftStep, phases_of
 from tasks.evaluation.questions import too_few

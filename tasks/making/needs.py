@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from retrieval_index.encoder import refuse_long_texts
-from schemas.corpus_settings import SetSettings
 from schemas.errors import BadInput
 from schemas.paths import scheme_of
 from schemas.runtime import EndpointRuntime
+from schemas.set_settings import SetSettings
 from tasks.capacity.model_shape import ModelShape
 from tasks.corpus.passage_files import find_files
 from tasks.corpus.passage_records import layout_of

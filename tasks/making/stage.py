@@ -67,7 +67,8 @@ class Stage(ABC, Generic[S]):
     version: ClassVar[int] = 1
     """Raised when the stage's code changes what it computes."""
     keys: ClassVar[str | None] = None
-    """A pattern of the keys in a config's `labels` that set the label of such a stage. Default: the stage's name."""
+    """A pattern of the keys in a config's `labels` that set the label of such a stage: by default the stage's name; the
+    empty pattern if there are no such keys."""
     runs_models: ClassVar[bool] = False
     """Whether its job loads the config's model."""
     together: ClassVar[bool] = False
@@ -135,7 +136,7 @@ class Stage(ABC, Generic[S]):
     @classmethod
     def has_key(cls, name: str) -> bool:
         """Whether a key in `labels` sets the label of stages of this kind."""
-        return re.fullmatch(cls.keys or cls.stage, name) is not None
+        return re.fullmatch(cls.stage if cls.keys is None else cls.keys, name) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

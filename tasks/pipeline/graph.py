@@ -25,21 +25,27 @@ def stages_of(config: PipelineConfig) -> list[Stage]:
     Raises:
         BadInput: two stages have the same label, or `labels` names a stage that does not exist.
     """
-    for key in config.labels:
-        if not any(kind.has_key(key) for kind in KINDS):
-            named = (kind.stage for kind in KINDS if kind.keys is None and kind.has_key(kind.stage))
-            data_stages = ", ".join(dict.fromkeys(named))
-            steps = "; a trained model has the name of its step" if config.training else ""
-            raise BadInput(f"labels: no stage is named {key!r}: the stages are {data_stages}, untrained …{steps}")
     places = {step.name: number for number, step in enumerate(config.training)}
     in_steps = sorted((stage for kind in STEPS for stage in kind.of(config)), key=lambda stage: places[stage.label])
     others = [stage for kind in KINDS if kind not in STEPS for stage in kind.of(config)]
     answers = [stage for stage in others if stage.group == "evaluate"]
     stages = [*(stage for stage in others if stage.group != "evaluate"), *in_steps, *answers]
+    _refuse_unused_labels(config, stages)
     for name, count in Counter(stage.name for stage in stages).items():
         if count > 1:
             raise BadInput(f"labels: {count} stages would be named {'/'.join(name)}: give each stage its own label")
     return _ordered(stages)
+
+
+def _refuse_unused_labels(config: PipelineConfig, stages: Sequence[Stage]) -> None:
+    """Raises BadInput for a key of `labels` that names no stage: of this config, or of a section that it lacks."""
+    used = {stage.key for stage in stages}
+    for key in config.labels:
+        if key not in used and not any(kind.has_key(key) for kind in KINDS):
+            named = (kind.stage for kind in KINDS if kind.keys is None and kind.has_key(kind.stage))
+            known = ", ".join(dict.fromkeys([*named, *sorted(used - {None})]))  # type: ignore[arg-type]
+            steps = "; a trained model has the name of its step" if config.training else ""
+            raise BadInput(f"labels: no stage is named {key!r}: the stages are {known}{steps}")
 
 
 def _ordered(stages: Iterable[Stage]) -> list[Stage]:

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from schemas.training_steps import START, QuestionStep, TrainingStep, origins_of
+from schemas.names import START
+from schemas.training_steps import QuestionStep, TrainingStep, origins_of
 from tasks.evaluation.scores import Comparison, Score
 from tasks.report.curves import Curves, Points, smoothed
 from tasks.report.summary import contestant, has_masks
@@ -19,7 +20,7 @@ from tasks.report.tables import columns_of, level_name
 
 _INK, _MUTED, _GRID, _ACCENT = "#1f2933", "#7b8794", "#e4e7eb", "#0072b2"
 _MODELS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c6d31", "#5f4b8b")
-"""Colours that are told apart with any colour vision (after Okabe and Ito, 2008), and two more."""
+"""Colours that differ for every kind of colour vision (after Okabe and Ito, 2008), and two more."""
 _RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",

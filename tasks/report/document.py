@@ -8,7 +8,7 @@ from schemas.config import PipelineConfig
 from schemas.evaluation_settings import EvaluationSettings
 from schemas.manifest import StageManifest
 from schemas.records import Answer
-from schemas.training_steps import origins_of
+from schemas.training_steps import ends_of, origins_of
 from tasks.evaluation.scores import Comparison, Score, Side, comparisons_of, scores_of
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
@@ -82,7 +82,7 @@ def pairs_of(config: PipelineConfig, sides: Sequence[Side]) -> Iterator[tuple[Si
     agents = {side.model: side for side in sides if side.way == "agent" and side.retrieval == "live"}
     origins = {name: model_named(config, origin)[1] for name, origin in origins_of(config.training).items()}
     yield from ((agents[name], agents[origin]) for name, origin in origins.items() if {name, origin} <= agents.keys())
-    ends = [agents[name] for name in origins if name not in origins.values() and name in agents]
+    ends = [agents[name] for name in ends_of(origins) if name in agents]
     yield from ((ends[0], other) for other in ends[1:])
     yield from ((ends[0], side) for side in sides if ends and side.way != "agent")
 

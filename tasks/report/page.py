@@ -13,13 +13,15 @@ from markupsafe import Markup
 from schemas.config import PipelineConfig
 from schemas.manifest import StageManifest
 from schemas.records import Answer
-from tasks.evaluation.scores import read_answers, scores_by_type
+from schemas.training_steps import last_on
+from tasks.evaluation.scores import Side, read_answers, scores_by_type
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
 from tasks.report.document import Report, finished_stages, in_order, report_of, resamples_of
 from tasks.report.sections import sections_of
 from tasks.report.summary import by_set, contestant, has_masks
 from tasks.report.tables import duration
+from tasks.stages.models import model_named
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report:
         snapshot=config.snapshot,
         commits=list(dict.fromkeys(manifest.commit for manifest in manifests)),
         finished=max((manifest.finished for manifest in manifests), default=None),
-        tiles=_tiles(report, manifests),
+        tiles=_tiles(config, report, manifests),
         sections=sections_of(config, ledger, manifests, report, answers, scores_by_type(answers, resamples_of(config))),
         config=yaml.safe_dump(
             config.model_dump(mode="json", exclude_none=True, by_alias=True), sort_keys=False, allow_unicode=True
@@ -61,14 +63,14 @@ def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report:
     )
 
 
-def _tiles(report: Report, manifests: list[StageManifest]) -> list[Tile]:
-    """The last model's scores on each set, the rows of data stages, and the wall time."""
+def _tiles(config: PipelineConfig, report: Report, manifests: list[StageManifest]) -> list[Tile]:
+    """The scores on each set of the last model that was trained on it, the rows of data stages, and the wall time."""
     tiles = []
     for name, scores in by_set(report.scores).items():
-        agents = [score for score in scores if score.level == 0 and (score.way, score.retrieval) == ("agent", "live")]
         metric = "span_recall" if has_masks(scores) else "exact"
-        for score in agents:
-            if score.side == agents[-1].side and score.metric == metric:
+        shown = Side(model=model_named(config, last_on(config.training, name))[1], way="agent", retrieval="live")
+        for score in scores:
+            if (score.side, score.level, score.metric) == (shown, 0, metric):
                 what = f"{metric.replace('_', ' ')} of {contestant(score.side)} on {name}, {score.decoding}"
                 tiles.append(Tile(f"{score.mean:.3f}", what))
     rows: dict[str, int] = {}

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from schemas.arrow import arrow_schema
 from schemas.errors import BadInput
 from schemas.records import (
     Alias,
@@ -30,7 +31,6 @@ from schemas.records import (
     Surprisal,
     Trajectory,
     VerdictStatus,
-    arrow_schema,
 )
 from tasks.ledger import storage
 from tasks.report.conversation import conversation

@@ -56,10 +56,9 @@ def has_masks(scores: Sequence[Score]) -> bool:
 
 
 def contestant(side: Side) -> str:
-    """``dapo``, ``dapo, search off`` or ``base, one search``."""
+    """``ramp-rl``, ``ramp-rl, search off`` or ``qa-rl, one search``."""
     words = {
         "agent": {"live": "", "none": ", search off", "random": ", random passages"},
-        "prompt": {"live": ", prompted", "none": ", prompted, search off", "random": ", prompted, random passages"},
         "rag": {"live": ", one search", "none": ", no passages", "random": ", one search, random passages"},
         "direct": dict.fromkeys(("live", "none", "random"), ", no search"),
     }

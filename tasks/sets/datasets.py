@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from schemas.corpus_settings import PublishedSet
 from schemas.errors import BadInput
+from schemas.set_settings import PublishedSet
 from tasks.ledger import storage
 from tasks.sets.fields import Record
 from tasks.sets.interface import Layout, SetQuestion, SetText

@@ -5,9 +5,9 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from schemas.corpus_settings import SetSettings
 from schemas.errors import BadInput
 from schemas.manifest import digest_of
+from schemas.set_settings import SetSettings
 from tasks.sets.interface import SetQuestion, SetText
 from tasks.sets.registry import read_records
 

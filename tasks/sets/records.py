@@ -23,7 +23,7 @@ def records_of(path: str) -> Iterator[Any]:
     """All records in the file's order; those of CSV and TSV are mappings of text.
 
     Raises:
-        BadInput: there is no such file, it is none of these formats, or it was cut off.
+        BadInput: the file is missing, was cut off, or has another format.
     """
     try:
         content = storage.read_bytes(path)

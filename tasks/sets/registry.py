@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from schemas.corpus_settings import SETS, SetSettings
 from schemas.errors import BadInput
+from schemas.set_settings import SETS, SetSettings
 from tasks.sets.datasets import Published
 from tasks.sets.interface import Layout, SetQuestion, SetText
 

@@ -9,10 +9,10 @@ from schemas.evaluation_settings import DecodingSettings, EvaluatedSet, Evaluati
 from schemas.identity import Reads
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import Gate, StageManifest, digest_of
+from schemas.names import RAMP, START
 from schemas.records import Answer, Question
-from schemas.set_settings import RAMP
 from schemas.settings import AgentSettings
-from schemas.training_steps import START, QuestionStep, ancestry, origins_of
+from schemas.training_steps import last_on
 from tasks.evaluation.questions import DECODINGS, chosen_questions
 from tasks.ledger import storage
 from tasks.making.context import Making, no_failed_rows
@@ -63,6 +63,7 @@ class AnswerStage(Stage[AnswerReads]):
     version = SCORED_VERSION
     runs_models = True
     together = True
+    keys = ""
 
     contests: tuple[Contest, ...]
     """All contestants of the config. Those with a written recipe answer in the same job."""
@@ -97,10 +98,6 @@ class AnswerStage(Stage[AnswerReads]):
                 needs=asking_needs(config, contest.set),
                 contests=contests,
             )
-
-    @classmethod
-    def has_key(cls, name: str) -> bool:
-        return False
 
     def make(self, making: Making) -> StageManifest:
         contestants = list(self._contestants(making))
@@ -178,16 +175,8 @@ def _contests(config: PipelineConfig, evaluation: EvaluationSettings) -> Iterato
             continue
         for step in (START, *(step.name for step in config.training)):
             yield Contest(name, model_named(config, step))
-        last = model_named(config, _last_on(config, name))
+        last = model_named(config, last_on(config.training, name))
         yield Contest(name, last, retrieval="none")
         yield Contest(name, last, retrieval="random")
         if name != RAMP:
             yield Contest(name, last, way="rag")
-
-
-def _last_on(config: PipelineConfig, asked: str) -> str:
-    """The last step of the first branch that trains on a set, or else the end of that branch."""
-    origins = origins_of(config.training)
-    end = next((name for name in origins if name not in origins.values()), START)
-    trained_on = {step.name for step in config.training if isinstance(step, QuestionStep) and step.on == asked}
-    return next((name for name in (end, *ancestry(origins, end)) if name in trained_on), end)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from schemas.config import PipelineConfig
-from schemas.corpus_settings import AnySet, LeakRunSettings, SetSettings
+from schemas.corpus_settings import LeakRunSettings
 from schemas.errors import BadInput
 from schemas.identity import Reads
 from schemas.manifest import PartManifest, StageManifest, digest_of
 from schemas.records import LeakGram, Reject
+from schemas.set_settings import AnySet, SetSettings
 from tasks.ledger import outside, storage
 from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making, Output

@@ -9,10 +9,11 @@ from schemas.corpus_settings import SplitSettings
 from schemas.identity import Reads
 from schemas.jobs import JobResult, NewModelJob, PretrainJob, TrainingJob
 from schemas.manifest import Gate, StageManifest
+from schemas.names import START
 from schemas.records import Passage
 from schemas.settings import ModelSettings
-from schemas.training_settings import BaseSettings
-from schemas.training_steps import START, LanguageModellingStep, NamedStep, origins_of
+from schemas.training_settings import LanguageModellingSettings
+from schemas.training_steps import LanguageModellingStep, NamedStep, origins_of
 from tasks.ledger import storage
 from tasks.making.context import Making
 from tasks.making.model_size import parameters_in
@@ -34,6 +35,7 @@ class ModelStage(Stage[S]):
     group: ClassVar[Group] = "sft"
     version = TRAINING_VERSION
     runs_models = True
+    keys = ""
 
     def finish(self, making: Making, result: JobResult) -> StageManifest:
         """Finish the stage after its job, which wrote a model into the stage's folder."""
@@ -96,13 +98,13 @@ def _needs_of(config: PipelineConfig, model: ModelSettings) -> tuple[Need, ...]:
     return (LanguageModel("model.path", model.path, "model"),) if is_read_here else ()
 
 
-class BaseReads(Reads):
-    base: BaseSettings
+class LanguageModellingReads(Reads):
+    language_modelling: LanguageModellingSettings
     ramp: SplitSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguageModellingStage(ModelStage[BaseReads]):
+class LanguageModellingStage(ModelStage[LanguageModellingReads]):
     """Language modelling on the passages of the train split."""
 
     @classmethod
@@ -112,7 +114,9 @@ class LanguageModellingStage(ModelStage[BaseReads]):
                 yield cls(
                     key=None,
                     label=step.name,
-                    reads=BaseReads(base=step.settings, ramp=SplitSettings.within(config.ramp)),
+                    reads=LanguageModellingReads(
+                        language_modelling=step.settings, ramp=SplitSettings.within(config.ramp)
+                    ),
                     upstreams=(
                         source_in(config),
                         PassageStage.in_config(config),
@@ -126,11 +130,11 @@ class LanguageModellingStage(ModelStage[BaseReads]):
         documents = storage.join(making.folder, "job-documents.parquet")
         storage.write_rows(documents, Passage, train_passages(making, self.reads.ramp))
         common = training_job(making).model_dump()
-        job = PretrainJob(**common, settings=self.reads.base, documents=[documents])
+        job = PretrainJob(**common, settings=self.reads.language_modelling, documents=[documents])
         return self.finish(making, making.run_job("trainers.pretrain", job))
 
     def work(self, seen: Seen | None) -> Work:
-        return Work(tokens=self.reads.base.steps * self.reads.base.tokens_per_step)
+        return Work(tokens=self.reads.language_modelling.steps * self.reads.language_modelling.tokens_per_step)
 
 
 def room_for_training(config: PipelineConfig) -> tuple[Need, ...]:

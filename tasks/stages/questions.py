@@ -9,8 +9,8 @@ from schemas.config import PipelineConfig
 from schemas.corpus_settings import QuestionSettings
 from schemas.identity import Reads
 from schemas.manifest import Gate, PartManifest, StageManifest
+from schemas.names import RAMP
 from schemas.records import Passage, Proposals, Question, Reject, Split
-from schemas.set_settings import RAMP
 from schemas.settings import SearchSettings
 from schemas.snapshot import language_of
 from tasks.corpus.aliases import aliases_around

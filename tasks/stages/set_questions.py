@@ -6,11 +6,10 @@ from functools import partial
 from typing import Any
 
 from schemas.config import PipelineConfig
-from schemas.corpus_settings import AnySet, PublishedSet, SetSettings
 from schemas.identity import Reads
 from schemas.manifest import PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Question
-from schemas.set_settings import SetDrawSettings
+from schemas.set_settings import AnySet, PublishedSet, SetDrawSettings, SetSettings
 from tasks.corpus.smallworld import QUESTIONS
 from tasks.ledger import outside, storage
 from tasks.ledger.ledger import Ledger
@@ -42,8 +41,6 @@ class SetQuestionStage(Stage[SetReads]):
 
     stage = QuestionStage.stage
     group = "questions"
-    keys = r"questions/.+"
-
     demand: Demand
 
     @classmethod

@@ -31,7 +31,7 @@ def splits_in(making: Making, settings: SplitSettings) -> Splits:
     """The splits of a stage that has the source among its upstreams.
 
     Raises:
-        BadInput: the settings say that there is a table of splits, and there is none.
+        BadInput: the settings require a table of splits, and it is missing.
     """
     (source,) = (kind.stage for kind in _SOURCES if making.has_upstream(kind.stage))
     return Splits.of(settings, making.upstream_folder(source))

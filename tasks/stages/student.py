@@ -36,6 +36,7 @@ class StudentStage(TrajectoryStage[StudentReads]):
     """The trajectories that a step samples from the model that it begins with. The label is the step's name."""
 
     runs_models = True
+    keys = ""
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["StudentStage"]:

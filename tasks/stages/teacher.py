@@ -1,6 +1,5 @@
 """Questions → the teacher's trajectories: by parts where it works in batches, else in a job, request by request."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -10,9 +9,9 @@ from schemas.config import PipelineConfig
 from schemas.identity import Reads
 from schemas.jobs import TeacherJob
 from schemas.manifest import StageManifest, digest_of
+from schemas.names import RAMP
 from schemas.records import EndReason, Question, Record, Reject, Trajectory
 from schemas.seams import ChatModelSettings
-from schemas.set_settings import RAMP
 from schemas.settings import TEACHERS, AgentSettings, AnyTeacher, TeacherSettings
 from schemas.training_steps import SelfEvolutionStep, SftStep
 from tasks.ledger import storage
@@ -41,7 +40,7 @@ class TeacherReads(Reads):
 class TeacherStage(TrajectoryStage[TeacherReads]):
     """The teacher reads what the student will be shown: so many of the student's tokens, where there is a student."""
 
-    keys = rf"(.+-)?({'|'.join(TEACHERS.built_in)})"
+    keys = "|".join(TEACHERS.built_in)
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["TeacherStage"]:
@@ -65,7 +64,7 @@ class TeacherStage(TrajectoryStage[TeacherReads]):
 
     @classmethod
     def has_key(cls, name: str) -> bool:
-        return super().has_key(name) or any(re.fullmatch(rf"(.+-)?{kind}", name) for kind in TEACHERS.installed)
+        return super().has_key(name) or name in TEACHERS.installed
 
     def make(self, making: Making) -> StageManifest:
         from tasks.teachers.registry import batch_teacher_of

@@ -78,12 +78,12 @@ class ScriptedAttempt(ABC):
         return Query(query, hold_back_of(self.question, self.agent))
 
     def read(self, query: Query, hits: list[Hit]) -> None:
-        """Take in what the search found."""
-        information, told = information_for_teacher(hits, self.agent, self.tokenizer)
+        """Append the reply to a search. Only hits that fit into it were shown."""
+        information, hits = information_for_teacher(hits, self.agent, self.tokenizer)
         self.segments.append(information)
         self.shown.add(information.text)
-        self.hits += told
-        self.searches.append(search_of([query.text], told, self.question))
+        self.hits += hits
+        self.searches.append(search_of([query.text], hits, self.question))
         self.thought = ""
 
     def fail(self, query: Query) -> None:

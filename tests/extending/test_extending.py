@@ -13,10 +13,11 @@ from rich.console import Console
 
 from flows.sets import inspect
 from schemas.config import PipelineConfig, read_config
-from schemas.corpus_settings import SETS, SPANS
+from schemas.corpus_settings import SPANS
 from schemas.errors import BadInput, RunFailed
 from schemas.jobs import TeacherJob
 from schemas.records import Author, LeakGram, Proposals, Question, Trajectory
+from schemas.set_settings import SETS
 from schemas.settings import JUDGES, TEACHERS
 from schemas.training_settings import REWARDS, CurriculumPhase, DapoSettings, OptimiserSettings
 from schemas.training_steps import DapoStep

@@ -64,7 +64,7 @@ def test_a_config_may_extend_another_and_changes_only_what_it_names(tmp_path):
             TRAINED.replace("kind: sft", "kind: ppo"),
             "training.first: there is no kind 'ppo': choose one of language_modelling, sft, self",
         ),
-        (TRAINED.replace("name: first", "name: start"), "'start' cannot name a step"),
+        (TRAINED.replace("name: first", "name: start"), "start names the model before all steps"),
         ("model: {}", "model needs the section tokenizer"),
         ("snapshot: enwiki-november", "wiki-YYYYMMDD"),
         (

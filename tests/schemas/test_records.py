@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from schemas import records
+from schemas import arrow, records
 from schemas.snapshot import language_of
 
 
@@ -24,7 +24,7 @@ def test_rows_survive_arrow_and_back():
         verdict=records.Verdict(judge="masks", status="wrong", recall=0.5),
         n_tokens=2,
     )
-    table = records.table_of(records.Trajectory, [row])
+    table = arrow.table_of(records.Trajectory, [row])
     assert records.Trajectory.model_validate(table.to_pylist()[0]) == row
 
 
@@ -32,11 +32,11 @@ def test_rows_survive_arrow_and_back():
     "model", [records.Page, records.Passage, records.Question, records.Trajectory, records.Answer, records.Reject]
 )
 def test_every_row_says_its_snapshot_first(model):
-    assert records.arrow_schema(model).field(0) == pa.field("snapshot", pa.string(), nullable=False)
+    assert arrow.arrow_schema(model).field(0) == pa.field("snapshot", pa.string(), nullable=False)
 
 
 def test_columns_that_may_be_absent_are_nullable_and_no_others():
-    schema = records.arrow_schema(records.Question)
+    schema = arrow.arrow_schema(records.Question)
     assert {field.name for field in schema if field.nullable} == {
         *("page_id", "revision_id", "passage_id", "title", "text", "masked_text"),
         *("strategy", "difficulty", "change", "type"),

@@ -19,7 +19,7 @@ def test_a_set_has_a_file_a_layout_and_a_split(tmp_path):
     ("sets", "said"),
     [
         ("ramp: {path: a, split: test}", "sets: ramp names the config's own masked questions"),
-        ("A/b: {path: a, split: test}", "sets: 'A/b' cannot name a set"),
+        ("A/b: {path: a, split: test}", "sets: 'A/b' cannot be the name of a set"),
         ("q: {path: a}", "sets.q: give either split (of all questions) or shares"),
         ("q: {path: a, split: test, shares: {test: 1}}", "sets.q: give either split"),
         ("q: {path: a, shares: {train: 0.5}}", "sets.q: shares sum to 0.5"),

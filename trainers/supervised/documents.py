@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from schemas.records import Passage
-from schemas.training_settings import BaseSettings
+from schemas.training_settings import LanguageModellingSettings
 from tasks.agent.protocol import neutralise
 from tasks.agent.tokenizer import AgentTokenizer
 from trainers.model.sequences import Sequence
@@ -69,7 +69,7 @@ class LinkedDocuments:
 class DocumentCourse:
     """Documents in order, the same number in every step (a `trainers.supervised.course.Course`)."""
 
-    def __init__(self, passages: list[Passage], tokenizer: AgentTokenizer, settings: BaseSettings) -> None:
+    def __init__(self, passages: list[Passage], tokenizer: AgentTokenizer, settings: LanguageModellingSettings) -> None:
         self._documents = LinkedDocuments(passages, tokenizer, settings.document_tokens, settings.seed)
         self._steps = settings.steps
         self._per_step = max(1, settings.tokens_per_step // settings.document_tokens)

@@ -3,8 +3,9 @@ import sys
 
 import pytest
 
+from schemas.arrow import table_of
 from schemas.errors import BadInput
-from schemas.records import Redirect, table_of
+from schemas.records import Redirect
 from tasks.ledger import storage
 from tests.support.object_store import put, serving_bucket
 

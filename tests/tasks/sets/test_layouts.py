@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
-from schemas.corpus_settings import LayoutName, PublishedSet
 from schemas.errors import BadInput
 from schemas.records import Step, Support
+from schemas.set_settings import LayoutName, PublishedSet
 from tasks.sets.datasets import detected_layout
 from tasks.sets.interface import SetQuestion
 from tasks.sets.layouts.registry import CORPUS, LAYOUTS

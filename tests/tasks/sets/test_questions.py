@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from schemas.corpus_settings import PublishedSet
 from schemas.errors import BadInput
+from schemas.set_settings import PublishedSet
 from tasks.sets.datasets import detected_layout
 from tasks.sets.interface import SetQuestion
 from tasks.sets.questions import Reason, SetReject, read_questions

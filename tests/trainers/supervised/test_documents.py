@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.records import Link, Passage
-from schemas.training_settings import BaseSettings, OptimiserSettings
+from schemas.training_settings import LanguageModellingSettings, OptimiserSettings
 from tasks.agent.tokenizer import AgentTokenizer, adopt_tokenizer
 from tests.support import published_tokenizers
 from trainers.supervised.documents import DocumentCourse, LinkedDocuments
@@ -88,7 +88,7 @@ def test_a_document_depends_on_its_number_alone(passages: list[Passage], tokeniz
 
 
 def test_a_course_goes_on_from_any_step(passages: list[Passage], tokenizer: AgentTokenizer):
-    settings = BaseSettings(
+    settings = LanguageModellingSettings(
         steps=12,
         tokens_per_step=512,
         document_tokens=64,
