@@ -39,11 +39,11 @@ def stages_of(config: PipelineConfig) -> list[Stage]:
 
 def _refuse_unused_labels(config: PipelineConfig, stages: Sequence[Stage]) -> None:
     """Raises BadInput for a key of `labels` that names no stage: of this config, or of a section that it lacks."""
-    used = {stage.key for stage in stages}
+    used = {stage.key for stage in stages if stage.key is not None}
     for key in config.labels:
         if key not in used and not any(kind.has_key(key) for kind in KINDS):
             named = (kind.stage for kind in KINDS if kind.keys is None and kind.has_key(kind.stage))
-            known = ", ".join(dict.fromkeys([*named, *sorted(used - {None})]))  # type: ignore[arg-type]
+            known = ", ".join(dict.fromkeys([*named, *sorted(used)]))
             steps = "; a trained model has the name of its step" if config.training else ""
             raise BadInput(f"labels: no stage is named {key!r}: the stages are {known}{steps}")
 

@@ -14,7 +14,7 @@ from tasks.ledger.ledger import STAGE, Ledger
 from tests.support.examples import SNAPSHOT, ramp_question, trajectory
 
 TEXT = "{name} was born in {town} in the year {year}. The {trade} worked for {firm} and was buried beside the old mill."
-SKILL = {"untrained": 0.0, "base": 0.02, "ramp-sft": 0.72, "ramp-evolved": 0.8, "ramp-rl": 0.88}
+SKILL = {"untrained": 0.0, "base": 0.02, "ramp-sft": 0.72, "ramp-evolved": 0.8, "ramp-rl": 0.88, "control": 0.3}
 
 
 class PretendRun:
@@ -93,7 +93,7 @@ class PretendRun:
         self.trajectories("ramp-evolved", 0.6)
         self.model("ramp-evolved", supervised_lines(120, [(4, 120)], 0.4))
         self.model("ramp-rl", rl_lines(25))
-        for model in SKILL:
+        for model in (model for model in SKILL if model != "control"):
             self.answers(f"ramp.{model}", model)
         self.answers("ramp.ramp-rl.none", "ramp-rl", "none")
         self.answers("ramp.ramp-rl.random", "ramp-rl", "random")

@@ -12,6 +12,7 @@ from rich.console import Console
 from schemas.config import PipelineConfig
 from tasks.evaluation.scores import read_answers
 from tasks.ledger.ledger import Ledger
+from tasks.report.charts import Colours, tree
 from tasks.report.curves import read_curves, smoothed
 from tasks.report.document import current_report, report_of
 from tasks.report.examples import read_examples
@@ -38,6 +39,7 @@ def config(root: Path) -> PipelineConfig:
                 {"name": "ramp-sft", "kind": "sft", **tuned},
                 {"name": "ramp-evolved", "kind": "self_evolution", "sft": tuned},
                 {"name": "ramp-rl", "kind": "dapo", **tuned},
+                {"name": "control", "kind": "sft", "from": "base", **tuned},
             ],
             "runtime": {"root": str(root)},
         }
@@ -155,6 +157,26 @@ def test_the_scorecard_shows_what_the_json_says(whole: PretendRun) -> None:
     shown = f"{dapo['mean']:.3f}[{dapo['low']:.3f}, {dapo['high']:.3f}]"
     assert any(row.startswith(f"ramp-rl{shown}") for row in rows)
     assert any(row.startswith("ramp-rl, random passages") for row in rows)
+
+
+def test_the_first_figures_are_those_of_the_main_branch_and_not_of_a_control(whole: PretendRun) -> None:
+    run = PretendRun(str(Path(whole.ledger.root) / "control"))
+    run.everything()
+    run.answers("ramp.control", "control")
+    write_report(run.ledger, config(Path(run.ledger.root)), 1.0)
+    text = page_of(run).text_content()
+    assert "span recall of ramp-rl on ramp, greedy" in text
+    assert "span recall of control on ramp" not in text
+
+
+def test_a_branch_of_training_has_a_row_of_its_own(tmp_path: Path) -> None:
+    steps = config(tmp_path).training
+    line, branched = (
+        float(re.search(r'height="([\d.]+)pt"', tree(drawn, Colours([])))[1])  # type: ignore[index]
+        for drawn in (steps[:-1], steps)
+    )
+    assert branched > line
+    assert {step.name for step in steps} <= set(html.fromstring(tree(steps, Colours([]))).itertext())
 
 
 def test_every_set_has_tables_of_its_own(tmp_path: Path) -> None:
