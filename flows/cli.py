@@ -128,6 +128,20 @@ def backfill(
 
 
 @app.command()
+def experiments(
+    file: Annotated[str, typer.Argument(help="The experiments, such as deploy/configs/experiments/experiments.yaml.")],
+    only: Annotated[list[str] | None, typer.Option(help="Only the experiment of this name; may be repeated.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Only this seed; may be repeated.")] = None,
+    root: Root = None,
+    page: Annotated[bool, typer.Option("--page", help="Run nothing: write the page from what is finished.")] = False,
+) -> None:
+    """Run configs with several seeds, and write a page that compares their contestants. Resumes what is there."""
+    from flows.experiments import experiments
+
+    experiments(file, only or [], seed or [], root, page, _console())
+
+
+@app.command()
 def index(
     passages: Annotated[str, typer.Argument(help="Parquet or JSON lines with passage_id, title, text.")],
     out: Annotated[str, typer.Option(help="Folder of the index.")],

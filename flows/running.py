@@ -8,18 +8,29 @@ from types import FrameType
 
 from rich.console import Console
 
+from schemas.config import PipelineConfig
 from schemas.errors import TERMINATED, Stopped
 
 
 def run(
     config: str, snapshot: str | None, root: str | None, dump: str | None, until: str | None, console: Console
 ) -> None:
-    """Build missing stages, write the report, print the scorecard. If nothing is missing, Prefect is not started."""
+    """Build missing stages, write the report, print the scorecard."""
     from flows.reporting import report_page, reported
+    from tasks.report.summary import summary_table
+
+    settings = build(config, snapshot, root, dump, until, console)
+    console.print(summary_table(reported(settings)))
+    console.print(f"report: {report_page(settings)}", soft_wrap=True)  # unbroken, so that it can be copied
+
+
+def build(
+    config: str, snapshot: str | None, root: str | None, dump: str | None, until: str | None, console: Console
+) -> PipelineConfig:
+    """Build missing stages and write the report; returns the config. If nothing is missing, Prefect is not started."""
     from flows.selection import configured, wanted
     from tasks.ledger import storage
     from tasks.pipeline.readiness import refuse_unready, unfinished
-    from tasks.report.summary import summary_table
 
     settings = configured(config, snapshot, root, dump)
     stages = wanted(settings, until)
@@ -31,8 +42,7 @@ def run(
         _flow(config, settings.snapshot, root, dump, until, console)
     else:
         console.print(f"all {len(stages)} stages are built")
-    console.print(summary_table(reported(settings)))
-    console.print(f"report: {report_page(settings)}", soft_wrap=True)  # unbroken, so that it can be copied
+    return settings
 
 
 def _flow(

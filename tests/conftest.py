@@ -33,13 +33,6 @@ class FilesApart(LoadScopeScheduling):
         return nodeid.partition("::")[0] if nodeid.startswith(APART) else "in process"
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Java must not start before vLLM is imported, whose handler of SIGSEGV would take the place of Java's: the next
-    pause of Java's threads would be a crash. A process that shares the suite runs tests of both."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        import vllm.v1.engine.llm_engine  # noqa: F401
-
-
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesApart:
     return FilesApart(config, log)
 

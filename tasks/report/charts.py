@@ -18,17 +18,17 @@ from tasks.report.curves import Curves, Points, smoothed
 from tasks.report.summary import contestant, has_masks
 from tasks.report.tables import columns_of, level_name
 
-_INK, _MUTED, _GRID, _ACCENT = "#1f2933", "#7b8794", "#e4e7eb", "#0072b2"
+INK, MUTED, _GRID, ACCENT = "#1f2933", "#7b8794", "#e4e7eb", "#0072b2"
 _MODELS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c6d31", "#5f4b8b")
 """Colours that differ for every kind of colour vision (after Okabe and Ito, 2008), and two more."""
-_RC: dict[Any, Any] = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial", "sans-serif"],
     "font.size": 9,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _MUTED,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -37,16 +37,16 @@ _RC: dict[Any, Any] = {
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": _GRID,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
     "legend.frameon": False,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
 
-_WIDE, _HALF = 10.5, 5.1
+WIDE, _HALF = 10.5, 5.1
 """Widths in inches: of a chart across the page, and of one of two charts side by side."""
 
 _MOST_PANELS = 4
@@ -76,17 +76,17 @@ class Colours:
         self._of = {model: _MODELS[place % len(_MODELS)] for place, model in enumerate(models)}
 
     def of(self, model: str) -> str:
-        return self._of.get(model, _INK)
+        return self._of.get(model, INK)
 
 
-def _svg(label: str, width: float, height: float, draw: Callable[[Figure], None]) -> str:
+def svg(label: str, width: float, height: float, draw: Callable[[Figure], None]) -> str:
     """Draw a chart of ``width`` by ``height`` inches.
 
     ``label`` is the text for screen readers. It also salts the ids of the SVG, which must differ between the charts of
     one page.
     """
     buffer = io.StringIO()
-    with matplotlib.rc_context({**_RC, "svg.hashsalt": label}):
+    with matplotlib.rc_context({**RC, "svg.hashsalt": label}):
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -132,7 +132,7 @@ def scores_by_level(scores: Sequence[Score], colours: Colours) -> str:
         figure.legend(loc="outside right upper")
 
     label = "Span recall by number of masks" if masks else "Exact match by number of hops"
-    return _svg(f"{label}, {scores[0].set}", _WIDE, 3.3, draw)
+    return svg(f"{label}, {scores[0].set}", WIDE, 3.3, draw)
 
 
 def differences(comparisons: Sequence[Comparison], colours: Colours) -> str:
@@ -144,7 +144,7 @@ def differences(comparisons: Sequence[Comparison], colours: Colours) -> str:
     def draw(figure: Figure) -> None:
         panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
         for axes, (column, title) in zip(panels, columns.items(), strict=True):
-            axes.axvline(0, color=_MUTED, linewidth=1)
+            axes.axvline(0, color=MUTED, linewidth=1)
             for row in (c for c in chosen if (c.metric, c.decoding) == column):
                 spread = [[row.difference - row.low], [row.high - row.difference]]
                 height = pairs.index((row.a, row.b))
@@ -154,7 +154,7 @@ def differences(comparisons: Sequence[Comparison], colours: Colours) -> str:
             axes.margins(y=0.3)
         panels[0].set_yticks(range(len(pairs)), [f"{contestant(a)} − {contestant(b)}" for a, b in pairs])
 
-    return _svg(f"Paired differences, {comparisons[0].set}", _WIDE, 1.1 + 0.35 * len(pairs), draw)
+    return svg(f"Paired differences, {comparisons[0].set}", WIDE, 1.1 + 0.35 * len(pairs), draw)
 
 
 def tree(steps: Sequence[TrainingStep], colours: Colours) -> str:
@@ -172,7 +172,7 @@ def tree(steps: Sequence[TrainingStep], colours: Colours) -> str:
             axes.plot(
                 [depths[before], depths[before] + 0.5, depths[step.name]],
                 [heights[before], heights[step.name], heights[step.name]],
-                color=_MUTED,
+                color=MUTED,
                 linewidth=1,
                 zorder=1,
             )
@@ -180,14 +180,14 @@ def tree(steps: Sequence[TrainingStep], colours: Colours) -> str:
             what = step.kind.replace("_", " ") + (f" on {step.on}" if isinstance(step, QuestionStep) else "")
             text: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
             axes.annotate(step.name, (depths[step.name], heights[step.name]), (0, 8), **text)
-            axes.annotate(what, (depths[step.name], heights[step.name]), (0, -15), color=_MUTED, **text)
-        axes.scatter(0, heights[START], color=_INK, s=30, zorder=2)
+            axes.annotate(what, (depths[step.name], heights[step.name]), (0, -15), color=MUTED, **text)
+        axes.scatter(0, heights[START], color=INK, s=30, zorder=2)
         axes.annotate(START, (0, heights[START]), (0, 8), textcoords="offset points", ha="center", fontsize=8)
         axes.set_axis_off()
         axes.set_xlim(-0.3, max(depths.values()) + 0.4)
         axes.set_ylim(min(heights.values()) - 0.6, 0.6)
 
-    return _svg("Steps of training", _WIDE, 0.35 + 0.75 * len(set(heights.values())), draw)
+    return svg("Steps of training", WIDE, 0.35 + 0.75 * len(set(heights.values())), draw)
 
 
 def _heights(names: Sequence[str], origins: Mapping[str, str]) -> dict[str, int]:
@@ -216,7 +216,7 @@ def losses(trainings: Sequence[Curves], colours: Colours) -> str:
             axes.set_ylim(bottom=0, top=1.05 * max(value for _, value in points))
         panels[0].set_ylabel("loss (nats a token)")
 
-    return _svg("Training loss", _WIDE, 2.8, draw)
+    return svg("Training loss", WIDE, 2.8, draw)
 
 
 def reinforcement(curves: Curves, colours: Colours) -> str:
@@ -237,7 +237,7 @@ def reinforcement(curves: Curves, colours: Colours) -> str:
         for axes in panels[len(drawn) :]:
             axes.set_visible(False)
 
-    return _svg(f"Reinforcement learning of {curves.label}", _WIDE, 1.75 * -(-len(drawn) // columns), draw)
+    return svg(f"Reinforcement learning of {curves.label}", WIDE, 1.75 * -(-len(drawn) // columns), draw)
 
 
 def bars(label: str, counts: Mapping[str, float], unit: str = "") -> str:
@@ -246,7 +246,7 @@ def bars(label: str, counts: Mapping[str, float], unit: str = "") -> str:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         names, values = list(counts)[::-1], list(counts.values())[::-1]
-        drawn = axes.barh(names, values, color=_ACCENT, height=0.7)
+        drawn = axes.barh(names, values, color=ACCENT, height=0.7)
         axes.bar_label(drawn, [_number(value) + unit for value in values], padding=3)
         axes.set_title(label)
         axes.grid(visible=False)
@@ -254,7 +254,7 @@ def bars(label: str, counts: Mapping[str, float], unit: str = "") -> str:
         axes.set_xticks([])
         axes.margins(x=0.18, y=0.02)
 
-    return _svg(label, _HALF, 0.34 + 0.24 * len(counts), draw)
+    return svg(label, _HALF, 0.34 + 0.24 * len(counts), draw)
 
 
 def stacked(label: str, table: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]) -> str:
@@ -279,7 +279,7 @@ def stacked(label: str, table: Mapping[str, Mapping[str, int]], colours: Mapping
         axes.set_title(label)
         figure.legend(loc="outside lower left", ncols=len(colours), fontsize=8)
 
-    return _svg(label, _HALF, 0.95 + 0.24 * len(table), draw)
+    return svg(label, _HALF, 0.95 + 0.24 * len(table), draw)
 
 
 def _number(value: float) -> str:
@@ -305,4 +305,4 @@ def _shade(axes: Axes, curves: Curves, is_labelled: bool = True) -> None:
             axes.text((begin + end) / 2, 0.98, f"≤{masks:.0f}", transform=axes.get_xaxis_transform(), **_PHASE_TEXT)
 
 
-_PHASE_TEXT: dict[str, Any] = {"ha": "center", "va": "top", "color": _MUTED, "fontsize": 7}
+_PHASE_TEXT: dict[str, Any] = {"ha": "center", "va": "top", "color": MUTED, "fontsize": 7}

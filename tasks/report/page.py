@@ -4,11 +4,8 @@ Both are written into the snapshot's folder, and again under the root, where the
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from schemas.config import PipelineConfig
 from schemas.manifest import StageManifest
@@ -18,6 +15,7 @@ from tasks.evaluation.scores import Side, read_answers, scores_by_type
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
 from tasks.report.document import Report, finished_stages, in_order, report_of, resamples_of
+from tasks.report.rendering import rendered
 from tasks.report.sections import sections_of
 from tasks.report.summary import by_set, contestant, has_masks
 from tasks.report.tables import duration
@@ -39,18 +37,14 @@ def write_report(ledger: Ledger, config: PipelineConfig, wall_seconds: float) ->
     html = _html(ledger, answers, config, report)
     for folder in (storage.join(ledger.root, ledger.snapshot), ledger.root):
         storage.write_document(storage.join(folder, "report.json"), report)
-        storage.write_bytes(storage.join(folder, "report.html"), html.encode())
+        storage.write_bytes(storage.join(folder, "report.html"), html)
     return report
 
 
-def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report: Report) -> str:
+def _html(ledger: Ledger, answers: list[Answer], config: PipelineConfig, report: Report) -> bytes:
     manifests = finished_stages(ledger, config)
-    loader = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["svg"] = Markup
-    return environment.get_template("page.html.j2").render(
+    return rendered(
+        "page.html.j2",
         name=config.name,
         snapshot=config.snapshot,
         commits=list(dict.fromkeys(manifest.commit for manifest in manifests)),

@@ -127,7 +127,6 @@ class RolloutWorker:
             )
             if setup.engine.loads_models:  # `start_pool` has checked remote servers
                 await refuse_biased_engine(engine, tokenizer)
-            # After the engine: an import of vLLM's installs a SIGSEGV handler, which must not replace the JVM's.
             searcher = open_searcher()
             closing.callback(searcher.close)
             return cls(setup, tokenizer, engine, searcher, closing.pop_all())

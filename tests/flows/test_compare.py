@@ -2,8 +2,6 @@
 
 import io
 import json
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,80 +9,8 @@ from rich.console import Console
 
 from flows.compare import compare
 from schemas.errors import BadInput
-from schemas.manifest import Recipe, StageManifest, Upstream
-from schemas.records import Answer, EndReason
-from tasks.ledger.ledger import Ledger
+from tests.support.answered import AGENT, AnsweredRun
 from tests.support.examples import SNAPSHOT
-
-AGENT = {"max_searches": 4, "max_tokens": 4096}
-
-
-class Run:
-    """A ledger with one index, one stage of questions, and what a test adds."""
-
-    def __init__(self, root: Path, hits: int = 2) -> None:
-        self.ledger = Ledger(str(root), SNAPSHOT)
-        self.index = self._finish("index", "v1", {"hits": hits}, [], {"seconds": time.time()})
-        self.questions = self._finish("questions", "worldqa", {"seed": 1}, [])
-
-    def answers(
-        self, label: str, right: set[int], seed: int = 1, rate: float = 0.1, agent: Any = AGENT, count: int = 40
-    ) -> str:
-        """Answers of a model that is trained with this seed and rate, right on these questions."""
-        given = {"optimiser": {"lr": rate}, **({"seed": seed} if seed != 1 else {})}
-        model = self._finish("models", label, given, [])
-        settings = {"agent": agent, "retrieval": "live", "evaluation": {"temperature": 1.0, "bootstrap": seed}}
-        upstreams = [self.index.as_upstream, self.questions.as_upstream, model.as_upstream]
-        rows = [_answer(label, number, float(number in right)) for number in range(count)]
-        self._finish("answers", label, settings, upstreams, rows=rows)
-        return self.ledger.folder("answers", label)
-
-    def _finish(
-        self,
-        stage: str,
-        label: str,
-        settings: Any,
-        upstreams: list[Upstream],
-        figures: Any = None,
-        rows: list[Answer] | None = None,
-    ) -> StageManifest:
-        opened = self.ledger.open(
-            Recipe(
-                stage=stage,
-                label=label,
-                snapshot=SNAPSHOT,
-                version=1,
-                settings=settings,
-                given=settings,
-                upstreams=upstreams,
-            )
-        )
-        parts = {"0": opened.parts(Answer).commit("0", rows, [], {}, 0.0)} if rows else {}
-        if not parts:
-            (Path(opened.folder) / "content").write_text(json.dumps(figures))
-        return opened.finish(parts=parts, figures=figures)
-
-
-def _answer(model: str, number: int, exact: float) -> Answer:
-    return Answer(
-        snapshot=SNAPSHOT,
-        model=model,
-        retrieval="live",
-        decoding="greedy",
-        set="worldqa",
-        question_id=f"q{number}",
-        n_masks=0,
-        gold=[f"gold {number}"],
-        answer="x",
-        recall=exact,
-        f1=exact,
-        exact=exact,
-        searches=[],
-        n_tokens=9,
-        end_reason=EndReason.ANSWERED,
-        hops=1 + number % 2,
-        substring=exact,
-    )
 
 
 def printed(paths: list[str], across: bool = False) -> str:
@@ -104,7 +30,7 @@ def exact(document: Any, level: int = 0) -> Any:
 
 
 def test_two_labels_are_compared_question_by_question(tmp_path, capsys):
-    run = Run(tmp_path)
+    run = AnsweredRun(tmp_path)
     paths = [run.answers("after", set(range(30)), rate=0.2), run.answers("before", set(range(20)))]
     found = document(capsys, paths)
     assert found["contestants"] == {"after": paths[:1], "before": paths[1:]}
@@ -119,7 +45,7 @@ def test_two_labels_are_compared_question_by_question(tmp_path, capsys):
 
 
 def test_labels_of_several_roots_that_differ_by_seed_are_pooled_by_question_mean(tmp_path, capsys):
-    runs = [Run(tmp_path / str(seed)) for seed in (1, 2)]
+    runs = [AnsweredRun(tmp_path / str(seed)) for seed in (1, 2)]
     after = [run.answers("after", {0, 1, seed + 1}, seed=seed, rate=0.2) for seed, run in enumerate(runs, 1)]
     before = [run.answers("before", {0}, seed=seed) for seed, run in enumerate(runs, 1)]
     found = document(capsys, [*after, *before])
@@ -132,7 +58,7 @@ def test_labels_of_several_roots_that_differ_by_seed_are_pooled_by_question_mean
 
 
 def test_other_conditions_are_refused_and_shown_across(tmp_path):
-    run, other = Run(tmp_path / "one"), Run(tmp_path / "other", hits=5)
+    run, other = AnsweredRun(tmp_path / "one"), AnsweredRun(tmp_path / "other", hits=5)
     base = run.answers("base", {1})
     longer = run.answers("longer", {1, 2}, agent={**AGENT, "max_searches": 8})
     fewer = run.answers("fewer", {1}, rate=0.3, count=30)
@@ -151,7 +77,7 @@ def test_other_conditions_are_refused_and_shown_across(tmp_path):
 
 
 def test_what_is_no_finished_evaluation_is_refused(tmp_path):
-    run = Run(tmp_path)
+    run = AnsweredRun(tmp_path)
     base = run.answers("base", {1})
     for paths, said in (
         ([base, f"{tmp_path}/{SNAPSHOT}/answers/none"], r"answers/none: no finished answers \(stage\.json\)"),
@@ -165,7 +91,7 @@ def test_what_is_no_finished_evaluation_is_refused(tmp_path):
 
 def test_contestants_of_one_label_in_two_roots_are_named_by_their_paths(tmp_path, capsys):
     paths = [
-        Run(tmp_path / "one").answers("qa", {1}, rate=0.1),
-        Run(tmp_path / "other").answers("qa", {1, 2}, rate=0.2),
+        AnsweredRun(tmp_path / "one").answers("qa", {1}, rate=0.1),
+        AnsweredRun(tmp_path / "other").answers("qa", {1, 2}, rate=0.2),
     ]
     assert list(document(capsys, paths)["contestants"]) == paths
