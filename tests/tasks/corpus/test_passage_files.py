@@ -160,7 +160,7 @@ def test_without_ids_the_same_passage_counts_once(tmp_path: Path) -> None:
         ("towns.jsonl", b'{"id": 1, "body": "x"}\n', r"no layout of passages \(fields id, body\)"),
         ("towns.jsonl", b"", "no JSON object in its first lines"),
         ("towns.json", b"[1, 2", "not a JSON list"),
-        ("towns.txt", b"Kalo", "its name does not tell what it holds: names end in .parquet"),
+        ("towns.txt", b"Kalo", "the end of its name does not say what it holds: names end in .parquet"),
         ("towns.jsonl.gz", gzip.compress(json_lines() * 9)[:-9], "cannot be decompressed"),
         ("towns.jsonl.zst", b"no zstd", "cannot be decompressed"),
         ("towns.parquet", b"no parquet", "a damaged Parquet file"),
