@@ -15,10 +15,14 @@ $(error $(VENV) was made for $(MADE_FOR), not for $(ACCELERATOR): run make clean
 endif
 endif
 
-.PHONY: run test chaos setup lint docs bench clean
+.PHONY: run experiments test chaos setup lint docs bench clean
 
 run: $(READY)
 	$(VENV)/bin/masksearch run $(CONFIG)
+
+# The claims of the paper on the sample, with three seeds: some hours on two cores. It resumes.
+experiments: $(READY)
+	$(VENV)/bin/masksearch experiments deploy/configs/experiments/experiments.yaml
 
 test: $(READY)
 	$(VENV)/bin/ruff check .
