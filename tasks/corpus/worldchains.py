@@ -102,6 +102,11 @@ def aliases_of(value: Entity | str) -> list[str]:
     return [f"{month_year[0]} {day}, {month_year[1]}"] if month_year else []
 
 
+def forms_of(value: Entity | str) -> list[str]:
+    """All right forms of a value, as it is written first."""
+    return [written(value), *aliases_of(value)]
+
+
 def names_value(words: str, value: Entity | str) -> bool:
     """Whether the words contain a value in any of its forms."""
-    return any(occurrences(words, form) for form in (written(value), *aliases_of(value)))
+    return any(occurrences(words, form) for form in forms_of(value))
