@@ -1,5 +1,6 @@
 """A set of the world's claims, from the made-up world to what the teacher writes about them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ from tasks.pipeline.graph import make, stages_of
 SNAPSHOT = "smallworld-20260101"
 WORLD = {"families": {"train": 3, "test": 1}, "retellings": 4, "questions": 2, "claims": 4}
 
+TRAINED = {
+    "name": "claims-sft",
+    "kind": "sft",
+    "on": "worldclaims",
+    "curriculum": [{"max_hops": 3, "steps": 1}],
+    "optimiser": {"lr": 1e-3},
+}
+
 
 def config_of(root: Path, **sections: Any) -> PipelineConfig:
     document = {
@@ -30,15 +39,7 @@ def config_of(root: Path, **sections: Any) -> PipelineConfig:
         "tokenizer": {"vocabulary": 800},
         "model": {},
         "teacher": {"kind": "scripted"},
-        "training": [
-            {
-                "name": "claims-sft",
-                "kind": "sft",
-                "on": "worldclaims",
-                "curriculum": [{"max_hops": 3, "steps": 1}],
-                "optimiser": {"lr": 1e-3},
-            }
-        ],
+        "training": [TRAINED],
         "runtime": {"root": str(root), "workers": 1},
     }
     return PipelineConfig.model_validate({**document, **sections})
@@ -123,3 +124,16 @@ def test_questions_and_claims_under_one_label_are_different_sets(
     swapped = config_of(Path(config.runtime.root), sets={"worldqa": {}, "worldclaims": {}})
     with pytest.raises(BadInput, match=r"draws\.world .*questions/worldclaims"):
         made(swapped, "questions/worldclaims")
+
+
+def test_claims_without_steps_are_refused_for_the_scripted_teacher_when_they_are_read(tmp_path: Path) -> None:
+    line = {"id": 1, "claim": "Ostel is a town.", "label": "SUPPORTS", "evidence": [[[1, 2, "Ostel", 0]]]}
+    (tmp_path / "fever.jsonl").write_text(json.dumps(line))
+    asked: dict[str, Any] = {
+        "sets": {"worldclaims": {"path": str(tmp_path / "fever.jsonl"), "split": "train"}},
+        "training": [{**TRAINED, "curriculum": [{"steps": 1}]}],
+    }
+    with pytest.raises(BadInput, match=r"claims-sft: .* has no question .* that teacher\.kind scripted can answer"):
+        made(config_of(tmp_path / "root", **asked), "questions/worldclaims")
+    other = config_of(tmp_path / "root", **asked, teacher={"kind": "multi_agent"})
+    assert made(other, "questions/worldclaims")["questions/worldclaims"].rows == 1
