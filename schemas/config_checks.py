@@ -55,10 +55,13 @@ def _refuse_another_unit(step: QuestionStep) -> None:
 
 
 def refuse_unknown_sets(config: "PipelineConfig") -> None:
-    """Steps and the evaluation name sets that the config has, and the world has the questions that are taken of it."""
+    """Steps and the evaluation name sets that the config has, and the world has what is taken of it."""
     for name, settings in config.sets.items():
-        if settings.path is None and (config.world is None or not config.world.questions):
-            raise ValueError(f"sets.{name} has no path: give one (only a world with questions has its own)")
+        if settings.path is None and (config.world is None or not getattr(config.world, settings.world)):
+            raise ValueError(
+                f"sets.{name} has no path: give one, or a world with {settings.world} of its own "
+                f"(world.{settings.world})"
+            )
     known = [RAMP, *config.sets]
     named = [(f"training.{step.name}.on", step.on) for step in config.training if isinstance(step, QuestionStep)]
     if config.evaluation is not None:

@@ -10,6 +10,8 @@ from schemas.seams import ChatModelSettings, Kind, Seam
 from schemas.set_settings import AnySet
 from schemas.snapshot import SnapshotName, language_of
 
+CLAIMS_A_GROUP = 4
+
 
 class WorldSettings(Identity):
     """The made-up encyclopedia of the sample (tasks/corpus/smallworld.py)."""
@@ -42,6 +44,9 @@ class WorldSettings(Identity):
     questions: Annotated[int, Field(ge=0)] = 0
     """Questions about one family of one hop, as many of two, and as many of three, written beside the dump as
     ``questions.jsonl``. 0: no such file."""
+    claims: Annotated[int, Field(ge=0, multiple_of=CLAIMS_A_GROUP)] = 0
+    """Claims about one family of one hop, as many of two, and as many of three, written beside the dump as
+    ``claims.jsonl``. Half of them are supported and half refuted; they come in fours. 0: no such file."""
 
 
 class PageMarks(Identity):

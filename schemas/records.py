@@ -240,9 +240,17 @@ class Step(Record):
     support: int | None
 
 
-class Question(Record):
-    """One task for the agent: a masked paragraph (``kind`` `ramp`), or a question of a set (`qa`, `claim`).
+class ClaimLabel(StrEnum):
+    """The answer to a claim."""
 
+    SUPPORTED = "supported"
+    REFUTED = "refuted"
+
+
+class Question(Record):
+    """One task for the agent: a masked paragraph (``kind`` `ramp`), or a question (`qa`) or claim (`claim`) of a set.
+
+    The ``prompt`` of a claim is the claim, and its ``gold`` a `ClaimLabel`.
     ``hops`` is the number of searches in a row that the answer needs; 0 if unknown. The fields from ``page_id`` to
     ``difficulty`` are empty unless ``kind`` is `ramp`; those after ``change`` are empty if it is. ``difficulty`` is the
     mean surprisal of the question's masks in nats; null without a reference model.

@@ -20,7 +20,7 @@ class SetSettings(Kind):
 
 
 LayoutName = Literal[
-    "hotpotqa", "two_wiki", "musique", "fanoutqa", "freshqa", "bamboogle", "flashrag", "steps", "plain"
+    "hotpotqa", "two_wiki", "musique", "fanoutqa", "freshqa", "bamboogle", "flashrag", "claims", "steps", "plain"
 ]
 
 
@@ -36,12 +36,15 @@ SETS = Seam[SetSettings]("sets", SetSettings, {"published": PublishedSet}, short
 AnySet = Annotated[SetSettings, SETS]
 
 
+_LAYOUTS_WITH_SPLITS = ("steps", "claims")
+
+
 class SetDrawSettings(Identity):
     """Which questions of a set are taken, and the split of each."""
 
     split: Split | None = None
-    """The split of all questions. The layout `steps`, which the world's questions have, gives each question its own
-    split; all others need `split` or `shares`."""
+    """The split of all questions. The layouts `steps` and `claims`, which the world's questions and claims have, can
+    give each question its own split; all others need `split` or `shares`."""
     shares: Annotated[dict[Split, Share], Field(min_length=1)] | None = None
     """The share of the questions in each split; they sum to 1. A hash of the question's id draws its split, so that
     added questions move no other."""
@@ -51,6 +54,8 @@ class SetDrawSettings(Identity):
     """Seed of the draws of `shares` and `limit`."""
     language: str | None = None
     """Language code of the questions. Default: that of the snapshot."""
+    world: Literal["questions", "claims"] = "questions"
+    """What a set without a path takes of the config's `world`: its questions, or its claims."""
 
     @model_validator(mode="after")
     def _one_way_to_split(self) -> "SetDrawSettings":
@@ -75,11 +80,11 @@ class QuestionSetSettings(SetDrawSettings):
 
     path: Annotated[str, Field(min_length=1)] | None = None
     """A location, not identity: the set is known by the names of its folder and file, and by the file's digest. Null:
-    the questions that the config's `world` comes with."""
+    the questions or claims that the config's `world` comes with."""
     layout: str | dict[str, Any] | None = None
-    """`hotpotqa`, `two_wiki`, `musique`, `fanoutqa`, `freshqa`, `bamboogle`, `flashrag`, `steps`, `plain`, or a
-    layout of an
-    installed package; a mapping of `kind` and that layout's own settings. Default: detected from the first record."""
+    """`hotpotqa`, `two_wiki`, `musique`, `fanoutqa`, `freshqa`, `bamboogle`, `flashrag`, `claims`, `steps`, `plain`, or
+    a layout of an installed package; a mapping of `kind` and that layout's own settings. Default: detected from the
+    first record."""
 
     @field_validator("layout")
     @classmethod
@@ -91,7 +96,9 @@ class QuestionSetSettings(SetDrawSettings):
     def _every_question_has_a_split(self) -> "QuestionSetSettings":
         if self.path is None:
             self.refuse_unread(("layout",), "without path the questions are the world's")
-        elif not self.splits and self.layout != "steps":
+            return self
+        self.refuse_unread(("world",), "with a path the questions are the file's")
+        if not self.splits and self.layout not in _LAYOUTS_WITH_SPLITS:
             raise ValueError("give either split (of all questions) or shares (of each split)")
         return self
 

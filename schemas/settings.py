@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from schemas.identity import Identity, Positive, Share
-from schemas.records import Split
+from schemas.records import Question, Split
 from schemas.seams import ChatModelSettings, Kind, Seam
 
 
@@ -88,6 +88,10 @@ class TeacherSettings(Kind):
     judge: AnyJudge = RuleJudge()
     """The judge of the answers."""
 
+    def can_answer(self, question: Question) -> bool:
+        """Whether such a teacher can answer a question of this form at all."""
+        return True
+
 
 class ScriptedTeacher(TeacherSettings):
     """No model: it follows the evidence of a question (tasks/teachers/scripted.py)."""
@@ -101,6 +105,10 @@ class ScriptedTeacher(TeacherSettings):
         if self.questions is None:
             self.refuse_unread(["seed"], "the scripted teacher draws nothing but questions")
         return self
+
+    def can_answer(self, question: Question) -> bool:
+        """Not a claim without steps: no rule compares it with a page."""
+        return question.kind != "claim" or bool(question.steps)
 
 
 class MultiAgentTeacher(ChatModelSettings, TeacherSettings):

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 from retrieval_index.hits import Hit
-from schemas.records import Question
+from schemas.records import ClaimLabel, Question
 from schemas.settings import AgentSettings
 
 MASK = "[mask]"
@@ -24,6 +24,7 @@ PAD, EOS = "<pad>", "<eos>"
 ENVIRONMENT_TAGS = ("<information>", "</information>")
 STOP_TAGS = ("</search>", "</answer>")
 
+CLAIM_IS_ASKED = f"Is this {ClaimLabel.SUPPORTED} or {ClaimLabel.REFUTED}?"
 NOTHING_FOUND = "nothing found"
 
 
@@ -43,9 +44,13 @@ def neutralise(text: str) -> str:
 
 
 def prompt_of(question: Question, agent: AgentSettings) -> str:
-    """The first text that the agent reads: the question, then the instruction if the settings have one."""
+    """The first text that the agent reads: the question, then the instruction if the settings have one.
+
+    A claim asks nothing by itself: the line below it says what to answer with.
+    """
+    asked = f"\n{CLAIM_IS_ASKED}" if question.kind == "claim" else ""
     instruction = f"\n\n{agent.instruction}" if agent.instruction else ""
-    return f"{neutralise(question.prompt)}{instruction}\n"
+    return f"{neutralise(question.prompt)}{asked}{instruction}\n"
 
 
 def information_of(hits: list[Hit]) -> str:

@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import regex
 
-from schemas.records import Question
+from schemas.records import ClaimLabel, Question
 from tasks.agent.alignment import align
 from tasks.agent.protocol import MASK
 from tasks.corpus.words import FUNCTION_WORDS
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 ARTICLES = frozenset({"a", "an", "the"})
-DECISIONS = frozenset({("yes",), ("no",), ("supported",), ("refuted",)})
+DECISIONS = frozenset({("yes",), ("no",), *((str(label),) for label in ClaimLabel)})
 LONGEST_ACRONYM = 3
 """Letters of the longest word in capitals whose lower-case form may be a different word ("US", "WHO", "A")."""
 

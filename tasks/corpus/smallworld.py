@@ -2,8 +2,9 @@
 
 The world has families of towns, people, firms and works. No link leaves a family, a family belongs to one split, and
 names of different splits share no word. Each entity has a short page with all its facts; longer pages with neutral
-titles retell facts of several entities of one family in other words (tasks/corpus/worldtext.py). Questions about the
-facts are written beside the dump (tasks/corpus/worldquestions.py). The same settings and snapshot give the same bytes.
+titles retell facts of several entities of one family in other words (tasks/corpus/worldtext.py). Questions and claims
+about the facts are written beside the dump (tasks/corpus/worldquestions.py, tasks/corpus/worldclaims.py). The same
+settings and snapshot give the same bytes.
 
 Shares of the settings make the world harder: two towns of one name, second names, and descriptions in place of names.
 """
@@ -12,7 +13,7 @@ import bz2
 import io
 import random
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 from xml.sax.saxutils import escape
@@ -21,14 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.corpus_settings import WorldSettings
-from schemas.records import Split
+from schemas.records import Record, Split
 from schemas.snapshot import date_of, wiki_of
+from tasks.corpus.worldclaims import WorldClaim, family_claims
 from tasks.corpus.worldphrases import Kind
 from tasks.corpus.worldquestions import WorldQuestion, family_questions
 from tasks.corpus.worldtext import MONTHS, Entity, NameWords, Reteller, short_page
 from tasks.ledger import storage
 
-QUESTIONS = "questions.jsonl"
+QUESTIONS, CLAIMS = "questions.jsonl", "claims.jsonl"
 PAGES_A_STREAM = 100
 _PARAGRAPHS = (4, 6)
 _SPANS = (4, 4)
@@ -199,9 +201,20 @@ def world_pages(settings: WorldSettings) -> list[WorldPage]:
 
 def world_questions(settings: WorldSettings) -> Iterator[WorldQuestion]:
     """The questions about every family, of the family's split."""
-    for number, split, words in _dealt(settings, random.Random(f"{settings.seed} world")):
-        family = _edited_family(number, settings, words, random.Random(f"{settings.seed} family {number}"))
+    for number, split, family in _families(settings):
         yield from family_questions(number, split, settings, family)
+
+
+def world_claims(settings: WorldSettings) -> Iterator[WorldClaim]:
+    """The claims about every family, of the family's split."""
+    for number, split, family in _families(settings):
+        yield from family_claims(number, split, settings, family)
+
+
+def _families(settings: WorldSettings) -> Iterator[tuple[int, Split, list[Entity]]]:
+    """The number, the split and the entities of each family."""
+    for number, split, words in _dealt(settings, random.Random(f"{settings.seed} world")):
+        yield number, split, _edited_family(number, settings, words, random.Random(f"{settings.seed} family {number}"))
 
 
 # -- the dump -------------------------------------------------------------------------------------------------------
@@ -247,7 +260,8 @@ def write_world(settings: WorldSettings, snapshot: str, folder: str) -> None:
     """Write ``{wiki}-{date}-pages-articles-multistream.xml.bz2``, its index, and what is known about the world.
 
     ``splits.parquet`` has the columns page_id (int64) and split. ``questions.jsonl`` has a `WorldQuestion` a line and
-    is written where the settings ask for questions. Each file is written whole, the dump last.
+    ``claims.jsonl`` a `WorldClaim`; each is written where the settings ask for it. Each file is written whole, the dump
+    last.
     """
     pages = world_pages(settings)
     revisions = _revisions(pages, settings)
@@ -264,10 +278,15 @@ def write_world(settings: WorldSettings, snapshot: str, folder: str) -> None:
     stem = storage.join(folder, f"{wiki}-{date}-pages-articles-multistream")
     storage.write_bytes(storage.join(folder, "splits.parquet"), _splits_parquet(pages))
     if settings.questions:
-        lines = "".join(f"{question.model_dump_json()}\n" for question in world_questions(settings))
-        storage.write_bytes(storage.join(folder, QUESTIONS), lines.encode())
+        storage.write_bytes(storage.join(folder, QUESTIONS), _lines(world_questions(settings)))
+    if settings.claims:
+        storage.write_bytes(storage.join(folder, CLAIMS), _lines(world_claims(settings)))
     storage.write_bytes(f"{stem}-index.txt.bz2", bz2.compress("".join(index).encode()))
     storage.write_bytes(f"{stem}.xml.bz2", dump.getvalue())
+
+
+def _lines(rows: Iterable[Record]) -> bytes:
+    return "".join(f"{row.model_dump_json()}\n" for row in rows).encode()
 
 
 def _splits_parquet(pages: list[WorldPage]) -> bytes:

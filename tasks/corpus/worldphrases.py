@@ -1,11 +1,59 @@
-"""Wordings of the small world's facts: descriptions in place of a name, questions, and comparisons.
+"""Wordings of the small world's facts: phrases, descriptions in place of a name, questions, and comparisons.
 
-``{}`` stands for a name or for a description. Every fact has several wordings.
+``{}`` stands for a name or for a description, in phrases for the value of the fact. Every fact has several wordings.
 """
 
 from typing import Literal, NamedTuple
 
 Kind = Literal["town", "person", "firm", "work"]
+
+PAGE_PHRASES: dict[Kind, dict[str, str]] = {
+    "town": {
+        "capital": "is ruled from {}",
+        "founded": "was founded in {}",
+        "residents": "has a population of {}",
+    },
+    "person": {
+        "birthplace": "was born in {}",
+        "born": "was born on {}",
+        "teacher": "was taught by {}",
+    },
+    "firm": {
+        "seat": "is based in {}",
+        "founder": "was founded by {}",
+        "founded": "was founded in {}",
+    },
+    "work": {
+        "author": "was written by {}",
+        "publisher": "was published by {}",
+        "published": "was published in {}",
+    },
+}
+"""What is said of a name, in the words of the short pages."""
+
+PHRASES: dict[Kind, dict[str, list[str]]] = {
+    "town": {
+        "capital": ["answers to {}", "is governed from {}"],
+        "founded": ["dates back to {}", "was settled in {}"],
+        "residents": ["has {} inhabitants", "is home to {} people"],
+    },
+    "person": {
+        "birthplace": ["came from {}", "grew up in {}"],
+        "born": ["has a birthday on {}", "first saw light on {}"],
+        "teacher": ["was a pupil of {}", "learned from {}"],
+    },
+    "firm": {
+        "seat": ["has its seat in {}", "is run from {}"],
+        "founder": ["was set up by {}", "was the idea of {}"],
+        "founded": ["opened in {}", "began in {}"],
+    },
+    "work": {
+        "author": ["is by {}", "was penned by {}"],
+        "publisher": ["was brought out by {}", "was printed for {}"],
+        "published": ["came out in {}", "was first read in {}"],
+    },
+}
+"""What is said of a name, in the words of the retellings."""
 
 DESCRIPTIONS: dict[Kind, dict[str, list[str]]] = {
     "town": {"capital": ["the town that rules {}", "the capital of {}"]},

@@ -8,20 +8,17 @@ one name, questions, answers and short pages say which they mean.
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from schemas.corpus_settings import WorldSettings
 from schemas.records import Record, Split, Step, Support
-from tasks.corpus.words import occurrences
-from tasks.corpus.worldphrases import COMPARISONS, DESCRIPTIONS, QUESTIONS
-from tasks.corpus.worldtext import Entity, described_by_value
+from tasks.corpus.worldchains import ATTEMPTS, HOPS, Chain, aliases_of, begun, is_undecided, led_on, names_value
+from tasks.corpus.worldphrases import COMPARISONS, QUESTIONS
+from tasks.corpus.worldtext import Entity
 
-HOPS = (1, 2, 3)
 _COMPARISONS = 0.25
 """The share of comparisons among the questions of two and of three hops."""
-_ATTEMPTS = 50
-"""Attempts for each question: a small family may have fewer questions than are asked for."""
 
 
 class WorldQuestion(Record):
@@ -47,67 +44,21 @@ def family_questions(
         asked: set[str] = set()
         for _ in range(settings.questions):
             compared = hops > 1 and rng.random() < _COMPARISONS
-            draws = (_draw(family, hops, compared, settings.descriptions, rng) for _ in range(_ATTEMPTS))
+            draws = (_draw(family, hops, compared, settings.descriptions, rng) for _ in range(ATTEMPTS))
             drawn = next((drawn for drawn in draws if drawn is not None and drawn.words not in asked), None)
             if drawn is not None:
                 yield _question(f"w{number}-{hops}-{len(asked)}", split, hops, drawn)
                 asked.add(drawn.words)
 
 
-@dataclass(frozen=True)
-class _Chain:
-    """A description, or at last a question, and how its value is found.
-
-    ``words`` say it in full; ``reference`` is the name, or the number of the step (#2) whose answer it is. ``named``
-    are the entities that the words name.
-    """
-
-    type: Literal["fact", "bridge", "comparison"]
-    words: str
-    reference: str
-    value: Entity | str
-    named: tuple[Entity, ...]
-    pages: tuple[Entity, ...] = ()
-    steps: tuple[Step, ...] = ()
-
-    def extended(self, wording: str, page: Entity, value: Entity | str) -> "_Chain":
-        """One step further: a wording about what the chain has led to, answered by a page."""
-        pages = self.pages if page in self.pages else (*self.pages, page)
-        answer = value.full_name if isinstance(value, Entity) else value
-        step = Step(question=wording.format(self.reference), answer=answer, support=pages.index(page))
-        return replace(
-            self,
-            words=wording.format(self.words),
-            reference=f"#{len(self.steps) + 1}",
-            value=value,
-            pages=pages,
-            steps=(*self.steps, step),
-        )
-
-
-def _draw(family: list[Entity], hops: int, compared: bool, descriptions: float, rng: random.Random) -> _Chain | None:
+def _draw(family: list[Entity], hops: int, compared: bool, descriptions: float, rng: random.Random) -> Chain | None:
     """A random question of so many hops; None where what was drawn makes none."""
-    chain = _compared(family, rng) if compared else _begun(family, hops, descriptions, rng)
-    for _ in range(hops - (2 if compared else 1)):
-        chain = chain and _followed(chain, rng)
+    first = _compared(family, rng) if compared else begun(family, hops, descriptions, rng)
+    chain = led_on(first, hops - (2 if compared else 1), rng)
     return chain and _asked(chain, rng)
 
 
-def _begun(family: list[Entity], hops: int, descriptions: float, rng: random.Random) -> _Chain:
-    """A named entity, or one that a name describes."""
-    entity = rng.choice(family)
-    kind: Literal["fact", "bridge"] = "fact" if hops == 1 else "bridge"
-    described = described_by_value(entity, family) if descriptions and rng.random() < descriptions else []
-    if not described:
-        name = entity.called(entity.full_name, rng)
-        return _Chain(kind, name, name, entity, (entity,))
-    subject, wordings = rng.choice(described)
-    # The page of what is described states the full name alone.
-    chain = _Chain(kind, entity.full_name, entity.full_name, entity, (entity,))
-    return chain.extended(rng.choice(wordings), subject, subject)
-
-
-def _compared(family: list[Entity], rng: random.Random) -> _Chain | None:
+def _compared(family: list[Entity], rng: random.Random) -> Chain | None:
     """The older or larger of two entities of a kind; None where they are equal, or there are no two."""
     first = rng.choice(family)
     others = [entity for entity in family if entity.kind == first.kind and entity is not first]
@@ -120,59 +71,30 @@ def _compared(family: list[Entity], rng: random.Random) -> _Chain | None:
         return None
     winner = first if (numbers[0] > numbers[1]) == most else second
     names = [entity.called(entity.full_name, rng) for entity in (first, second)]
-    chain = _Chain("comparison", "", "", first, (first, second))
+    chain = Chain("comparison", "", "", first, (first, second))
     for entity, name in zip((first, second), names, strict=True):
         chain = chain.extended(QUESTIONS[first.kind][key][0].format(name), entity, entity.facts[key])
     return replace(chain.extended(wording.format(*names), winner, winner), words=wording.format(*names))
 
 
-def _followed(chain: _Chain, rng: random.Random) -> _Chain | None:
-    """A description of another entity by a fact of the chain's; None where the chain would turn back."""
-    entity = chain.value
-    assert isinstance(entity, Entity)
-    key = rng.choice(sorted(DESCRIPTIONS[entity.kind]))
-    value = entity.facts[key]
-    if value is entity or value in (*chain.pages, *chain.named) or _is_undecided(chain, key):
-        return None
-    return chain.extended(rng.choice(DESCRIPTIONS[entity.kind][key]), entity, value)
-
-
-def _asked(chain: _Chain, rng: random.Random) -> _Chain | None:
+def _asked(chain: Chain, rng: random.Random) -> Chain | None:
     """The question about a fact of the chain's entity; None where it shows its answer."""
     entity = chain.value
     assert isinstance(entity, Entity)
     key = rng.choice(sorted(entity.facts))
-    if _is_undecided(chain, key):
+    if is_undecided(chain, key):
         return None
     asked = chain.extended(rng.choice(QUESTIONS[entity.kind][key]), entity, entity.facts[key])
     asked = replace(asked, words=asked.words[0].upper() + asked.words[1:])
-    shown = any(occurrences(asked.words, form) for form in (str(asked.steps[-1].answer), *_aliases(asked.value)))
-    return None if shown else asked
+    return None if names_value(asked.words, asked.value) else asked
 
 
-def _is_undecided(chain: _Chain, key: str) -> bool:
-    """Whether both compared entities have the same fact, or it is what was compared: the comparison asks nothing."""
-    if chain.type != "comparison" or chain.value not in chain.pages:
-        return False
-    first, second = chain.pages[:2]
-    return first.facts[key] == second.facts[key] or first.facts[key] == chain.steps[0].answer
-
-
-def _aliases(value: Entity | str) -> list[str]:
-    """Other right forms of an answer: other names, a date with the month first."""
-    if isinstance(value, Entity):
-        names = [value.name, value.title, value.second_name]
-        return list(dict.fromkeys(name for name in names if name and name != value.full_name))
-    day, *month_year = value.split()
-    return [f"{month_year[0]} {day}, {month_year[1]}"] if month_year else []
-
-
-def _question(question_id: str, split: Split, hops: int, chain: _Chain) -> WorldQuestion:
+def _question(question_id: str, split: Split, hops: int, chain: Chain) -> WorldQuestion:
     return WorldQuestion(
         id=question_id,
         question=chain.words,
         answer=chain.steps[-1].answer,
-        aliases=_aliases(chain.value),
+        aliases=aliases_of(chain.value),
         type=chain.type,
         hops=hops,
         split=split,

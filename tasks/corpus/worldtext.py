@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field
 
 from schemas.errors import BadInput
-from tasks.corpus.worldphrases import DESCRIPTIONS, DESCRIPTIONS_BY_VALUE, Kind
+from tasks.corpus.worldphrases import DESCRIPTIONS, DESCRIPTIONS_BY_VALUE, PHRASES, Kind
 
 # A word of a name is a first and a last syllable. First syllables have more endings than last syllables, and last
 # syllables more beginnings than first ones, so that byte pair encoding cuts between the two. No two words have the same
@@ -147,28 +147,6 @@ def short_page(entity: Entity, rng: random.Random) -> str:
 
 # -- retellings -----------------------------------------------------------------------------------------------------
 
-_PHRASES: dict[Kind, dict[str, list[str]]] = {
-    "town": {
-        "capital": ["answers to {}", "is governed from {}"],
-        "founded": ["dates back to {}", "was settled in {}"],
-        "residents": ["has {} inhabitants", "is home to {} people"],
-    },
-    "person": {
-        "birthplace": ["came from {}", "grew up in {}"],
-        "born": ["has a birthday on {}", "first saw light on {}"],
-        "teacher": ["was a pupil of {}", "learned from {}"],
-    },
-    "firm": {
-        "seat": ["has its seat in {}", "is run from {}"],
-        "founder": ["was set up by {}", "was the idea of {}"],
-        "founded": ["opened in {}", "began in {}"],
-    },
-    "work": {
-        "author": ["is by {}", "was penned by {}"],
-        "publisher": ["was brought out by {}", "was printed for {}"],
-        "published": ["came out in {}", "was first read in {}"],
-    },
-}
 # A fact of a fact: the entity between is not named, so that two pages must be found one after the other.
 _BRIDGED: dict[Kind, tuple[str, str, str]] = {
     "town": ("capital", "capital", "answers to a town under {}"),
@@ -254,7 +232,7 @@ class Reteller:
                 break
             last = subject.facts[key]
             used.add(key)
-            text += joint + self._rng.choice(_PHRASES[subject.kind][key]).format(self._say(last))
+            text += joint + self._rng.choice(PHRASES[subject.kind][key]).format(self._say(last))
         return f"{text}." if text != start else None
 
     def _described(self, root: Entity) -> str | None:

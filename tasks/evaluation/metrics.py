@@ -10,7 +10,8 @@
     answered         share of rollouts that ended with an answer
     searches         number of searches
 
-The best score over the gold and its aliases counts. Answers to claims have `exact` alone: a label is right or wrong.
+The best score over the gold and its aliases counts. The answer to a claim is a label, which is right or wrong: `f1`,
+`recall` and `substring` are `exact`. Half of the labels are right by chance where a set has as many of each.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

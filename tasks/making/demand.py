@@ -14,6 +14,7 @@ from schemas.config import PipelineConfig
 from schemas.errors import BadInput
 from schemas.names import RAMP
 from schemas.records import Question, Split
+from schemas.settings import TeacherSettings
 from schemas.training_settings import CurriculumPhase
 from schemas.training_steps import DapoStep, SampledStep, SelfEvolutionStep, SftStep, phases_of
 from tasks.evaluation.questions import too_few
@@ -111,7 +112,8 @@ def _teaching(config: PipelineConfig, asked: str) -> Iterator[Asker]:
         return
     where = f"teacher.splits ({', '.join(teacher.splits)})"
     for name, phases in [(f"training.{step.name}", phases_of(step)) for step in taught] or [("teacher", [])]:
-        yield Asker(set(teacher.splits), partial(_shortages, where=where, section=name, phases=phases, config=config))
+        shortages = partial(_shortages, where=where, section=name, phases=phases, config=config, teacher=teacher)
+        yield Asker(set(teacher.splits), shortages, teacher.can_answer)
 
 
 def _sampling(config: PipelineConfig, asked: str) -> Iterator[Asker]:
@@ -132,7 +134,12 @@ def _reinforcement(config: PipelineConfig, asked: str) -> Iterator[Asker]:
 
 
 def _shortages(
-    supply: Supply, where: str, section: str, phases: Sequence[CurriculumPhase], config: PipelineConfig
+    supply: Supply,
+    where: str,
+    section: str,
+    phases: Sequence[CurriculumPhase],
+    config: PipelineConfig,
+    teacher: TeacherSettings | None = None,
 ) -> Iterator[str]:
     """Shortages of a step that trains on questions.
 
@@ -140,7 +147,9 @@ def _shortages(
     """
     certified = " that is certified (certified_only)" if config.certified_only else ""
     if not supply.total():
-        yield f"{section}: {where} has no question{certified}: make more questions, or give that split a larger share"
+        able = f"{' and' * config.certified_only} that teacher.kind {teacher.kind} can answer" if teacher else ""
+        more = "make more questions, or give that split a larger share" + (", or name another teacher" * bool(teacher))
+        yield f"{section}: {where} has no question{certified}{able}: {more}"
         return
     bounds = {(phase.bound, phase.unit) for phase in phases if phase.bound is not None}
     missing = sorted((bound, unit) for bound, unit in bounds if not supply[bound])

@@ -20,6 +20,9 @@ class SetQuestion:
     """One record of a set, as far as the file has it. `tasks.sets.questions` decides whether it can be asked."""
 
     question: str
+    """What is asked; of a claim, the claim."""
+    kind: Literal["qa", "claim"] = "qa"
+    """Whether it is a question, or a claim whose answer is a `schemas.records.ClaimLabel`."""
     answers: Sequence[str] = ()
     """The answer, then others that are equally right. Empty: the set does not publish it."""
     id: str | None = None

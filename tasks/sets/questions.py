@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from schemas.errors import BadInput
 from schemas.manifest import digest_of
+from schemas.records import ClaimLabel
 from schemas.set_settings import SetSettings
 from tasks.sets.interface import SetQuestion, SetText
 from tasks.sets.registry import read_records
@@ -45,6 +46,9 @@ def read_questions(settings: SetSettings) -> Iterator[SetQuestion | SetReject]:
             raise BadInput(f"{where}: a passage that nothing is asked about: give a file of questions")
         if row.problem is not None:
             raise BadInput(f"{where}: {row.problem}")
+        if row.kind == "claim" and not set(row.answers) <= set(ClaimLabel):
+            labels = " or ".join(ClaimLabel)
+            raise BadInput(f"{where}: the answer to a claim is {', '.join(row.answers)}: its layout must give {labels}")
         question_id = row.id or digest_of(row.question)[:_DIGITS]
         reason = _reason(row, is_repeated=question_id in numbers)
         if reason is None:

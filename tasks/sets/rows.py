@@ -81,7 +81,7 @@ def question_of(row: SetQuestion, row_id: str, named: Mapping[str, Any]) -> Ques
     answer, *others = row.answers
     return Question(
         question_id=row_id,
-        kind="qa",
+        kind=row.kind,
         prompt=row.question,
         gold=[answer],
         aliases=[others],

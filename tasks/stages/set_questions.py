@@ -10,7 +10,7 @@ from schemas.identity import Reads
 from schemas.manifest import PartManifest, Recipe, StageManifest, digest_of
 from schemas.records import Question
 from schemas.set_settings import AnySet, PublishedSet, SetDrawSettings, SetSettings
-from tasks.corpus.smallworld import QUESTIONS
+from tasks.corpus.smallworld import CLAIMS, QUESTIONS
 from tasks.ledger import outside, storage
 from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making, Output, has_rows
@@ -25,13 +25,18 @@ from tasks.stages.leaks import name_of
 from tasks.stages.questions import QuestionStage, questions_of
 
 _PART = "all"
+_OF_WORLD = {
+    "questions": PublishedSet(path=QUESTIONS, layout="steps"),
+    "claims": PublishedSet(path=CLAIMS, layout="claims"),
+}
+"""The files that a world has beside its dump."""
 
 
 class SetReads(Reads):
     name: str
     file: AnySet | None
-    """With the set's folder and name in place of its path; what it holds is known by digest. None: the questions that
-    the world comes with."""
+    """With the set's folder and name in place of its path; what it holds is known by digest. None: what the
+    world comes with."""
     draws: SetDrawSettings
 
 
@@ -78,7 +83,8 @@ class SetQuestionStage(Stage[SetReads]):
 
     def _file(self, making: Making) -> SetSettings:
         if self.reads.file is None:
-            return PublishedSet(path=storage.join(making.upstream_folder("dump"), QUESTIONS), layout="steps")
+            file = _OF_WORLD[self.reads.draws.world]
+            return file.model_copy(update={"path": storage.join(making.upstream_folder("dump"), file.path)})
         (path,) = self.locations
         return self.reads.file.model_copy(update={"path": path})
 

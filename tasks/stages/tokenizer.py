@@ -1,7 +1,8 @@
-"""The tokenizer: trained on passages of the train split, or adopted from a model's folder."""
+"""The tokenizer: trained on text of the train split, or adopted from a model's folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from schemas.config import PipelineConfig
 from schemas.corpus_settings import SplitSettings
@@ -9,10 +10,14 @@ from schemas.identity import Reads
 from schemas.manifest import StageManifest
 from schemas.records import Passage, Split
 from schemas.settings import TokenizerSettings
+from tasks.agent.protocol import CLAIM_IS_ASKED
+from tasks.corpus.smallworld import CLAIMS
+from tasks.corpus.worldclaims import WorldClaim
 from tasks.ledger import storage
 from tasks.making.context import Making
 from tasks.making.needs import Folder
 from tasks.making.stage import DataStage
+from tasks.sets.records import records_of
 from tasks.stages.passages import PassageStage
 from tasks.stages.source import source_in, splits_in
 
@@ -53,12 +58,23 @@ class TokenizerStage(DataStage[TokenizerReads]):
         if isinstance(self.reads, TrainedTokenizerReads):
             assert settings.vocabulary is not None, "TokenizerSettings has one of the two"
             texts = (f"{passage.title}: {passage.text}" for passage in train_passages(making, self.reads.ramp))
-            tokenizer = train_tokenizer(texts, settings.vocabulary)
+            tokenizer = train_tokenizer(chain(texts, _claims(making)), settings.vocabulary)
         else:
             assert settings.path is not None, "TokenizerSettings has one of the two"
             tokenizer = adopt_tokenizer(settings.path)
         tokenizer.save(storage.join(making.folder, "tokenizer"))
         return making.open.finish(made="tokenizer", figures={"vocabulary": tokenizer.vocabulary})
+
+
+def _claims(making: Making) -> Iterator[str]:
+    """The claims of a made-up world's train split as the agent reads them: no passage has the words of the labels."""
+    path = storage.join(making.upstream_folder("dump"), CLAIMS) if making.has_upstream("dump") else None
+    if path is None or storage.kind_of(path) is None:
+        return
+    for record in records_of(path):
+        claim = WorldClaim.model_validate(record)
+        if claim.split == Split.TRAIN:
+            yield f"{claim.claim}\n{CLAIM_IS_ASKED}"
 
 
 def train_passages(making: Making, settings: SplitSettings) -> list[Passage]:

@@ -1,8 +1,8 @@
 """The scripted teacher: trajectories without a model, from the evidence that questions carry.
 
 The teacher knows the gold, and must not let it show: `honesty` says what a turn may say. How it answers depends on what
-a question carries: evidence of masks (`scripted_ramp`), a decomposition (`scripted_steps`), or supporting passages
-(`scripted_support`).
+a question carries: evidence of masks (`scripted_ramp`), a decomposition (`scripted_steps`; of a claim,
+`scripted_claims`), or supporting passages (`scripted_support`).
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from schemas.records import Question, Trajectory
 from schemas.settings import AgentSettings
 from tasks.agent.tokenizer import AgentTokenizer
 from tasks.teachers.scripted_attempt import ScriptedAttempt
+from tasks.teachers.scripted_claims import ClaimAttempt
 from tasks.teachers.scripted_ramp import RampAttempt
 from tasks.teachers.scripted_steps import StepsAttempt
 from tasks.teachers.scripted_support import SupportAttempt
@@ -20,6 +21,8 @@ from tasks.teachers.scripted_support import SupportAttempt
 def _way_of(question: Question) -> type[ScriptedAttempt]:
     if question.kind == "ramp":
         return RampAttempt
+    if question.kind == "claim":
+        return ClaimAttempt
     return StepsAttempt if question.steps else SupportAttempt
 
 

@@ -40,11 +40,16 @@ class StepsAttempt(ScriptedAttempt):
             if value is None:
                 self.thought = ". ".join(said or [self._told(step)])
                 return Act(query=self._unasked(step))
-            phrase = f"{said.pop()}: " if said and said[-1] == self._told(step) else ""
-            said.append(f"{phrase}{value}")
+            is_said = bool(said) and said[-1] == self._told(step)
+            said = said[:-1] if is_said else said
+            said.append(self._noted(step, value, is_said=is_said))
             self.values.append(value)
         self.thought = ". ".join(said)
         return Act(answer=self._final())
+
+    def _noted(self, step: Step, value: str, *, is_said: bool) -> str:
+        """How a thought notes a step's value: after the step, where the same thought says it (``is_said``)."""
+        return f"{self._told(step)}: {value}" if is_said else value
 
     def asked_for(self) -> Iterator[str]:
         yield from (step.answer for step in self.question.steps)
@@ -76,8 +81,12 @@ class StepsAttempt(ScriptedAttempt):
         title = self._title_of(step)
         named, bare = (self.shown.spelling_of(name) for name in (title or "", bare_title(title or "")))
         told = self._told(step)
-        names = " ".join(name.surface for name in names_in(told, self.question.language))
-        return self.unsearched([named, names, told, bare, neutralise(self.question.prompt)])
+        names = self._names_asked([name.surface for name in names_in(told, self.question.language)])
+        return self.unsearched([named, *names, told, bare, neutralise(self.question.prompt)])
+
+    def _names_asked(self, names: list[str]) -> list[str]:
+        """The queries for the names in a step."""
+        return [" ".join(names)]
 
     def _final(self) -> str | None:
         """The answer in a form that the last step's page holds; None where it was not shown."""

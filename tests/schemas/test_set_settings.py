@@ -15,6 +15,20 @@ def test_a_set_has_a_file_a_layout_and_a_split(tmp_path):
     assert read_config(written(tmp_path, MINIMAL)).sets == {}
 
 
+def test_a_set_without_a_path_is_of_the_world_s_questions_or_claims(tmp_path):
+    world = MINIMAL.replace("dump: somewhere.xml.bz2", "world: {families: {train: 1}, claims: 4}")
+    claims = written(tmp_path, world + "sets: {c: {world: claims}}")
+    assert read_config(claims).sets["c"].world == "claims"
+    with pytest.raises(BadInput, match=r"sets\.q has no path: give one, or a world with questions"):
+        read_config(written(tmp_path, world + "sets: {q: {}}"))
+
+
+@pytest.mark.parametrize("layout", ["steps", "claims"])
+def test_a_layout_whose_lines_have_splits_needs_none(tmp_path, layout):
+    text = MINIMAL + f"sets: {{q: {{path: a, layout: {layout}}}}}"
+    assert read_config(written(tmp_path, text)).sets["q"].splits == {}
+
+
 @pytest.mark.parametrize(
     ("sets", "said"),
     [
@@ -32,6 +46,10 @@ def test_a_set_has_a_file_a_layout_and_a_split(tmp_path):
         ),
         ("q: {path: a, split: test, layout: {kind: nobody}}", "sets.q.layout: there is no kind 'nobody'"),
         ("q: {path: '', split: test}", "sets.q.path: String should have at least 1 character"),
+        ("q: {path: a, split: test, world: claims}", "sets.q: world would not be read: with a path the questions are"),
+        ("q: {world: facts}", "sets.q.world: Input should be 'questions' or 'claims'"),
+        ("q: {world: claims}", "sets.q has no path: give one, or a world with claims of its own (world.claims)"),
+        ("q: {}", "sets.q has no path: give one, or a world with questions of its own (world.questions)"),
         ("q: {pth: a, split: test}", "sets.q.pth: unknown field"),
     ],
 )

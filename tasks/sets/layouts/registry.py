@@ -2,6 +2,7 @@
 
 from tasks.sets.fields import Record
 from tasks.sets.layouts.bamboogle import Bamboogle
+from tasks.sets.layouts.claims import Claims
 from tasks.sets.layouts.corpus import Corpus
 from tasks.sets.layouts.fanoutqa import FanOutQA
 from tasks.sets.layouts.flashrag import FlashRag
@@ -16,6 +17,7 @@ from tasks.sets.layouts.two_wiki import TwoWiki
 PLAIN, CORPUS = "plain", "corpus"
 LAYOUTS: dict[str, type[RecordLayout]] = {
     "steps": Steps,
+    "claims": Claims,
     "flashrag": FlashRag,
     "musique": MuSiQue,
     "two_wiki": TwoWiki,

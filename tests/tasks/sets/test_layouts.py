@@ -12,7 +12,7 @@ from schemas.set_settings import LayoutName, PublishedSet
 from tasks.sets.datasets import detected_layout
 from tasks.sets.interface import SetQuestion
 from tasks.sets.layouts.registry import CORPUS, LAYOUTS
-from tasks.sets.questions import read_questions
+from tasks.sets.questions import SetReject, read_questions
 
 WORKS, OSTEL = "It was founded by Karlo Brim. It is old.", "It is a town."
 CONTEXT = [["Vint Works", ["It was founded by Karlo Brim.", " It is old."]], ["Ostel", [OSTEL]]]
@@ -276,6 +276,96 @@ def test_flashrag_has_equal_answers_and_what_its_metadata_knows(
 def test_plain_questions_and_answers(tmp_path: Path, name: str, content: Any, answers: list[str]) -> None:
     path = written(tmp_path, content, name)
     assert (detected_layout(path), list(question(path).answers)) == ("plain", answers)
+
+
+CLAIM = {"claim": "Vint Works was founded in Ostel."}
+EVIDENCE = [
+    [[1, 2, "Vint_Works", 0], [1, 3, "Karlo_Brim_-LRB-founder-RRB-", 2]],
+    [[4, 5, "Ostel_-COLON-_a_town", 1], [4, 6, "Ostel_-COLON-_a_town", 3]],
+]
+
+
+def test_a_claim_of_fever_has_the_pages_of_its_smallest_evidence(tmp_path: Path) -> None:
+    line = {"id": 75397, "verifiable": "VERIFIABLE", "label": "REFUTES", **CLAIM, "evidence": EVIDENCE}
+    path = written(tmp_path, json.dumps(line), "train.jsonl")
+    found = question(path)
+    assert detected_layout(path) == "claims"
+    assert (found.kind, found.id, found.question) == ("claim", "75397", CLAIM["claim"])
+    assert (list(found.answers), found.hops) == (["refuted"], 1)
+    assert found.support == [Support(title="Ostel : a town", text=None)]
+    both = question(written(tmp_path, {**line, "evidence": EVIDENCE[:1]}))
+    assert ([page.title for page in both.support], both.hops) == (["Vint Works", "Karlo Brim (founder)"], 2)
+
+
+@pytest.mark.parametrize(
+    ("label", "answer"), [("SUPPORTED", "supported"), ("NOT_SUPPORTED", "refuted"), (1, "supported"), (0, "refuted")]
+)
+@pytest.mark.parametrize(
+    "facts",
+    [
+        [["Vint Works", 0], ["Vint Works", 1], ["Ostel", 0]],
+        [{"key": "Vint Works", "value": 0}, {"key": "Ostel", "value": 0}],
+    ],
+)
+def test_a_claim_of_hover_has_its_hops_and_supporting_pages(
+    tmp_path: Path, label: Any, answer: str, facts: list[Any]
+) -> None:
+    record = {"id": 3, "uid": "330c", **CLAIM, "supporting_facts": facts, "label": label, "num_hops": 3}
+    found = question(written(tmp_path, record))
+    assert (found.id, list(found.answers), found.hops) == ("330c", [answer], 3)
+    assert [page.title for page in found.support] == ["Vint Works", "Ostel"]
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ({"label": "NOT ENOUGH INFO", "evidence": [[[1, None, None, None]]]}, "unanswerable"),
+        ({"label": None}, "no_answer"),
+        ({"label": -1, "num_hops": 2}, "no_answer"),
+        ({}, "no_answer"),
+    ],
+)
+def test_a_claim_without_a_verdict_is_rejected_with_its_reason(
+    tmp_path: Path, label: dict[str, Any], reason: str
+) -> None:
+    (found,) = read_questions(PublishedSet(path=written(tmp_path, {"id": 1, **CLAIM, **label})))
+    assert isinstance(found, SetReject)
+    assert (found.reason, found.detail) == (reason, f"record 1: {CLAIM['claim']}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"label": "MAYBE"}, "record 1: the field label holds 'MAYBE': give one of SUPPORTS, REFUTES"),
+        ({"label": 1}, "record 1: the field label holds '1': give one of"),
+        ({"label": "SUPPORTS", "evidence": [["Ostel", 0]]}, "record 1: in no known layout: it is like claims, but"),
+    ],
+)
+def test_a_label_or_evidence_of_another_form_is_refused(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        question(written(tmp_path, {"id": 1, **CLAIM, **fields}))
+    assert said in str(caught.value)
+
+
+def test_a_claim_of_this_project_has_support_steps_and_split(tmp_path: Path) -> None:
+    steps = [{"question": "Vint Works was founded in Ostel", "answer": "Dara", "support": 0}]
+    support = [{"title": "Vint Works", "text": None}]
+    more = {"type": "fact", "hops": 1, "split": "dev", "support": support, "steps": steps}
+    found = question(written(tmp_path, {"id": "c1", **CLAIM, "label": "refuted", **more}))
+    assert (found.kind, list(found.answers), found.type, found.hops, found.split) == (
+        "claim",
+        ["refuted"],
+        "fact",
+        1,
+        "dev",
+    )
+    assert found.steps == [Step(question=steps[0]["question"], answer="Dara", support=0)]
+    assert found.support == [Support(title="Vint Works", text=None)]
+
+
+def test_a_table_of_claims_is_read(tmp_path: Path) -> None:
+    found = question(written(tmp_path, "claim,label\nOstel is a town.,supported\n", "claims.csv"))
+    assert (found.kind, found.question, list(found.answers)) == ("claim", "Ostel is a town.", ["supported"])
 
 
 def test_parquet_is_read(tmp_path: Path) -> None:

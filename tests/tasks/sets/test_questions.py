@@ -147,3 +147,11 @@ def test_both_forms_of_bamboogle_ask_the_same(test_data: Path) -> None:
     listed, _ = read(test_data / "qa" / "bamboogle" / "bamboogle.json")
     lines, _ = read(test_data / "qa" / "bamboogle" / "test.jsonl")
     assert {row.question for row in listed} == {row.question for row in lines}
+
+
+def test_a_layout_that_gives_a_claim_another_answer_than_a_label_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a layout of a package might: no answer to such a claim would ever be right."""
+    claim = SetQuestion(kind="claim", question="Ostel is a town.", answers=["true"])
+    monkeypatch.setattr("tasks.sets.questions.read_records", lambda settings: iter([claim]))
+    with pytest.raises(BadInput, match=r"a\.tsv, record 1: the answer to a claim is true: .* supported or refuted"):
+        read("a.tsv")

@@ -35,6 +35,12 @@ def test_a_row_has_what_the_record_has() -> None:
     assert (score(row, "Brim").exact, score(row, "Ostel").exact) == (1, 0)
 
 
+def test_a_claim_stays_a_claim_and_its_label_is_right_or_wrong() -> None:
+    (row,) = rows([SetQuestion(kind="claim", id="1", question="Ostel is a town.", answers=["supported"])])
+    assert (row.kind, row.prompt, row.gold) == ("claim", "Ostel is a town.", ["supported"])
+    assert [score(row, answer).exact for answer in ("Supported.", "refuted", "supported or refuted")] == [1, 0, 0]
+
+
 def test_rows_do_not_depend_on_the_order_of_the_file() -> None:
     for settings in (SHARES, SHARES.model_copy(update={"limit": 100})):
         assert rows(THOUSAND, settings) == rows(THOUSAND[::-1], settings)

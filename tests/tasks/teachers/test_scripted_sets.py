@@ -13,9 +13,13 @@ from schemas.settings import AgentSettings
 from tasks.agent.judge import judge
 from tasks.corpus.pages import read_pages
 from tasks.corpus.passages import passages_of
-from tasks.corpus.smallworld import world_questions, write_world
+from tasks.corpus.smallworld import world_claims, world_questions, write_world
+from tasks.corpus.worldclaims import WorldClaim
+from tasks.corpus.worldquestions import WorldQuestion
 from tasks.dumps.dumps import cut, find_dump
 from tasks.teachers.scripted import teach_many
+from tasks.teachers.scripted_attempt import ScriptedAttempt
+from tasks.teachers.scripted_claims import ClaimAttempt
 from tasks.teachers.scripted_steps import StepsAttempt
 from tasks.teachers.scripted_support import SupportAttempt
 from tests.tasks.teachers.honest import assert_honest
@@ -23,8 +27,16 @@ from tests.tasks.teachers.published import Passage, hotpotqa, musique
 
 SNAPSHOT = "smallworld-20260101"
 WORLD = WorldSettings(
-    seed=1, families={Split.TRAIN: 2, Split.TEST: 1}, namesakes=0.4, aliases=0.3, descriptions=0.3, questions=20
+    seed=1,
+    families={Split.TRAIN: 2, Split.TEST: 1},
+    namesakes=0.4,
+    aliases=0.3,
+    descriptions=0.3,
+    questions=20,
+    claims=20,
 )
+
+AGENT = AgentSettings(hits=2, max_searches=5, hold_back="page")
 
 
 def taught(
@@ -35,9 +47,14 @@ def taught(
     build_index(passages, index, IndexSettings())
     done = list(zip(questions, teach_many(questions, open_index(index), agent), strict=True))
     for question, trajectory in done:
-        way = StepsAttempt if question.steps else SupportAttempt
-        assert_honest(question, trajectory, way.vocabulary)
+        assert_honest(question, trajectory, _way_of(question).vocabulary)
     return done
+
+
+def _way_of(question: Question) -> type[ScriptedAttempt]:
+    if question.kind == "claim":
+        return ClaimAttempt
+    return StepsAttempt if question.steps else SupportAttempt
 
 
 def answered(done: list[tuple[Question, Trajectory]]) -> int:
@@ -62,34 +79,50 @@ def test_most_of_musique_is_answered_by_its_decompositions(test_data: Path, tmp_
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Question], list[Passage]]:
+def passages(tmp_path_factory: pytest.TempPathFactory) -> list[Passage]:
     folder = tmp_path_factory.mktemp("world")
     write_world(WORLD, SNAPSHOT, str(folder))
     pages = [page for part in cut(find_dump(str(folder)), 16) for page in read_pages(part, SNAPSHOT)]
     found = [each for page in pages if isinstance(page, Page) for each in passages_of(page, PassageSettings())]
-    questions = [
-        Question(
-            snapshot=SNAPSHOT,
-            question_id=asked.id,
-            kind="qa",
-            language="en",
-            prompt=asked.question,
-            gold=[asked.answer],
-            aliases=[asked.aliases],
-            n_masks=0,
-            source="worldqa",
-            **json.loads(asked.model_dump_json(include={"hops", "split", "type", "support", "steps"})),
-        )
-        for asked in world_questions(WORLD)
-    ]
-    return questions, [(each.passage_id, each.title, each.text) for each in found]
+    return [(each.passage_id, each.title, each.text) for each in found]
+
+
+def world_question(asked: WorldQuestion | WorldClaim) -> Question:
+    is_claim = isinstance(asked, WorldClaim)
+    return Question(
+        snapshot=SNAPSHOT,
+        question_id=asked.id,
+        kind="claim" if is_claim else "qa",
+        language="en",
+        prompt=asked.claim if is_claim else asked.question,
+        gold=[asked.label if is_claim else asked.answer],
+        aliases=[[] if is_claim else asked.aliases],
+        n_masks=0,
+        source="world",
+        **json.loads(asked.model_dump_json(include={"hops", "split", "type", "support", "steps"})),
+    )
 
 
 def test_nearly_all_questions_of_a_hard_small_world_are_answered_in_as_many_searches_as_hops(
-    world: tuple[list[Question], list[Passage]], tmp_path: Path
+    passages: list[Passage], tmp_path: Path
 ) -> None:
-    done = taught(*world, AgentSettings(hits=2, max_searches=5, hold_back="page"), tmp_path)
+    done = taught([*map(world_question, world_questions(WORLD))], passages, AGENT, tmp_path)
     assert answered(done) > 0.97 * len(done)
+    assert_as_many_searches_as_hops(done)
+
+
+def test_nearly_all_claims_of_a_hard_small_world_are_decided_and_as_many_of_each_label(
+    passages: list[Passage], tmp_path: Path
+) -> None:
+    done = taught([*map(world_question, world_claims(WORLD))], passages, AGENT, tmp_path)
+    assert len(done) == 180
+    assert answered(done) > 0.97 * len(done)
+    decided = Counter((question.hops, row.answer) for question, row in done if row.answer is not None)
+    assert all(decided[hops, "supported"] == decided[hops, "refuted"] for hops in (1, 2, 3))
+    assert_as_many_searches_as_hops(done)
+
+
+def assert_as_many_searches_as_hops(done: list[tuple[Question, Trajectory]]) -> None:
     for hops in (1, 2, 3):
         searches = [len(row.searches) for question, row in done if question.hops == hops and row.answer is not None]
         assert sum(count == hops for count in searches) > 0.85 * len(searches)

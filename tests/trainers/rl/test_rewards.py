@@ -159,6 +159,15 @@ def test_the_last_answer_is_the_model_s_own():
     assert last_answer(empty.model_copy(update={"segments": []})) is None
 
 
+@pytest.mark.parametrize("kind", ["exact", "f1", "recall"])
+def test_a_claim_earns_all_for_its_label_and_nothing_for_naming_both(kind: str):
+    settings = DapoSettings.model_validate({**SETTINGS.model_dump(), "reward": {"kind": kind}})
+    claim = qa_question(["refuted"], [[]]).model_copy(update={"kind": "claim"})
+    answers = ["refuted", "Refuted.", "supported", "supported or refuted", "not refuted"]
+    rollouts = [trajectory(claim, [SEARCHED, FOUND, _said(answer_turn("so", answer))]) for answer in answers]
+    assert [Rewarder(settings, 1000)(claim, rollout).answer for rollout in rollouts] == [1, 1, 0, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("kind", "of_list", "of_name"), [("recall", 1.0, 1.0), ("f1", 4 / 9, 1.0), ("exact", 0.0, 1.0)]
 )
