@@ -75,6 +75,7 @@ def test_the_command_line_grows_only_on_purpose():
     assert commands == {
         *("run", "plan", "status", "backfill", "corpus", "ramp", "questions", "trajectories", "sft", "rl", "evaluate"),
         *("index", "search", "serve", "show", "doctor", "accept", "stop", "sets", "score", "compare"),
+        "experiments",
     }
 
 

@@ -15,6 +15,7 @@ from typer.main import get_command
 from flows.cli import app
 from schemas.config import PipelineConfig, config_of
 from schemas.config_files import document_of, parsed
+from schemas.experiments import Experiments
 from tasks.pipeline.registry import KINDS
 from tasks.stages.dapo import DapoStage
 from tests.docs.pages import DOCS, DOCUMENTS, ROOT, blocks, code, name, table
@@ -66,9 +67,15 @@ def test_paths_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name != "extending.md"], ids=name)
 def test_blocks_of_settings_are_valid_configs(path: Path) -> None:
-    """A block is checked over the sample, whose runtime it replaces. tests/extending checks those of extending.md."""
+    """A block is checked over the sample, whose runtime it replaces, unless it is a file of experiments.
+
+    tests/extending checks those of extending.md.
+    """
     for block in blocks(path, "yaml"):
         given = parsed(block)
+        if "experiments" in given:
+            Experiments.model_validate(given)
+            continue
         parent = ROOT / given.pop("extends", "deploy/configs/sample.yaml")
         runtime = {"root": "runs/docs", **given.pop("runtime", {})}
         config_of(name(path), {**document_of(parent, given), "runtime": runtime})

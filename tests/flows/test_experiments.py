@@ -16,6 +16,8 @@ from tests.support.examples import SNAPSHOT
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "deploy" / "configs" / "experiments" / "experiments.yaml"
+APART = ("common", "experiments")
+"""Files beside the configs of experiments."""
 CONFIG = f"""
 extends: {ROOT / "deploy" / "configs" / "sample-short.yaml"}
 snapshot: {SNAPSHOT}
@@ -140,3 +142,11 @@ def test_mistakes_are_one_line_before_anything_runs(tmp_path, monkeypatch, chang
 def test_an_unknown_name_is_refused(file):
     with pytest.raises(BadInput, match="--only ramp: no experiment has that name: choose one of ramp-first"):
         experiments(str(file), ["ramp"], [], None, True, Console())
+
+
+def test_the_shipped_experiments_evaluate_what_they_compare(tmp_path, monkeypatch):
+    """Every config is read, and every contestant found, before the first run."""
+    begun = []
+    monkeypatch.setattr("flows.running.build", lambda path, *more: begun.append(Path(path).stem))
+    experiments(str(SHIPPED), [], [1], str(tmp_path), False, Console(file=io.StringIO()))
+    assert sorted(begun) == sorted(path.stem for path in SHIPPED.parent.glob("*.yaml") if path.stem not in APART)
