@@ -31,10 +31,12 @@ class Score(BaseModel):
     low: float
     high: float
     n: int
+    protocol: str | None = None
+    """The name of the protocol; None for the pipeline's own."""
 
     @property
     def side(self) -> "Side":
-        return Side(model=self.model, way=self.way, retrieval=self.retrieval)
+        return Side(model=self.model, way=self.way, retrieval=self.retrieval, protocol=self.protocol)
 
 
 class Side(BaseModel):
@@ -45,10 +47,11 @@ class Side(BaseModel):
     model: str
     way: str
     retrieval: str
+    protocol: str | None = None
 
     @classmethod
     def of(cls, answer: Answer) -> "Side":
-        return cls(model=answer.model, way=answer.way, retrieval=answer.retrieval)
+        return cls(model=answer.model, way=answer.way, retrieval=answer.retrieval, protocol=answer.protocol)
 
 
 class Comparison(BaseModel):
@@ -202,7 +205,8 @@ class _Group(NamedTuple):
 
 
 def _grouped(answers: Iterable[Answer]) -> dict[_Group, list[Answer]]:
-    grouped: dict[tuple[str, str, str, str, str], list[Answer]] = {}
+    grouped: dict[tuple[str | None, ...], list[Answer]] = {}
     for row in answers:
-        grouped.setdefault((row.set, row.decoding, row.model, row.way, row.retrieval), []).append(row)
+        name = (row.set, row.decoding, row.model, row.way, row.retrieval, row.protocol)
+        grouped.setdefault(name, []).append(row)
     return {_Group(rows[0].set, Side.of(rows[0]), rows[0].decoding): rows for rows in grouped.values()}
