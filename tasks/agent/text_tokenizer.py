@@ -7,11 +7,16 @@ same strings within the message are plain characters; text and template are enco
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from datetime import date
 from functools import lru_cache
 
 from retrieval_index.literal import literal_with_names
 from schemas.errors import BadInput
 from tasks.agent.tokenizer import AgentTokenizer
+
+_DAY = date(2024, 7, 26)
+"""What a template is told of today, so that a question is asked alike on every day. Llama's templates have this day
+where they know of no clock."""
 
 
 class TextTokenizer:
@@ -86,7 +91,11 @@ def _frame_of(tokenizer: AgentTokenizer) -> tuple[str, str] | None:
     mark = secrets.token_hex(16)
     message = [{"role": "user", "content": mark}]
     try:
-        rendered = str(renderer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+        rendered = str(
+            renderer.apply_chat_template(
+                message, tokenize=False, add_generation_prompt=True, strftime_now=_DAY.strftime
+            )
+        )
     except Exception as error:  # a template is a program, and may raise anything
         raise BadInput(
             f"the tokenizer's chat template cannot be rendered: {error}; use a protocol without it"

@@ -28,12 +28,20 @@ class Run:
         self.questions = self._finish("questions", "worldqa", {"seed": 1}, [])
 
     def answers(
-        self, label: str, right: set[int], seed: int = 1, rate: float = 0.1, agent: Any = AGENT, count: int = 40
+        self,
+        label: str,
+        right: set[int],
+        seed: int = 1,
+        rate: float = 0.1,
+        agent: Any = AGENT,
+        count: int = 40,
+        protocol: Any = None,
     ) -> str:
         """Answers of a model that is trained with this seed and rate, right on these questions."""
         given = {"optimiser": {"lr": rate}, **({"seed": seed} if seed != 1 else {})}
         model = self._finish("models", label, given, [])
         settings = {"agent": agent, "retrieval": "live", "evaluation": {"temperature": 1.0, "bootstrap": seed}}
+        settings |= {} if protocol is None else {"protocol": protocol}
         upstreams = [self.index.as_upstream, self.questions.as_upstream, model.as_upstream]
         rows = [_answer(label, number, float(number in right)) for number in range(count)]
         self._finish("answers", label, settings, upstreams, rows=rows)
@@ -169,3 +177,14 @@ def test_contestants_of_one_label_in_two_roots_are_named_by_their_paths(tmp_path
         Run(tmp_path / "other").answers("qa", {1, 2}, rate=0.2),
     ]
     assert list(document(capsys, paths)["contestants"]) == paths
+
+
+def test_a_protocol_is_of_the_contestant_and_its_limits_are_conditions(tmp_path, capsys):
+    run = Run(tmp_path)
+    own = run.answers("own", set(range(30)))
+    alike = {"name": "four", "message": "{question}", "limits": {"max_searches": None, "max_tokens": 4096}}
+    others = {**alike, "limits": {"max_searches": 2, "max_tokens": None}}
+    same = run.answers("published", set(range(20)), rate=0.2, protocol=alike)
+    assert exact(document(capsys, [own, same]))["difference"] == 0.25
+    with pytest.raises(BadInput, match=r"agent.max_searches is 4 for own and 2 for other"):
+        printed([own, run.answers("other", set(range(20)), rate=0.3, protocol=others)])

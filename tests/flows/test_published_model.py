@@ -44,7 +44,7 @@ def test_a_published_model_and_one_of_the_config_are_in_one_table(tmp_path: Path
     run = masksearch("run", str(config))
     assert run.returncode == 0, run.stdout + run.stderr
     for row in ("untrained", "untrained, by prompt", "pub, four-tags", "pub, one search, four-tags"):
-        assert f" {row} " in run.stdout, run.stdout
+        assert f"\n{row}  " in run.stdout, run.stdout
     scores: list[dict[str, Any]] = json.loads((root / "report.json").read_text())["scores"]
     answered = {
         (score["model"], score["way"], score["protocol"]): score["mean"]

@@ -42,6 +42,12 @@ def test_a_message_is_asked_as_the_published_template_asks_it(tmp_path):
     assert text.endswith("<|im_start|>assistant\n")
 
 
+def test_a_template_that_shows_the_date_asks_alike_on_every_day(tmp_path):
+    template = "Today is {{ strftime_now('%d %b %Y') }}. {{ messages[0].content }}"
+    text, _ = _text(_saved(tmp_path, template)).begin("Who?", in_chat=True)
+    assert text == "Today is 26 Jul 2024. Who?"
+
+
 def test_a_message_cannot_end_its_own_turn(tmp_path):
     tokenizer = _text(_saved(tmp_path))
     marks = [
