@@ -7,7 +7,7 @@ those of `tasks.evaluation.metrics`.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,9 @@ from tasks.evaluation.metrics import COMPARED, Columns, Values
 from tasks.evaluation.statistics import Interval, mcnemar, mean_interval, paired_difference
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
+
+_Named = Annotated[str | None, Field(exclude_if=lambda name: name is None)]
+"""A name that documents have only where there is one."""
 
 
 class Score(BaseModel):
@@ -31,8 +34,8 @@ class Score(BaseModel):
     low: float
     high: float
     n: int
-    protocol: str | None = None
-    """The name of the protocol; None for the pipeline's own."""
+    protocol: _Named = None
+    """The name of the protocol. The field is left out for the pipeline's own."""
 
     @property
     def side(self) -> "Side":
@@ -47,7 +50,8 @@ class Side(BaseModel):
     model: str
     way: str
     retrieval: str
-    protocol: str | None = None
+    protocol: _Named = None
+    """As in `Score`."""
 
     @classmethod
     def of(cls, answer: Answer) -> "Side":
