@@ -210,7 +210,12 @@ def _memory(settings: PipelineConfig) -> Check:
 
 
 def _published(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
-    """Whether engines of the published models fit this machine. That each is there is checked elsewhere."""
+    """Whether published models can be asked in their chat templates, and their engines fit this machine.
+
+    That each is there is checked elsewhere.
+    """
+    from tasks.agent.text_tokenizer import frame_of
+    from tasks.agent.tokenizer import AgentTokenizer
     from tasks.capacity.devices import this_machine
     from tasks.capacity.fitting import refuse_what_does_not_fit
     from tasks.capacity.model_shape import ModelShape
@@ -225,4 +230,8 @@ def _published(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]
 
     for need in dict.fromkeys(need for stage in stages for need in stage.needs):
         if isinstance(need, PublishedModel) and _asked(need.look, "")[0]:
+            if need.in_chat:
+                tokenizer = AgentTokenizer.load(need.path, needs_tags=False)
+                words = "chat template" if tokenizer.chat_template else "no chat template, so that it reads plain text"
+                yield _asked(partial(frame_of, tokenizer), f"{need.path}: {words}")
             yield _asked(partial(fits, need), f"memory: an engine of {need.path} fits, by a low estimate")

@@ -46,7 +46,7 @@ class TextTokenizer:
         Raises:
             BadInput: the template cannot be rendered.
         """
-        frame = _frame_of(self._tokenizer) if in_chat else None
+        frame = frame_of(self._tokenizer) if in_chat else None
         if frame is None:
             return message, [*self._tokenizer.opening, *self.encode(message)]
         before, after = frame
@@ -80,8 +80,14 @@ def _may_end(piece: str, tags: Sequence[str]) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _frame_of(tokenizer: AgentTokenizer) -> tuple[str, str] | None:
-    """The texts before and after the one user message, up to where the model's turn begins; None without a template."""
+def frame_of(tokenizer: AgentTokenizer) -> tuple[str, str] | None:
+    """The texts of a chat template before and after the one user message, up to where the model's turn begins.
+
+    None for a tokenizer without a template.
+
+    Raises:
+        BadInput: the template cannot be rendered, or does not show the message.
+    """
     template = tokenizer.chat_template
     if template is None:
         return None

@@ -144,6 +144,8 @@ class PublishedModel(NamedTuple):
     longest: int
     needs_tags: bool
     """Whether it answers in the pipeline's own protocol, so that its tokenizer needs the tags."""
+    in_chat: bool
+    """Whether it is asked in the chat template of its tokenizer, if there is one."""
 
     def look(self) -> str:
         words = LanguageModel(self.setting, self.path, "published model", _TOKENIZER).look()

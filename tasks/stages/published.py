@@ -53,4 +53,5 @@ def _need_of(config: PipelineConfig, name: str, path: str, contestants: list[Con
     protocols = [protocol_in(each.way, each.protocol, is_published=True) for each in contestants]
     agents = [config.agent if protocol is None else protocol.limited(config.agent) for protocol in protocols]
     longest = max(agent.max_tokens for agent in agents)
-    return PublishedModel(f"evaluation: the path of {name},", path, longest, needs_tags=None in protocols)
+    in_chat = any(protocol is not None and protocol.chat_template for protocol in protocols)
+    return PublishedModel(f"evaluation: the path of {name},", path, longest, None in protocols, in_chat)
