@@ -21,7 +21,7 @@ from tasks.capacity import ray_cluster
 from tasks.ledger import storage
 from tasks.ledger.disk import nearest
 from tasks.making.model_size import parameters_in
-from tasks.making.needs import ChatModel
+from tasks.making.needs import ChatModel, PublishedModel
 from tasks.pipeline.graph import Stage, stages_of
 from tasks.pipeline.readiness import found_for, unfinished
 
@@ -66,7 +66,7 @@ def _checks(settings: PipelineConfig) -> Iterator[Check]:
         return
     yield from _servers(settings, stages)
     if any(stage.runs_models for stage in stages):
-        yield from _models(settings, can_be_read=parameters_in(settings) is not None)
+        yield from _models(settings, stages, can_be_read=parameters_in(settings) is not None)
 
 
 def _asked(ask: Callable[[], object], words: str) -> Check:
@@ -174,7 +174,7 @@ def _ray(address: str) -> Check:
     return True, f"Ray cluster: {address} (RAY_ADDRESS)"
 
 
-def _models(settings: PipelineConfig, can_be_read: bool) -> Iterator[Check]:
+def _models(settings: PipelineConfig, stages: list[Stage], can_be_read: bool) -> Iterator[Check]:
     """Checks of what models run on: remote engines, or this machine if it runs all processes of a job."""
     runtime = settings.runtime
     if not runtime.engine.loads_models:
@@ -186,6 +186,7 @@ def _models(settings: PipelineConfig, can_be_read: bool) -> Iterator[Check]:
         yield _processors(settings)
         if can_be_read:
             yield _memory(settings)
+        yield from _published(settings, stages)
 
 
 def _processors(settings: PipelineConfig) -> Check:
@@ -206,3 +207,31 @@ def _memory(settings: PipelineConfig) -> Check:
         return False, str(error)
     gpus = "".join(f", a GPU of {gigabytes(gpu)}" for gpu in machine.gpus)
     return True, f"memory: {gigabytes(machine.memory)} GB free{gpus}; by a low estimate the models fit"
+
+
+def _published(settings: PipelineConfig, stages: list[Stage]) -> Iterator[Check]:
+    """Whether published models can be asked in their chat templates, and their engines fit this machine.
+
+    That each is there is checked elsewhere.
+    """
+    from tasks.agent.text_tokenizer import frame_of
+    from tasks.agent.tokenizer import AgentTokenizer
+    from tasks.capacity.devices import this_machine
+    from tasks.capacity.fitting import refuse_what_does_not_fit
+    from tasks.capacity.model_shape import ModelShape
+    from tasks.rollouts.admission import engine_demand
+
+    runtime, machines = settings.runtime, [this_machine()]
+
+    def fits(need: PublishedModel) -> None:
+        shape = ModelShape.read(need.path)
+        demand = engine_demand(need.path, shape, runtime.engine, runtime.placement, need.longest, machines)
+        refuse_what_does_not_fit([demand], machines)
+
+    for need in dict.fromkeys(need for stage in stages for need in stage.needs):
+        if isinstance(need, PublishedModel) and _asked(need.look, "")[0]:
+            if need.in_chat:
+                tokenizer = AgentTokenizer.load(need.path, needs_tags=False)
+                words = "chat template" if tokenizer.chat_template else "no chat template, so that it reads plain text"
+                yield _asked(partial(frame_of, tokenizer), f"{need.path}: {words}")
+            yield _asked(partial(fits, need), f"memory: an engine of {need.path} fits, by a low estimate")

@@ -23,6 +23,11 @@ def literal(tokenizer: Tokenizer, markup: Collection[str] = ()) -> Tokenizer:
     added runs of spaces and technical words are text. Byte tokens (``<0x0A>``) are text as well, and the tokens in
     ``markup`` keep their meaning. The copy neither truncates nor pads.
     """
+    return literal_with_names(tokenizer, markup)[0]
+
+
+def literal_with_names(tokenizer: Tokenizer, markup: Collection[str] = ()) -> tuple[Tokenizer, dict[str, str]]:
+    """As `literal`, with the secret name by which a program can still write each control token."""
     described = json.loads(tokenizer.to_str())
     described["truncation"] = described["padding"] = None
     # A renamed token keeps its id. If it were removed, other ids would move; if it stayed an ordinary piece of the
@@ -33,7 +38,7 @@ def literal(tokenizer: Tokenizer, markup: Collection[str] = ()) -> Tokenizer:
         if content not in markup and not _BYTE.fullmatch(content) and (token["special"] or not _is_text(content)):
             token["content"] = names.setdefault(content, f"\uffff{secrets.token_hex(8)}")
     _rename(described["model"], names)
-    return Tokenizer.from_str(json.dumps(described))
+    return Tokenizer.from_str(json.dumps(described)), names
 
 
 def opening_of(tokenizer: Tokenizer) -> list[int]:

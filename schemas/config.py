@@ -157,7 +157,9 @@ class PipelineConfig(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> "PipelineConfig":
-        needs = {"model": ["tokenizer"], "training": ["tokenizer", "model"], "evaluation": ["model"]}
+        needs = {"model": ["tokenizer"], "training": ["tokenizer", "model"]}
+        if self.evaluation is not None and self.evaluation.asks_own_models:
+            needs["evaluation"] = ["model"]
         for section, required in needs.items():
             for other in required:
                 if getattr(self, section) and getattr(self, other) is None:

@@ -1,9 +1,9 @@
 """What must hold between the sections of a config. Each check raises ValueError, whose text names the settings."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from schemas.evaluation_settings import EvaluationSettings
+from schemas.evaluation_settings import ContestantSettings, EvaluationSettings
 from schemas.names import RAMP, START
 from schemas.records import Split
 from schemas.training_steps import (
@@ -75,13 +75,60 @@ def refuse_unknown_sets(config: "PipelineConfig") -> None:
 
 def _refuse_unknown_models(config: "PipelineConfig", evaluation: EvaluationSettings) -> None:
     models = [START, *(step.name for step in config.training)]
+    paths: dict[str, str] = {}
     for name, settings in evaluation.sets.items():
+        where = f"evaluation.sets.{name}.contestants"
         for contestant in settings.contestants or ():
-            if contestant.model not in models:
+            if contestant.path is not None:
+                _refuse_unclear_model(where, contestant, [*models, config.label("untrained")], paths)
+            elif contestant.model not in models:
                 raise ValueError(
-                    f"evaluation.sets.{name}.contestants names the model {contestant.model!r}: choose one of "
-                    f"{', '.join(models)}"
+                    f"{where} names the model {contestant.model!r}: choose one of {', '.join(models)}, or give the "
+                    "path of a published model"
                 )
+            _refuse_long_texts(where, contestant, config)
+        _refuse_same_contestants(where, settings.contestants or ())
+
+
+def _refuse_unclear_model(
+    where: str, contestant: ContestantSettings, taken: Collection[str], paths: dict[str, str]
+) -> None:
+    """A published model has a name of its own, and one path under it. ``paths`` are those of the names so far."""
+    if contestant.model in taken:
+        raise ValueError(
+            f"{where}: the model {contestant.model!r} has a path, but a model of this config has that name: give the "
+            "published model another name"
+        )
+    if paths.setdefault(contestant.model, str(contestant.path)) != contestant.path:
+        raise ValueError(
+            f"{where}: the model {contestant.model!r} has the paths {paths[contestant.model]} and {contestant.path}: "
+            "give each model a name of its own"
+        )
+
+
+def _refuse_long_texts(where: str, contestant: ContestantSettings, config: "PipelineConfig") -> None:
+    """A protocol must not have longer texts than the config's own architecture reads."""
+    protocol, own = contestant.protocol, config.model
+    if protocol is None or contestant.path is not None or own is None or own.path is not None:
+        return
+    needed = protocol.limits.max_tokens
+    if needed is not None and needed > own.max_position:
+        raise ValueError(
+            f"{where}: the protocol {protocol.name} has max_tokens {needed}, and the model {contestant.model} reads "
+            f"{own.max_position} (model.max_position): lower the one or raise the other"
+        )
+
+
+def _refuse_same_contestants(where: str, contestants: Sequence[ContestantSettings]) -> None:
+    seen = set()
+    for each in contestants:
+        protocol = "" if each.protocol is None else f", protocol {each.protocol.name}"
+        words = f"{each.model}, way {each.way}, retrieval {each.retrieval}{protocol}"
+        if words in seen:
+            raise ValueError(
+                f"{where}: two contestants are {words}: remove one, or give their protocols different names"
+            )
+        seen.add(words)
 
 
 def refuse_training_on_what_is_evaluated(config: "PipelineConfig") -> None:

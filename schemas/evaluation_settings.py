@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from schemas.identity import Identity, Positive
+from schemas.names import refuse_name
+from schemas.protocol_settings import OWN_NAME, ProtocolSettings, read_protocol
 from schemas.records import Split
 from schemas.set_settings import without_removed
 
@@ -29,7 +31,7 @@ class DecodingSettings(Identity):
     """Answers in one part of the output."""
 
 
-Way = Literal["agent", "rag", "direct"]
+Way = Literal["agent", "prompt", "rag", "direct"]
 Retrieval = Literal["live", "none", "random"]
 
 
@@ -37,13 +39,38 @@ class ContestantSettings(Identity):
     """A model with a way to answer and a retrieval."""
 
     model: str
-    """The name of a step of training, or `start`."""
+    """The name of a step of training, or `start`; with `path`, the name under which a published model is reported."""
+    path: Annotated[str, Field(min_length=1)] | None = None
+    """The folder of a published model (config.json, safetensors, tokenizer.json), which answers with its own tokenizer.
+    It is identified by the digest of its files. null: a model of this config."""
     way: Way = "agent"
-    """`agent`: the loop of search and answer; `rag`: one retrieval with the question, then the answer; `direct`: the
+    """`agent`: the loop of search and answer that the model was trained in; `prompt`: the same loop for a model that
+    was not trained in it, explained by a prompt; `rag`: one retrieval with the question, then the answer; `direct`: the
     answer alone."""
+    protocol: ProtocolSettings | None = None
+    """The file of the protocol in which the model is asked (`deploy/protocols`), or its content. null: a model of this
+    config, and an `agent`, have the config's own protocol, all others the one that `prompt` explains."""
     retrieval: Retrieval = "live"
     """`live`: the index; `random`: passages that have nothing to do with the question in place of what is found;
     `none`: no search. `direct` has no other."""
+
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _from_its_file(cls, given: Any) -> Any:
+        return read_protocol(given) if isinstance(given, str) else given
+
+    @field_validator("protocol")
+    @classmethod
+    def _is_no_built_in_one(cls, protocol: ProtocolSettings | None) -> ProtocolSettings | None:
+        if protocol is not None and protocol.name == OWN_NAME:
+            raise ValueError(f"{OWN_NAME!r} is the built-in protocol of way prompt: give the protocol another name")
+        return protocol
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_name(cls, model: str) -> str:
+        refuse_name(model, "the name of a model")
+        return model
 
     @model_validator(mode="before")
     @classmethod
@@ -77,6 +104,12 @@ class EvaluationSettings(DecodingSettings):
     """The sets whose questions are asked: `ramp`, or the name of a set in the config's `sets`."""
     bootstrap: Positive = 10_000
     """Resamples of the bootstrap behind confidence intervals and paired differences. It changes no answer."""
+
+    @property
+    def asks_own_models(self) -> bool:
+        """Whether a model of the config answers, and not published ones alone."""
+        named = [settings.contestants for settings in self.sets.values()]
+        return any(contestants is None or any(each.path is None for each in contestants) for contestants in named)
 
     @field_validator("sets", mode="before")
     @classmethod

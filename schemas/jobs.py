@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.corpus_settings import IndexSettings, NamedSpanSettings, WeighingSettings
 from schemas.evaluation_settings import DecodingSettings, Retrieval, Way
+from schemas.protocol_settings import ProtocolSettings
 from schemas.runtime import EndpointRuntime, EngineRuntime, PlacementRuntime
 from schemas.settings import AgentSettings, AnyTeacher, ModelSettings
 from schemas.snapshot import SnapshotName
@@ -158,6 +159,8 @@ class Contestant(BaseModel):
     set: str
     way: Way
     retrieval: Retrieval
+    protocol: ProtocolSettings | None = None
+    """The protocol in which it answers; None for the pipeline's own."""
     output: str
     fingerprint: str
 
@@ -168,6 +171,7 @@ class EvaluationJob(Job):
 
     contestants: list[Contestant]
     tokenizer: str
+    """The folder of the tokenizer that all of these contestants have."""
     index: str
     passages: list[str]
     questions: dict[str, str]

@@ -414,9 +414,13 @@ class Answer(Record):
     hops: int = 0
     """Those of the question, if it is not of kind `ramp`."""
     type: str | None = None
-    way: Literal["agent", "rag", "direct"] = "agent"
+    way: Literal["agent", "prompt", "rag", "direct"] = "agent"
     substring: float | None = None
     support_recall: float | None = None
+    protocol: str | None = None
+    """The name of the protocol (`schemas.protocol_settings`); null for the pipeline's own, in which it trains."""
+    corrected: int = 0
+    """Turns without a search or an answer, after which the environment let the model try again."""
 
     @property
     def level(self) -> int:

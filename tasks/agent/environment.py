@@ -9,25 +9,18 @@ import asyncio
 import bisect
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from retrieval_index.hits import AsyncSearcher, Hit, Query, SearchFailed
+from schemas.protocol_settings import ProtocolSettings
 from schemas.records import Author, EndReason, Question, Search, SearchOutcome, Segment, Trajectory
 from schemas.settings import AgentSettings
-from tasks.agent.protocol import (
-    ENVIRONMENT_TAGS,
-    STOP_TAGS,
-    Turn,
-    information_of,
-    neutralise,
-    parse_turn,
-    prompt_of,
-    search_turn,
-)
+from tasks.agent.protocol import Turn, information_of
 from tasks.agent.support import support_among
+from tasks.agent.terms import terms_of
 from tasks.agent.tokenizer import AgentTokenizer
 from tasks.engines.interface import Engine, EngineFailed, Sample, Sampling, StopReason
 
@@ -48,6 +41,8 @@ class TurnSampling:
     """Whether the environment searches for the question itself before the first turn."""
     closing: str = ""
     """Text with which every turn ends, after its full number of tokens: for a model that cannot end a turn itself."""
+    protocol: ProtocolSettings | None = None
+    """The protocol in which the model is asked, with its own limits; None: the pipeline's own."""
 
 
 async def run_trajectory(
@@ -101,23 +96,20 @@ class _Loop:
         agent: AgentSettings,
         sampling: TurnSampling,
     ) -> None:
-        self._question, self._engine, self._searcher = question, engine, searcher
-        self._tokenizer, self._agent, self._sampling = tokenizer, agent, sampling
-        # The environment's tags end a turn, too: after one the model would make up the environment's reply.
-        tags = (*STOP_TAGS, *ENVIRONMENT_TAGS)
-        self._stop_ids = (*(tokenizer.tag_id(tag) for tag in tags), tokenizer.eos_id)
-        self._banned_ids = tuple(tokenizer.tag_id(tag) for tag in sampling.banned_tags)
+        self._question, self._engine, self._searcher, self._sampling = question, engine, searcher, sampling
+        self._terms = terms_of(tokenizer, agent, sampling.protocol)
+        self._agent = self._terms.agent
+        self._banned_ids = self._terms.banned(sampling.banned_tags)
         self.token_ids: list[int] = []
         self.segments: list[Segment] = []
         self.searches: list[Search] = []
         self.answer: str | None = None
 
     async def run(self) -> EndReason:
-        prompt = prompt_of(self._question, self._agent)
-        self._append(Segment(author=Author.PROMPT, text=prompt, token_ids=self._tokenizer.begin(prompt)))
+        self._append(self._terms.ask(self._question))
         if self._sampling.searches_first:
             query = " ".join(self._question.prompt.split())
-            self._say(search_turn("", [neutralise(query)]))
+            self._say(self._terms.search_turn(query))
             failure = await self._search([query])
             if failure is not None:
                 return failure
@@ -126,15 +118,16 @@ class _Loop:
             if self._room() <= 0:
                 return EndReason.LENGTH
             try:
-                sample = await self._engine.generate(self.token_ids, self._turn_sampling(number))
+                sample = await self._sampled(number)
             except EngineFailed as error:
                 _log.warning("%s: %s", self._question.question_id, error)
                 return EndReason.ENGINE_FAILED
             turn = self._take(sample)
-            if sample.stop_reason == StopReason.LENGTH and not self._sampling.closing:
-                return EndReason.LENGTH
-            if turn is None:
-                return EndReason.MALFORMED
+            is_cut = sample.stop_reason == StopReason.LENGTH and not self._sampling.closing
+            if is_cut or turn is None:
+                if number == self._agent.max_searches or not self._correct():
+                    return EndReason.LENGTH if is_cut else EndReason.MALFORMED
+                continue
             if turn.answer is not None:
                 self.answer = turn.answer
                 return EndReason.ANSWERED
@@ -151,23 +144,48 @@ class _Loop:
     def _say(self, text: str) -> None:
         """Append forced text to the turn, if there is any. Its author is the environment: no gradient goes through."""
         if text:
-            self._append(Segment(author=Author.ENVIRONMENT, text=text, token_ids=self._tokenizer.encode(text)))
+            self._append(Segment(author=Author.ENVIRONMENT, text=text, token_ids=self._terms.encode(text)))
+
+    def _correct(self) -> bool:
+        """Let the model try again, after a turn that is none; False if the terms do not, or no room is left."""
+        if self._terms.correction is None:
+            return False
+        self._say(self._terms.correction)
+        return self._room() > 0
 
     def _room(self) -> int:
         return self._agent.max_tokens - len(self.token_ids)
 
-    def _turn_sampling(self, number: int) -> Sampling:
+    async def _sampled(self, number: int) -> Sample:
+        """One turn. The engine stops wherever a tag may end; it goes on where none has.
+
+        Raises:
+            EngineFailed: the engine did not answer.
+        """
+        left = min(self._agent.max_turn_tokens, self._room())
+        turn = await self._engine.generate(self.token_ids, self._turn_sampling(left, number))
+        piece = 1
+        while turn.stop_reason == StopReason.STOP and not self._terms.is_over(turn.token_ids):
+            if len(turn.token_ids) >= left:
+                return replace(turn, stop_reason=StopReason.LENGTH)
+            sampling = self._turn_sampling(left - len(turn.token_ids), number, piece)
+            turn = _joined(turn, await self._engine.generate([*self.token_ids, *turn.token_ids], sampling))
+            piece += 1
+        return turn
+
+    def _turn_sampling(self, max_tokens: int, *part: int) -> Sampling:
+        """``part``: the turn's number, and of what follows a stop within it the piece's number."""
         return Sampling(
             temperature=self._sampling.temperature,
-            max_tokens=min(self._agent.max_turn_tokens, self._room()),
-            stop_ids=() if self._sampling.closing else self._stop_ids,
+            max_tokens=max_tokens,
+            stop_ids=() if self._sampling.closing else self._terms.stop_ids,
             banned_ids=self._banned_ids,
-            seed=None if self._sampling.seed is None else _seed_of_turn(self._sampling.seed, number),
+            seed=None if self._sampling.seed is None else _seed_of_turn(self._sampling.seed, *part),
             top_p=self._sampling.top_p,
         )
 
     def _take(self, sample: Sample) -> Turn | None:
-        text = self._tokenizer.decode(sample.token_ids)
+        text = self._terms.decode(sample.token_ids)
         self._append(
             Segment(
                 author=Author.MODEL,
@@ -178,7 +196,7 @@ class _Loop:
             )
         )
         self._say(self._sampling.closing)
-        return parse_turn(self._sampling.opening + text + self._sampling.closing)
+        return self._terms.turn_of(self._sampling.opening, sample.token_ids, self._sampling.closing)
 
     async def _search(self, queries: list[str]) -> EndReason | None:
         """Search, and append the result for the model. Returns the end reason if the rollout ends here, else None."""
@@ -188,7 +206,9 @@ class _Loop:
             _log.warning("%s: %s", self._question.question_id, error)
             self.searches.append(search_of(queries, None, self._question))
             return EndReason.TOOL_FAILED
-        segment, shown = information_within(hits, self._agent.max_information_tokens, self._tokenizer)
+        segment, shown = _information_within(
+            hits, self._agent.max_information_tokens, self._terms.information, self._terms.encode
+        )
         self.searches.append(search_of(queries, shown, self._question))
         if len(segment.token_ids or []) >= self._room():
             return EndReason.LENGTH
@@ -201,8 +221,19 @@ class _Loop:
         self.token_ids += segment.token_ids
 
 
-def _seed_of_turn(seed: int, number: int) -> int:
-    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0] >> 1)
+def _seed_of_turn(seed: int, *part: int) -> int:
+    return int(np.random.SeedSequence((seed, *part)).generate_state(1)[0] >> 1)
+
+
+def _joined(first: Sample, second: Sample) -> Sample:
+    """One sample of two, of which the second continues the first."""
+    both = first.versions is not None and second.versions is not None
+    return Sample(
+        token_ids=[*first.token_ids, *second.token_ids],
+        logprobs=[*first.logprobs, *second.logprobs],
+        stop_reason=second.stop_reason,
+        versions=[*(first.versions or ()), *(second.versions or ())] if both else None,
+    )
 
 
 # -- searching, the same for every teacher and the student -----------------------------------------------------------
@@ -253,10 +284,17 @@ def information_within(hits: list[Hit], limit: int, tokenizer: AgentTokenizer) -
 
     It shows whole passages, best first. If the first passage does not fit, it is cut after the last word that does.
     """
+    return _information_within(hits, limit, information_of, tokenizer.encode)
+
+
+def _information_within(
+    hits: list[Hit], limit: int, write: Callable[[list[Hit]], str], encode: Callable[[str], list[int]]
+) -> tuple[Segment, list[Hit]]:
+    """As `information_within`, as the terms of a conversation write and encode it."""
 
     def reply(shown: list[Hit]) -> Segment:
-        text = information_of(shown)
-        return Segment(author=Author.ENVIRONMENT, text=text, token_ids=tokenizer.encode(text))
+        text = write(shown)
+        return Segment(author=Author.ENVIRONMENT, text=text, token_ids=encode(text))
 
     def fits(segment: Segment) -> bool:
         return len(segment.token_ids or []) <= limit

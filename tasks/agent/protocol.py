@@ -28,19 +28,24 @@ CLAIM_IS_ASKED = f"Is this {ClaimLabel.SUPPORTED} or {ClaimLabel.REFUTED}?"
 NOTHING_FOUND = "nothing found"
 
 
-def _like(*names: str) -> re.Pattern[str]:
-    return re.compile(r"<(\s*/?\s*(?:" + "|".join(names) + r")\s*/?\s*)>", re.IGNORECASE)
+def tags_like(*names: str) -> re.Pattern[str]:
+    """A pattern of everything that a model might read as a tag with one of these names."""
+    return re.compile(r"<(\s*/?\s*(?:" + "|".join(map(re.escape, names)) + r")\s*/?\s*)>", re.IGNORECASE)
 
 
 # Also other capitals, spaces and slashes ("< /Answer >"): a model would read such text as a tag.
-_TAG_LIKE = _like(*TAG_NAMES)
-_MARKUP_LIKE = _like(*TAG_NAMES, PAD.strip("<>"), EOS.strip("<>"))
+_TAG_LIKE = tags_like(*TAG_NAMES)
+_MARKUP_LIKE = tags_like(*TAG_NAMES, PAD.strip("<>"), EOS.strip("<>"))
 _TURN = re.compile(r"\s*<think>(?P<think>.*?)</think>\s*<(?P<act>search|answer)>(?P<body>.*?)</(?P=act)>\s*", re.DOTALL)
 
 
-def neutralise(text: str) -> str:
-    """Text from outside, in which anything that looks like a tag is harmless: ``<answer>`` becomes ``‹answer›``."""
-    return _MARKUP_LIKE.sub(r"‹\1›", text)
+def neutralise(text: str, tag_like: re.Pattern[str] = _MARKUP_LIKE) -> str:
+    """Text from outside, in which anything that looks like a tag is harmless: ``<answer>`` becomes ``‹answer›``.
+
+    Args:
+        tag_like: what looks like a tag (`tags_like`): by default one of this protocol, or its control tokens.
+    """
+    return tag_like.sub(r"‹\1›", text)
 
 
 def prompt_of(question: Question, agent: AgentSettings) -> str:

@@ -31,6 +31,8 @@ from tasks.agent.protocol import EOS, MASK, PAD, TAGS
 _SPACE = "▁"
 _OWN = (PAD, EOS, *TAGS, "\n")
 """The tokens that are added to a trained tokenizer. Text from outside never contains them (protocol.neutralise)."""
+_ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
+_TEMPLATE_FILE = "chat_template.jinja"
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 _WHOLE = [MASK, _SPACE + MASK]
 # A mask, up to two digits, a word, any other character; each with the space before it. The mask comes first, since
@@ -41,23 +43,25 @@ _PIECES = r"▁?\[mask\]|▁?\p{N}{1,2}|▁?\p{L}[\p{L}\p{M}]*|▁?[^▁\p{L}\p{
 class AgentTokenizer:
     """Encodes and decodes text. Immutable after construction, and safe to share between threads."""
 
-    def __init__(self, tokenizer: Tokenizer, config: dict[str, Any]) -> None:
+    def __init__(self, tokenizer: Tokenizer, config: dict[str, Any], ends: Iterable[int] = ()) -> None:
         self._tokenizer = tokenizer
         self._config = config
         self._added = {index: token.content for index, token in tokenizer.get_added_tokens_decoder().items()}
-        is_own = set(_OWN).issuperset(self._added.values())
-        self._literal = tokenizer if is_own else literal(tokenizer, markup=(*TAGS, MASK))
+        self._is_own = set(_OWN).issuperset(self._added.values())
+        self._literal = tokenizer if self._is_own else literal(tokenizer, markup=(*TAGS, MASK))
         self.eos_id = self._named("eos_token")
         self.pad_id = self._named("pad_token", otherwise=self.eos_id)
+        self.ends = tuple(dict.fromkeys([self.eos_id, *ends]))
+        """The ids with which a published model may end its turn: `eos_id`, and those of its generation_config.json."""
         self.opening = opening_of(tokenizer)
         """The ids at the beginning of every sequence that a model reads; empty for a trained tokenizer."""
 
     @classmethod
-    def load(cls, folder: str) -> "AgentTokenizer":
-        """Load a tokenizer from a folder written by `save`.
+    def load(cls, folder: str, *, needs_tags: bool = True) -> "AgentTokenizer":
+        """Load a tokenizer from a folder written by `save`, or, without ``needs_tags``, from a published model's.
 
         Raises:
-            BadInput: the folder has no tokenizer with the protocol's tags.
+            BadInput: the folder has no tokenizer, or none with the protocol's tags.
         """
         try:
             tokenizer = Tokenizer.from_str((Path(folder) / "tokenizer.json").read_text(encoding="utf-8"))
@@ -65,17 +69,54 @@ class AgentTokenizer:
         except FileNotFoundError as error:
             raise BadInput(f"{folder}: no tokenizer: {error.filename} is missing") from None
         missing = [tag for tag in TAGS if tokenizer.token_to_id(tag) is None]
-        if missing:
+        if missing and needs_tags:
             raise BadInput(
                 f"{folder}: a tokenizer without the tag {missing[0]}; add the protocol's tags with adopt_tokenizer"
             )
-        return cls(tokenizer, config)
+        template = Path(folder) / _TEMPLATE_FILE
+        if template.is_file():
+            config["chat_template"] = template.read_text(encoding="utf-8")
+        return cls(tokenizer, config, _ends_in(folder))
 
     def save(self, folder: str) -> None:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         (path / "tokenizer.json").write_text(self._tokenizer.to_str(pretty=True), encoding="utf-8")
         (path / "tokenizer_config.json").write_text(json.dumps(self._config, indent=2, ensure_ascii=False), "utf-8")
+
+    @property
+    def published(self) -> Tokenizer:
+        """The tokenizer itself, in which the strings of control tokens are control tokens. It must not be changed."""
+        return self._tokenizer
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether every tag of the pipeline's own protocol is one token."""
+        return all(self._tokenizer.token_to_id(tag) is not None for tag in TAGS)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The control tokens by their roles, such as ``bos_token``, for chat templates."""
+        named = ((role, self._config.get(role)) for role in _ROLES)
+        contents = ((role, token.get("content") if isinstance(token, dict) else token) for role, token in named)
+        return {role: content for role, content in contents if content}
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template of the model's chats; None if it has none.
+
+        Raises:
+            BadInput: the folder was written before templates were kept, so that nobody knows.
+        """
+        if "chat_template" not in self._config and self.has_tags and not self._is_own:
+            raise BadInput(
+                "the tokenizer was adopted by an earlier version, which did not keep the model's chat template: give "
+                "the stage another label (labels: {tokenizer: v2}) or use another root"
+            )
+        template = self._config.get("chat_template")
+        if isinstance(template, list):  # templates for several uses, of which one is the default
+            template = next((each["template"] for each in template if each.get("name") == "default"), None)
+        return template
 
     @property
     def vocabulary(self) -> int:
@@ -193,6 +234,17 @@ def adopt_tokenizer(path: str) -> AgentTokenizer:
     folder = tempfile.mkdtemp()
     try:
         published.save_pretrained(folder)
-        return AgentTokenizer.load(folder)
+        adopted = AgentTokenizer.load(folder)
+        adopted._config.setdefault("chat_template", None)
+        return adopted
     finally:
         shutil.rmtree(folder)
+
+
+def _ends_in(folder: str) -> list[int]:
+    """The ids that a published model's generation_config.json names as ends of a turn."""
+    path = Path(folder) / "generation_config.json"
+    if not path.is_file():
+        return []
+    named = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
+    return named if isinstance(named, list) else [] if named is None else [named]

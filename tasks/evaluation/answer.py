@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.errors import BadInput
 from schemas.jobs import Contestant, EvaluationJob
-from schemas.records import Answer, Question, Reject, Trajectory
+from schemas.records import Answer, Author, Question, Reject, Trajectory
 from tasks import jobs
 from tasks.agent.environment import TurnSampling
 from tasks.agent.scoring import score
@@ -66,8 +66,17 @@ async def _answer_all(job: EvaluationJob) -> dict[str, Any]:
 
 
 def _setup(job: EvaluationJob, model: str) -> RolloutSetup:
-    unrelated = RandomRetrieval(job.passages, job.settings.seed)
-    return RolloutSetup(model, job.tokenizer, job.index, job.agent, job.engine, {RANDOM: unrelated})
+    protocols = [each.protocol for each in job.contestants]
+    return RolloutSetup(
+        model,
+        job.tokenizer,
+        job.index,
+        job.agent,
+        job.engine,
+        retrievals={RANDOM: RandomRetrieval(job.passages, job.settings.seed)},
+        protocols=[protocol for protocol in protocols if protocol is not None],
+        has_own_protocol=None in protocols,
+    )
 
 
 async def _take_turns(asking: list["_Round"], pool: RolloutPool, meter: Meter) -> None:
@@ -111,7 +120,7 @@ class _Contest:
     def __init__(self, each: _Round, pool: RolloutPool, meter: Meter) -> None:
         self._job, self._contestant = each.job, each.contestant
         self._pool, self._meter = pool, meter
-        self._method = method_of(self._contestant.way, self._contestant.retrieval)
+        self._method = method_of(self._contestant.way, self._contestant.retrieval, self._contestant.protocol)
 
     async def ask(self, asked: _Asked) -> Answer | Reject:
         trajectory = await self._pool.roll(
@@ -135,10 +144,11 @@ class _Contest:
             banned_tags=method.banned_tags,
             opening=method.opening,
             searches_first=method.searches_first,
+            protocol=self._contestant.protocol,
         )
 
     def _answer_of(self, asked: _Asked, trajectory: Trajectory) -> Answer:
-        scores = score(asked.question, trajectory.answer)
+        scores, protocol = score(asked.question, trajectory.answer), self._contestant.protocol
         return Answer(
             snapshot=self._job.snapshot,
             model=self._contestant.name,
@@ -160,7 +170,15 @@ class _Contest:
             type=asked.question.type,
             substring=scores.substring,
             support_recall=support_recall(asked.question.support, trajectory.searches),
+            protocol=None if protocol is None else protocol.name,
+            corrected=0 if protocol is None else _corrections(trajectory, protocol.correction),
         )
+
+
+def _corrections(trajectory: Trajectory, correction: str | None) -> int:
+    """The number of turns after which the environment let the model try again."""
+    said = [segment.text for segment in trajectory.segments if segment.author == Author.ENVIRONMENT]
+    return 0 if correction is None else said.count(correction)
 
 
 def _means(answers: Iterable[Answer]) -> dict[str, Any]:

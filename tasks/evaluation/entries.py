@@ -17,7 +17,8 @@ from tasks.evaluation.metrics import Columns
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger, flat
 
-_OF_CONTESTANT = ("retrieval", "way")
+_OF_CONTESTANT = ("retrieval", "way", "protocol")
+_LIMITS = "protocol.limits."
 _OF_REPORT = ("evaluation.bootstrap", "evaluation.part_rows")
 """Settings that change no answer."""
 _SEED = "seed"
@@ -50,6 +51,8 @@ class Entry:
         """By name. Digests stand for the questions and for how the index was built."""
         settings = _read(self.manifest.recipe.settings)
         found = {field: value for field, value in settings.items() if field.partition(".")[0] not in _OF_CONTESTANT}
+        limits = {field.removeprefix(_LIMITS): value for field, value in settings.items() if field.startswith(_LIMITS)}
+        found |= {f"agent.{name}": value for name, value in limits.items() if value is not None}
         found["the version of the code that answered"] = self.manifest.recipe.version
         for upstream in self.manifest.recipe.upstreams:
             if upstream.stage == "index":

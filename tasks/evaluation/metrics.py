@@ -43,7 +43,7 @@ METRICS: Mapping[str, Metric] = {
     "recall": Metric(lambda answer: answer.recall, of="questions", is_compared=True),
     "substring": Metric(lambda answer: answer.substring, of="questions", is_compared=True),
     "support_recall": Metric(lambda answer: answer.support_recall, of="questions", is_compared=True),
-    "format": Metric(lambda answer: float(answer.end_reason in _WELL_FORMED)),
+    "format": Metric(lambda answer: float(answer.end_reason in _WELL_FORMED and not answer.corrected)),
     "answered": Metric(lambda answer: float(answer.end_reason == EndReason.ANSWERED)),
     "searches": Metric(lambda answer: float(len(answer.searches))),
 }

@@ -7,7 +7,7 @@ those of `tasks.evaluation.metrics`.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,9 @@ from tasks.evaluation.metrics import COMPARED, Columns, Values
 from tasks.evaluation.statistics import Interval, mcnemar, mean_interval, paired_difference
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
+
+_Named = Annotated[str | None, Field(exclude_if=lambda name: name is None)]
+"""A name that documents have only where there is one."""
 
 
 class Score(BaseModel):
@@ -31,10 +34,12 @@ class Score(BaseModel):
     low: float
     high: float
     n: int
+    protocol: _Named = None
+    """The name of the protocol. The field is left out for the pipeline's own."""
 
     @property
     def side(self) -> "Side":
-        return Side(model=self.model, way=self.way, retrieval=self.retrieval)
+        return Side(model=self.model, way=self.way, retrieval=self.retrieval, protocol=self.protocol)
 
 
 class Side(BaseModel):
@@ -45,10 +50,12 @@ class Side(BaseModel):
     model: str
     way: str
     retrieval: str
+    protocol: _Named = None
+    """As in `Score`."""
 
     @classmethod
     def of(cls, answer: Answer) -> "Side":
-        return cls(model=answer.model, way=answer.way, retrieval=answer.retrieval)
+        return cls(model=answer.model, way=answer.way, retrieval=answer.retrieval, protocol=answer.protocol)
 
 
 class Comparison(BaseModel):
@@ -202,7 +209,8 @@ class _Group(NamedTuple):
 
 
 def _grouped(answers: Iterable[Answer]) -> dict[_Group, list[Answer]]:
-    grouped: dict[tuple[str, str, str, str, str], list[Answer]] = {}
+    grouped: dict[tuple[str | None, ...], list[Answer]] = {}
     for row in answers:
-        grouped.setdefault((row.set, row.decoding, row.model, row.way, row.retrieval), []).append(row)
+        name = (row.set, row.decoding, row.model, row.way, row.retrieval, row.protocol)
+        grouped.setdefault(name, []).append(row)
     return {_Group(rows[0].set, Side.of(rows[0]), rows[0].decoding): rows for rows in grouped.values()}

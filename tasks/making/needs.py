@@ -16,6 +16,7 @@ from schemas.errors import BadInput
 from schemas.paths import scheme_of
 from schemas.runtime import EndpointRuntime
 from schemas.set_settings import SetSettings
+from tasks.agent.tokenizer import AgentTokenizer
 from tasks.capacity.model_shape import ModelShape
 from tasks.corpus.passage_files import find_files
 from tasks.corpus.passage_records import layout_of
@@ -26,6 +27,7 @@ from tasks.sets.questions import read_questions
 from tasks.sets.registry import read_set
 
 _WEIGHTS = (".safetensors", ".bin")
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 
 
 class Need(Protocol):
@@ -131,6 +133,33 @@ class LanguageModel(NamedTuple):
             raise BadInput(f"{self.setting} {self.path}: no language model: its config.json has no {missing}") from None
         for file in self.files:
             Folder(self.setting, self.path, (file,), self.what).look()
+        return words
+
+
+class PublishedModel(NamedTuple):
+    """A published model that answers with its own tokenizer, in texts of up to ``longest`` tokens."""
+
+    setting: str
+    path: str
+    longest: int
+    needs_tags: bool
+    """Whether it answers in the pipeline's own protocol, so that its tokenizer needs the tags."""
+    in_chat: bool
+    """Whether it is asked in the chat template of its tokenizer, if there is one."""
+
+    def look(self) -> str:
+        words = LanguageModel(self.setting, self.path, "published model", _TOKENIZER).look()
+        shape, tokenizer = ModelShape.read(self.path), AgentTokenizer.load(self.path, needs_tags=False)
+        if shape.longest < self.longest:
+            raise BadInput(
+                f"{self.setting} {self.path}: the model reads {shape.longest} tokens, and its answers may have "
+                f"{self.longest}: lower agent.max_tokens, or limits.max_tokens of its protocol"
+            )
+        if self.needs_tags and not tokenizer.has_tags:
+            raise BadInput(
+                f"{self.setting} {self.path}: its tokenizer lacks tags of the pipeline's own protocol, in which way "
+                "agent asks it: set way: prompt, or name the protocol that it was trained in"
+            )
         return words
 
 

@@ -15,6 +15,7 @@ from tasks.stages.leaks import LeakStage
 from tasks.stages.models import LanguageModellingStage, UntrainedStage
 from tasks.stages.pages import PageStage
 from tasks.stages.passages import PassageStage
+from tasks.stages.published import PublishedStage
 from tasks.stages.questions import QuestionStage
 from tasks.stages.redirects import AliasStage, RedirectStage
 from tasks.stages.reference import ReferenceStage, SurprisalStage
@@ -36,6 +37,6 @@ STEPS: tuple[type[Stage[Any]], ...] = (
     *(LanguageModellingStage, SftStage, StudentStage, EvolvedStage, RejectionSampledStage, DapoStage),
 )
 """The kinds whose labels are names of the config's steps of training."""
-KINDS: tuple[type[Stage[Any]], ...] = (*_DATA, *STEPS, AnswerStage)
+KINDS: tuple[type[Stage[Any]], ...] = (*_DATA, *STEPS, PublishedStage, AnswerStage)
 """In the order in which a config's stages are shown, as far as their upstreams allow; those of `STEPS` follow the
 config's list."""

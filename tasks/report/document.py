@@ -1,6 +1,6 @@
 """The results of a run for machines: the fields of report.json are a contract."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from pydantic import BaseModel
 
@@ -78,13 +78,29 @@ def report_of(ledger: Ledger, answers: Sequence[Answer], config: PipelineConfig,
 
 def pairs_of(config: PipelineConfig, sides: Sequence[Side]) -> Iterator[tuple[Side, Side]]:
     """The contestants that are compared: each model with the one that its step began with, then the last model of the
-    first branch with the last of each other branch, then the last model with the other ways to answer."""
-    agents = {side.model: side for side in sides if side.way == "agent" and side.retrieval == "live"}
+    first branch with the last of each other branch, then the last model with the other ways to answer and with
+    published models."""
+    own = [side for side in sides if side.way == "agent" and side.protocol is None]
+    agents = {side.model: side for side in own if side.retrieval == "live"}
     origins = {name: model_named(config, origin)[1] for name, origin in origins_of(config.training).items()}
     yield from ((agents[name], agents[origin]) for name, origin in origins.items() if {name, origin} <= agents.keys())
     ends = [agents[name] for name in ends_of(origins) if name in agents]
     yield from ((ends[0], other) for other in ends[1:])
-    yield from ((ends[0], side) for side in sides if ends and side.way != "agent")
+    published = _published_models(config)
+    yield from ((ends[0], side) for side in sides if ends and _is_another_way(side, published))
+
+
+def _is_another_way(side: Side, published: Collection[str]) -> bool:
+    """Whether a contestant is none of the config's models in the protocol that it was trained in."""
+    if side.way not in ("agent", "prompt"):
+        return True
+    return side.retrieval == "live" and (side.protocol is not None or side.model in published)
+
+
+def _published_models(config: PipelineConfig) -> set[str]:
+    sets = {} if config.evaluation is None else config.evaluation.sets
+    contestants = [each for settings in sets.values() for each in settings.contestants or ()]
+    return {each.model for each in contestants if each.path is not None}
 
 
 def resamples_of(config: PipelineConfig) -> int:

@@ -73,11 +73,11 @@ def _is_correct(row: Trajectory) -> bool:
 
 
 def _by_contestant(answers: Sequence[Answer]) -> list[list[Answer]]:
-    """Greedy answers of trained agents with live search, by set and model in the order of the answers."""
-    chosen: dict[tuple[str, str], list[Answer]] = {}
+    """Greedy answers of agents with live search, by set, model and protocol in the order of the answers."""
+    chosen: dict[tuple[str | None, ...], list[Answer]] = {}
     for row in answers:
-        if (row.way, row.retrieval, row.decoding) == ("agent", "live", "greedy"):
-            chosen.setdefault((row.set, row.model), []).append(row)
+        if row.way in ("agent", "prompt") and (row.retrieval, row.decoding) == ("live", "greedy"):
+            chosen.setdefault((row.set, row.model, row.way, row.protocol), []).append(row)
     return list(chosen.values())
 
 

@@ -132,8 +132,8 @@ def _levels(rows: Sequence[Score | Comparison]) -> list[int]:
 def _comparisons(comparisons: Sequence[Comparison], scores: Sequence[Score], colours: draw.Colours) -> Section:
     note = (
         "Each model against the one that its training began with, the ends of branches against each other, and the "
-        "last model against other ways to answer, question by question, with 95% bootstrap intervals of the "
-        "difference. p is the p-value of McNemar's exact test on whether all of an answer is exact."
+        "last model against other ways to answer and published models, question by question, with 95% bootstrap "
+        "intervals of the difference. p is the p-value of McNemar's exact test on whether all of an answer is exact."
     )
     if not comparisons:
         return Section("comparisons", "Comparisons", note)

@@ -225,6 +225,7 @@ def _answer(answer: Answer) -> Panel:
     facts = {
         "model": answer.model,
         "way": answer.way,
+        "protocol": answer.protocol,
         "retrieval": answer.retrieval,
         "decoding": answer.decoding,
         "recall": f"{answer.recall:.2f}",

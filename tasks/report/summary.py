@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from schemas.protocol_settings import OWN_NAME
 from tasks.evaluation.scores import Score, Side
 from tasks.report.document import Report
 
@@ -56,13 +57,19 @@ def has_masks(scores: Sequence[Score]) -> bool:
 
 
 def contestant(side: Side) -> str:
-    """``ramp-rl``, ``ramp-rl, search off`` or ``qa-rl, one search``."""
+    """``ramp-rl``, ``ramp-rl, search off``, ``qa-rl, one search`` or ``start, by prompt``; then a protocol's name."""
     words = {
         "agent": {"live": "", "none": ", search off", "random": ", random passages"},
+        "prompt": {
+            "live": ", by prompt",
+            "none": ", by prompt, search off",
+            "random": ", by prompt, random passages",
+        },
         "rag": {"live": ", one search", "none": ", no passages", "random": ", one search, random passages"},
         "direct": dict.fromkeys(("live", "none", "random"), ", no search"),
     }
-    return side.model + words[side.way][side.retrieval]
+    protocol = "" if side.protocol in (None, OWN_NAME) else f", {side.protocol}"
+    return side.model + words[side.way][side.retrieval] + protocol
 
 
 def _scorecard(scores: list[Score]) -> Table:

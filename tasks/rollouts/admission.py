@@ -40,7 +40,7 @@ def refuse_other_shapes(model: str, others: Sequence[str]) -> None:
 def refuse_engines_without_room(setup: RolloutSetup, placement: PlacementRuntime, machines: Sequence[Machine]) -> None:
     """Raises BadInput where an engine does not fit into the memory of these machines."""
     shape = ModelShape.read(setup.model)
-    demand = engine_demand(setup.model, shape, setup.engine, placement, setup.agent.max_tokens, machines)
+    demand = engine_demand(setup.model, shape, setup.engine, placement, setup.max_tokens, machines)
     refuse_what_does_not_fit([demand], machines)
 
 

@@ -110,7 +110,7 @@ async def start_pool(setup: RolloutSetup, placement: PlacementRuntime, spots: Se
             No engine was started then.
         RunFailed: an engine does not start.
     """
-    tokenizer = AgentTokenizer.load(setup.tokenizer)
+    tokenizer = AgentTokenizer.load(setup.tokenizer, needs_tags=setup.has_own_protocol)
     if setup.engine.loads_models:
         refuse_other_vocabulary(setup.model, tokenizer)
     if placement.search_urls:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from retrieval_index.client import BatchingSearcher
 from retrieval_index.hits import AsyncSearcher, Hit, Query
 from schemas.errors import BadInput, JobLost, RunFailed
+from schemas.protocol_settings import ProtocolSettings
 from schemas.records import EndReason, Question, Trajectory
 from schemas.runtime import EngineRuntime
 from schemas.settings import AgentSettings
@@ -50,6 +51,16 @@ class RolloutSetup:
     retrievals: Mapping[str, SearchFor] = field(default_factory=dict)
     sleeps: bool = False
     """Whether engines can release their GPU memory on request (`RolloutPool.sleep`)."""
+    protocols: Sequence[ProtocolSettings] = ()
+    """The protocols of rollouts besides the pipeline's own (`TurnSampling.protocol`)."""
+    has_own_protocol: bool = True
+    """Whether there are rollouts in the pipeline's own protocol, so that the tokenizer needs its tags."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of the longest text."""
+        others = [protocol.limited(self.agent).max_tokens for protocol in self.protocols]
+        return max([self.agent.max_tokens, *others] if self.has_own_protocol else others)
 
 
 def capacity(engine: EngineRuntime) -> int:
@@ -120,10 +131,10 @@ class RolloutWorker:
             BadInput: the model, the tokenizer or the index does not exist.
             RunFailed: vLLM does not start, or does not sample from its model's distribution.
         """
-        tokenizer = AgentTokenizer.load(setup.tokenizer)
+        tokenizer = AgentTokenizer.load(setup.tokenizer, needs_tags=setup.has_own_protocol)
         async with AsyncExitStack() as closing:
             engine = await closing.enter_async_context(
-                open_engine(setup.model, setup.engine, setup.agent.max_tokens, sleeps=setup.sleeps)
+                open_engine(setup.model, setup.engine, setup.max_tokens, sleeps=setup.sleeps)
             )
             if setup.engine.loads_models:  # `start_pool` has checked remote servers
                 await refuse_biased_engine(engine, tokenizer)

@@ -1,31 +1,27 @@
 """The reference model, and the surprisal of each span under it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from schemas.config import PipelineConfig
 from schemas.corpus_settings import WeighingSettings
-from schemas.errors import BadInput
 from schemas.identity import Reads
 from schemas.jobs import SurprisalJob
-from schemas.manifest import StageManifest, digest_of
+from schemas.manifest import StageManifest
 from schemas.records import Surprisal
-from tasks.ledger import outside, storage
+from tasks.ledger import outside
 from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making
 from tasks.making.needs import LanguageModel
 from tasks.making.stage import DataStage, Location
+from tasks.stages.noted_model import NotedReads, changes_of_model, files_of, note_model
 from tasks.stages.passages import PassageStage
 from tasks.stages.source import aliases_in
 from tasks.stages.spans import SpanStage, by_passages
 
 
-class ReferenceReads(Reads):
-    """No settings: the model is identified by the digest of its files."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class ReferenceStage(DataStage[ReferenceReads]):
+class ReferenceStage(DataStage[NotedReads]):
     """Notes the digest of the reference model, whose files are not copied."""
 
     stage = "reference"
@@ -35,26 +31,16 @@ class ReferenceStage(DataStage[ReferenceReads]):
     def of(cls, config: PipelineConfig) -> Iterator["ReferenceStage"]:
         if config.ramp.reference is not None:
             path = config.ramp.reference.path
-            yield cls.once(config, ReferenceReads(), locations=(Location(path),), needs=(_model_at(path),))
+            yield cls.once(config, NotedReads(), locations=(Location(path),), needs=(_model_at(path),))
 
     def make(self, making: Making) -> StageManifest:
         (location,) = self.locations
-        paths = _files_of(location)
-        if not paths:
-            raise BadInput(f"ramp.reference.path {location}: no model there: give a folder with a language model")
-        seen, digest = outside.look_at(paths), _digest_of(paths)
-        storage.write_bytes(storage.join(making.folder, "sha256"), f"{digest}\n".encode())
-        outside.remember(making.folder, [location], seen)
-        return making.open.finish(figures={"bytes": sum(file.size or 0 for file in seen.values()), "sha256": digest})
+        return note_model(making, location, "ramp.reference.path")
 
     @classmethod
     def changes(cls, ledger: Ledger, built: StageManifest, locations: Sequence[str]) -> list[str]:
         (location,) = locations
-        with outside.asking(location):
-            paths = _files_of(location)
-        noted = outside.Noted("the reference model", built.figures["sha256"], built.figures["bytes"])
-        folder = ledger.folder(built.recipe.stage, built.recipe.label)
-        return outside.changes_of(folder, locations, paths, noted, lambda _: _digest_of(paths))
+        return changes_of_model(ledger, built, location, "the reference model")
 
 
 class SurprisalReads(Reads):
@@ -90,7 +76,7 @@ class SurprisalStage(DataStage[SurprisalReads]):
         )
 
     def make(self, making: Making) -> StageManifest:
-        existing = _files_of(self.model).keys()
+        existing = files_of(self.model).keys()
         outside.refuse_gone(making.upstream_folder("reference"), existing, f"ramp.reference.path {self.model}")
         job = SurprisalJob(
             output=making.folder,
@@ -111,11 +97,3 @@ class SurprisalStage(DataStage[SurprisalReads]):
 
 def _model_at(path: str) -> LanguageModel:
     return LanguageModel("ramp.reference.path", path, "reference model", ("tokenizer.json",))
-
-
-def _files_of(folder: str) -> dict[str, str]:
-    return {name: storage.join(folder, name) for name, _ in storage.tree_of(folder)}
-
-
-def _digest_of(paths: Mapping[str, str]) -> str:
-    return digest_of({name: storage.digest_of_file(path) for name, path in paths.items()})

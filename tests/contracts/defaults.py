@@ -9,7 +9,15 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from schemas import corpus_settings, evaluation_settings, set_settings, settings, training_settings, training_steps
+from schemas import (
+    corpus_settings,
+    evaluation_settings,
+    protocol_settings,
+    set_settings,
+    settings,
+    training_settings,
+    training_steps,
+)
 from schemas.identity import Identity
 
 DEFAULTS = Path(__file__).with_name("defaults.json")
@@ -17,7 +25,10 @@ DEFAULTS = Path(__file__).with_name("defaults.json")
 
 def defaults() -> dict[str, dict[str, Any]]:
     """By model and field; fields that must be given have none."""
-    modules = corpus_settings, settings, set_settings, training_settings, training_steps, evaluation_settings
+    modules = (
+        *(corpus_settings, settings, set_settings, training_settings, training_steps, evaluation_settings),
+        protocol_settings,
+    )
     models = [model for module in modules for model in vars(module).values() if isinstance(model, type)]
     return {
         model.__name__: {

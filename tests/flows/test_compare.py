@@ -95,3 +95,14 @@ def test_contestants_of_one_label_in_two_roots_are_named_by_their_paths(tmp_path
         AnsweredRun(tmp_path / "other").answers("qa", {1, 2}, rate=0.2),
     ]
     assert list(document(capsys, paths)["contestants"]) == paths
+
+
+def test_a_protocol_is_of_the_contestant_and_its_limits_are_conditions(tmp_path, capsys):
+    run = AnsweredRun(tmp_path)
+    own = run.answers("own", set(range(30)))
+    alike = {"name": "four", "message": "{question}", "limits": {"max_searches": None, "max_tokens": 4096}}
+    others = {**alike, "limits": {"max_searches": 2, "max_tokens": None}}
+    same = run.answers("published", set(range(20)), rate=0.2, protocol=alike)
+    assert exact(document(capsys, [own, same]))["difference"] == 0.25
+    with pytest.raises(BadInput, match=r"agent.max_searches is 4 for own and 2 for other"):
+        printed([own, run.answers("other", set(range(20)), rate=0.3, protocol=others)])

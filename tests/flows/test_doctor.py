@@ -11,8 +11,10 @@ from rich.console import Console
 from flows.doctor import doctor
 from schemas.config import read_config
 from schemas.errors import BadInput
+from tasks.capacity.devices import Machine
 from tasks.pipeline.graph import stages_of
 from tests.support.http_server import serving
+from tests.support.published_model import save_published_model
 
 TINY = Path(__file__).parents[1] / "chaos" / "tiny.yaml"
 DiskUsage = namedtuple("DiskUsage", "total used free")
@@ -173,3 +175,22 @@ def test_an_encoder_without_weights_and_a_set_without_questions_are_red(checked,
         lines = failed(checked("", sections))
         assert any(said in line for line in lines), lines
         assert any("no weights in it" in line for line in lines), lines
+
+
+def test_a_published_model_is_checked_before_hours_of_training(checked, tmp_path, monkeypatch):
+    model = save_published_model(tmp_path / "model")
+    contestants = f"[{{model: pub, path: {model}, way: prompt}}]"
+    sections = f"evaluation: {{sets: {{ramp: {{contestants: {contestants}}}}}}}"
+    lines = checked("", sections)
+    assert failed(lines) == []
+    assert f"✓ {model}: chat template" in lines
+    assert f"✓ memory: an engine of {model} fits, by a low estimate" in lines
+
+    small = Machine(memory=2**20)
+    monkeypatch.setattr("tasks.capacity.devices.this_machine", lambda: small)
+    assert any(f"{model}" in line and "does not fit" in line for line in failed(checked("", sections)))
+
+    (tmp_path / "model" / "chat_template.jinja").write_text("{{ nothing[0].at_all }}")
+    assert any("the tokenizer's chat template cannot be rendered" in line for line in failed(checked("", sections)))
+    shutil.rmtree(model)
+    assert any(f"pub, {model}: no such folder" in line for line in failed(checked("", sections)))

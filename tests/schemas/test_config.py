@@ -209,7 +209,7 @@ def test_evaluation_on_the_split_that_dapo_learns_from_is_refused(tmp_path):
         ("{model: third}", "evaluation.sets.ramp.contestants names the model 'third': choose one of start, first"),
         ("{model: first, way: direct, retrieval: live}", "way direct searches for nothing: remove retrieval: live"),
         ("{model: first, way: rag, retrieval: none}", "way rag has a retrieval: set way: direct"),
-        ("{model: first, way: oracle}", "contestants.0.way: Input should be 'agent', 'rag' or 'direct'"),
+        ("{model: first, way: oracle}", "contestants.0.way: Input should be 'agent', 'prompt', 'rag' or 'direct'"),
     ],
 )
 def test_a_wrong_contestant_is_one_line(tmp_path, contestant, said):

@@ -22,12 +22,20 @@ class AnsweredRun:
         self.questions = self._finish("questions", "worldqa", {"seed": 1}, [])
 
     def answers(
-        self, label: str, right: set[int], seed: int = 1, rate: float = 0.1, agent: Any = AGENT, count: int = 40
+        self,
+        label: str,
+        right: set[int],
+        seed: int = 1,
+        rate: float = 0.1,
+        agent: Any = AGENT,
+        count: int = 40,
+        protocol: Any = None,
     ) -> str:
         """Answers of a model that is trained with this seed and rate, right on these questions."""
         given = {"optimiser": {"lr": rate}, **({"seed": seed} if seed != 1 else {})}
         model = self._finish("models", label, given, [])
         settings = {"agent": agent, "retrieval": "live", "evaluation": {"temperature": 1.0, "bootstrap": seed}}
+        settings |= {} if protocol is None else {"protocol": protocol}
         upstreams = [self.index.as_upstream, self.questions.as_upstream, model.as_upstream]
         rows = [_answer(label, number, float(number in right)) for number in range(count)]
         self._finish("answers", label, settings, upstreams, rows=rows)

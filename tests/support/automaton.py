@@ -11,7 +11,7 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 
-def save_automaton(folder: Path, vocabulary: int, successors: Mapping[int, Sequence[int]]) -> None:
+def save_automaton(folder: Path, vocabulary: int, successors: Mapping[int, Sequence[int]], longest: int = 512) -> None:
     """``successors``: for a token, what follows it, the likeliest first; nothing else comes near."""
     torch.manual_seed(1)
     config = Qwen2Config(
@@ -21,7 +21,7 @@ def save_automaton(folder: Path, vocabulary: int, successors: Mapping[int, Seque
         num_hidden_layers=1,
         num_attention_heads=4,
         num_key_value_heads=4,
-        max_position_embeddings=512,
+        max_position_embeddings=longest,
         tie_word_embeddings=False,
         bos_token_id=None,
         eos_token_id=None,

@@ -65,7 +65,9 @@ class PretendRun:
         ]
         self._stage("answers", label, Answer, rows, [], seconds=25.0)
 
-    def asked(self, label: str, model: str, way: str = "agent", retrieval: str = "live") -> None:
+    def asked(
+        self, label: str, model: str, way: str = "agent", retrieval: str = "live", protocol: str | None = None
+    ) -> None:
         """Answers to questions of one to three hops, of a set named worldqa."""
         rows = [
             self._answer(
@@ -74,6 +76,7 @@ class PretendRun:
                 update={
                     "set": "worldqa",
                     "way": way,
+                    "protocol": protocol,
                     "n_masks": 0,
                     "hops": 1 + number % 3,
                     "substring": 1.0,

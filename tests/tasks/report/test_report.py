@@ -191,6 +191,8 @@ def test_every_set_has_tables_of_its_own(tmp_path: Path) -> None:
     assert {"worldqa, 3 hops", "worldqa, comparison", "ramp, 4 masks"} <= set(heads)
     against = {(row.a.model, row.b.model, row.b.way) for row in report.comparisons if row.set == "worldqa"}
     assert against == {("ramp-rl", "base", "rag"), ("ramp-rl", "base", "direct")}
+    own = json.loads((tmp_path / "report.json").read_text())["scores"]
+    assert not any("protocol" in score for score in own)
     text = printed(report)
     assert "worldqa, all questions; 95% intervals" in text
     assert re.search(r"base, one search +0\.\d{3}", text) and "base, no search" in text
@@ -265,3 +267,23 @@ def test_phases_that_an_earlier_version_wrote_under_another_name_are_read(tmp_pa
 
 def test_a_running_mean() -> None:
     assert smoothed([(1, 1.0), (2, 3.0), (3, 5.0), (4, 7.0)], share=0.5) == [(1, 1.0), (2, 2.0), (3, 4.0), (4, 6.0)]
+
+
+def test_a_protocol_is_named_in_every_document(tmp_path: Path) -> None:
+    run = PretendRun(str(tmp_path))
+    run.everything()
+    run.asked("worldqa.ramp-rl", "ramp-rl")
+    run.asked("worldqa.base.prompt", "base", way="prompt", protocol="explained")
+    run.asked("worldqa.base.four-tags", "base", protocol="four-tags")
+    report = write_report(run.ledger, config(tmp_path), 1.0)
+    written = json.loads((tmp_path / "report.json").read_text())
+    named = {(row["model"], row["way"], row["protocol"]) for row in written["scores"] if "protocol" in row}
+    assert named == {("base", "prompt", "explained"), ("base", "agent", "four-tags")}
+    compared = {
+        (row["b"]["way"], row["b"].get("protocol")) for row in written["comparisons"] if row["set"] == "worldqa"
+    }
+    assert compared == {("prompt", "explained"), ("agent", "four-tags")}
+    read = current_report(run.ledger, config(tmp_path))
+    assert read is not None and read.scores == report.scores, "what was written reads back"
+    for text in (printed(report), scorecard_markdown(report), page_of(run).text_content()):
+        assert "base, by prompt" in text and "base, four-tags" in text
