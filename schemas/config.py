@@ -170,6 +170,7 @@ class PipelineConfig(BaseModel):
         config_checks.refuse_unknown_sets(self)
         config_checks.refuse_training_on_what_is_evaluated(self)
         config_checks.refuse_missing_splits(self)
+        config_checks.refuse_wrong_leaks(self)
         return self
 
 
