@@ -1,6 +1,6 @@
 """What must hold between the sections of a config. Each check raises ValueError, whose text names the settings."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from schemas.corpus_settings import LeakSettings
@@ -64,6 +64,20 @@ def _refuse_unknown_models(config: "PipelineConfig", evaluation: EvaluationSetti
                     f"evaluation.sets.{name}.contestants names the model {contestant.model!r}: choose one of "
                     f"{', '.join(models)}"
                 )
+        if settings.known_by is not None:
+            _refuse_known_by(config, f"evaluation.sets.{name}.known_by", name, settings.known_by, models)
+
+
+def _refuse_known_by(config: "PipelineConfig", setting: str, name: str, model: str, models: Collection[str]) -> None:
+    if name == RAMP:
+        raise ValueError(f"{setting}: remove it: only questions of a set are answered without a search, not masks")
+    if model not in models:
+        raise ValueError(f"{setting} names the model {model!r}: choose one of {', '.join(models)}")
+    if model == START and config.model is not None and config.model.path is None:
+        raise ValueError(
+            f"{setting} start: the config's model begins from random weights and knows nothing: remove it, or name a "
+            "step of training"
+        )
 
 
 def refuse_training_on_what_is_evaluated(config: "PipelineConfig") -> None:

@@ -7,7 +7,7 @@ those of `tasks.evaluation.metrics`.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,11 @@ from tasks.evaluation.metrics import COMPARED, Columns, Values
 from tasks.evaluation.statistics import Interval, mcnemar, mean_interval, paired_difference
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
+
+Subset = Literal["unknown"] | None
+"""`unknown`: the questions that a model does not know without a search (`tasks.evaluation.known`); None: all."""
+_OF_ALL = Field(None, exclude_if=lambda subset: subset is None)
+"""Only rows of a subset have the field in report.json."""
 
 
 class Score(BaseModel):
@@ -31,6 +36,7 @@ class Score(BaseModel):
     low: float
     high: float
     n: int
+    subset: Subset = _OF_ALL
 
     @property
     def side(self) -> "Side":
@@ -64,6 +70,7 @@ class Comparison(BaseModel):
     low: float
     high: float
     n: int
+    subset: Subset = _OF_ALL
     p_value: float | None = Field(None, exclude=True)
     """McNemar's, of whole answers that are exact; None for other metrics."""
 
