@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Console
+from rich.rule import Rule
 
 from flows.dated_dumps import dated
 from flows.selection import configured
 from schemas.config import PipelineConfig
+from schemas.counts import counted
 from schemas.errors import BadInput, MaskSearchError, RunFailed, Stopped
 from schemas.snapshot import wiki_of
 from tasks.ledger.ledger import Ledger
@@ -18,6 +20,7 @@ from tasks.pipeline.readiness import refuse_unready, unfinished
 
 Mode = Literal["missing", "failed", "all"]
 
+_WIDEST_RULE = 80
 _DATE = re.compile(r"\d{8}")
 
 
@@ -47,7 +50,7 @@ def backfill(
     # All snapshots are checked before the first one takes days.
     failed = {} if dry_run else _unready(config, chosen, root, console)
     for snapshot in [name for name in chosen if name not in failed]:
-        console.rule(snapshot)
+        console.print(Rule(snapshot), width=min(console.width, _WIDEST_RULE))
         try:
             if dry_run:
                 plan(config, snapshot, root, None, False, console)
@@ -59,7 +62,7 @@ def backfill(
             failed[snapshot] = _reported(snapshot, error, console)
     if failed:
         reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
-        raise RunFailed(f"{len(failed)} of {len(chosen)} snapshots failed: {reasons}")
+        raise RunFailed(f"{len(failed)} of {counted(len(chosen), 'snapshot')} failed: {reasons}")
 
 
 def _unready(config: str, snapshots: Sequence[str], root: str | None, console: Console) -> dict[str, MaskSearchError]:

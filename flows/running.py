@@ -8,6 +8,7 @@ from types import FrameType
 
 from rich.console import Console
 
+from schemas.counts import counted
 from schemas.errors import TERMINATED, Stopped
 
 
@@ -27,10 +28,10 @@ def run(
     if missing:
         refuse_unready(missing)  # the flow checks too, but takes seconds to start
         storage.make_root(settings.runtime.root)
-        console.print(f"{len(missing)} of {len(stages)} stages to build; the first is {missing[0]}")
+        console.print(f"{len(missing)} of {counted(len(stages), 'stage')} to build; the first is {missing[0]}")
         _flow(config, settings.snapshot, root, dump, until, console)
     else:
-        console.print(f"all {len(stages)} stages are built")
+        console.print("the only stage is built" if len(stages) == 1 else f"all {len(stages)} stages are built")
     console.print(summary_table(reported(settings)))
     console.print(f"report: {report_page(settings)}", soft_wrap=True)  # unbroken, so that it can be copied
 

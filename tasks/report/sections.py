@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.config import PipelineConfig
+from schemas.counts import counted
 from schemas.manifest import StageManifest
 from schemas.records import Answer, VerdictStatus
 from tasks.agent.trajectory_summary import figures_of
@@ -142,8 +143,8 @@ def _known(scores: Sequence[Score], model: str) -> str | None:
         return None
     known = round(exact.mean * exact.n)
     return (
-        f"Without a search {model} answers {known:,} of {exact.n:,} questions of {exact.set} exactly, and the scores "
-        f"of the other {exact.n - known:,} stand apart."
+        f"Without a search {model} answers {known:,} of {counted(exact.n, 'question')} of {exact.set} exactly, and the "
+        f"scores of the other {exact.n - known:,} stand apart."
     )
 
 

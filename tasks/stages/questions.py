@@ -9,6 +9,7 @@ from pydantic import Field
 
 from schemas.config import PipelineConfig
 from schemas.corpus_settings import QuestionSettings
+from schemas.counts import counted
 from schemas.identity import Reads
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.names import RAMP
@@ -100,7 +101,7 @@ class QuestionStage(DataStage[QuestionReads]):
         gates = [
             has_rows(parts),
             no_failed_rows(parts),
-            Gate(name="every question has its masks", holds=whole, detail=f"{figures['masks']} masks"),
+            Gate(name="every question has its masks", holds=whole, detail=counted(figures["masks"], "mask")),
         ]
         if making.has_upstream("leaks"):
             kept = sum(figures["by_split"].get(split, 0) for split in self.reads.checked)
