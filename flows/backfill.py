@@ -10,7 +10,6 @@ from rich.rule import Rule
 from flows.dated_dumps import dated
 from flows.selection import configured
 from schemas.config import PipelineConfig
-from schemas.counts import counted
 from schemas.errors import BadInput, MaskSearchError, RunFailed, Stopped
 from schemas.snapshot import wiki_of
 from tasks.ledger.ledger import Ledger
@@ -62,7 +61,7 @@ def backfill(
             failed[snapshot] = _reported(snapshot, error, console)
     if failed:
         reasons = "; ".join(f"{name}: {error}" for name, error in failed.items())
-        raise RunFailed(f"{len(failed)} of {counted(len(chosen), 'snapshot')} failed: {reasons}")
+        raise RunFailed(f"{len(failed)} of {len(chosen)} snapshots failed: {reasons}")
 
 
 def _unready(config: str, snapshots: Sequence[str], root: str | None, console: Console) -> dict[str, MaskSearchError]:

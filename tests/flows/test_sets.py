@@ -62,9 +62,7 @@ def test_a_file_without_records_is_refused_whatever_the_layout(tmp_path: Path, c
 def test_where_no_layout_is_detected_the_layouts_are_named(tmp_path: Path, record: dict[str, object]) -> None:
     path = tmp_path / "odd.jsonl"
     path.write_text(json.dumps(record))
-    with pytest.raises(
-        BadInput, match=r"record 1: .*--layout, or layout in a config: hotpotqa, .*, plain or"
-    ):
+    with pytest.raises(BadInput, match=r"record 1: .*--layout, or layout in a config: hotpotqa, .*, plain or"):
         inspect(str(path), None, False, Console())
 
 
