@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Console
+from rich.rule import Rule
 
 from flows.dated_dumps import dated
 from flows.selection import configured
@@ -18,6 +19,7 @@ from tasks.pipeline.readiness import refuse_unready, unfinished
 
 Mode = Literal["missing", "failed", "all"]
 
+_WIDEST_RULE = 80
 _DATE = re.compile(r"\d{8}")
 
 
@@ -47,7 +49,7 @@ def backfill(
     # All snapshots are checked before the first one takes days.
     failed = {} if dry_run else _unready(config, chosen, root, console)
     for snapshot in [name for name in chosen if name not in failed]:
-        console.rule(snapshot)
+        console.print(Rule(snapshot), width=min(console.width, _WIDEST_RULE))
         try:
             if dry_run:
                 plan(config, snapshot, root, None, False, console)

@@ -1,5 +1,6 @@
 """The command line: `masksearch`. Each command imports heavy packages itself, after its arguments are parsed."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,10 +25,17 @@ Mode = Literal["missing", "failed", "all"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def _console() -> Any:
+_UNBROKEN = 1000
+"""Columns of output that goes into a file or a pipe, where nothing breaks a line or cuts a cell."""
+
+
+def _console(*, framed: bool = False) -> Any:
+    """A console as wide as the terminal. ``framed``: frames are drawn around the output, also in a file."""
     from rich.console import Console
 
-    return Console()
+    console = Console()
+    has_width = console.is_terminal or framed or "COLUMNS" in os.environ
+    return console if has_width else Console(width=_UNBROKEN)
 
 
 @app.command()
@@ -190,7 +198,7 @@ def show(
     """Print records in a readable form."""
     from tasks.report.show import show
 
-    show(path, limit, json, _console())
+    show(path, limit, json, _console(framed=True))
 
 
 @app.command()

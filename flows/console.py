@@ -75,6 +75,6 @@ class Terminal:
             self._bars.remove_task(self._task)
             self._task = self._stage = None
         rejects = sum(manifest.rejects.values())
-        rows = f"{manifest.rows:>9,} rows" if manifest.rows else " " * 14
+        rows = f"{manifest.rows:>9,} {'row ' if manifest.rows == 1 else 'rows'}" if manifest.rows else " " * 14
         dropped = f", {rejects:,} rejected" if rejects else ""
         self._console.print(f"[green]✓[/] {stage!s:<26}{rows}{manifest.seconds:>9.1f} s{dropped}", highlight=False)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from flows.selection import configured
 from schemas.config import PipelineConfig
+from schemas.counts import counted
 from schemas.errors import BadInput, MaskSearchError
 from schemas.paths import scheme_of
 from schemas.runtime import KubeRayJobs, LocalJobs, RayJobs
@@ -139,7 +140,7 @@ def _checkout(folder: str) -> Check:
     ours, theirs = (_sources(Path(checkout)) for checkout in (here, folder))
     other = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     if other:
-        words = f"another version of this project: {other[0]} and {len(other) - 1} other files differ"
+        words = f"another version of this project: {other[0]} and {counted(len(other) - 1, 'other file')} differ"
         return False, f"{where}: {words}: update that checkout"
     return True, f"{where}: a checkout of this version"
 

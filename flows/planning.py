@@ -10,11 +10,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.table import Column, Table
 
 from flows.selection import configured
 from schemas.acceptance import FILE, Acceptance
 from schemas.config import PipelineConfig
+from schemas.counts import counted
 from schemas.errors import BadInput
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger, differences
@@ -23,7 +25,7 @@ from tasks.making.stage import Work
 from tasks.pipeline.expectations import Hours, hours_of, seen_by_students, total, work_of
 from tasks.pipeline.graph import Stage, changes_outside, stages_of
 from tasks.pipeline.precedents import Precedent, precedents_of
-from tasks.pipeline.readiness import found_for
+from tasks.pipeline.readiness import found_for, missing_sets
 
 
 def plan(
@@ -32,8 +34,9 @@ def plan(
     """Print a line for each stage: its action, and the expected rows, bytes, tokens and hours.
 
     Raises:
-        BadInput: the config is invalid, or a label holds a stage that was built with other inputs or settings (after
-            the table is printed).
+        BadInput: the config is invalid. After the table is printed: a label holds a stage that was built with other
+            inputs or settings, or a question set is missing. Models, endpoints and a coming dump may be missing,
+            because a run may take place on another machine and at another time.
     """
     settings = configured(config, snapshot, root, dump)
     ledger = Ledger(settings.runtime.root, settings.snapshot)
@@ -41,24 +44,32 @@ def plan(
     estimates = Estimates(settings, stages, last_acceptance(settings.runtime.root))
     precedents = precedents_of(settings, stages)
     rows = [_planned(ledger, stage, estimates, precedents.get(stage.name)) for stage in stages]
+    to_do = [stage for stage, row in zip(stages, rows, strict=True) if row["action"] in _TO_DO]
+    problems = missing_sets(to_do)
     if as_json:
         print(json.dumps(rows))
+        _refuse(problems)
         return
     console.print(_table(f"{settings.name}: {settings.snapshot}", rows))
-    to_do = [stage for stage, row in zip(stages, rows, strict=True) if row["action"] in _TO_DO]
     for line in estimates.summary(to_do):
         console.print(line, highlight=False)
-    for is_there, words in found_for(to_do):  # not an error: the run may take place on another machine
-        if not is_there:
-            console.print(f"[yellow]a run would be refused on this machine:[/] {words}", highlight=False)
+    for is_there, words in found_for(to_do):
+        if not is_there and words not in problems:
+            console.print(f"[yellow]a run would be refused on this machine:[/] {escape(words)}", highlight=False)
     for line in _sources({row["precedent"] for row in rows} - {None}, precedents.values()):
         console.print(line, highlight=False)
     conflicts = [row["stage"] for row in rows if row["action"] == "refused"]
     if conflicts:
-        raise BadInput(
+        problems.append(
             f"{', '.join(conflicts)}: built with other inputs or settings (see the table): use another label, or the "
             "former inputs and settings"
         )
+    _refuse(problems)
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
+        raise BadInput("; ".join(problems))
 
 
 _TO_DO = ("built", "finished")
@@ -179,17 +190,18 @@ def _action(ledger: Ledger, stage: Stage) -> tuple[str, str]:
     if manifest is None:
         names = storage.names_in(ledger.folder(stage.stage, stage.label))
         parts = sum(name.startswith("part-") and name.endswith(".json") for name in names)
-        return "finished", f"begun: {parts} parts are done"
+        return "finished", f"begun: {counted(parts, 'part')} {'is' if parts == 1 else 'are'} done"
     changed = changes_outside(ledger, manifest, stage.locations)
     if changed:
         return "refused", "; ".join(changed)
-    rows = f", {manifest.rows:,} rows" if manifest.rows else ""
+    rows = f", {counted(manifest.rows, 'row')}" if manifest.rows else ""
     return "skipped", f"finished {manifest.finished[:16].replace('T', ' ')}{rows}"
 
 
 def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     """The table of the plan. Tokens are those that a stage trains on or, for rollouts, generates."""
-    table = Table(Column("stage", no_wrap=True), Column("will be", no_wrap=True), "why", title=title)
+    # In a narrow terminal the words of a cell go on in the next line.
+    table = Table(*(Column(name, overflow="fold") for name in ("stage", "will be", "why")), title=title)
     for name in ("rows", "bytes", "tokens", "hours"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:

@@ -13,6 +13,7 @@ from retrieval_index.folder import SEAL
 from retrieval_index.hits import Query
 from retrieval_index.opening import open_index
 from schemas.corpus_settings import EncoderSettings, IndexSettings
+from schemas.counts import counted
 from schemas.errors import BadInput
 from schemas.paths import local_path
 
@@ -29,7 +30,7 @@ def build(passages: str, out: str, kind: str, language: str, encoder: str | None
     except ValidationError as error:
         raise BadInput(f"--kind {kind}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     built = build_from_parquet([passages], out, settings)
-    console.print(f"{built.documents:,} passages, {built.bytes / 1e6:.1f} MB: {out}", highlight=False)
+    console.print(f"{counted(built.documents, 'passage')}, {built.bytes / 1e6:.1f} MB: {out}", highlight=False)
 
 
 def _encoder(folder: str) -> dict[str, Any]:
@@ -92,7 +93,9 @@ def serve(index: str, host: str, port: int, console: Console) -> None:
     with listening(host, port) as listener:
         app = create_app(open_index(index, verify=True), info.digest)
         address = f"[{host}]" if ":" in host else host
-        console.print(f"{info.documents:,} passages at http://{address}:{listener.getsockname()[1]}", highlight=False)
+        console.print(
+            f"{counted(info.documents, 'passage')} at http://{address}:{listener.getsockname()[1]}", highlight=False
+        )
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 

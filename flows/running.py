@@ -9,6 +9,7 @@ from types import FrameType
 from rich.console import Console
 
 from schemas.config import PipelineConfig
+from schemas.counts import counted
 from schemas.errors import TERMINATED, Stopped
 
 
@@ -38,10 +39,10 @@ def build(
     if missing:
         refuse_unready(missing)  # the flow checks too, but takes seconds to start
         storage.make_root(settings.runtime.root)
-        console.print(f"{len(missing)} of {len(stages)} stages to build; the first is {missing[0]}")
+        console.print(f"{len(missing)} of {counted(len(stages), 'stage')} to build; the first is {missing[0]}")
         _flow(config, settings.snapshot, root, dump, until, console)
     else:
-        console.print(f"all {len(stages)} stages are built")
+        console.print("the only stage is built" if len(stages) == 1 else f"all {len(stages)} stages are built")
     return settings
 
 

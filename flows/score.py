@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas.counts import counted
 from schemas.evaluation_settings import EvaluationSettings
 from tasks.evaluation.given_answers import Row, answers_in, scored, summary_of
 from tasks.evaluation.set_file import questions_in
@@ -27,7 +28,7 @@ def score(answers: str, questions: str, layout: str | None, split: str | None, a
         return
     console.print(_table(summary, "mask" if any(row.n_masks for row in rows) else "hop"))
     missing = f", {unanswered:,} of them without an answer, which count as wrong" if unanswered else ""
-    console.print(f"{len(rows):,} questions{missing}", highlight=False)
+    console.print(f"{counted(len(rows), 'question')}{missing}", highlight=False)
 
 
 def _table(summary: list[Row], unit: str) -> Table:
@@ -35,7 +36,7 @@ def _table(summary: list[Row], unit: str) -> Table:
     for head in ("mean", "95% interval", "n"):
         table.add_column(head, justify="right", no_wrap=True)
     for row in summary:
-        name = row.type or (f"{row.level} {unit}{'s' * (row.level > 1)}" if row.level else "all")
+        name = row.type or (counted(row.level, unit) if row.level else "all")
         interval = f"[{row.low:.3f}, {row.high:.3f}]"
         table.add_row(Text(name), row.metric.replace("_", " "), f"{row.mean:.3f}", interval, f"{row.n:,}")
     return table

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from schemas.counts import counted
 from schemas.errors import BadInput
 from schemas.set_settings import SetSettings, layout_settings
 from tasks.sets.datasets import detected_layout
@@ -20,7 +21,7 @@ def inspect(path: str, layout: str | None, as_json: bool, console: Console) -> N
     """Print the layout, the number of questions, rejects by reason, and the first questions.
 
     Raises:
-        BadInput: the file cannot be read, or the layout is unknown.
+        BadInput: the file cannot be read or has no records, or the layout is unknown.
     """
     settings = _settings(path, layout)
     name = layout or detected_layout(path)
@@ -32,13 +33,17 @@ def inspect(path: str, layout: str | None, as_json: bool, console: Console) -> N
         n_questions += 1
         if len(examples) < _EXAMPLES:
             examples.append(row)
+    if not n_questions and not rejects:
+        raise BadInput(f"{path}: it has no records: give a file of questions")
     reasons = dict(sorted(Counter(str(reject.reason) for reject in rejects).items()))
     if as_json:
         for example in examples:
             print(json.dumps(_known(example)))
         print(json.dumps({"layout": name, "questions": n_questions, "rejects": reasons}))
         return
-    console.print(f"layout {name}: {n_questions:,} questions, {len(rejects):,} rejects", highlight=False)
+    console.print(
+        f"layout {name}: {counted(n_questions, 'question')}, {counted(len(rejects), 'reject')}", highlight=False
+    )
     for reason, count in reasons.items():
         first = next(reject for reject in rejects if reject.reason == reason)
         console.print(f"  {count:,} {reason}, such as {escape(first.detail)}", highlight=False, soft_wrap=True)
@@ -66,9 +71,9 @@ def _described(question: SetQuestion) -> str:
     answer, *others = question.answers
     known = [
         question.type,
-        f"{question.hops} hops" if question.hops else None,
-        f"{len(question.support)} supporting passages" if question.support else None,
-        f"{len(question.steps)} steps" if question.steps else None,
+        counted(question.hops, "hop") if question.hops else None,
+        counted(len(question.support), "supporting passage") if question.support else None,
+        counted(len(question.steps), "step") if question.steps else None,
     ]
     lines = [f"[bold]{escape(question.question)}[/]", f"   {question.id}", f"   answer: {escape(answer)}"]
     lines += [f"   or: {escape('; '.join(others))}"] if others else []

@@ -24,7 +24,7 @@ from schemas.corpus_settings import (
 )
 from schemas.errors import BadInput, first_problem
 from schemas.evaluation_settings import EvaluationSettings
-from schemas.names import RAMP, refuse_name
+from schemas.names import RAMP, START, refuse_name
 from schemas.runtime import RuntimeSettings
 from schemas.set_settings import QuestionSetSettings, without_removed
 from schemas.settings import AgentSettings, AnyTeacher, ModelSettings, TokenizerSettings
@@ -136,6 +136,20 @@ class PipelineConfig(BaseModel):
         spans = {} if takes_masks else {"spans": {"kind": "capitalised"}}
         return {**document, "ramp": {"splits": "held_out", **spans, **ramp}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_a_published_model_allows(cls, document: Any) -> Any:
+        """A published model may know answers; one from random weights knows none."""
+        model, evaluation = (_mapping_in(document, name) for name in ("model", "evaluation"))
+        sets = _mapping_in(evaluation, "sets")
+        if model.get("path") is None or not sets:
+            return document
+        known = {
+            name: {"known_by": START, **asked} if isinstance(asked, dict) and name != RAMP else asked
+            for name, asked in sets.items()
+        }
+        return {**document, "evaluation": {**evaluation, "sets": known}}
+
     @model_validator(mode="after")
     def _one_source(self) -> "PipelineConfig":
         given = [name for name in ("world", "dump", "corpus") if getattr(self, name) is not None]
@@ -172,7 +186,14 @@ class PipelineConfig(BaseModel):
         config_checks.refuse_unknown_sets(self)
         config_checks.refuse_training_on_what_is_evaluated(self)
         config_checks.refuse_missing_splits(self)
+        config_checks.refuse_wrong_leaks(self)
         return self
+
+
+def _mapping_in(document: Any, name: str) -> dict[str, Any]:
+    """A section as it is written; empty if it is no mapping, which the section's own model refuses."""
+    section = document.get(name) if isinstance(document, dict) else None
+    return section if isinstance(section, dict) else {}
 
 
 def read_config(path: str | Path, overrides: dict[str, Any] | None = None) -> PipelineConfig:

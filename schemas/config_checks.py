@@ -1,32 +1,17 @@
 """What must hold between the sections of a config. Each check raises ValueError, whose text names the settings."""
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from schemas.corpus_settings import LeakSettings
 from schemas.evaluation_settings import ContestantSettings, EvaluationSettings
 from schemas.names import RAMP, START
 from schemas.records import Split
-from schemas.training_steps import (
-    DapoStep,
-    LanguageModellingStep,
-    QuestionStep,
-    SelfEvolutionStep,
-    SftStep,
-    origins_of,
-    phases_of,
-    splits_trained_on,
-)
+from schemas.split_uses import Use, evaluated_in, leak_sets, splits_of_set, trainable_splits, trained_on
+from schemas.training_steps import DapoStep, QuestionStep, SelfEvolutionStep, SftStep, origins_of, phases_of
 
 if TYPE_CHECKING:
     from schemas.config import PipelineConfig
-
-
-class _Use(NamedTuple):
-    """A use of the questions, or pages, of one split of a set, and the setting that names it."""
-
-    setting: str
-    set: str
-    split: Split
 
 
 def refuse_wrong_steps(config: "PipelineConfig") -> None:
@@ -88,6 +73,8 @@ def _refuse_unknown_models(config: "PipelineConfig", evaluation: EvaluationSetti
                 )
             _refuse_long_texts(where, contestant, config)
         _refuse_same_contestants(where, settings.contestants or ())
+        if settings.known_by is not None:
+            _refuse_known_by(config, f"evaluation.sets.{name}.known_by", name, settings.known_by, models)
 
 
 def _refuse_unclear_model(
@@ -131,10 +118,22 @@ def _refuse_same_contestants(where: str, contestants: Sequence[ContestantSetting
         seen.add(words)
 
 
+def _refuse_known_by(config: "PipelineConfig", setting: str, name: str, model: str, models: Collection[str]) -> None:
+    if name == RAMP:
+        raise ValueError(f"{setting}: remove it: only questions of a set are answered without a search, not masks")
+    if model not in models:
+        raise ValueError(f"{setting} names the model {model!r}: choose one of {', '.join(models)}")
+    if model == START and config.model is not None and config.model.path is None:
+        raise ValueError(
+            f"{setting} start: the config's model begins from random weights and knows nothing: remove it, or name a "
+            "step of training"
+        )
+
+
 def refuse_training_on_what_is_evaluated(config: "PipelineConfig") -> None:
     """No split of a set is both trained on and evaluated."""
-    evaluated = {(use.set, use.split) for use in _evaluated(config)}
-    for use in _trained_on(config):
+    evaluated = {(use.set, use.split) for use in evaluated_in(config)}
+    for use in trained_on(config):
         if (use.set, use.split) in evaluated:
             raise ValueError(
                 f"evaluation.sets.{use.set}.split is {use.split}, and so is {use.setting}: a model cannot be evaluated "
@@ -142,13 +141,41 @@ def refuse_training_on_what_is_evaluated(config: "PipelineConfig") -> None:
             )
 
 
+def refuse_wrong_leaks(config: "PipelineConfig") -> None:
+    """The leak check names sets that exist, and no file that would reject all questions to train on."""
+    leaks = config.ramp.leaks
+    if leaks is None:
+        return
+    for name in leaks.unchecked:
+        if name not in config.sets:
+            known = f"choose one of {', '.join(config.sets)}" if config.sets else "the config has no sets"
+            raise ValueError(f"ramp.leaks.unchecked names the set {name!r}, which is not in sets: {known}")
+    if not leak_sets(config):
+        unread = ("evidence",) if leaks.sets else ("words", "fewest_words", "evidence", "max_share")
+        _refuse_unread_leaks(leaks, unread)
+    listed = {each.path for each in leaks.sets}
+    for name, settings in config.sets.items():
+        if settings.path in listed and trainable_splits(config, name):
+            raise ValueError(
+                f"ramp.leaks.sets names {settings.path}, which sets.{name} trains on, so that all its questions would "
+                "leak: remove it there; its splits that are evaluated are looked at without being named"
+            )
+
+
+def _refuse_unread_leaks(leaks: LeakSettings, names: Iterable[str]) -> None:
+    try:
+        leaks.refuse_unread(names, "no set of the config's sets is evaluated or has a split dev or test")
+    except ValueError as error:
+        raise ValueError(f"ramp.leaks.{error}") from None
+
+
 def refuse_missing_splits(config: "PipelineConfig") -> None:
     """The splits that are used have questions, as far as the config says."""
-    for use in (*_trained_on(config), *_evaluated(config)):
+    for use in (*trained_on(config), *evaluated_in(config)):
         if use.set == RAMP:
             _refuse_a_split_without_pages(config, use)
             continue
-        splits = _splits_of_set(config, use.set)
+        splits = splits_of_set(config, use.set)
         if splits and use.split not in splits:
             existing = ", ".join(splits)
             raise ValueError(
@@ -157,14 +184,7 @@ def refuse_missing_splits(config: "PipelineConfig") -> None:
             )
 
 
-def _splits_of_set(config: "PipelineConfig", name: str) -> Collection[Split]:
-    """The splits that have questions; empty where the set's file decides."""
-    settings = config.sets[name]
-    is_of_world = settings.path is None and not settings.splits
-    return config.world.families if is_of_world and config.world is not None else settings.splits
-
-
-def _refuse_a_split_without_pages(config: "PipelineConfig", use: _Use) -> None:
+def _refuse_a_split_without_pages(config: "PipelineConfig", use: Use) -> None:
     existing = _splits_of_ramp(config)
     if existing is None or use.split in existing:
         return
@@ -175,28 +195,6 @@ def _refuse_a_split_without_pages(config: "PipelineConfig", use: _Use) -> None:
         raise ValueError(f"{needs}, which ramp.splits held_out does not make: name another split")
     share = "rl_share" if use.split == Split.RL else "held_out_share"
     raise ValueError(f"{needs}, which has no pages: raise ramp.{share} above 0")
-
-
-def _evaluated(config: "PipelineConfig") -> Iterator[_Use]:
-    sets = {} if config.evaluation is None else config.evaluation.sets
-    for name, asked in sets.items():
-        yield _Use(f"evaluation.sets.{name}.split", name, asked.split)
-
-
-def _trained_on(config: "PipelineConfig") -> Iterator[_Use]:
-    """Everything that something learns from."""
-    if config.tokenizer is not None and config.tokenizer.vocabulary is not None:
-        yield _Use("the training text of tokenizer.vocabulary", RAMP, Split.TRAIN)
-    taught = [] if config.teacher is None else config.teacher.splits
-    if not any(isinstance(step, SftStep | SelfEvolutionStep) for step in config.training):
-        yield from (_Use("teacher.splits", RAMP, split) for split in taught)
-    for step in config.training:
-        if isinstance(step, LanguageModellingStep):
-            yield _Use(f"the training text of training.{step.name}", RAMP, Split.TRAIN)
-        uses_teacher = isinstance(step, SftStep | SelfEvolutionStep)
-        for name, split in splits_trained_on(step, taught):
-            is_taught = uses_teacher and split in taught
-            yield _Use("teacher.splits" if is_taught else f"training.{step.name}", name, split)
 
 
 def _splits_of_ramp(config: "PipelineConfig") -> set[Split] | None:

@@ -262,13 +262,18 @@ AnySpans = Annotated[SpanSettings, SPANS]
 
 
 class LeakRunSettings(Identity):
-    """Runs of words that a paragraph must not share with an evaluation set."""
+    """What a training question must not share with an evaluation set."""
 
     words: Annotated[int, Field(ge=4)] = 13
-    """Consecutive words (characters, in Chinese and Japanese) that a paragraph must not share with a set, at least
-    4."""
+    """Consecutive words (characters, in Chinese and Japanese) that a training question must not share with a set, at
+    least 4."""
     fewest_words: Annotated[int, Field(ge=4)] = 8
-    """Words of the shortest question that is searched for, at least 4; a shorter question would match too much."""
+    """Words of the shortest question that is searched for within a text, at least 4; a shorter question would match too
+    much. Two whole questions are compared at any length."""
+    evidence: bool = False
+    """Whether passages that a set of the config's `sets` names as evidence must not be trained on either. By default
+    they may, because search finds them in the same corpus; the files of `ramp.leaks.sets` are always read with their
+    evidence."""
 
     @model_validator(mode="after")
     def _a_short_run_is_no_longer_than_a_run(self) -> Self:
@@ -280,11 +285,21 @@ class LeakRunSettings(Identity):
 
 
 class LeakSettings(LeakRunSettings):
-    """Questions whose paragraph also appears in an evaluation set are not trained on (tasks/ramp/leaks.py)."""
+    """Questions that also appear in an evaluation set are not trained on (tasks/ramp/leaks.py).
 
-    sets: Annotated[list[AnySet], Field(min_length=1)]
-    """The question sets. A path alone is a set of the kind `published`. The stage is identified by the sets' folders,
-    names and contents, not by their locations."""
+    All sets of the config's `sets` are looked at, as far as their questions are evaluated or are of a split dev or test
+    that nothing is trained on.
+    """
+
+    sets: list[AnySet] = Field(default_factory=list)
+    """Further question sets, which the config does not evaluate. A path alone is a set of the kind `published`. The
+    stage is identified by the sets' folders, names and contents, not by their locations."""
+    unchecked: list[str] = Field(default_factory=list)
+    """Names in the config's `sets` that are not looked at. Name a set that is evaluated only after a training, whose
+    questions would otherwise have to be built again."""
+    max_share: Share = 0.1
+    """The share of the training questions of one set, or of RAMP, that may leak; they are rejected in any case. A
+    larger share stops the run, because then a file or a split is probably the wrong one. It changes no row."""
 
 
 class SplitSettings(Identity):
@@ -399,8 +414,8 @@ class ChangeSettings(MaskingSettings):
 class RampSettings(QuestionSettings, ChangeSettings):
     """How paragraphs become questions (tasks/ramp)."""
 
-    leaks: LeakSettings | None = None
-    """Evaluation sets whose text is kept out of training; null: no check."""
+    leaks: LeakSettings | None = LeakSettings()
+    """How evaluation sets are kept out of what is trained on, RAMP or another set; null: no check."""
     reference: ReferenceSettings | None = None
     """The reference model. With it every question records its difficulty, and a mask that the model knows counts as
     given away; null: neither."""
@@ -413,9 +428,9 @@ class RampSettings(QuestionSettings, ChangeSettings):
 
     @model_validator(mode="after")
     def _nothing_is_masked_where_masks_are_taken(self) -> Self:
-        unused = self.reference is not None or self.spans.has_stage or self.leaks is not None
+        unused = self.reference is not None or self.spans.has_stage
         if self.masks_of is not None and unused:
             raise ValueError(
-                "masks_of takes questions as they are: remove reference, spans and leaks, which would not be used"
+                "masks_of takes questions as they are: remove reference and spans, which would not be used"
             )
         return self

@@ -93,6 +93,10 @@ class EvaluatedSetSettings(EvaluatedSet):
     contestants: list[ContestantSettings] | None = None
     """Who answers; null: every model with live search, and the last one that was trained on the set also without
     search, with random passages and, if the set is not RAMP, by `rag`."""
+    known_by: str | None = None
+    """The name of a step of training, or `start`: this model answers the questions `direct`, too, and all scores are
+    given a second time for the questions that it does not answer exactly. Default: `start` if `model.path` names a
+    published model and the set is not RAMP; null: no such scores."""
 
 
 class EvaluationSettings(DecodingSettings):

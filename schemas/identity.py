@@ -41,13 +41,17 @@ class Reads(BaseModel):
 
     @property
     def given(self) -> dict[str, Any]:
-        """The input of the fingerprint: fields of sections that differ from their defaults, and all other values.
+        """The input of the fingerprint: all values that differ from their defaults, those of sections by field.
 
-        A setting that a later version adds to a section leaves fingerprints unchanged while it is at its default.
+        What a later version adds to a section or to a stage leaves fingerprints unchanged while it is at its default.
         """
         values = {name: getattr(self, name) for name in type(self).model_fields}
         dumped = self.model_dump(mode="json")
-        return {name: _given(value, dumped[name]) for name, value in values.items()}
+        return {name: _given(value, dumped[name]) for name, value in values.items() if not self._is_default(name)}
+
+    def _is_default(self, name: str) -> bool:
+        field = type(self).model_fields[name]
+        return not field.is_required() and getattr(self, name) == field.get_default(call_default_factory=True)
 
 
 def _given(value: Any, dumped: Any) -> Any:

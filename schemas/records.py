@@ -155,7 +155,10 @@ class Surprisal(Record):
 
 
 class LeakGram(Record):
-    """A run of ``words`` words from an evaluation set, by its hash: text that contains it is not trained on."""
+    """A run of ``words`` words from an evaluation set, by its hash: text that contains it is not trained on.
+
+    With 0 words it is a whole question (`tasks.ramp.question_keys`): the same question is not trained on.
+    """
 
     snapshot: str
     words: int

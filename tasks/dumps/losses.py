@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.counts import counted
 from schemas.records import Reject
 from tasks.dumps.reasons import BROKEN, Reason
 
@@ -25,8 +26,8 @@ class Losses:
         return min(1.0, self.damaged_bytes / max(size, 1) + self.broken_pages / max(n_pages, 1))
 
     def __str__(self) -> str:
-        cut_off = f", {self.cut_off} files cut off" if self.cut_off else ""
-        return f"{self.damaged_bytes:,} damaged bytes, {self.broken_pages:,} broken pages{cut_off}"
+        cut_off = f", {counted(self.cut_off, 'file')} cut off" if self.cut_off else ""
+        return f"{counted(self.damaged_bytes, 'damaged byte')}, {counted(self.broken_pages, 'broken page')}{cut_off}"
 
 
 def losses_of(rejects: Iterable[Reject]) -> Losses:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from schemas.counts import counted
 from schemas.errors import BadInput
 from schemas.paths import local_path
 from schemas.records import Answer, EndReason, Question
@@ -88,8 +89,9 @@ def scored(questions: Sequence[Question], given: Mapping[str, str | None], path:
     full |= {question.question_id: question.question_id for question in questions}
     unknown = [question_id for question_id in given if question_id not in full]
     if unknown:
+        verb = "is" if len(given) == 1 else "are"
         raise BadInput(
-            f"{path}: {len(unknown):,} of {len(given):,} ids are not in the set, such as {unknown[0]!r}: "
+            f"{path}: {len(unknown):,} of {counted(len(given), 'id')} {verb} not in the set, such as {unknown[0]!r}: "
             "give the set that was asked, or remove these lines"
         )
     answers = {full[question_id]: text for question_id, text in given.items()}

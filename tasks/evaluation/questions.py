@@ -4,6 +4,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal
 
+from schemas.counts import counted
 from schemas.errors import BadInput
 from schemas.evaluation_settings import EvaluatedSet
 from schemas.manifest import digest_of
@@ -55,6 +56,6 @@ def too_few(
         count = available.get(level, 0)
         if settings.per_level is not None and count < settings.per_level:
             yield (
-                f"{where}.per_level needs {settings.per_level} questions for each number of {unit}, but the split "
-                f"{settings.split} has {count} with {level}: make more questions, or lower it"
+                f"{where}.per_level needs {counted(settings.per_level, 'question')} for each number of {unit}, but the "
+                f"split {settings.split} has {count} with {level}: make more questions, or lower it"
             )

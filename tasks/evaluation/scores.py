@@ -7,7 +7,7 @@ those of `tasks.evaluation.metrics`.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,10 @@ from tasks.ledger.ledger import Ledger
 
 _Named = Annotated[str | None, Field(exclude_if=lambda name: name is None)]
 """A name that documents have only where there is one."""
+Subset = Literal["unknown"] | None
+"""`unknown`: the questions that a model does not know without a search (`tasks.evaluation.known`); None: all."""
+_OF_ALL = Field(None, exclude_if=lambda subset: subset is None)
+"""Only rows of a subset have the field in report.json."""
 
 
 class Score(BaseModel):
@@ -36,6 +40,7 @@ class Score(BaseModel):
     n: int
     protocol: _Named = None
     """The name of the protocol. The field is left out for the pipeline's own."""
+    subset: Subset = _OF_ALL
 
     @property
     def side(self) -> "Side":
@@ -71,6 +76,7 @@ class Comparison(BaseModel):
     low: float
     high: float
     n: int
+    subset: Subset = _OF_ALL
     p_value: float | None = Field(None, exclude=True)
     """McNemar's, of whole answers that are exact; None for other metrics."""
 

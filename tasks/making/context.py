@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import pyarrow as pa
 
+from schemas.counts import counted
 from schemas.jobs import Job, JobResult
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.records import Record, Reject
@@ -187,7 +188,7 @@ class Making:
         def committed(part: PartManifest) -> None:
             done[part.key] = part
             rows = sum(manifest.rows for manifest in done.values())
-            self.on_progress(Progress(done=len(done), total=len(items), unit="parts", note=f"{rows:,} rows"))
+            self.on_progress(Progress(done=len(done), total=len(items), unit="parts", note=counted(rows, "row")))
 
         fan_out(missing, PartWork(parts, work), self.runtime.workers, committed)
         return dict(sorted(done.items()))
@@ -201,9 +202,9 @@ class Making:
 def no_failed_rows(parts: dict[str, PartManifest]) -> Gate:
     """Failed rows are not rejects: a stage with failed rows is unfinished, and the next run tries them again."""
     failed = sum(part.failed for part in parts.values())
-    return Gate(name="no failed rows", holds=failed == 0, detail=f"{failed} rows failed")
+    return Gate(name="no failed rows", holds=failed == 0, detail=f"{counted(failed, 'row')} failed")
 
 
 def has_rows(parts: dict[str, PartManifest]) -> Gate:
     rows = sum(part.rows for part in parts.values())
-    return Gate(name="has rows", holds=rows > 0, detail=f"{rows} rows")
+    return Gate(name="has rows", holds=rows > 0, detail=counted(rows, "row"))

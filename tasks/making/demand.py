@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from schemas.config import PipelineConfig
+from schemas.counts import counted
 from schemas.errors import BadInput
 from schemas.names import RAMP
 from schemas.records import Question, Split
@@ -165,6 +166,7 @@ def _too_few_fresh(supply: Supply, step: SampledStep) -> Iterator[str]:
     available = supply.total()
     if available < step.questions:
         yield (
-            f"training.{step.name}.questions needs {step.questions} questions, but the split {step.split} has "
-            f"{available} for it: widen training.{step.name}.share, make more questions, or ask for fewer"
+            f"training.{step.name}.questions needs {counted(step.questions, 'question')}, but the split "
+            f"{step.split} has {available} for it: widen training.{step.name}.share, make more questions, "
+            "or ask for fewer"
         )

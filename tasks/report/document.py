@@ -1,6 +1,7 @@
 """The results of a run for machines: the fields of report.json are a contract."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -9,6 +10,7 @@ from schemas.evaluation_settings import EvaluationSettings
 from schemas.manifest import StageManifest
 from schemas.records import Answer
 from schemas.training_steps import ends_of, origins_of
+from tasks.evaluation.known import answers_to_unknown
 from tasks.evaluation.scores import Comparison, Score, Side, comparisons_of, scores_of
 from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
@@ -68,12 +70,33 @@ def current_report(ledger: Ledger, config: PipelineConfig) -> Report | None:
 
 def report_of(ledger: Ledger, answers: Sequence[Answer], config: PipelineConfig, wall_seconds: float) -> Report:
     """The report of everything in the ledger, including stages of other runs; ``answers`` are all of its answers."""
+    resamples, unknown = resamples_of(config), answers_to_unknown(answers, known_by(config))
+
+    def pairs(sides: Sequence[Side]) -> Iterator[tuple[Side, Side]]:
+        return pairs_of(config, sides)
+
     return Report(
-        scores=scores_of(answers, resamples_of(config)),
-        comparisons=comparisons_of(answers, resamples_of(config), lambda sides: pairs_of(config, sides)),
+        scores=[*scores_of(answers, resamples), *_of_unknown(scores_of(unknown, resamples))],
+        comparisons=[
+            *comparisons_of(answers, resamples, pairs),
+            *_of_unknown(comparisons_of(unknown, resamples, pairs)),
+        ],
         stages=[StageTiming.of(manifest) for manifest in finished_stages(ledger, config)],
         wall_seconds=wall_seconds,
     )
+
+
+Row = TypeVar("Row", Score, Comparison)
+
+
+def _of_unknown(rows: Iterable[Row]) -> Iterator[Row]:
+    return (row.model_copy(update={"subset": "unknown"}) for row in rows)
+
+
+def known_by(config: PipelineConfig) -> dict[str, str]:
+    """By set the label of the model that says which questions are known without a search."""
+    sets = {} if config.evaluation is None else config.evaluation.sets
+    return {name: model_named(config, asked.known_by)[1] for name, asked in sets.items() if asked.known_by is not None}
 
 
 def pairs_of(config: PipelineConfig, sides: Sequence[Side]) -> Iterator[tuple[Side, Side]]:

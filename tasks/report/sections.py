@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.config import PipelineConfig
+from schemas.counts import counted
 from schemas.manifest import StageManifest
 from schemas.records import Answer, VerdictStatus
 from tasks.agent.trajectory_summary import figures_of
-from tasks.evaluation.scores import Comparison, Score
+from tasks.evaluation.known import WAY
+from tasks.evaluation.scores import Comparison, Score, Side, Subset
 from tasks.ledger.ledger import Ledger
 from tasks.report import charts as draw
 from tasks.report.curves import read_curves
-from tasks.report.document import Report
+from tasks.report.document import Report, known_by
 from tasks.report.examples import Example, first_trajectories, read_examples
-from tasks.report.summary import by_set, has_masks
+from tasks.report.summary import UNKNOWN, by_set, has_masks
 from tasks.report.tables import (
     Table,
     comparison_table,
@@ -42,6 +44,7 @@ _QUESTIONS = {
     "Questions by difficulty (nats a mask)": "by_difficulty",
 }
 _CORPUS = ("redirects", "pages", "passages", "surprisals", "questions")
+_SUBSETS: tuple[Subset, Subset] = (None, "unknown")
 _MOST_REASONS = 12
 
 
@@ -78,7 +81,7 @@ def sections_of(
     """
     colours = draw.Colours(labels_of(manifests, "models"))
     found = [
-        _scorecard(report.scores, types, colours),
+        _scorecard(config, report.scores, types, colours),
         _comparisons(report.comparisons, report.scores, colours),
         _learning(config, ledger, manifests, colours),
         _corpus(manifests),
@@ -89,26 +92,38 @@ def sections_of(
     return [section for section in found if section.charts or section.tables or section.examples]
 
 
-def _scorecard(scores: Sequence[Score], types: Mapping[str, Sequence[Score]], colours: draw.Colours) -> Section:
+def _scorecard(
+    config: PipelineConfig, scores: Sequence[Score], types: Mapping[str, Sequence[Score]], colours: draw.Colours
+) -> Section:
     if not scores:
         return Section("scorecard", "Scorecard", "")
-    sets = by_set(scores)
+    sets, unknown = by_set(scores), by_set(scores, "unknown")
     sizes = ", ".join(f"{max(score.n for score in own):,} of {name}" for name, own in sets.items())
     note = (
         f"Test questions that no model was trained on ({sizes}), with live search unless noted; means and 95% "
         "bootstrap intervals over questions, of greedy answers unless marked as sampled. Span recall compares words "
         "mask by mask. With search off, or random passages as results, scores should be low."
     )
+    known = (_known(sets[name], model) for name, model in known_by(config).items() if name in sets)
+    note = " ".join([note, *filter(None, known)])
     return Section(
         "scorecard",
         "Scorecard",
         note,
         charts=[draw.scores_by_level(own, colours) for own in sets.values()],
-        tables=[score_table(own, 0, _head(name, "", sets)) for name, own in sets.items()],
+        tables=[
+            *(score_table(own, 0, _head(name, "", sets)) for name, own in sets.items()),
+            *(score_table(own, 0, _head(name, UNKNOWN, sets)) for name, own in unknown.items()),
+        ],
         more=[
             *(
                 score_table(own, level, _head(name, level_name(level, has_masks(own)), sets))
                 for name, own in sets.items()
+                for level in _levels(own)
+            ),
+            *(
+                score_table(own, level, _head(name, f"{level_name(level, has_masks(own))}, {UNKNOWN}", sets))
+                for name, own in unknown.items()
                 for level in _levels(own)
             ),
             *(
@@ -117,6 +132,19 @@ def _scorecard(scores: Sequence[Score], types: Mapping[str, Sequence[Score]], co
                 for name, own in by_set(of_kind).items()
             ),
         ],
+    )
+
+
+def _known(scores: Sequence[Score], model: str) -> str | None:
+    """How many questions of a set the model answers without a search; None until it has answered them."""
+    decides = (Side(model=model, way=WAY, retrieval="none"), "greedy", 0, "exact")
+    exact = next((each for each in scores if (each.side, each.decoding, each.level, each.metric) == decides), None)
+    if exact is None:
+        return None
+    known = round(exact.mean * exact.n)
+    return (
+        f"Without a search {model} answers {known:,} of {counted(exact.n, 'question')} of {exact.set} exactly, and the "
+        f"scores of the other {exact.n - known:,} stand apart."
     )
 
 
@@ -137,22 +165,33 @@ def _comparisons(comparisons: Sequence[Comparison], scores: Sequence[Score], col
     )
     if not comparisons:
         return Section("comparisons", "Comparisons", note)
-    sets = {
-        name: ([row for row in comparisons if row.set == name], has_masks(own)) for name, own in by_set(scores).items()
-    }
-    sets = {name: found for name, found in sets.items() if found[0]}
+    masked = {name: has_masks(own) for name, own in by_set(scores).items()}
+    of_all, of_unknown = (
+        {name: (rows, masks) for name, masks in masked.items() if (rows := _of(comparisons, name, subset))}
+        for subset in _SUBSETS
+    )
     return Section(
         "comparisons",
         "Comparisons",
         note,
-        charts=[draw.differences(rows, colours) for rows, _ in sets.values()],
-        tables=[comparison_table(rows, 0, masks, _head(name, "", sets)) for name, (rows, masks) in sets.items()],
+        charts=[draw.differences(rows, colours) for rows, _ in of_all.values()],
+        tables=[comparison_table(rows, 0, masks, _head(name, "", of_all)) for name, (rows, masks) in of_all.items()],
         more=[
-            comparison_table(rows, level, masks, _head(name, level_name(level, masks), sets))
-            for name, (rows, masks) in sets.items()
-            for level in _levels(rows)
+            *(
+                comparison_table(rows, level, masks, _head(name, level_name(level, masks), of_all))
+                for name, (rows, masks) in of_all.items()
+                for level in _levels(rows)
+            ),
+            *(
+                comparison_table(rows, 0, masks, _head(name, UNKNOWN, of_all))
+                for name, (rows, masks) in of_unknown.items()
+            ),
         ],
     )
+
+
+def _of(comparisons: Sequence[Comparison], name: str, subset: Subset) -> list[Comparison]:
+    return [row for row in comparisons if (row.set, row.subset) == (name, subset)]
 
 
 def _learning(

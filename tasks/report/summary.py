@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.protocol_settings import OWN_NAME
-from tasks.evaluation.scores import Score, Side
+from tasks.evaluation.scores import Score, Side, Subset
 from tasks.report.document import Report
 
 _OF_MASKS = {
@@ -23,6 +23,8 @@ _OF_QUESTIONS = {
     ("f1", "greedy"): "f1",
     ("support_recall", "greedy"): "support",
 }
+
+UNKNOWN = "not known without a search"
 
 
 def summary_table(report: Report) -> Group:
@@ -43,12 +45,19 @@ def _markdown(table: Table) -> str:
 
 
 def _tables(report: Report) -> list[Table]:
-    return [_scorecard(scores) for scores in by_set(report.scores).values()] or [_stages(report)]
+    unknown = by_set(report.scores, "unknown")
+    return [
+        _scorecard(scores)
+        for name, of_all in by_set(report.scores).items()
+        for scores in (of_all, unknown.get(name))
+        if scores
+    ] or [_stages(report)]
 
 
-def by_set(scores: Sequence[Score]) -> dict[str, list[Score]]:
-    """Scores by set, in their order."""
-    return {name: [score for score in scores if score.set == name] for name in dict.fromkeys(s.set for s in scores)}
+def by_set(scores: Sequence[Score], subset: Subset = None) -> dict[str, list[Score]]:
+    """Scores by set, in their order: those of all questions, or those of a subset."""
+    chosen = [score for score in scores if score.subset == subset]
+    return {name: [score for score in chosen if score.set == name] for name in dict.fromkeys(s.set for s in chosen)}
 
 
 def has_masks(scores: Sequence[Score]) -> bool:
@@ -74,7 +83,9 @@ def contestant(side: Side) -> str:
 
 def _scorecard(scores: list[Score]) -> Table:
     masks = has_masks(scores)
-    title = f"{scores[0].set}, all {'masks' if masks else 'questions'}; 95% intervals"
+    of_all = f"all {'masks' if masks else 'questions'}"
+    asked = of_all if scores[0].subset is None else f"{UNKNOWN} ({max(score.n for score in scores):,})"
+    title = f"{scores[0].set}, {asked}; 95% intervals"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("model", no_wrap=True)
     columns = _OF_MASKS if masks else _OF_QUESTIONS

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from schemas.errors import BadInput
-from schemas.set_settings import PublishedSet
+from schemas.set_settings import LayoutName, PublishedSet
 from tasks.ledger import storage
 from tasks.sets.fields import Record
 from tasks.sets.interface import Layout, SetQuestion, SetText
 from tasks.sets.layouts.interface import RecordLayout
 from tasks.sets.layouts.registry import LAYOUTS, PLAIN, layout_of
 from tasks.sets.records import records_of
+
+_REMEDY = (
+    f"name its layout (--layout, or layout in a config: {', '.join(get_args(LayoutName))} or an installed one), or "
+    "rename its fields to question and answer"
+)
 
 
 class Published(Layout):
@@ -25,7 +30,10 @@ class Published(Layout):
         for number, record in enumerate(records_of(path), 1):
             where = f"{path}, record {number}"
             if not isinstance(record, dict):
-                raise BadInput(f"{where}: in no known layout: {type(record).__name__} in place of an object")
+                raise BadInput(
+                    f"{where}: in no known layout: {type(record).__name__} in place of an object: write each question "
+                    "as an object with the fields question and answer"
+                )
             name = name or _detected(where, record)
             layout = layout or LAYOUTS[name](path)
             try:
@@ -70,14 +78,15 @@ def _detected(where: str, record: Record) -> str:
     name = layout_of(record)
     if name is None:
         fields = ", ".join(map(str, record))
-        raise BadInput(f"{where}: neither question nor passage in the fields {fields}")
+        raise BadInput(f"{where}: neither question nor passage in the fields {fields}: {_REMEDY}")
     return name
 
 
 def _misfit(where: str, layout: str, error: Exception, *, is_detected: bool) -> BadInput:
     what = f"it has no field {error.args[0]}" if isinstance(error, KeyError) else str(error)
-    known = f"in no known layout: it is like {layout}, but" if is_detected else f"not in the layout {layout}:"
-    return BadInput(f"{where}: {known} {what}")
+    if is_detected:
+        return BadInput(f"{where}: in no known layout: it is like {layout}, but {what}: {_REMEDY}")
+    return BadInput(f"{where}: not in the layout {layout}: {what}")
 
 
 def _aligned(row: SetQuestion | SetText, record: dict[Any, Any]) -> SetQuestion | SetText:

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.config import PipelineConfig
-from schemas.evaluation_settings import DecodingSettings, EvaluatedSet, EvaluationSettings, Retrieval, Way
+from schemas.evaluation_settings import (
+    DecodingSettings,
+    EvaluatedSet,
+    EvaluatedSetSettings,
+    EvaluationSettings,
+    Retrieval,
+    Way,
+)
 from schemas.identity import Reads
 from schemas.jobs import Contestant, EvaluationJob
 from schemas.manifest import Gate, StageManifest, digest_of
@@ -221,18 +228,26 @@ def _folder_of(contest: Contest, ledger: Ledger) -> str:
 
 
 def _contests(config: PipelineConfig, evaluation: EvaluationSettings) -> Iterator[Contest]:
-    """The contestants of each set: those that the config names, or else those of `EvaluatedSetSettings`."""
+    """The contestants of each set, and the one that says what is known without a search, if none of them does."""
     for name, settings in evaluation.sets.items():
-        if settings.contestants is not None:
-            for each in settings.contestants:
-                path = None if each.path is None else Location(each.path)
-                model = (PublishedStage.stage, each.model) if path is not None else model_named(config, each.model)
-                yield Contest(name, model, each.way, each.retrieval, each.protocol, path)
-            continue
-        for step in (START, *(step.name for step in config.training)):
-            yield Contest(name, model_named(config, step))
-        last = model_named(config, last_on(config.training, name))
-        yield Contest(name, last, retrieval="none")
-        yield Contest(name, last, retrieval="random")
-        if name != RAMP:
-            yield Contest(name, last, way="rag")
+        contests = list(_contests_of(config, name, settings))
+        if settings.known_by is not None:
+            contests.append(Contest(name, model_named(config, settings.known_by), "direct", "none"))
+        yield from {contest.label: contest for contest in contests}.values()
+
+
+def _contests_of(config: PipelineConfig, name: str, settings: EvaluatedSetSettings) -> Iterator[Contest]:
+    """The contestants that the config names, or else those of `EvaluatedSetSettings`."""
+    if settings.contestants is not None:
+        for each in settings.contestants:
+            path = None if each.path is None else Location(each.path)
+            model = (PublishedStage.stage, each.model) if path is not None else model_named(config, each.model)
+            yield Contest(name, model, each.way, each.retrieval, each.protocol, path)
+        return
+    for step in (START, *(step.name for step in config.training)):
+        yield Contest(name, model_named(config, step))
+    last = model_named(config, last_on(config.training, name))
+    yield Contest(name, last, retrieval="none")
+    yield Contest(name, last, retrieval="random")
+    if name != RAMP:
+        yield Contest(name, last, way="rag")

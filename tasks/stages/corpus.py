@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from schemas.config import PipelineConfig
 from schemas.corpus_settings import CorpusCuttingSettings
+from schemas.counts import counted
 from schemas.errors import BadInput
 from schemas.identity import Reads
 from schemas.manifest import Gate, StageManifest
@@ -135,6 +136,6 @@ def _location_of(config: PipelineConfig) -> dict[str, tuple[Location, ...] | tup
 def _reported(making: Making, files: int) -> Callable[[int, int], None]:
     def report(done: int, count: int) -> None:
         if count % _RECORDS_A_REPORT == 0:
-            making.on_progress(Progress(done=done, total=files, unit="files", note=f"{count:,} records"))
+            making.on_progress(Progress(done=done, total=files, unit="files", note=counted(count, "record")))
 
     return report

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
 
+from pydantic import Field
+
 from schemas.config import PipelineConfig
 from schemas.corpus_settings import QuestionSettings
+from schemas.counts import counted
 from schemas.identity import Reads
 from schemas.manifest import Gate, PartManifest, StageManifest
 from schemas.names import RAMP
 from schemas.records import Passage, Proposals, Question, Reject, Split
 from schemas.settings import SearchSettings
 from schemas.snapshot import language_of
+from schemas.split_uses import TRAINING
 from tasks.corpus.aliases import aliases_around
 from tasks.corpus.passage_scan import pages_named
 from tasks.ledger import storage
@@ -21,7 +25,7 @@ from tasks.making.context import Making, Output, has_rows, no_failed_rows, sorte
 from tasks.making.demand import Demand, EnoughQuestions, demand_of, refuse_shortage
 from tasks.making.needs import Need
 from tasks.making.searching import searcher_of
-from tasks.making.stage import DataStage, Name
+from tasks.making.stage import DataStage, Limit, Name
 from tasks.ramp.leaks import read_table, without_leaks
 from tasks.ramp.question_counts import figures_of, is_certified
 from tasks.ramp.questions import SpanFacts, questions_of_pages, with_proven_terms
@@ -32,7 +36,7 @@ from tasks.spans.proposals import read_proposals
 from tasks.stages.duplicates import DuplicateStage, asked_once, duplicates_among
 from tasks.stages.earlier import EarlierQuestionStage
 from tasks.stages.index import IndexStage, encoder_of
-from tasks.stages.leaks import LeakStage, leaks_by_set
+from tasks.stages.leaks import LeakStage, leak_check, leak_figures, little_leaks
 from tasks.stages.passages import PassageStage
 from tasks.stages.reference import SurprisalStage
 from tasks.stages.source import aliases_in, source_in, splits_in
@@ -43,6 +47,8 @@ class QuestionReads(Reads):
     ramp: QuestionSettings
     hits: int
     hold_back: Literal["page", "passage"]
+    checked: list[Split] = Field(default_factory=lambda: list(TRAINING))
+    """The splits whose questions are rejected if they leak."""
 
     @property
     def search(self) -> SearchSettings:
@@ -56,14 +62,16 @@ class QuestionStage(DataStage[QuestionReads]):
     version = 10
 
     demand: Demand
+    max_leaks: Limit
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["QuestionStage"]:
         agent, ramp = config.agent, QuestionSettings.within(config.ramp)
         known = (DuplicateStage, SpanStage, SurprisalStage, LeakStage, EarlierQuestionStage)
+        leaks = leak_check(config, RAMP)
         yield cls.once(
             config,
-            QuestionReads(ramp=ramp, hits=agent.hits, hold_back=agent.hold_back),
+            QuestionReads(ramp=ramp, hits=agent.hits, hold_back=agent.hold_back, checked=leaks.checked),
             source_in(config),
             *aliases_in(config),
             PassageStage.in_config(config),
@@ -71,11 +79,13 @@ class QuestionStage(DataStage[QuestionReads]):
             *(stage.name for kind in known for stage in kind.of(config)),
             needs=encoder_of(config),
             demand=demand_of(config, RAMP),
+            max_leaks=leaks.max_share,
         )
 
     def make(self, making: Making) -> StageManifest:
         if self.reads.ramp.masks_of is not None:
-            again = partial(_recertified, self.reads, making.snapshot, making.index, making.upstream_paths("passages"))
+            passages, leaks = making.upstream_paths("passages"), tuple(making.upstream_paths("leaks"))
+            again = partial(_recertified, self.reads, making.snapshot, making.index, passages, leaks)
             return self._finish(making, making.map_parts(Question, earlier_parts(making), again))
         splits = splits_in(making, self.reads.ramp)
         work = partial(_questions, self.reads, making.snapshot, making.upstream_paths("aliases"), splits, making.index)
@@ -87,15 +97,16 @@ class QuestionStage(DataStage[QuestionReads]):
         shortages: list[str] = []
         figures = figures_of(self.demand.counted(questions, shortages))
         refuse_shortage(shortages)
-        if making.has_upstream("leaks"):
-            rejects = (storage.join(making.folder, f"rejects-{key}.parquet") for key in parts)
-            figures["leaks_by_set"] = leaks_by_set(rejects)
         whole = figures["masks"] == figures["masks_promised"]
         gates = [
             has_rows(parts),
             no_failed_rows(parts),
-            Gate(name="every question has its masks", holds=whole, detail=f"{figures['masks']} masks"),
+            Gate(name="every question has its masks", holds=whole, detail=counted(figures["masks"], "mask")),
         ]
+        if making.has_upstream("leaks"):
+            kept = sum(figures["by_split"].get(split, 0) for split in self.reads.checked)
+            figures |= leak_figures(map(making.open.parts(Question).rejects_path, parts), kept)
+            gates.append(little_leaks(figures, self.max_leaks))
         return making.open.finish(parts=parts, gates=gates, figures=figures)
 
 
@@ -148,21 +159,27 @@ def _questions(
     passages, aliases = storage.read_rows(given.passages, Passage), aliases_around(given.passages, alias_paths)
     made = questions_of_pages(passages, aliases, splits, reads.ramp, language_of(snapshot), given.facts())
     made = asked_once(made, duplicates_among(given.passages, given.duplicates))
-    rows = list(without_leaks(made, read_table(given.leaks)) if given.leaks else made)
+    rows = list(without_leaks(made, read_table(given.leaks), reads.checked) if given.leaks else made)
     questions = [row for row in rows if isinstance(row, Question)]
     certified = certify(questions, searcher_of(index), reads.ramp, reads.search)
     rows = [*(row for row in rows if isinstance(row, Reject)), *with_proven_terms(certified)]
     return sorted_out(rows, {"passages": storage.digest_of_file(given.passages)})
 
 
-def _recertified(reads: QuestionReads, snapshot: str, index: str, passages: list[str], path: str) -> Output:
+def _recertified(
+    reads: QuestionReads, snapshot: str, index: str, passages: list[str], leaks: tuple[str, ...], path: str
+) -> Output:
     """The questions of one part of the earlier snapshot, with evidence from this snapshot's index."""
     from tasks.ramp.evidence import certify
 
     earlier = list(storage.read_rows(path, Question))
     own = read_passages(passages, {question.page_id for question in earlier if question.page_id is not None})
-    certified = certify(list(moved(earlier, own, snapshot)), searcher_of(index), reads.ramp, reads.search)
-    return Output(certified, [], {"questions": storage.digest_of_file(path)})
+    asked: Iterable[Question | Reject] = moved(earlier, own, snapshot)
+    rows = list(without_leaks(asked, read_table(leaks), reads.checked) if leaks else asked)
+    questions = [row for row in rows if isinstance(row, Question)]
+    certified = certify(questions, searcher_of(index), reads.ramp, reads.search)
+    rejects = [row for row in rows if isinstance(row, Reject)]
+    return Output(certified, rejects, {"questions": storage.digest_of_file(path)})
 
 
 def earlier_parts(making: Making) -> dict[str, str]:

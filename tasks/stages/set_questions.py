@@ -5,31 +5,30 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pydantic import Field
+
 from schemas.config import PipelineConfig
 from schemas.identity import Reads
 from schemas.manifest import PartManifest, Recipe, StageManifest, digest_of
-from schemas.records import Question
+from schemas.records import Question, Reject, Split
 from schemas.set_settings import AnySet, PublishedSet, SetDrawSettings, SetSettings
-from tasks.corpus.smallworld import CLAIMS, QUESTIONS
+from schemas.split_uses import TRAINING
 from tasks.ledger import outside, storage
 from tasks.ledger.ledger import Ledger
 from tasks.making.context import Making, Output, has_rows
 from tasks.making.demand import Demand, demand_of, refuse_shortage
 from tasks.making.needs import QuestionSet
-from tasks.making.stage import Location, Name, Stage
+from tasks.making.stage import Limit, Location, Name, Stage
+from tasks.ramp.leaks import read_table, without_leaks
 from tasks.sets.datasets import files_of
 from tasks.sets.questions import read_questions
 from tasks.sets.rows import figures_of_set, rows_of
+from tasks.sets.world_files import world_file
 from tasks.stages.dump import DumpStage
-from tasks.stages.leaks import name_of
+from tasks.stages.leaks import leak_check, leak_figures, little_leaks, name_of
 from tasks.stages.questions import QuestionStage, questions_of
 
 _PART = "all"
-_OF_WORLD = {
-    "questions": PublishedSet(path=QUESTIONS, layout="steps"),
-    "claims": PublishedSet(path=CLAIMS, layout="claims"),
-}
-"""The files that a world has beside its dump."""
 
 
 class SetReads(Reads):
@@ -38,6 +37,8 @@ class SetReads(Reads):
     """With the set's folder and name in place of its path; what it holds is known by digest. None: what the
     world comes with."""
     draws: SetDrawSettings
+    checked: list[Split] = Field(default_factory=lambda: list(TRAINING))
+    """The splits whose questions are rejected if they leak."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +48,24 @@ class SetQuestionStage(Stage[SetReads]):
     stage = QuestionStage.stage
     group = "questions"
     demand: Demand
+    max_leaks: Limit
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Iterator["SetQuestionStage"]:
         for name, settings in config.sets.items():
             file = settings.file
             known = None if file is None else file.model_copy(update={"path": name_of(file.path)})
+            leaks = leak_check(config, name)
+            draws = SetDrawSettings.within(settings)
             yield cls(
                 key=f"{cls.stage}/{name}",
                 label=cls.in_config(config, name)[1],
-                reads=SetReads(name=name, file=known, draws=SetDrawSettings.within(settings)),
-                upstreams=(DumpStage.in_config(config),) if file is None else (),
+                reads=SetReads(name=name, file=known, draws=draws, checked=leaks.checked),
+                upstreams=(*((DumpStage.in_config(config),) if file is None else ()), *leaks.upstreams),
                 needs=() if file is None else (QuestionSet(f"sets.{name}", file),),
                 locations=() if file is None else (Location(file.path),),
                 demand=demand_of(config, name),
+                max_leaks=leaks.max_share,
             )
 
     @classmethod
@@ -69,7 +74,8 @@ class SetQuestionStage(Stage[SetReads]):
         return questions_of(config, name)
 
     def make(self, making: Making) -> StageManifest:
-        work = partial(_questions, making.snapshot, self.reads.name, self._file(making))
+        leaks = tuple(making.upstream_paths("leaks"))
+        work = partial(_questions, making.snapshot, self.reads, self._file(making), leaks)
         parts = making.map_parts(Question, {_PART: self.reads.draws}, work)
         # The rows may be those of a run that was killed before it finished, and the set may differ by now.
         changed = _changes(making.folder, self.locations, making.open.recipe, parts[_PART]) if self.locations else []
@@ -79,12 +85,16 @@ class SetQuestionStage(Stage[SetReads]):
         shortages: list[str] = []
         figures = {**figures_of_set(self.demand.counted(rows, shortages)), "read": parts[_PART].figures["read"]}
         refuse_shortage(shortages)
-        return making.open.finish(parts=parts, gates=[has_rows(parts)], figures=figures)
+        gates = [has_rows(parts)]
+        if leaks:
+            kept = sum(figures["by_split"].get(split, 0) for split in self.reads.checked)
+            figures |= leak_figures(map(making.open.parts(Question).rejects_path, parts), kept)
+            gates.append(little_leaks(figures, self.max_leaks))
+        return making.open.finish(parts=parts, gates=gates, figures=figures)
 
     def _file(self, making: Making) -> SetSettings:
         if self.reads.file is None:
-            file = _OF_WORLD[self.reads.draws.world]
-            return file.model_copy(update={"path": storage.join(making.upstream_folder("dump"), file.path)})
+            return world_file(self.reads.draws.world, making.upstream_folder("dump"))
         (path,) = self.locations
         return self.reads.file.model_copy(update={"path": path})
 
@@ -97,10 +107,15 @@ class SetQuestionStage(Stage[SetReads]):
         return _changes(folder, locations, built.recipe, part)
 
 
-def _questions(snapshot: str, name: str, file: SetSettings, draws: SetDrawSettings) -> Output:
-    found = rows_of(read_questions(file), name, snapshot, draws)
+def _questions(
+    snapshot: str, reads: SetReads, file: SetSettings, leaks: tuple[str, ...], draws: SetDrawSettings
+) -> Output:
+    found = rows_of(read_questions(file), reads.name, snapshot, draws)
     digests = {name: storage.digest_of_file(path) for name, path in _files(file.path, file.model_dump()).items()}
-    return Output(found.questions, found.rejects, digests, {"read": found.read})
+    rows = list(without_leaks(found.questions, read_table(leaks), reads.checked) if leaks else found.questions)
+    questions = [row for row in rows if isinstance(row, Question)]
+    leaking = [row for row in rows if isinstance(row, Reject)]
+    return Output(questions, [*found.rejects, *leaking], digests, {"read": found.read})
 
 
 def _files(path: str, file: Mapping[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schemas.config import PipelineConfig
+from schemas.counts import counted
 from schemas.errors import BadInput
 from schemas.identity import Reads
 from schemas.jobs import RolloutJob
@@ -70,7 +71,7 @@ class StudentStage(TrajectoryStage[StudentReads]):
                     fresh.add(question)
         if fresh.given < settings.questions:
             raise BadInput(
-                f"training.{self.label}.questions asks for {settings.questions} questions, but the split "
+                f"training.{self.label}.questions asks for {counted(settings.questions, 'question')}, but the split "
                 f"{settings.split} holds {fresh.given} for it: widen training.{self.label}.share, make more questions, "
                 "or ask for fewer"
             )

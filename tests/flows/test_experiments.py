@@ -11,6 +11,7 @@ from rich.console import Console
 from flows.experiments import experiments
 from schemas.config import read_config
 from schemas.errors import BadInput, RunFailed, Stopped
+from tasks.pipeline.graph import stages_of
 from tests.support.answered import AnsweredRun
 from tests.support.examples import SNAPSHOT
 
@@ -150,3 +151,16 @@ def test_the_shipped_experiments_evaluate_what_they_compare(tmp_path, monkeypatc
     monkeypatch.setattr("flows.running.build", lambda path, *more: begun.append(Path(path).stem))
     experiments(str(SHIPPED), [], [1], str(tmp_path), False, Console(file=io.StringIO()))
     assert sorted(begun) == sorted(path.stem for path in SHIPPED.parent.glob("*.yaml") if path.stem not in APART)
+
+
+def test_stages_that_shipped_experiments_share_are_the_same(tmp_path):
+    """Configs of one root that build a stage differently would refuse each other's."""
+    shared: dict[object, set[str]] = {}
+    for path in sorted(SHIPPED.parent.glob("*.yaml")):
+        if path.stem not in APART:
+            for stage in stages_of(read_config(path)):
+                if stage.group != "evaluate":
+                    settings = [stage.reads.model_dump(mode="json"), stage.upstreams, stage.version]
+                    shared.setdefault(stage.name, set()).add(json.dumps(settings, default=str))
+    assert ("models", "ramp-sft") in shared and ("dump", "v1") in shared
+    assert {name for name, forms in shared.items() if len(forms) > 1} == set()

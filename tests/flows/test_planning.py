@@ -2,13 +2,18 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from flows.planning import plan
 from flows.selection import configured
 from schemas.acceptance import Acceptance, Item, Rates
+from schemas.errors import BadInput
 from tasks.pipeline.graph import make, stages_of
 from tests.support.dumpfiles import page_xml, write_multistream
 
@@ -62,6 +67,41 @@ def test_a_reason_to_refuse_a_run_is_shown_and_is_not_an_error(tmp_path):
     plan(str(config), None, str(tmp_path / "root"), None, False, Console(file=text, width=250))
     assert "a run would be refused on this machine: model.path /no/such: no such folder" in text.getvalue()
     assert "refused on this machine" not in printed(tmp_path)
+
+
+@pytest.fixture
+def without_its_set(tmp_path: Path) -> str:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"extends: {SAMPLE}\nsets: {{quiz: {{path: {tmp_path}/quiz.json, split: test}}}}\n")
+    return str(config)
+
+
+def test_a_missing_question_set_is_an_error_after_the_table(tmp_path, capsys, without_its_set):
+    text = io.StringIO()
+    with pytest.raises(BadInput, match=r"^sets\.quiz\.path .*/quiz\.json: no such file: check the path$"):
+        plan(without_its_set, None, str(tmp_path / "root"), None, False, Console(file=text, width=250))
+    assert "questions/quiz" in text.getvalue() and "refused on this machine" not in text.getvalue()
+    with pytest.raises(BadInput, match="no such file"):
+        plan(without_its_set, None, str(tmp_path / "root"), None, True, Console(file=text))
+    assert "questions/quiz" in {row["stage"] for row in json.loads(capsys.readouterr().out)}
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_breaks_cells_and_cuts_none(tmp_path, width):
+    text = io.StringIO()
+    plan(SAMPLE, None, str(tmp_path), None, False, Console(file=text, width=width))
+    table = text.getvalue().partition("no hours")[0]
+    assert "…" not in table
+    assert max(map(len, table.splitlines())) <= width
+
+
+def test_output_into_a_pipe_is_as_wide_as_it_needs_to_be(tmp_path):
+    main = [sys.executable, "-c", "from flows.cli import main; main()", "plan", SAMPLE, "--root", str(tmp_path)]
+    bare = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
+    printed = subprocess.run(main, cwd=ROOT, capture_output=True, text=True, check=True, env=bare).stdout
+    (line,) = [line for line in printed.splitlines() if "answers/ramp.ramp-rl.random" in line]
+    assert "its inputs are not built yet" in line and "1,280" in line
+    assert "(acceptance.json under the root)" in printed, "no line is broken"
 
 
 def test_hours_are_those_of_the_last_acceptance_scaled_by_parameters(tmp_path, capsys):

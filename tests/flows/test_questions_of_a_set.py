@@ -54,6 +54,7 @@ evaluation:
     ramp: null
     worldqa:
       per_level: 4
+      known_by: qa-sft
       contestants:
         - {{model: qa-sft}}
         - {{model: qa-rl}}
@@ -96,3 +97,25 @@ def test_the_report_scores_the_set_by_hops(ledger: Ledger) -> None:
     assert {score["level"] for score in report["scores"]} == {0, 1, 2, 3}
     compared = {(row["a"]["model"], row["b"]["model"], row["b"]["way"]) for row in report["comparisons"]}
     assert ("qa-rl", "qa-sft", "agent") in compared
+
+
+def test_what_is_known_without_a_search_is_asked_and_the_rest_has_scores(ledger: Ledger) -> None:
+    paths = ledger.data_paths("answers", "worldqa.qa-sft.direct")
+    rows = [row for path in paths for row in storage.read_rows(path, Answer) if row.decoding == "greedy"]
+    assert all(not row.searches and row.way == "direct" for row in rows)
+    report = json.loads((Path(ledger.root) / "report.json").read_text())
+    unknown = [score for score in report["scores"] if score.get("subset") == "unknown"]
+    assert {(score["model"], score["way"]) for score in unknown} == {
+        *(("qa-sft", "agent"), ("qa-rl", "agent"), ("qa-rl", "rag"))
+    }
+    n_unknown = sum(row.exact != 1 for row in rows)
+    assert {score["n"] for score in unknown if score["metric"] == "answered" and not score["level"]} == {n_unknown}
+
+
+def test_leaks_are_looked_for_in_all_that_is_trained_on_and_the_made_up_world_has_none(ledger: Ledger) -> None:
+    for label in ("v1", "worldqa"):
+        manifest = ledger.manifest("questions", label)
+        assert manifest is not None
+        assert (manifest.figures["leaks_share"], manifest.rejects.get("leaks")) == (0.0, None)
+    runs = ledger.manifest("leaks", "v1")
+    assert runs is not None and runs.rows == runs.figures["runs_by_set"]["worldqa"] > 0

@@ -48,3 +48,30 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(BadInput, match=r"empty\.jsonl: it has no records"):
         inspect(str(path), None, True, Console())
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_a_file_without_records_is_refused_whatever_the_layout(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_text(content)
+    with pytest.raises(BadInput, match=r"empty\.jsonl: it has no records: give a file of questions"):
+        inspect(str(path), "plain", False, Console())
+
+
+@pytest.mark.parametrize("record", [{"ask": "Who?", "reply": "Brim"}, {"context": {}, "supporting_facts": [["x", 0]]}])
+def test_where_no_layout_is_detected_the_layouts_are_named(tmp_path: Path, record: dict[str, object]) -> None:
+    path = tmp_path / "odd.jsonl"
+    path.write_text(json.dumps(record))
+    with pytest.raises(BadInput, match=r"record 1: .*--layout, or layout in a config: hotpotqa, .*, plain or"):
+        inspect(str(path), None, False, Console())
+
+
+def test_one_question_is_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "one.jsonl"
+    steps = {"aliases": [], "type": "fact", "hops": 1, "split": "test", "support": [], "steps": []}
+    path.write_text(json.dumps({"id": "a", "question": "Who?", "answer": "Brim", **steps}))
+    inspect(str(path), None, False, Console())
+    assert "layout steps: 1 question, 0 rejects" in capsys.readouterr().out
+    path.write_text(json.dumps({"question": "Who?", "answer": ""}))
+    inspect(str(path), None, False, Console())
+    assert "layout plain: 0 questions, 1 reject\n" in capsys.readouterr().out

@@ -43,6 +43,7 @@ PLAIN = {"dump", "aliases", "passages", "index"}
         ({"reference": {"path": "a"}, "strategy": "mixed"}, {"surprisals"}),
         ({"leaks": {"sets": ["qa/a.json"]}}, {"leaks"}),
         ({"masks_of": "testwiki-20250101"}, {"earlier_questions"}),
+        ({"masks_of": "testwiki-20250101", "leaks": {"sets": ["qa/a.json"]}}, {"earlier_questions", "leaks"}),
         ({"changed_since": "testwiki-20250101"}, set()),
     ],
 )
@@ -99,7 +100,10 @@ def test_a_missing_reference_is_reported_before_a_model_is_started(tmp_path):
     [
         ({"strategy": "perplexity"}, r"strategy perplexity needs ramp\.reference\.path"),
         ({"masks_of": "testwiki-20250101", "reference": {"path": "a"}}, "masks_of takes questions as they are"),
-        ({"masks_of": "testwiki-20250101", "leaks": {"sets": ["a.json"]}}, "masks_of takes questions as they are"),
+        ({"masks_of": "testwiki-20250101", "spans": {"kind": "llm"}}, "masks_of takes questions as they are"),
+        ({"leaks": {"words": 20}}, r"ramp\.leaks\.words would not be read: no set of the config's sets"),
+        ({"leaks": {"sets": ["a.json"], "evidence": True}}, r"ramp\.leaks\.evidence would not be read"),
+        ({"leaks": {"unchecked": ["quiz"]}}, r"ramp\.leaks\.unchecked names the set 'quiz'.* the config has no sets"),
         ({"changed_since": "yesterday"}, "a snapshot is named wiki-YYYYMMDD"),
     ],
 )

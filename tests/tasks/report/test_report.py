@@ -4,13 +4,16 @@ import io
 import json
 import re
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from lxml import html
 from rich.console import Console
 
 from schemas.config import PipelineConfig
+from schemas.records import Answer
 from tasks.evaluation.scores import read_answers
+from tasks.ledger import storage
 from tasks.ledger.ledger import Ledger
 from tasks.report.charts import Colours, tree
 from tasks.report.curves import read_curves, smoothed
@@ -198,6 +201,46 @@ def test_every_set_has_tables_of_its_own(tmp_path: Path) -> None:
     assert re.search(r"base, one search +0\.\d{3}", text) and "base, no search" in text
     assert "…" not in text
     assert scorecard_markdown(report).count("### ") == 2
+
+
+def test_questions_that_the_start_does_not_know_have_scores_of_their_own(tmp_path: Path) -> None:
+    run = PretendRun(str(tmp_path))
+    for model in ("base", "ramp-evolved", "ramp-rl"):
+        run.asked(f"worldqa.{model}", model)
+    run.asked("worldqa.base.direct", "base", way="direct", retrieval="none")
+    (path,) = run.ledger.data_paths("answers", "worldqa.base.direct")
+    direct = list(storage.read_rows(path, Answer))
+    known, n_asked = {row.question_id for row in direct[:7]}, len(direct)
+    exact = [row.model_copy(update={"exact": float(row.question_id in known)}) for row in direct]
+    storage.write_rows(path, Answer, exact)
+    document = config(tmp_path).model_dump(by_alias=True)
+    document["sets"] = {"worldqa": {"path": "a.json", "split": "test"}}
+    document["evaluation"] = {"sets": {"worldqa": {"known_by": "base"}}}
+    report = write_report(run.ledger, PipelineConfig.model_validate(document), 1.0)
+
+    unknown = [score for score in report.scores if score.subset == "unknown"]
+    assert {score.n for score in unknown if score.level == 0 and score.metric == "exact"} == {n_asked - 7}
+    assert {(score.model, score.way) for score in unknown} == {
+        *(("base", "agent"), ("ramp-evolved", "agent"), ("ramp-rl", "agent"))
+    }
+    rl = [row for row in read_answers(run.ledger) if (row.model, row.decoding) == ("ramp-rl", "greedy")]
+    wanted = fmean(row.exact for row in rl if row.question_id not in known)
+    (found,) = (
+        score.mean
+        for score in unknown
+        if (score.model, score.decoding, score.level, score.metric) == ("ramp-rl", "greedy", 0, "exact")
+    )
+    assert found == pytest.approx(wanted)
+    assert {row.n for row in report.comparisons if row.subset == "unknown" and row.level == 0} == {n_asked - 7}
+
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert {score.get("subset") for score in document["scores"]} == {None, "unknown"}
+    assert all(("subset" in score) == (score.get("subset") == "unknown") for score in document["scores"])
+    section = page_of(run).get_element_by_id("scorecard")
+    said = f"Without a search base answers 7 of {n_asked} questions of worldqa exactly, and the scores of the other"
+    assert said in " ".join(section.text_content().split())
+    assert "not known without a search" in [table.findtext(".//th") for table in section.iter("table")]
+    assert f"worldqa, not known without a search ({n_asked - 7}); 95% intervals" in " ".join(printed(report).split())
 
 
 def test_a_run_without_models_has_no_empty_section(tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ def test_questions_and_claims_under_one_label_are_different_sets(
     config: PipelineConfig, manifests: dict[str, StageManifest]
 ) -> None:
     swapped = config_of(Path(config.runtime.root), sets={"worldqa": {}, "worldclaims": {}})
-    with pytest.raises(BadInput, match=r"draws\.world .*questions/worldclaims"):
+    with pytest.raises(
+        BadInput, match=r"leaks/v1 was built with other inputs or settings: held was .*'world': 'claims'"
+    ):
         made(swapped, "questions/worldclaims")
 
 

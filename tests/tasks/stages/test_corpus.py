@@ -69,7 +69,7 @@ def test_a_dump_of_which_too_much_is_lost_stops_at_the_pages(tmp_path: Path) -> 
 def test_a_dump_that_is_cut_off_stops_at_the_pages(tmp_path: Path) -> None:
     dump = write_multistream(tmp_path, STREAMS, with_index=False)
     dump.write_bytes(dump.read_bytes()[: cut(find_dump(str(dump)), 1e-6)[3].start])
-    with pytest.raises(RunFailed, match=r"100.00% of the dump could not be read \(.* 1 files cut off\)"):
+    with pytest.raises(RunFailed, match=r"100.00% of the dump could not be read \(.* 1 file cut off\)"):
         made(config_of(tmp_path / "root", dump), "pages")
 
 

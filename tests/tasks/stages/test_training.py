@@ -141,6 +141,35 @@ def test_named_contestants_take_the_place_of_these() -> None:
     ]
 
 
+def known(model: dict[str, str], **asked: Any) -> list[str]:
+    """The labels of the answers to a set that belong to no default contestant."""
+    found = stages_of(config(model=model, evaluation={"sets": {"quiz": {"contestants": [], **asked}, "ramp": {}}}))
+    return [stage.label for stage in found if stage.stage == "answers" and not stage.label.startswith("ramp.")]
+
+
+def test_a_published_start_is_asked_what_it_knows_without_a_search() -> None:
+    published = {"path": "models/published"}
+    assert known(published) == known(published, known_by="start") == ["quiz.untrained.direct"]
+    assert known(published, known_by=None) == []
+    assert known(published, known_by="base") == known({}, known_by="base") == ["quiz.base.direct"]
+    assert known({}) == [], "random weights know nothing, and cost nothing"
+    direct = {"model": "start", "way": "direct"}
+    assert known(published, contestants=[direct]) == ["quiz.untrained.direct"], "named already"
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "said"),
+    [
+        ({"quiz": {"known_by": "start"}}, r"quiz\.known_by start: the config's model begins from random weights"),
+        ({"quiz": {"known_by": "nobody"}}, r"quiz\.known_by names the model 'nobody': choose one of start, base"),
+        ({"ramp": {"known_by": "base"}}, r"ramp\.known_by: remove it: only questions of a set"),
+    ],
+)
+def test_what_is_known_by_a_model_that_cannot_know_is_refused(evaluated: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        config(evaluation={"sets": evaluated})
+
+
 def test_a_model_is_compared_with_its_origin_and_branches_by_their_ends() -> None:
     sides = [Side(model=each["name"], way="agent", retrieval="live") for each in TREE]
     rag = Side(model="qa-round", way="rag", retrieval="live")
