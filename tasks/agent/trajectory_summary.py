@@ -1,10 +1,14 @@
 """Summary figures of a set of trajectories: yield, effort and diversity.
 
-A teacher that trains on its own output may converge to a single trajectory: the shares of distinct queries and of
-distinct word triples in thoughts (distinct-n, arXiv 1510.03055) fall before the yield does.
+A teacher that trains on its own output may converge to a single trajectory. Before the yield falls, these figures do:
+the shares of distinct queries and of distinct word triples in thoughts (distinct-n, arXiv 1510.03055), and the entropy
+of plans. A plan is how many queries each search of a trajectory had. Self-similarity, the mean overlap of the thoughts
+of two trajectories, rises.
 """
 
-from collections.abc import Iterable
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -36,6 +40,8 @@ def figures_of(trajectories: Iterable[Trajectory]) -> dict[str, Any]:
         "mean_generated": fmean(sampled_tokens(row) for row in rows),
         "distinct_queries": _distinct(" ".join(words(query)) for search in searches for query in search.queries),
         "distinct_thought_trigrams": _distinct(trigram for row in rows for trigram in _thought_trigrams(row)),
+        "plan_entropy": _entropy(tuple(len(search.queries) for search in row.searches) for row in rows),
+        "self_similarity": _self_similarity(rows),
     }
 
 
@@ -49,6 +55,23 @@ def _thought_trigrams(row: Trajectory) -> Iterable[tuple[str, ...]]:
         if turn is not None:
             thought = words(turn.think)
             yield from zip(thought, thought[1:], thought[2:], strict=False)
+
+
+def _entropy(values: Iterable[object]) -> float:
+    """In nats; 0 if all values are the same."""
+    counts = Counter(values)
+    shares = [count / counts.total() for count in counts.values()]
+    return -sum(share * math.log(share) for share in shares) + 0.0  # never -0.0
+
+
+def _self_similarity(rows: Sequence[Trajectory]) -> float:
+    """Mean Jaccard overlap, from 0 to 1, of the word triples in the thoughts of pairs half of the rows apart.
+
+    So far apart, two trajectories hardly answer the same question.
+    """
+    triples = [set(_thought_trigrams(row)) for row in rows]
+    overlaps = [_share(len(a & b), len(a | b)) for a, b in zip(triples, triples[len(rows) // 2 :], strict=False)]
+    return fmean(overlaps[: len(rows) // 2]) if len(rows) > 1 else 0.0
 
 
 def _distinct(values: Iterable[object]) -> float:

@@ -21,6 +21,8 @@ _EFFORT = {
     "mean_tokens": "tokens",
     "distinct_queries": "distinct queries",
     "distinct_thought_trigrams": "distinct thought trigrams",
+    "plan_entropy": "entropy of plans (nats)",
+    "self_similarity": "self-similarity",
 }
 
 
