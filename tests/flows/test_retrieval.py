@@ -56,7 +56,7 @@ def test_a_service_says_where_it_listens(stage):
     try:
         assert service.stdout is not None
         said = service.stdout.readline().split()
-        assert said[:2] == ["1", "passages"]
+        assert said[:2] == ["1", "passage"]
         found = httpx.post(f"{said[-1]}/search", json={"queries": [{"text": "tower"}], "k": 1}, timeout=60)
         assert found.status_code == 200, found.text
     finally:
